@@ -1,0 +1,115 @@
+/*
+ * config - what the operator asked for, complete and checked: every value has its default filled
+ * in, every reference (${ENV}, ${file:PATH}) is resolved, every text that means something is
+ * parsed. Plain data; it knows no file format and has no behaviour. engine/host/options.h makes
+ * one; the host reads it at start and on reload.
+ *
+ * Lifetime: owned by whoever loaded it, freed by od_config_destroy(). Nothing in it changes after
+ * loading. Strings and arrays live as long as the config; strings are never NULL ("" when not
+ * given).
+ *
+ * Glossary
+ *   secret  a value that is never printed nor logged; marked at the field.
+ */
+#ifndef OUTDIAL_CONFIG_H
+#define OUTDIAL_CONFIG_H
+
+#include "outdial/engine.h"
+#include "outdial/types.h"
+
+enum { OD_CONFIG_LISTEN_MAX = 4 };
+
+enum od_config_log_level {
+    OD_CONFIG_LOG_ERROR,
+    OD_CONFIG_LOG_WARN,
+    OD_CONFIG_LOG_INFO,
+    OD_CONFIG_LOG_DEBUG,
+};
+enum od_config_log_format {
+    OD_CONFIG_LOG_AUTO, /* readable on a terminal, JSON lines otherwise */
+    OD_CONFIG_LOG_TEXT,
+    OD_CONFIG_LOG_JSON,
+};
+
+enum od_config_transport { OD_CONFIG_UDP, OD_CONFIG_TCP };
+
+struct od_config_key {
+    const char *key; /* secret; "sk_..." or what the operator chose, 16 characters or more */
+    const char *org;
+    const char *scopes; /* "*" or comma-separated words, as od_repo_port's key_put takes them */
+};
+
+struct od_config_trunk {
+    const char *name;
+    const char *server;       /* as written */
+    const char *host;         /* name or numeric address, no brackets */
+    uint16_t port;            /* 5060 when none was written */
+    const char *domain;       /* of Request-URI, From and To; default: host */
+    uint8_t transport;        /* enum od_config_transport */
+    const char *from_user;    /* "": the call's caller number */
+    const char *display_name; /* "": none */
+    bool early_media;         /* listen to SDP in 18x */
+    bool pcmu, pcma;          /* offered codecs, at least one */
+    uint8_t codec_first;      /* static payload type of the preferred one: 0 PCMU, 8 PCMA */
+    struct od_trunk_def def;  /* for od_engine_set_trunk(); `usable` is false: the host's to say */
+};
+
+struct od_config_number {
+    const char *number; /* E.164 */
+    const char *trunk;  /* a trunk's name, or "" */
+    const char *display_name;
+};
+
+/* An agent to create at start when the store has none of that name. */
+struct od_config_agent {
+    const char *name;
+    const char *doc; /* JSON object, as the API takes it */
+};
+
+struct od_config {
+    const char *data_dir;
+
+    struct {
+        const char *listen; /* "127.0.0.1:8080", "[::1]:0" or "unix:/path" */
+    } http;
+    struct {
+        const char *url; /* secret (its password); "": a private redis-server under data_dir */
+    } redis;
+    struct {
+        const char *listen[OD_CONFIG_LISTEN_MAX + 1]; /* "udp:0.0.0.0:5060"; NULL ends */
+        const char *advertise;                        /* "": the bound address */
+        const char *user_agent;                       /* "": none is sent */
+    } sip;
+    struct {
+        const char *ports; /* "20000-39999", as written */
+        uint16_t port_min, port_max;
+        const char *address;   /* to bind; "": any */
+        const char *advertise; /* numeric address for SDP; "": sip.advertise, else the bound one */
+    } rtp;
+    struct {
+        uint32_t calls_max;
+        uint32_t contacts_leased_max;
+    } limits;
+    struct {
+        const struct od_config_key *keys;
+        size_t count;
+    } auth;
+    const struct od_config_trunk *trunks;
+    size_t trunk_count;
+    const struct od_config_number *numbers;
+    size_t number_count;
+    const struct od_config_agent *agents;
+    size_t agent_count;
+    struct {
+        bool allow_private; /* webhooks may go to loopback and private addresses */
+        uint32_t timeout_ms;
+    } webhooks;
+    struct {
+        uint8_t level;  /* enum od_config_log_level */
+        uint8_t format; /* enum od_config_log_format */
+    } log;
+
+    void *memory; /* private to engine/host/options.c */
+};
+
+#endif
