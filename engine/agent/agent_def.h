@@ -1,0 +1,94 @@
+/*
+ * agent_def - an agent's JSON document read into what the engine needs to run it: who it is, which
+ * trunks it dials through, how long it rings, and the steps of its script. The document itself is
+ * stored elsewhere, byte for byte; fields that only an outside agent understands are left alone.
+ * Pure: bytes in, struct or problem out. Called by the API when an agent is written and by the host
+ * when one is loaded.
+ *
+ * What is read (product contract, sections 3 and 6):
+ *   name                              1..100 characters, required
+ *   enabled | isEnabled               false: nothing is dialled for it
+ *   number                            caller number or SIP user it calls from
+ *   webhook_url | resultWebhook.url | config.resultWebhook.url
+ *   maxDuration | config.maxDuration  { isEnabled, maxDurationSeconds }
+ *   outdial.trunks                    names, in the order of preference of the host's table
+ *   outdial.ring_timeout_s
+ *   outdial.agent                     { kind: "script", voice?, steps: [ ... ] }
+ *
+ * Inside `outdial` the reading is strict: unknown keys are refused with the list of the known ones.
+ *
+ * Lifetime: the struct is immutable and owned by whom parse() gave it to; everything in it dies in
+ * destroy().
+ */
+#ifndef ENGINE_AGENT_AGENT_DEF_H
+#define ENGINE_AGENT_AGENT_DEF_H
+
+#include "outdial/types.h"
+
+enum {
+    OD_AGENT_DOC_BYTES_MAX = 256 * 1024,
+    OD_AGENT_STEPS_MAX = 256,
+    OD_AGENT_TEXT_BYTES_MAX = 4000, /* of one say or prompt, before filling in */
+    OD_AGENT_DIGITS_MAX = 32,       /* of one gather */
+    OD_AGENT_CHOICES_MAX = 64,      /* entries of one map */
+    OD_AGENT_URL_MAX = 2048,        /* with NUL */
+};
+
+enum od_step_kind {
+    OD_STEP_SAY,    /* text, voice */
+    OD_STEP_PLAY,   /* text: the file's name */
+    OD_STEP_GATHER, /* text: the prompt or NULL; digits, ms, into, finish_key, choices */
+    OD_STEP_PAUSE,  /* ms */
+    OD_STEP_HANGUP,
+    OD_STEP_COUNT,
+};
+
+/* What digits mean: { "1": true } is digits "1", json "true". */
+struct od_step_choice {
+    const char *digits;
+    const char *json; /* a scalar as JSON text */
+};
+
+struct od_agent_step {
+    uint8_t kind;    /* enum od_step_kind */
+    char finish_key; /* GATHER: ends the input early, is not part of it; 0: none */
+    uint8_t digits;  /* GATHER: 1..OD_AGENT_DIGITS_MAX */
+    uint8_t choice_count;
+    uint32_t ms;      /* PAUSE: how long; GATHER: longest wait for the next digit */
+    const char *text; /* UTF-8 with {{name}} places; see the kinds */
+    const char *into; /* GATHER: key of the result */
+    const struct od_step_choice *choices; /* GATHER: digits not among them stay a string */
+};
+
+struct od_agent_def {
+    char name[OD_NAME_MAX * 2];
+    bool enabled;
+    char number[OD_ENDPOINT_MAX];       /* empty: the trunk's own identity */
+    char webhook_url[OD_AGENT_URL_MAX]; /* empty: none */
+    char voice[33];                     /* name of the synthesiser's voice */
+    uint32_t ring_timeout_s;            /* 0: the trunk's; else 1..600 */
+    uint32_t max_duration_s;            /* longest talk; 0: not limited by the agent */
+    uint8_t trunk_count;                /* 0: every trunk */
+    char trunks[OD_TRUNKS_PER_LANE][OD_NAME_MAX];
+    uint32_t step_count; /* 1.. */
+    const struct od_agent_step *steps;
+    bool speaks; /* some step needs speech synthesis */
+};
+
+/* Why a document was refused: one line is "POINTER: expected EXPECTED, found FOUND". */
+struct od_agent_problem {
+    char pointer[160]; /* JSON pointer (RFC 6901); "" is the whole document */
+    char expected[192];
+    char found[128];
+    size_t position; /* byte offset, for text that isn't JSON; else 0 */
+};
+
+/* 0 and *out; OD_EINVAL or OD_ETOOBIG and *problem (may be NULL if not wanted); OD_ENOMEM. */
+int od_agent_def_parse(const char *json, size_t bytes, struct od_agent_def **out,
+                       struct od_agent_problem *problem);
+void od_agent_def_destroy(struct od_agent_def *def); /* NULL is fine */
+
+/* "say", "play", ...: the step's key in a document. Never NULL. */
+const char *od_step_name(enum od_step_kind kind);
+
+#endif
