@@ -1,0 +1,93 @@
+/*
+ * event - facts that adapters report to the engine. They are copied by od_engine_post() and looked
+ * at in the engine's next turn; posting never runs anything, so any adapter may post from any
+ * callback. Events name calls and jobs by id; an id that is no longer alive is counted `late`.
+ *
+ * A fact is complete in itself: no pointer in an event is kept, none points anywhere.
+ */
+#ifndef OUTDIAL_EVENT_H
+#define OUTDIAL_EVENT_H
+
+#include "outdial/cause.h"
+#include "outdial/types.h"
+
+enum od_event_kind {
+    OD_EV_NONE,
+
+    /* from the store */
+    OD_EV_STORE_UP,    /* claims and intents are possible (again) */
+    OD_EV_STORE_DOWN,  /* stop claiming; calls go on */
+    OD_EV_LANE_READY,  /* u.lane: work is waiting in a lane */
+    OD_EV_JOB,         /* u.job: a call was claimed for us */
+    OD_EV_CLAIM_DONE,  /* u.claim: the claim is answered; its OD_EV_JOBs were posted before */
+    OD_EV_DURABLE,     /* call: its intent to dial is on disk */
+    OD_EV_NOT_DURABLE, /* call: the store says the claim is not ours; nothing may be sent for it */
+    OD_EV_RELEASED,    /* call: the store has it back */
+
+    /* from SIP */
+    OD_EV_SENT,     /* call: an INVITE was handed to the transport; u.sent */
+    OD_EV_PROGRESS, /* call: a 1xx above 100; u.sip.status */
+    OD_EV_ANSWER,   /* call: a 2xx to our INVITE, first or repeated */
+    OD_EV_REJECT,   /* call: a final 3xx-6xx, or the transaction died locally; u.sip */
+    OD_EV_PEER_BYE, /* call */
+    OD_EV_CLEARED,  /* call: our BYE was answered or given up */
+
+    /* from media and the agent */
+    OD_EV_AGENT_DONE,   /* call: the agent said goodbye; hang up normally */
+    OD_EV_AGENT_FAILED, /* call: the agent broke; u.fail.reason */
+    OD_EV_MEDIA_FAILED, /* call: no usable media (SDP answer, silence, ports); u.fail.reason */
+    OD_EV_HOOK_DONE,    /* call: the start hook answered; u.hook */
+
+    /* from the operator */
+    OD_EV_STOP,  /* call: cancel or hang up; u.stop */
+    OD_EV_DRAIN, /* no new claims; give back what has not been dialled */
+
+    OD_EV_COUNT,
+};
+
+struct od_event {
+    uint8_t kind; /* enum od_event_kind */
+    struct od_call_id call;
+    union {
+        struct {
+            uint32_t lane;
+            uint32_t waiting; /* at least so many wait; 0: empty */
+        } lane;
+        struct {
+            uint32_t lane;
+            struct od_job_id job;
+            struct od_uid uid;
+            uint16_t attempt;         /* 1.. */
+            int64_t deadline_wall_ms; /* 0: none */
+            char to[OD_ENDPOINT_MAX];
+        } job;
+        struct {
+            uint32_t lane;
+            uint32_t asked, got;
+            uint32_t waiting; /* left in the lane after the claim */
+            bool failed;      /* no answer: nothing is known, try again after STORE_UP */
+        } claim;
+        struct {
+            bool resent; /* the same call's INVITE again, with credentials */
+        } sent;
+        struct {
+            uint16_t status;        /* 101..699; 0: the transaction ended with no response */
+            uint32_t retry_after_s; /* 0: none given */
+            bool local;             /* made up by our side (timeout, unreachable, resolver) */
+            char reason[OD_REASON_MAX];
+        } sip;
+        struct {
+            char reason[OD_REASON_MAX];
+        } fail;
+        struct {
+            bool accept;
+            char reason[OD_REASON_MAX];
+        } hook;
+        struct {
+            bool before_answer_only; /* cancel: an answered call is left alone */
+            uint8_t cause;           /* enum od_cause to end with: CANCELED, DEADLINE, COMPLETED */
+        } stop;
+    } u;
+};
+
+#endif

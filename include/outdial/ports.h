@@ -1,0 +1,94 @@
+/*
+ * ports - the orders the engine gives. Ports only go out: a port function returns nothing, never
+ * calls back into the engine, and reports what came of it by posting an event (event.h), also when
+ * it fails at once. That rules out re-entrancy and makes the event stream replayable.
+ *
+ * The real ports are wired in engine/host/wiring.c, the simulated ones in tests/sim. All pointers
+ * in arguments are borrowed for the time of the call.
+ */
+#ifndef OUTDIAL_PORTS_H
+#define OUTDIAL_PORTS_H
+
+#include "outdial/cause.h"
+#include "outdial/types.h"
+
+/* Names on the wire for one attempt, all derived by keyed hash from (uid, attempt): a restarted
+ * worker can rebuild them, an outsider can't guess them. */
+struct od_sip_names {
+    char call_id[33];  /* 32 hex digits; the SIP Call-ID */
+    char from_tag[17]; /* 16 hex digits */
+    char branch[32];   /* "z9hG4bK" + 16 hex digits */
+};
+
+struct od_invite {
+    struct od_job_id job;
+    uint16_t trunk; /* engine's index; the host knows server, credentials and identity */
+    struct od_sip_names names;
+    const char *to; /* E.164 or SIP URI */
+};
+
+/*
+ * The queue and the ledger.
+ *
+ * After claim() has answered (JOB.., CLAIM_DONE), each job is the engine's until exactly one of
+ * release() or finish(); from that order on it is the adapter's to get stored, however long the
+ * store is away. intent() comes before any SIP order for the job and is answered by DURABLE or
+ * NOT_DURABLE, never both.
+ */
+struct od_store_port {
+    void *ctx;
+    void (*claim)(void *ctx, uint32_t lane, uint32_t count);
+    void (*intent)(void *ctx, struct od_call_id call, struct od_job_id job,
+                   const struct od_sip_names *names, uint16_t trunk);
+    /* A step others may want to see: state is "ringing" or "talking". Best effort, kept in order.
+     */
+    void (*progress)(void *ctx, struct od_job_id job, const char *state, int64_t wall_ms);
+    /* Give back undialled: not before wall ms (0: at once), why in a word ("paused", "hours"). */
+    void (*release)(void *ctx, struct od_call_id call, struct od_job_id job, int64_t not_before_ms,
+                    const char *why);
+    void (*finish)(void *ctx, struct od_job_id job, const struct od_outcome *outcome);
+};
+
+struct od_sip_port {
+    void *ctx;
+    /* Opens media, offers it, sends the INVITE. Answered by SENT, then PROGRESS/ANSWER/REJECT. */
+    void (*invite)(void *ctx, struct od_call_id call, const struct od_invite *invite);
+    void (*cancel)(void *ctx, struct od_call_id call); /* answered by REJECT (487) or ANSWER */
+    void (*ack)(void *ctx, struct od_call_id call);    /* acknowledges the latest 2xx */
+    void (*bye)(void *ctx, struct od_call_id call);    /* answered by CLEARED */
+    void (*drop)(void *ctx, struct od_call_id call);   /* the leg is over: no event follows */
+};
+
+struct od_talk_port {
+    void *ctx;
+    /* Likely to be answered: get speech and connections ready. May be called more than once. */
+    void (*prepare)(void *ctx, struct od_call_id call, struct od_job_id job);
+    void (*start)(void *ctx, struct od_call_id call, struct od_job_id job); /* answered; talk */
+    /* The call is over for the agent; its result goes into the job before finish(). */
+    void (*stop)(void *ctx, struct od_call_id call, struct od_job_id job, enum od_cause cause);
+    void (*hook)(void *ctx, struct od_call_id call, struct od_job_id job); /* -> HOOK_DONE */
+};
+
+/* One line per state change, from the one place that changes states. Strings are static. */
+struct od_step_view {
+    struct od_call_id call;
+    struct od_uid uid;
+    uint16_t attempt, trunk;
+    const char *from, *event, *to;
+    enum od_cause cause; /* OD_CAUSE_NONE until the end */
+    bool odd;            /* the world did something surprising */
+};
+
+struct od_trace_port {
+    void *ctx;
+    void (*step)(void *ctx, struct od_now now, const struct od_step_view *view);
+};
+
+struct od_ports {
+    struct od_store_port store;
+    struct od_sip_port sip;
+    struct od_talk_port talk;
+    struct od_trace_port trace; /* step may be NULL */
+};
+
+#endif

@@ -1,0 +1,172 @@
+/*
+ * repo - what is kept: agents, campaigns, calls, events, keys. The HTTP API speaks to this port and
+ * knows no database; proto/redis implements it, tests may implement it in memory.
+ *
+ * Every function takes a done callback that fires exactly once, never from inside the call, with
+ * err = 0, OD_ENOENT, OD_ECONFLICT, OD_EEXIST, OD_EDOWN, OD_ETIMEOUT (effect unknown) or
+ * OD_ECANCELED (shutdown). Records in callbacks are borrowed until the callback returns. Arguments
+ * are borrowed until the function returns. `org` is the tenant: nothing of another org is ever
+ * found. Times are wall ms.
+ */
+#ifndef OUTDIAL_REPO_H
+#define OUTDIAL_REPO_H
+
+#include "outdial/cause.h"
+#include "outdial/types.h"
+
+struct od_text { /* borrowed bytes, not NUL-terminated unless said */
+    const char *at;
+    size_t bytes;
+};
+
+/* An agent: its document is kept byte-faithful as it was sent. */
+struct od_agent_rec {
+    struct od_uid id;
+    char name[OD_NAME_MAX * 2];
+    struct od_text doc; /* JSON object */
+    int64_t created_ms, updated_ms;
+};
+
+enum od_campaign_state {
+    OD_CAMPAIGN_DRAFT, /* being filled; dials nothing */
+    OD_CAMPAIGN_RUNNING,
+    OD_CAMPAIGN_PAUSED,
+    OD_CAMPAIGN_CANCELED, /* what had not been dialled was canceled */
+};
+
+struct od_campaign_rec {
+    struct od_uid id, agent;
+    char name[OD_NAME_MAX * 2];
+    uint8_t state; /* enum od_campaign_state; "completed" is: running with every contact ended */
+    int32_t priority;
+    uint32_t cps_milli;         /* pace in thousandths of a call per second; 0: only the trunks' */
+    uint32_t max_calls;         /* 0: only the trunks' */
+    struct od_text webhook_url; /* may be empty */
+    int64_t created_ms, started_ms;
+    /* counts, kept right by the scripts that change a contact's state */
+    uint64_t total, waiting, active, ended;
+    uint64_t ended_by[OD_CAUSE_COUNT];
+};
+
+/* A call to make. A campaign's contact is a call with a campaign and a row. */
+struct od_call_new {
+    struct od_uid id;                   /* made by the caller (od_uid_make) */
+    const char *to;                     /* E.164 or SIP URI, checked */
+    const char *from;                   /* caller number override; NULL or "": the agent's */
+    struct od_text context;             /* JSON object; empty: {} */
+    struct od_text webhook_url;         /* empty: the campaign's, else the agent's */
+    int64_t not_before_ms, deadline_ms; /* 0: none */
+    uint64_t row;                       /* line number in the imported file; 0: none */
+};
+
+enum od_call_phase { /* where a stored call is; the words of the state table's first column */
+                     OD_PHASE_CREATED,
+                     OD_PHASE_WAITING,
+                     OD_PHASE_QUEUED,
+                     OD_PHASE_START_HOOK,
+                     OD_PHASE_DIALING,
+                     OD_PHASE_RINGING,
+                     OD_PHASE_TALKING,
+                     OD_PHASE_ENDED,
+                     OD_PHASE_COUNT,
+};
+const char *od_phase_name(enum od_call_phase phase); /* "queued", ...; never NULL */
+
+struct od_call_rec {
+    struct od_uid id, agent, campaign; /* campaign all zero: none */
+    uint8_t phase;                     /* enum od_call_phase */
+    int32_t priority;
+    uint16_t attempts; /* intents written so far */
+    char to[OD_ENDPOINT_MAX], from[OD_ENDPOINT_MAX];
+    char trunk[OD_NAME_MAX];        /* dialled last; empty: none yet */
+    char wait_reason[OD_NAME_MAX];  /* why it waits ("paused", "hours"); empty: in its turn */
+    struct od_text context, result; /* JSON objects; result empty: none */
+    int64_t created_ms, not_before_ms, deadline_ms;
+    struct od_outcome outcome; /* complete when phase is ENDED; times filled in as they happen */
+    uint64_t row;
+};
+
+struct od_event_rec {
+    char id[40];         /* opaque, increasing; for Last-Event-ID */
+    char type[32];       /* "call.ringing", "call.completed", "campaign.paused", ... */
+    struct od_text body; /* JSON object */
+};
+
+typedef void (*od_repo_done_fn)(void *ctx, int err);
+typedef void (*od_repo_agents_fn)(void *ctx, int err, const struct od_agent_rec *recs,
+                                  size_t count);
+typedef void (*od_repo_campaigns_fn)(void *ctx, int err, const struct od_campaign_rec *recs,
+                                     size_t count);
+/* added: how many were stored. twice[]: indices (into the batch) left out because the campaign
+ * already holds that number. */
+typedef void (*od_repo_added_fn)(void *ctx, int err, size_t added, const uint32_t *twice,
+                                 size_t twice_count);
+/* next_cursor: pass it to get the following page; 0: this was the last. */
+typedef void (*od_repo_calls_fn)(void *ctx, int err, const struct od_call_rec *recs, size_t count,
+                                 uint64_t next_cursor);
+typedef void (*od_repo_events_fn)(void *ctx, int err, const struct od_event_rec *recs,
+                                  size_t count);
+/* org is empty when no such key exists or it was revoked. scopes: "*" or comma-separated words. */
+typedef void (*od_repo_key_fn)(void *ctx, int err, const char *org, const char *scopes);
+
+struct od_repo_port {
+    void *ctx;
+
+    /* id all zero in rec: create; otherwise replace. OD_EEXIST: another agent has that name. */
+    void (*agent_put)(void *ctx, const char *org, const struct od_agent_rec *rec,
+                      od_repo_done_fn fn, void *fn_ctx);
+    void (*agent_get)(void *ctx, const char *org, const struct od_uid *id, od_repo_agents_fn fn,
+                      void *fn_ctx);
+    void (*agent_find)(void *ctx, const char *org, const char *name, od_repo_agents_fn fn,
+                       void *fn_ctx);
+    void (*agent_list)(void *ctx, const char *org, uint32_t skip, uint32_t take,
+                       od_repo_agents_fn fn, void *fn_ctx); /* oldest first */
+    void (*agent_delete)(void *ctx, const char *org, const struct od_uid *id, od_repo_done_fn fn,
+                         void *fn_ctx);
+
+    void (*campaign_create)(void *ctx, const char *org, const struct od_campaign_rec *rec,
+                            od_repo_done_fn fn, void *fn_ctx);
+    void (*campaign_get)(void *ctx, const char *org, const struct od_uid *id,
+                         od_repo_campaigns_fn fn, void *fn_ctx);
+    void (*campaign_list)(void *ctx, const char *org, uint32_t skip, uint32_t take,
+                          od_repo_campaigns_fn fn, void *fn_ctx); /* newest first */
+    /* Live pace and cap; UINT32_MAX leaves a value as it is. */
+    void (*campaign_limits)(void *ctx, const char *org, const struct od_uid *id, uint32_t cps_milli,
+                            uint32_t max_calls, od_repo_done_fn fn, void *fn_ctx);
+    /* OD_ECONFLICT: that state can't follow the present one (nothing follows CANCELED). Canceling
+     * cancels every contact not yet dialled, in bounded steps, before done fires. */
+    void (*campaign_set_state)(void *ctx, const char *org, const struct od_uid *id,
+                               enum od_campaign_state state, od_repo_done_fn fn, void *fn_ctx);
+
+    /* Stores all calls of the batch (1..1000) in one atomic script; durable when done fires.
+     * campaign NULL: single calls, dialled at once with `priority`. */
+    void (*calls_add)(void *ctx, const char *org, const struct od_uid *agent,
+                      const struct od_uid *campaign, int32_t priority,
+                      const struct od_call_new *calls, size_t count, od_repo_added_fn fn,
+                      void *fn_ctx);
+    void (*call_get)(void *ctx, const char *org, const struct od_uid *id, od_repo_calls_fn fn,
+                     void *fn_ctx);
+    /* campaign NULL: single calls, newest first; otherwise a campaign's contacts in row order.
+     * phase or cause OD_PHASE_COUNT / OD_CAUSE_COUNT: any. take 1..1000. */
+    void (*call_list)(void *ctx, const char *org, const struct od_uid *campaign,
+                      enum od_call_phase phase, enum od_cause cause, uint64_t cursor, uint32_t take,
+                      od_repo_calls_fn fn, void *fn_ctx);
+    /* One atomic decision. A call not yet dialled is ended here; one that a worker holds is asked
+     * to stop (cancel before the answer, or hang up at any time) and done fires with 0 as soon as
+     * the order is on its way. OD_ECONFLICT: it has ended, or hangup is false and it talks. */
+    void (*call_stop)(void *ctx, const char *org, const struct od_uid *id, bool hangup,
+                      od_repo_done_fn fn, void *fn_ctx);
+
+    /* Events after `after` ("" or "0": from the oldest kept), at most `take`. */
+    void (*events_read)(void *ctx, const char *org, const char *after, uint32_t take,
+                        od_repo_events_fn fn, void *fn_ctx);
+    /* The newest event's id, as one record with only `id` set ("0-0" when there is none). */
+    void (*events_last)(void *ctx, const char *org, od_repo_events_fn fn, void *fn_ctx);
+
+    /* Keys are stored as SHA-256 only; hash is 32 bytes. */
+    void (*key_find)(void *ctx, const uint8_t hash[32], od_repo_key_fn fn, void *fn_ctx);
+    void (*key_put)(void *ctx, const uint8_t hash[32], const char *org, const char *scopes,
+                    od_repo_done_fn fn, void *fn_ctx);
+};
+
+#endif

@@ -1,0 +1,99 @@
+/*
+ * sip - the SIP port: sofia-sip's transaction layer (nta) inside a libuv loop, as a user agent
+ * client. The only place that includes sofia-sip. It decides nothing: it sends what it is told,
+ * once, and reports what came. Retransmission is nta's; nothing here dials again by itself.
+ *
+ * Lifetime: od_sip is owned by the host. Legs live in od_sip, named by the engine's call id; a leg
+ * is made by invite() and ends in drop(). Pointers given to callbacks are borrowed until they
+ * return. All functions and callbacks run on the loop's thread. No callback is called from inside a
+ * function of this header, with the exception of od_sip_close().
+ */
+#ifndef PROTO_SIP_SIP_H
+#define PROTO_SIP_SIP_H
+
+#include <uv.h>
+
+#include "outdial/ports.h"
+#include "outdial/types.h"
+#include "proto/sip/sip_sdp.h"
+
+struct od_sip;
+
+struct od_sip_config {
+    const char *listen[4];      /* "udp:0.0.0.0:5060"; NULL ends; port 0: the kernel's choice */
+    const char *advertise;      /* host or host:port for Via and Contact; NULL: the bound address */
+    const char *user_agent;     /* User-Agent; NULL or "": none */
+    uint64_t (*clock_ns)(void); /* monotonic; NULL: CLOCK_MONOTONIC. Tests give a simulated one */
+    uint32_t t1_ms;             /* RFC 3261 T1; 0: 500 */
+    struct od_addr sources[64]; /* addresses whose datagrams are let in; family 0 ends; none: all */
+    uint32_t coalesce_us;       /* under load, gather datagrams for so long per wake-up; 0: never */
+};
+
+struct od_sip_invite {
+    const struct od_sip_names *names;
+    struct od_addr server;    /* where the INVITE is sent */
+    const char *transport;    /* "udp" or "tcp" */
+    const char *domain;       /* host (or host:port) of Request-URI, To and From */
+    const char *from_user;    /* user part of From and Contact */
+    const char *display_name; /* NULL or "": none */
+    const char *to;           /* E.164 ("+1555..") or a whole SIP URI */
+    const char *sdp;          /* the offer */
+    size_t sdp_bytes;
+};
+
+/* What a final or provisional response said. */
+struct od_sip_response {
+    uint16_t status;          /* 100..699; 0: the transaction ended with no response */
+    bool local;               /* made by nta or by us (timeout, unreachable), not by the peer */
+    const char *reason;       /* reason phrase; "" when none */
+    uint32_t retry_after_s;   /* 0: none */
+    const struct od_sdp *sdp; /* parsed body; NULL: none or unusable */
+    int sdp_err;              /* 0, or why a body that was there is unusable */
+};
+
+/* `answered` comes for every 2xx, first or repeated (`again`); the owner orders ack() each time. */
+struct od_sip_events {
+    void *ctx;
+    void (*sent)(void *ctx, struct od_call_id call);
+    void (*progress)(void *ctx, struct od_call_id call, const struct od_sip_response *response);
+    void (*answered)(void *ctx, struct od_call_id call, const struct od_sip_response *response,
+                     bool again);
+    void (*rejected)(void *ctx, struct od_call_id call, const struct od_sip_response *response);
+    void (*peer_bye)(void *ctx, struct od_call_id call);
+    void (*cleared)(void *ctx, struct od_call_id call);
+    /* The peer changed the session (re-INVITE, UPDATE); the answer given repeats our offer. */
+    void (*reoffered)(void *ctx, struct od_call_id call, const struct od_sdp *sdp);
+    /* A message on the wire, for a call's ladder: one line of what and when is kept by the host.
+     * outgoing: ours. May be NULL. */
+    void (*message)(void *ctx, struct od_call_id call, bool outgoing, const char *start_line);
+};
+
+/* Opens the listeners. OD_EBUSY: the address is taken; OD_EINVAL: bad listen or advertise text. In
+ * both cases `why` (of why_bytes) holds one line for the operator. */
+int od_sip_open(struct od_sip **out, uv_loop_t *loop, const struct od_sip_config *config,
+                const struct od_sip_events *events, char *why, size_t why_bytes);
+
+/* Ends everything; fn fires once when the last handle is closed and memory is freed. */
+void od_sip_close(struct od_sip *sip, void (*fn)(void *ctx), void *ctx);
+
+/* The port that listener i is bound to, host byte order; 0 when there is no such listener. */
+uint16_t od_sip_bound_port(const struct od_sip *sip, unsigned i);
+
+/* 0, OD_ENOMEM, OD_EINVAL (an unusable address or text; nothing was sent). On 0 the INVITE was
+ * handed to the transport: `sent` follows from the next turn of the loop. */
+int od_sip_invite(struct od_sip *sip, struct od_call_id call, const struct od_sip_invite *invite);
+void od_sip_cancel(struct od_sip *sip, struct od_call_id call);
+void od_sip_ack(struct od_sip *sip, struct od_call_id call);
+void od_sip_bye(struct od_sip *sip, struct od_call_id call);
+
+/* The leg is over; stray messages of it are still answered as RFC 3261 asks (a late 2xx gets ACK
+ * and BYE). No event about the call follows. */
+void od_sip_drop(struct od_sip *sip, struct od_call_id call);
+
+struct od_sip_stats {
+    uint64_t sent, received, retransmitted, dropped, send_failed;
+    uint32_t legs; /* alive */
+};
+void od_sip_stats(const struct od_sip *sip, struct od_sip_stats *out);
+
+#endif

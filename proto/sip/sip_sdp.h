@@ -1,0 +1,51 @@
+/*
+ * sip_sdp - a bounded parser and writer of the SDP that a telephony leg needs (RFC 8866, RFC 3264).
+ * Pure: bytes in, struct out. Own code because the library's parser can be made to run for ever by
+ * one line of a carrier's answer.
+ */
+#ifndef PROTO_SIP_SIP_SDP_H
+#define PROTO_SIP_SIP_SDP_H
+
+#include "outdial/types.h"
+
+enum { OD_SDP_BYTES_MAX = 8192, OD_SDP_FORMATS_MAX = 16 };
+
+enum od_sdp_direction { OD_SDP_SENDRECV, OD_SDP_SENDONLY, OD_SDP_RECVONLY, OD_SDP_INACTIVE };
+
+struct od_sdp_format {
+    uint8_t payload_type; /* 0..127 */
+    char encoding[24];    /* "PCMU", upper case; from rtpmap or the static table (RFC 3551) */
+    uint32_t rate;        /* Hz */
+    uint8_t channels;     /* 1.. */
+};
+
+/* The first usable audio stream. */
+struct od_sdp {
+    struct od_addr remote; /* port 0: the stream was refused */
+    uint8_t direction;     /* enum od_sdp_direction, as the peer sees it */
+    uint16_t ptime_ms;     /* 0: not given */
+    uint8_t count;
+    struct od_sdp_format formats[OD_SDP_FORMATS_MAX]; /* in the peer's order */
+};
+
+/* OD_EPROTO: breaks the grammar or our bounds; OD_ENOENT: no audio stream over RTP/AVP. */
+int od_sdp_parse(const char *text, size_t bytes, struct od_sdp *out);
+
+struct od_sdp_offer {
+    struct od_addr local;
+    uint64_t session; /* o= id and version */
+    const char *user; /* o= user name, e.g. "outdial" */
+    bool pcmu, pcma;
+    uint8_t first;     /* 0: PCMU first, 8: PCMA first */
+    uint8_t dtmf_type; /* payload type of telephone-event, 96..127; 0: none */
+    uint8_t direction;
+};
+
+/* Bytes written (no NUL counted), or OD_ETOOBIG. */
+int od_sdp_write(const struct od_sdp_offer *offer, char *out, size_t out_bytes);
+
+/* What both sides can do: the codec's payload type (0 or 8) and telephone-event's (0: none).
+ * OD_ENOENT: no codec in common. */
+int od_sdp_choose(const struct od_sdp *answer, uint8_t *codec_type, uint8_t *dtmf_type);
+
+#endif

@@ -1,0 +1,1 @@
+od_unit_test(base_test LIBS od_base)
