@@ -1,0 +1,83 @@
+/*
+ * api - the HTTP resource model: routes, authentication, the native JSON of /outdial/v1. It speaks
+ * to the stored things through outdial/repo.h and to the client through outdial/http.h; it knows no
+ * socket, no database and no clock. The host gives it what is alive (statistics, trunks, traces).
+ *
+ * Glossary
+ *   request    one exchange on its way through the API (engine/api/request.h).
+ *   problem    an error answer: application/problem+json (RFC 9457).
+ *   static key an API key from the configuration; all others are in the repo, hashed.
+ *
+ * Lifetime: owned by the host. What the configuration points to must outlive it. Destroyed after
+ * the HTTP server and the repo have closed, when no exchange and no repo call is under way.
+ */
+#ifndef ENGINE_API_API_H
+#define ENGINE_API_API_H
+
+#include "outdial/engine.h"
+#include "outdial/http.h"
+#include "outdial/repo.h"
+#include "outdial/types.h"
+
+struct od_api;
+
+/* A trunk as it is now. Filled in by the host. */
+struct od_api_trunk {
+    char name[OD_NAME_MAX];
+    char server[OD_ENDPOINT_MAX]; /* host:port as configured */
+    bool usable;
+    char reason[OD_REASON_MAX]; /* why it is not usable; empty when it is */
+    uint32_t in_use;
+    uint32_t max_calls; /* 0: no cap */
+    uint32_t cps_milli; /* thousandths of a call per second; 0: no limit */
+    uint64_t invites, answers, failures;
+};
+
+/* What lives in the host. All functions return at once; none may be NULL unless it says so. */
+struct od_api_host {
+    void *ctx;
+    struct od_now (*now)(void *ctx);
+    void (*stats)(void *ctx, struct od_engine_stats *out);
+    /* Fills at most `max`; returns how many trunks there are. */
+    size_t (*trunks)(void *ctx, struct od_api_trunk *out, size_t max);
+    /* False: not ready, and `why` has one reason a line. */
+    bool (*ready)(void *ctx, char *why, size_t size);
+    /* The state's word of a call in memory, NULL when it is not. May be NULL. */
+    const char *(*live_state)(void *ctx, const struct od_uid *call);
+    /* A call's SIP ladder and timeline as a JSON array; returns its bytes (without a NUL), 0 when
+     * nothing is known of the call, and the needed size when that is above max. May be NULL. */
+    size_t (*trace)(void *ctx, const struct od_uid *call, char *out, size_t max);
+    void (*random)(void *ctx, void *out, size_t bytes); /* fit for keys */
+    void (*sha256)(void *ctx, const void *data, size_t bytes, uint8_t out[32]);
+};
+
+struct od_api_key {
+    const char *key;    /* as the client sends it */
+    const char *org;    /* shorter than OD_NAME_MAX */
+    const char *scopes; /* "*" or comma-separated: read, dial, admin */
+};
+
+struct od_api_config {
+    const struct od_repo_port *repo;
+    struct od_api_host host;
+    const struct od_api_key *keys; /* static keys; copied (hashed) at create */
+    size_t key_count;
+    uint64_t body_bytes_max;   /* JSON bodies; 0: 1 MiB */
+    uint64_t import_bytes_max; /* an imported file; 0: 1 GiB */
+    uint32_t streams_max;      /* event streams at once; 0: 64 */
+};
+
+/* OD_EINVAL: a missing port, or a static key with an empty or too long part. OD_ENOMEM. */
+int od_api_create(struct od_api **out, const struct od_api_config *config);
+void od_api_destroy(struct od_api *api); /* NULL is fine */
+
+/* For the HTTP server; lives as long as the API. */
+const struct od_http_handler *od_api_handler(struct od_api *api);
+
+/* Looks for new events for the event streams and keeps idle ones alive. Every 100 ms. */
+void od_api_tick(struct od_api *api, struct od_now now);
+
+/* Ends the event streams and refuses new ones, so that a draining server can come to its end. */
+void od_api_drain(struct od_api *api);
+
+#endif
