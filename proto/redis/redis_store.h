@@ -1,0 +1,143 @@
+/*
+ * redis_store - the store and repo ports over Redis: the queue, the ledger of attempts and what the
+ * API keeps.
+ *
+ * Everything that changes a call's state is one Lua script, so a call is never half changed. What
+ * the engine orders is gathered and sent in turns: one script per org carries all claims, intents,
+ * progress, releases and finishes that came up since the last one, at most one is under way, and
+ * its reply (written by Redis after the append-only file is on disk) makes the whole batch durable
+ * at once. Called by the host, on the loop's thread only.
+ *
+ * Glossary
+ *   lane     what waits under one rule: one agent, one campaign or none, one priority.
+ *   job      a call claimed by this process and not yet given back; a slot of the job table.
+ *   worker   a process. Each start (and each return after its lease was lost) gets a number of its
+ *            own; what an older number of the same process still held is put right first.
+ *   fence    counts the claims of a call. Whoever holds an old one changes nothing any more.
+ *   lease    a worker that takes no turn for lease_ms is dead: what it had claimed goes back to
+ *            the front of its lane, what it may have dialled ends with cause unknown.
+ *
+ * Lifetime: owned by the host from open to the callback of close. Pointers in callbacks are
+ * borrowed until the callback returns; a job's pointers until it is gone.
+ */
+#ifndef PROTO_REDIS_REDIS_STORE_H
+#define PROTO_REDIS_REDIS_STORE_H
+
+#include "outdial/event.h"
+#include "outdial/ports.h"
+#include "outdial/repo.h"
+
+#include <uv.h>
+
+struct od_store;
+
+struct od_store_config {
+    const char *path_or_host; /* a unix socket's path ("/...") or a numeric address; never a name */
+    int port;                 /* with an address */
+    const char *password;     /* NULL or "": none */
+    int db;
+    const char *worker;    /* 1..63 characters: names this process across restarts */
+    uint32_t jobs_max;     /* 1..1,000,000 */
+    uint32_t lanes_max;    /* lanes known at a time; 0: 100,000 */
+    uint32_t flush_ms;     /* least time between two turns under load; 0: 12 */
+    uint32_t command_ms;   /* an answer later than this means the connection is dead; 0: 5,000 */
+    uint32_t lease_ms;     /* 0: 10,000 */
+    uint32_t heartbeat_ms; /* between idle turns; 0: 200 */
+};
+
+/* A claimed call. Strings are NUL-terminated; empty when there is none, never NULL. */
+struct od_job {
+    struct od_uid uid, agent, campaign; /* campaign all zero: none */
+    char org[OD_NAME_MAX];
+    uint32_t lane;
+    uint16_t attempt; /* the number its next (or present) intent carries, 1.. */
+    int32_t priority;
+    const char *to, *from;
+    struct od_text context;     /* JSON object, or empty */
+    struct od_text webhook_url; /* the call's, else its campaign's, else empty */
+    int64_t deadline_ms, created_ms;
+    uint64_t row;
+};
+
+struct od_lane_info {
+    uint32_t lane; /* 0..lanes_max-1, the same for as long as the store is open */
+    char org[OD_NAME_MAX];
+    struct od_uid agent, campaign;
+    int32_t priority;
+    uint32_t cps_milli, max_calls; /* the campaign's; 0: none */
+    bool open;                     /* false: draft, paused or canceled */
+    uint64_t waiting;              /* about so many */
+};
+
+struct od_store_events {
+    void *ctx;
+    /* JOB, CLAIM_DONE, DURABLE, NOT_DURABLE, RELEASED, STORE_UP, STORE_DOWN, LANE_READY */
+    void (*post)(void *ctx, const struct od_event *event);
+    /* A new or changed lane, before its LANE_READY. */
+    void (*lane)(void *ctx, const struct od_lane_info *info);
+    /* A new or changed agent, before any lane that uses it. deleted: only rec->id is set. */
+    void (*agent)(void *ctx, const char *org, const struct od_agent_rec *rec, bool deleted);
+    /* Someone asked to stop a call this worker holds. */
+    void (*stop)(void *ctx, const struct od_uid *call, bool hangup);
+    /* The call's end is durable: time for its webhook. Fires once per ended call in the process
+     * that stored the end: for finished jobs, and for calls that were canceled, ran out of time or
+     * were found with a dead worker. result: JSON object or empty. */
+    void (*ended)(void *ctx, const struct od_job *job, const struct od_outcome *outcome,
+                  struct od_text result);
+    /* The name of the engine's trunk index, for the ledger. NULL (the function or its answer): the
+     * ledger says nothing of the trunk. */
+    const char *(*trunk)(void *ctx, uint16_t trunk);
+    /* The store's own news ("connected", "lost: ..."), for the log. May be NULL. */
+    void (*log)(void *ctx, bool trouble, const char *text);
+};
+
+/*
+ * Starts connecting; STORE_UP follows when Redis has answered, has been found fit and everything
+ * this worker left behind has been put right. Callbacks come from the loop only, STORE_DOWN and
+ * failed claims also from inside port functions (they post, and posting runs nothing).
+ * OD_EINVAL: a setting out of range; OD_ENOMEM.
+ */
+int od_store_open(struct od_store **out, uv_loop_t *loop, const struct od_store_config *config,
+                  const struct od_store_events *events);
+
+/*
+ * Sends what is unsent and waits up to a second for it to be stored, then closes. Repo calls under
+ * way get OD_ECANCELED. fn is called last, from the loop; the store is gone then.
+ */
+void od_store_close(struct od_store *store, void (*fn)(void *ctx), void *ctx);
+
+/* Both live as long as the store. */
+const struct od_store_port *od_store_port(struct od_store *store);
+const struct od_repo_port *od_store_repo(struct od_store *store);
+
+/* NULL: gone, which is normal after release or finish. */
+const struct od_job *od_store_job(const struct od_store *store, struct od_job_id job);
+
+/* The agent's result, stored with finish(). Copied. OD_ENOENT: the job is gone; OD_ETOOBIG: above
+ * 64 KiB; OD_ENOMEM. */
+int od_store_job_result(struct od_store *store, struct od_job_id job, const char *json,
+                        size_t bytes);
+
+/* Why the store is down, in words for the operator; "" when it is up. Borrowed until the loop
+ * turns. Names no secret. */
+const char *od_store_why(const struct od_store *store);
+
+struct od_store_stats {
+    bool up;
+    bool durable;         /* Redis keeps an append-only file */
+    uint64_t turns;       /* turn scripts that carried work */
+    uint64_t heartbeats;  /* turn scripts that carried none */
+    uint64_t round_trips; /* all scripts and commands of the queue: turns, heartbeats, changes */
+    uint64_t commands;    /* everything sent, the repo's included */
+    uint64_t claimed, intents, releases, finishes; /* stored */
+    uint64_t not_ours;    /* orders refused because the call was canceled or taken over */
+    uint64_t reconnects;
+    uint64_t reclaimed;   /* calls of dead workers put right by this process */
+    uint64_t odd;         /* replies or records that broke their format */
+    uint32_t jobs;        /* in the table now */
+    uint32_t backlog;     /* jobs with an order not yet stored */
+    uint32_t orgs, lanes; /* known now */
+};
+void od_store_stats(const struct od_store *store, struct od_store_stats *out);
+
+#endif
