@@ -10,7 +10,7 @@
  *   enabled | isEnabled               false: nothing is dialled for it
  *   number                            caller number or SIP user it calls from
  *   webhook_url | resultWebhook.url | config.resultWebhook.url
- *   maxDuration | config.maxDuration  { isEnabled, maxDurationSeconds }
+ *   maxDuration | config.features.maxDuration   { isEnabled, maxDurationSeconds }
  *   outdial.trunks                    names, in the order of preference of the host's table
  *   outdial.ring_timeout_s
  *   outdial.agent                     { kind: "script", voice?, steps: [ ... ] }
@@ -35,7 +35,7 @@ enum {
 };
 
 enum od_step_kind {
-    OD_STEP_SAY,    /* text, voice */
+    OD_STEP_SAY,    /* text */
     OD_STEP_PLAY,   /* text: the file's name */
     OD_STEP_GATHER, /* text: the prompt or NULL; digits, ms, into, finish_key, choices */
     OD_STEP_PAUSE,  /* ms */

@@ -1,0 +1,307 @@
+/*
+ * agent_def - see agent_def.h. The parsed JSON document is kept inside the struct, because the
+ * steps' texts point into it.
+ */
+#include "engine/agent/agent_def.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/agent/agent_read.h"
+#include "engine/agent/agent_steps.h"
+#include "engine/base/str.h"
+#include "outdial/err.h"
+
+enum { NAME_CHARACTERS_MAX = 100, RING_S_MAX = 600, DURATION_S_MAX = 24 * 3600 };
+
+static const char VOICE_DEFAULT[] = "en-us";
+
+/* What callers see, and behind it what keeps it alive. */
+struct def_box {
+    struct od_agent_def def;
+    yyjson_doc *doc;
+    struct od_agent_step *steps;
+};
+
+static size_t characters(const char *utf8)
+{
+    size_t n = 0;
+    for (; *utf8; utf8++)
+        n += ((unsigned char)*utf8 & 0xc0) != 0x80;
+    return n;
+}
+
+static int read_name(struct od_agent_reader *r, yyjson_val *root, struct od_agent_def *def)
+{
+    const char *name = NULL;
+    int err = od_agent_text(r, root, "name", 1, sizeof def->name - 1, &name);
+    if (err)
+        return err;
+    if (!name || characters(name) > NAME_CHARACTERS_MAX) {
+        size_t mark = od_agent_enter(r, "name");
+        err = od_agent_refuse(r, "a name of 1 to 100 characters", yyjson_obj_get(root, "name"));
+        od_agent_leave(r, mark);
+        return err;
+    }
+    od_str_copy(def->name, sizeof def->name, name, strlen(name));
+    return 0;
+}
+
+static int read_number(struct od_agent_reader *r, yyjson_val *root, struct od_agent_def *def)
+{
+    const char *number = NULL;
+    int err = od_agent_text(r, root, "number", 0, sizeof def->number - 1, &number);
+    if (err || !number)
+        return err;
+    for (const char *c = number; *c; c++) {
+        /* It becomes the user part of From: what RFC 3261 section 25.1 lets stand there unescaped.
+         */
+        bool fine = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
+                    (*c >= '0' && *c <= '9') || strchr("+-_.!~*'()&=$,", *c);
+        if (!fine) {
+            size_t mark = od_agent_enter(r, "number");
+            err = od_agent_refuse(r, "a phone number like +15550001111 or a SIP user",
+                                  yyjson_obj_get(root, "number"));
+            od_agent_leave(r, mark);
+            return err;
+        }
+    }
+    od_str_copy(def->number, sizeof def->number, number, strlen(number));
+    return 0;
+}
+
+static int keep_url(struct od_agent_reader *r, yyjson_val *object, const char *key,
+                    struct od_agent_def *def)
+{
+    const char *url = NULL;
+    int err = od_agent_text(r, object, key, 0, OD_AGENT_URL_MAX - 1, &url);
+    if (err || !url || !*url || def->webhook_url[0])
+        return err;
+    if (strncmp(url, "http://", 7) && strncmp(url, "https://", 8)) {
+        size_t mark = od_agent_enter(r, key);
+        err = od_agent_refuse(r, "an http:// or https:// URL", yyjson_obj_get(object, key));
+        od_agent_leave(r, mark);
+        return err;
+    }
+    od_str_copy(def->webhook_url, sizeof def->webhook_url, url, strlen(url));
+    return 0;
+}
+
+/* The first that is there counts: our own field, then the vendor's, at top level or in config. */
+static int read_webhook(struct od_agent_reader *r, yyjson_val *root, struct od_agent_def *def)
+{
+    int err = keep_url(r, root, "webhook_url", def);
+    yyjson_val *holders[] = {root, yyjson_obj_get(root, "config")};
+    for (unsigned i = 0; !err && i < 2; i++) {
+        yyjson_val *hook = yyjson_obj_get(holders[i], "resultWebhook");
+        if (!yyjson_is_obj(hook))
+            continue;
+        size_t outer = i ? od_agent_enter(r, "config") : r->depth;
+        size_t mark = od_agent_enter(r, "resultWebhook");
+        err = keep_url(r, hook, "url", def);
+        od_agent_leave(r, mark);
+        od_agent_leave(r, outer);
+    }
+    return err;
+}
+
+static int read_duration(struct od_agent_reader *r, yyjson_val *root, struct od_agent_def *def)
+{
+    static const char *const path[] = {"config", "features"};
+    yyjson_val *at = root;
+    size_t outer = r->depth;
+    int err = 0;
+    for (unsigned level = 0; !err && level < 3; level++) {
+        if (level) {
+            at = yyjson_obj_get(at, path[level - 1]);
+            od_agent_enter(r, path[level - 1]);
+        }
+        yyjson_val *duration = yyjson_obj_get(at, "maxDuration");
+        bool enabled = true;
+        uint32_t seconds = 0;
+        if (!yyjson_is_obj(duration))
+            continue;
+        size_t mark = od_agent_enter(r, "maxDuration");
+        err = od_agent_bool(r, duration, "isEnabled", &enabled);
+        if (!err)
+            err = od_agent_uint(r, duration, "maxDurationSeconds", 1, DURATION_S_MAX, &seconds);
+        od_agent_leave(r, mark);
+        if (!err && enabled && !def->max_duration_s)
+            def->max_duration_s = seconds;
+    }
+    od_agent_leave(r, outer);
+    return err;
+}
+
+static int read_trunks(struct od_agent_reader *r, yyjson_val *array, struct od_agent_def *def)
+{
+    if (!array || yyjson_is_null(array))
+        return 0;
+    size_t mark = od_agent_enter(r, "trunks");
+    int err = 0;
+    if (!yyjson_is_arr(array) || yyjson_arr_size(array) > OD_TRUNKS_PER_LANE)
+        err = od_agent_refuse(r, "an array of up to 8 trunk names", array);
+    size_t i, max;
+    yyjson_val *value;
+    yyjson_arr_foreach(array, i, max, value)
+    {
+        size_t here = od_agent_enter_index(r, i);
+        const char *name = yyjson_get_str(value);
+        size_t bytes = yyjson_get_len(value);
+        if (!err && (!name || !bytes || bytes >= OD_NAME_MAX || memchr(name, '\0', bytes)))
+            err = od_agent_refuse(r, "a trunk's name of 1 to 63 bytes", value);
+        if (!err)
+            od_str_copy(def->trunks[def->trunk_count++], OD_NAME_MAX, name, bytes);
+        od_agent_leave(r, here);
+    }
+    od_agent_leave(r, mark);
+    return err;
+}
+
+static int read_voice(struct od_agent_reader *r, yyjson_val *agent, struct od_agent_def *def)
+{
+    const char *voice = VOICE_DEFAULT;
+    int err = od_agent_text(r, agent, "voice", 1, sizeof def->voice - 1, &voice);
+    for (const char *c = voice; !err && *c; c++) {
+        /* It becomes an argument of the synthesiser: it must not look like an option or a path. */
+        bool fine = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
+                    (*c >= '0' && *c <= '9') || (c > voice && strchr("+-_", *c));
+        if (!fine) {
+            size_t mark = od_agent_enter(r, "voice");
+            err = od_agent_refuse(r, "a voice's name like en-us", yyjson_obj_get(agent, "voice"));
+            od_agent_leave(r, mark);
+        }
+    }
+    if (!err)
+        od_str_copy(def->voice, sizeof def->voice, voice, strlen(voice));
+    return err;
+}
+
+static int read_kind(struct od_agent_reader *r, yyjson_val *agent)
+{
+    yyjson_val *kind = yyjson_obj_get(agent, "kind");
+    if (yyjson_equals_str(kind, "script"))
+        return 0;
+    size_t mark = od_agent_enter(r, "kind");
+    int err =
+        yyjson_equals_str(kind, "stream")
+            ? od_agent_refuse_text(r, "\"script\"", "\"stream\", which this version can't run")
+            : od_agent_refuse(r, "\"script\"", kind);
+    od_agent_leave(r, mark);
+    return err;
+}
+
+static int read_agent(struct od_agent_reader *r, yyjson_val *agent, struct def_box *box)
+{
+    static const char *const known[] = {"kind", "voice", "steps", NULL};
+    size_t mark = od_agent_enter(r, "agent");
+    int err = yyjson_is_obj(agent)
+                  ? read_kind(r, agent)
+                  : od_agent_refuse(r, "an object like { \"kind\": \"script\", \"steps\": [...] }",
+                                    agent);
+    if (!err)
+        err = od_agent_keys(r, agent, known);
+    if (!err)
+        err = read_voice(r, agent, &box->def);
+    if (!err)
+        err = od_agent_steps_read(r, yyjson_obj_get(agent, "steps"), &box->steps,
+                                  &box->def.step_count);
+    od_agent_leave(r, mark);
+    return err;
+}
+
+static int read_outdial(struct od_agent_reader *r, yyjson_val *outdial, struct def_box *box)
+{
+    static const char *const known[] = {"agent", "trunks", "ring_timeout_s", NULL};
+    size_t mark = od_agent_enter(r, "outdial");
+    int err = yyjson_is_obj(outdial)
+                  ? od_agent_keys(r, outdial, known)
+                  : od_agent_refuse(r, "an object with \"agent\" and \"trunks\"", outdial);
+    if (!err)
+        err = read_trunks(r, yyjson_obj_get(outdial, "trunks"), &box->def);
+    if (!err)
+        err = od_agent_uint(r, outdial, "ring_timeout_s", 1, RING_S_MAX, &box->def.ring_timeout_s);
+    if (!err)
+        err = read_agent(r, yyjson_obj_get(outdial, "agent"), box);
+    od_agent_leave(r, mark);
+    return err;
+}
+
+static int read_root(struct od_agent_reader *r, yyjson_val *root, struct def_box *box)
+{
+    if (!yyjson_is_obj(root))
+        return od_agent_refuse(r, "an object", root);
+    box->def.enabled = true;
+    int err = read_name(r, root, &box->def);
+    if (!err)
+        err = od_agent_bool(r, root, "isEnabled", &box->def.enabled);
+    if (!err)
+        err = od_agent_bool(r, root, "enabled", &box->def.enabled);
+    if (!err)
+        err = read_number(r, root, &box->def);
+    if (!err)
+        err = read_webhook(r, root, &box->def);
+    if (!err)
+        err = read_duration(r, root, &box->def);
+    if (!err)
+        err = read_outdial(r, yyjson_obj_get(root, "outdial"), box);
+    return err;
+}
+
+static bool needs_speech(const struct od_agent_def *def)
+{
+    for (uint32_t i = 0; i < def->step_count; i++) {
+        const struct od_agent_step *step = &def->steps[i];
+        if (step->kind == OD_STEP_SAY || (step->kind == OD_STEP_GATHER && step->text))
+            return true;
+    }
+    return false;
+}
+
+int od_agent_def_parse(const char *json, size_t bytes, struct od_agent_def **out,
+                       struct od_agent_problem *problem)
+{
+    struct od_agent_problem unwanted;
+    struct od_agent_reader reader;
+    *out = NULL;
+    if (!problem)
+        problem = &unwanted;
+    memset(problem, 0, sizeof *problem);
+    od_agent_reader_init(&reader, problem);
+    if (bytes > OD_AGENT_DOC_BYTES_MAX) {
+        od_agent_refuse_text(&reader, "a document of up to 256 KiB", "a larger one");
+        return OD_ETOOBIG;
+    }
+
+    struct def_box *box = calloc(1, sizeof *box);
+    yyjson_read_err bad = {0};
+    if (!box)
+        return OD_ENOMEM;
+    box->doc = yyjson_read_opts((char *)(uintptr_t)json, bytes, 0, NULL, &bad);
+    int err;
+    if (!box->doc && bad.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION) {
+        err = OD_ENOMEM;
+    } else if (!box->doc) {
+        err = od_agent_refuse_text(&reader, "JSON", bad.msg ? bad.msg : "something else");
+        problem->position = bad.pos;
+    } else {
+        err = read_root(&reader, yyjson_doc_get_root(box->doc), box);
+    }
+    box->def.steps = box->steps;
+    box->def.speaks = !err && needs_speech(&box->def);
+    if (err)
+        od_agent_def_destroy(&box->def);
+    else
+        *out = &box->def;
+    return err;
+}
+
+void od_agent_def_destroy(struct od_agent_def *def)
+{
+    if (!def)
+        return;
+    struct def_box *box = (struct def_box *)def; /* def is its first member */
+    od_agent_steps_free(box->steps, def->step_count);
+    yyjson_doc_free(box->doc);
+    free(box);
+}

@@ -1,0 +1,307 @@
+/*
+ * agent_steps - see agent_steps.h. A step is an object with exactly one key, its kind. The limits
+ * keep a hostile or mistaken document from making a call last for ever or hold much memory.
+ */
+#include "engine/agent/agent_steps.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "outdial/err.h"
+
+enum {
+    PAUSE_MS_MAX = 10 * 60 * 1000,
+    GATHER_MS_MIN = 100,
+    GATHER_MS_MAX = 10 * 60 * 1000,
+    GATHER_MS_DEFAULT = 5000,
+    FILE_BYTES_MAX = 100,
+    INTO_BYTES_MAX = 64,
+};
+
+static const char KEYS[] = "0123456789*#ABCD"; /* RFC 4733 section 3.2, events 0 to 15 */
+
+static const char *const STEP_NAMES[OD_STEP_COUNT] = {
+    [OD_STEP_SAY] = "say",     [OD_STEP_PLAY] = "play",     [OD_STEP_GATHER] = "gather",
+    [OD_STEP_PAUSE] = "pause", [OD_STEP_HANGUP] = "hangup",
+};
+
+const char *od_step_name(enum od_step_kind kind)
+{
+    return (unsigned)kind < OD_STEP_COUNT ? STEP_NAMES[kind] : "?";
+}
+
+/* `say: "text"` and `say: { "text": "text" }` are the same; so for play's file and pause's ms. */
+static int read_say(struct od_agent_reader *r, yyjson_val *holder, struct od_agent_step *step)
+{
+    static const char *const known[] = {"text", NULL};
+    yyjson_val *value = yyjson_obj_get(holder, "say");
+    if (!yyjson_is_obj(value)) {
+        int err = od_agent_text(r, holder, "say", 1, OD_AGENT_TEXT_BYTES_MAX, &step->text);
+        if (err || step->text)
+            return err;
+    }
+    size_t mark = od_agent_enter(r, "say");
+    if (!yyjson_is_obj(value))
+        return od_agent_refuse(r, "the text to say", value);
+    int err = od_agent_keys(r, value, known);
+    if (!err)
+        err = od_agent_text(r, value, "text", 1, OD_AGENT_TEXT_BYTES_MAX, &step->text);
+    if (!err && !step->text)
+        err = od_agent_refuse_text(r, "text", "nothing");
+    od_agent_leave(r, mark);
+    return err;
+}
+
+/* A plain name in the audio folder: no separator, no leading dot, nothing a path could be made of.
+ */
+static bool plain_name(const char *name)
+{
+    if (name[0] == '.' || name[0] == '-')
+        return false;
+    for (const char *c = name; *c; c++) {
+        bool fine = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
+                    (*c >= '0' && *c <= '9') || *c == '.' || *c == '_' || *c == '-' || *c == ' ';
+        if (!fine)
+            return false;
+    }
+    return true;
+}
+
+static int read_play(struct od_agent_reader *r, yyjson_val *holder, struct od_agent_step *step)
+{
+    static const char *const known[] = {"file", NULL};
+    yyjson_val *value = yyjson_obj_get(holder, "play");
+    int err = 0;
+    size_t mark = r->depth;
+    if (yyjson_is_obj(value)) {
+        mark = od_agent_enter(r, "play");
+        err = od_agent_keys(r, value, known);
+        if (!err)
+            err = od_agent_text(r, value, "file", 1, FILE_BYTES_MAX, &step->text);
+        od_agent_enter(r, "file");
+    } else {
+        err = od_agent_text(r, holder, "play", 1, FILE_BYTES_MAX, &step->text);
+        mark = od_agent_enter(r, "play");
+    }
+    if (!err && !step->text)
+        err = od_agent_refuse_text(r, "a file's name", "nothing");
+    if (!err && !plain_name(step->text))
+        err = od_agent_refuse_text(r, "a plain file name (letters, digits, '.', '_', '-', blank)",
+                                   step->text);
+    od_agent_leave(r, mark);
+    return err;
+}
+
+static int read_pause(struct od_agent_reader *r, yyjson_val *holder, struct od_agent_step *step)
+{
+    static const char *const known[] = {"ms", NULL};
+    yyjson_val *value = yyjson_obj_get(holder, "pause");
+    if (yyjson_is_obj(value)) {
+        size_t mark = od_agent_enter(r, "pause");
+        int err = od_agent_keys(r, value, known);
+        if (!err)
+            err = od_agent_uint(r, value, "ms", 1, PAUSE_MS_MAX, &step->ms);
+        if (!err && !step->ms)
+            err = od_agent_refuse_text(r, "ms", "nothing");
+        od_agent_leave(r, mark);
+        return err;
+    }
+    int err = od_agent_uint(r, holder, "pause", 1, PAUSE_MS_MAX, &step->ms);
+    if (err || step->ms)
+        return err;
+    size_t mark = od_agent_enter(r, "pause");
+    err = od_agent_refuse(r, "milliseconds", value);
+    od_agent_leave(r, mark);
+    return err;
+}
+
+static int read_hangup(struct od_agent_reader *r, yyjson_val *holder)
+{
+    static const char *const known[] = {NULL};
+    yyjson_val *value = yyjson_obj_get(holder, "hangup");
+    if (yyjson_is_true(value) || (yyjson_is_obj(value) && !od_agent_keys(r, value, known)))
+        return 0;
+    size_t mark = od_agent_enter(r, "hangup");
+    int err = od_agent_refuse(r, "{} or true", value);
+    od_agent_leave(r, mark);
+    return err;
+}
+
+static bool are_keys(const char *text, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++) {
+        if (!text[i] || !strchr(KEYS, text[i]))
+            return false;
+    }
+    return true;
+}
+
+static int read_choice(struct od_agent_reader *r, yyjson_val *key, yyjson_val *value,
+                       struct od_step_choice *choice)
+{
+    const char *digits = yyjson_get_str(key);
+    size_t bytes = yyjson_get_len(key);
+    if (!bytes || bytes > OD_AGENT_DIGITS_MAX || !are_keys(digits, bytes))
+        return od_agent_refuse(r, "keys made of 0-9, *, #, A-D", key);
+    size_t mark = od_agent_enter(r, digits);
+    int err = 0;
+    if (yyjson_is_ctn(value) || (yyjson_is_str(value) && yyjson_get_len(value) > 256)) {
+        err = od_agent_refuse(r, "true, false, null, a number or text of up to 256 bytes", value);
+    } else {
+        choice->digits = digits;
+        choice->json = yyjson_val_write(value, 0, NULL);
+        if (!choice->json)
+            err = OD_ENOMEM;
+    }
+    od_agent_leave(r, mark);
+    return err;
+}
+
+static int read_map(struct od_agent_reader *r, yyjson_val *map, struct od_agent_step *step)
+{
+    if (!map || yyjson_is_null(map))
+        return 0;
+    size_t mark = od_agent_enter(r, "map");
+    size_t count = yyjson_obj_size(map);
+    int err = 0;
+    if (!yyjson_is_obj(map) || !count || count > OD_AGENT_CHOICES_MAX) {
+        err = od_agent_refuse(r, "an object of 1 to 64 entries, like { \"1\": true }", map);
+    } else {
+        struct od_step_choice *choices = calloc(count, sizeof *choices);
+        step->choices = choices;
+        step->choice_count = choices ? (uint8_t)count : 0;
+        err = choices ? 0 : OD_ENOMEM;
+        size_t i, max;
+        yyjson_val *key, *value;
+        yyjson_obj_foreach(map, i, max, key, value)
+        {
+            for (size_t before = 0; !err && before < i; before++) {
+                if (yyjson_equals_str(key, choices[before].digits))
+                    err = od_agent_refuse(r, "each key once", key);
+            }
+            if (!err)
+                err = read_choice(r, key, value, &choices[i]);
+        }
+    }
+    od_agent_leave(r, mark);
+    return err;
+}
+
+static int read_finish_key(struct od_agent_reader *r, yyjson_val *gather,
+                           struct od_agent_step *step)
+{
+    yyjson_val *value = yyjson_obj_get(gather, "finish_key");
+    if (!value || yyjson_is_null(value))
+        return 0;
+    if (yyjson_get_len(value) == 1 && are_keys(yyjson_get_str(value), 1)) {
+        step->finish_key = yyjson_get_str(value)[0];
+        return 0;
+    }
+    size_t mark = od_agent_enter(r, "finish_key");
+    int err = od_agent_refuse(r, "one of 0-9, *, #, A-D", value);
+    od_agent_leave(r, mark);
+    return err;
+}
+
+static int read_gather(struct od_agent_reader *r, yyjson_val *holder, struct od_agent_step *step)
+{
+    static const char *const known[] = {"digits",     "timeout_ms", "into", "map",
+                                        "finish_key", "prompt",     NULL};
+    yyjson_val *g = yyjson_obj_get(holder, "gather");
+    uint32_t digits = 1;
+    size_t mark = od_agent_enter(r, "gather");
+    int err = yyjson_is_obj(g) ? od_agent_keys(r, g, known) : od_agent_refuse(r, "an object", g);
+    step->ms = GATHER_MS_DEFAULT;
+    if (!err)
+        err = od_agent_uint(r, g, "digits", 1, OD_AGENT_DIGITS_MAX, &digits);
+    step->digits = (uint8_t)digits;
+    if (!err)
+        err = od_agent_uint(r, g, "timeout_ms", GATHER_MS_MIN, GATHER_MS_MAX, &step->ms);
+    if (!err)
+        err = od_agent_text(r, g, "into", 1, INTO_BYTES_MAX, &step->into);
+    if (!err && !step->into)
+        err = od_agent_refuse_text(r, "into: the name of the result's value", "nothing");
+    if (!err)
+        err = od_agent_text(r, g, "prompt", 1, OD_AGENT_TEXT_BYTES_MAX, &step->text);
+    if (!err)
+        err = read_finish_key(r, g, step);
+    if (!err)
+        err = read_map(r, yyjson_obj_get(g, "map"), step);
+    od_agent_leave(r, mark);
+    return err;
+}
+
+static int read_step(struct od_agent_reader *r, yyjson_val *value, struct od_agent_step *step)
+{
+    static const char expected[] =
+        "an object with one key, the step: say, play, gather, pause or hangup";
+    if (!yyjson_is_obj(value))
+        return od_agent_refuse(r, expected, value);
+    if (yyjson_obj_size(value) != 1)
+        return od_agent_refuse_text(r, expected,
+                                    yyjson_obj_size(value) ? "several keys" : "an empty object");
+    yyjson_obj_iter iter = yyjson_obj_iter_with(value);
+    yyjson_val *key = yyjson_obj_iter_next(&iter);
+    for (unsigned k = 0; k < OD_STEP_COUNT; k++) {
+        if (!yyjson_equals_str(key, STEP_NAMES[k]))
+            continue;
+        step->kind = (uint8_t)k;
+        switch ((enum od_step_kind)k) {
+        case OD_STEP_SAY:
+            return read_say(r, value, step);
+        case OD_STEP_PLAY:
+            return read_play(r, value, step);
+        case OD_STEP_GATHER:
+            return read_gather(r, value, step);
+        case OD_STEP_PAUSE:
+            return read_pause(r, value, step);
+        case OD_STEP_HANGUP:
+        case OD_STEP_COUNT:
+            return read_hangup(r, value);
+        }
+    }
+    return od_agent_refuse(r, expected, key);
+}
+
+int od_agent_steps_read(struct od_agent_reader *reader, yyjson_val *array,
+                        struct od_agent_step **out, uint32_t *count)
+{
+    size_t mark = od_agent_enter(reader, "steps");
+    size_t n = yyjson_arr_size(array);
+    int err = 0;
+    if (!yyjson_is_arr(array) || !n || n > OD_AGENT_STEPS_MAX) {
+        err = od_agent_refuse(reader, "an array of 1 to 256 steps", array);
+        od_agent_leave(reader, mark);
+        return err;
+    }
+    struct od_agent_step *steps = calloc(n, sizeof *steps);
+    if (!steps)
+        return OD_ENOMEM;
+    size_t i, max;
+    yyjson_val *value;
+    yyjson_arr_foreach(array, i, max, value)
+    {
+        size_t here = od_agent_enter_index(reader, i);
+        if (!err)
+            err = read_step(reader, value, &steps[i]);
+        od_agent_leave(reader, here);
+    }
+    od_agent_leave(reader, mark);
+    if (err) {
+        od_agent_steps_free(steps, (uint32_t)n);
+        return err;
+    }
+    *out = steps;
+    *count = (uint32_t)n;
+    return 0;
+}
+
+void od_agent_steps_free(struct od_agent_step *steps, uint32_t count)
+{
+    for (uint32_t i = 0; steps && i < count; i++) {
+        for (uint32_t c = 0; c < steps[i].choice_count; c++)
+            free((char *)steps[i].choices[c].json);
+        free((struct od_step_choice *)steps[i].choices);
+    }
+    free(steps);
+}
