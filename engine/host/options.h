@@ -57,7 +57,8 @@ const char *od_options_flag_near(const char *flag);
 /* One line per key that has a flag: "  --http-listen VALUE   help (OUTDIAL_HTTP_LISTEN)". */
 void od_options_print_flags(FILE *out);
 
-/* The effective values as YAML that od_options_load() takes again, secrets as "***". */
+/* The effective values as YAML, secrets as "***"; od_options_load() takes it again when there are
+ * none. */
 void od_options_dump(const struct od_config *config, FILE *out);
 
 /* The same as one JSON object. */

@@ -42,6 +42,7 @@ struct od_config_key {
 struct od_config_trunk {
     const char *name;
     const char *server;       /* as written */
+    const char *cps_limit;    /* as written, "" for not given; def.shapes has it */
     const char *host;         /* name or numeric address, no brackets */
     uint16_t port;            /* 5060 when none was written */
     const char *domain;       /* of Request-URI, From and To; default: host */

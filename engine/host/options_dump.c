@@ -1,0 +1,331 @@
+/*
+ * options_dump - the effective configuration as YAML or as JSON, through one writer. Secrets come
+ * out as "***", a URL's password likewise.
+ */
+#include <string.h>
+
+#include "engine/host/options.h"
+
+struct writer {
+    FILE *out;
+    bool json;
+    unsigned depth;
+    bool first;   /* nothing written yet at this depth */
+    bool in_item; /* YAML: the next key stands behind "- " */
+};
+
+static void start_line(struct writer *w, const char *key)
+{
+    if (w->json) {
+        fputs(w->first ? "" : ",", w->out);
+    } else {
+        unsigned spaces = w->depth * 2;
+        if (w->in_item)
+            fprintf(w->out, "%*s- ", (int)spaces - 2, "");
+        else
+            fprintf(w->out, "%*s", (int)spaces, "");
+    }
+    w->first = w->in_item = false;
+    if (key)
+        fprintf(w->out, w->json ? "\"%s\":" : "%s:", key);
+}
+
+/* JSON's escapes are YAML's in double quotes. */
+static void put_quoted(struct writer *w, const char *text)
+{
+    fputc('"', w->out);
+    for (const char *c = text; *c; c++) {
+        if (*c == '"' || *c == '\\')
+            fprintf(w->out, "\\%c", *c);
+        else if ((unsigned char)*c < 0x20)
+            fprintf(w->out, "\\u%04x", (unsigned)*c);
+        else
+            fputc(*c, w->out);
+    }
+    fputc('"', w->out);
+}
+
+static void put_text(struct writer *w, const char *key, const char *text)
+{
+    start_line(w, key);
+    if (!w->json)
+        fputc(' ', w->out);
+    put_quoted(w, text);
+    if (!w->json)
+        fputc('\n', w->out);
+}
+
+static void put_raw(struct writer *w, const char *key, const char *text)
+{
+    start_line(w, key);
+    fprintf(w->out, w->json ? "%s" : " %s\n", text);
+}
+
+static void put_number(struct writer *w, const char *key, uint64_t value)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%llu", (unsigned long long)value);
+    put_raw(w, key, text);
+}
+
+static void put_bool(struct writer *w, const char *key, bool value)
+{
+    put_raw(w, key, value ? "true" : "false");
+}
+
+static void begin_map(struct writer *w, const char *key)
+{
+    start_line(w, key);
+    fputs(w->json ? "{" : "\n", w->out);
+    w->depth++;
+    w->first = true;
+}
+
+static void end_map(struct writer *w)
+{
+    w->depth--;
+    w->first = false;
+    if (w->json)
+        fputc('}', w->out);
+}
+
+/* A list of mappings; an empty one is written in one line. */
+static bool begin_list(struct writer *w, const char *key, size_t count)
+{
+    if (count == 0) {
+        put_raw(w, key, "[]");
+        return false;
+    }
+    start_line(w, key);
+    fputs(w->json ? "[" : "\n", w->out);
+    w->depth++;
+    w->first = true;
+    return true;
+}
+
+static void end_list(struct writer *w)
+{
+    w->depth--;
+    w->first = false;
+    if (w->json)
+        fputc(']', w->out);
+}
+
+static void begin_item(struct writer *w)
+{
+    if (w->json)
+        fputs(w->first ? "{" : ",{", w->out);
+    w->depth++;
+    w->first = true;
+    w->in_item = !w->json;
+}
+
+static void end_item(struct writer *w)
+{
+    w->depth--;
+    w->first = false;
+    if (w->json)
+        fputc('}', w->out);
+}
+
+/* A list of texts in one line, the same in YAML and JSON. */
+static void put_texts(struct writer *w, const char *key, const char *const *texts, size_t count)
+{
+    start_line(w, key);
+    fputs(w->json ? "[" : " [", w->out);
+    for (size_t i = 0; i < count; i++) {
+        if (i)
+            fputs(w->json ? "," : ", ", w->out);
+        put_quoted(w, texts[i]);
+    }
+    fputs(w->json ? "]" : "]\n", w->out);
+}
+
+static void put_redis_url(struct writer *w, const char *url)
+{
+    const char *at = strrchr(url, '@');
+    if (strncmp(url, "redis://", 8) != 0 || !at) {
+        put_text(w, "url", url);
+        return;
+    }
+    char shown[1100];
+    snprintf(shown, sizeof shown, "redis://:***%s", at);
+    put_text(w, "url", shown);
+}
+
+static void put_cps(struct writer *w, const char *key, const struct od_shape *shape)
+{
+    uint64_t milli = shape->count * 1000 / (shape->window_ns / OD_NS_PER_S);
+    char text[32];
+    int bytes = snprintf(text, sizeof text, "%llu.%03u", (unsigned long long)(milli / 1000),
+                         (unsigned)(milli % 1000));
+    while (text[bytes - 1] == '0')
+        text[--bytes] = 0;
+    if (text[bytes - 1] == '.')
+        text[bytes - 1] = 0;
+    put_raw(w, key, text);
+}
+
+static void put_limits(struct writer *w, const struct od_trunk_def *def)
+{
+    size_t count = 0, first = 0;
+    while (count < OD_SHAPES_MAX && def->shapes[count].kind != OD_SHAPE_NONE)
+        count++;
+    if (count && def->shapes[0].kind == OD_SHAPE_EVEN) {
+        put_cps(w, "cps_limit", &def->shapes[0]);
+        first = 1;
+    } else {
+        put_raw(w, "cps_limit", "0");
+    }
+    if (!begin_list(w, "limit", count - first))
+        return;
+    for (size_t i = first; i < count; i++) {
+        const struct od_shape *shape = &def->shapes[i];
+        begin_item(w);
+        if (shape->kind == OD_SHAPE_WINDOW) {
+            put_number(w, "calls", shape->count);
+            put_number(w, "per_ms", shape->window_ns / OD_NS_PER_MS);
+        } else {
+            put_cps(w, "cps", shape);
+            put_number(w, "burst", shape->burst ? shape->burst : 1);
+        }
+        end_item(w);
+    }
+    end_list(w);
+}
+
+static void put_trunk(struct writer *w, const struct od_config_trunk *trunk)
+{
+    const struct od_trunk_def *def = &trunk->def;
+    const char *prefixes[OD_PREFIXES_MAX], *codecs[2];
+    size_t prefix_count = 0, codec_count = 0;
+    while (prefix_count < OD_PREFIXES_MAX && def->prefixes[prefix_count][0]) {
+        prefixes[prefix_count] = def->prefixes[prefix_count];
+        prefix_count++;
+    }
+    if (trunk->pcma && trunk->codec_first == 8)
+        codecs[codec_count++] = "pcma";
+    if (trunk->pcmu)
+        codecs[codec_count++] = "pcmu";
+    if (trunk->pcma && trunk->codec_first != 8)
+        codecs[codec_count++] = "pcma";
+
+    begin_item(w);
+    put_text(w, "name", trunk->name);
+    put_text(w, "server", trunk->server);
+    put_text(w, "domain", trunk->domain);
+    put_text(w, "transport", trunk->transport == OD_CONFIG_TCP ? "tcp" : "udp");
+    put_text(w, "from_user", trunk->from_user);
+    put_text(w, "display_name", trunk->display_name);
+    put_limits(w, def);
+    put_number(w, "max_calls", def->max_calls);
+    put_number(w, "priority", def->priority);
+    put_number(w, "weight", def->weight);
+    put_texts(w, "prefixes", prefixes, prefix_count);
+    put_number(w, "ring_timeout_s", def->ring_ms_max / 1000);
+    put_bool(w, "early_media", trunk->early_media);
+    begin_map(w, "media");
+    put_texts(w, "codecs", codecs, codec_count);
+    end_map(w);
+    end_item(w);
+}
+
+static void put_keys(struct writer *w, const struct od_config *config)
+{
+    if (!begin_list(w, "keys", config->auth.count))
+        return;
+    for (size_t i = 0; i < config->auth.count; i++) {
+        const char *scopes = config->auth.keys[i].scopes;
+        begin_item(w);
+        put_text(w, "key", "***");
+        put_text(w, "org", config->auth.keys[i].org);
+        put_text(w, "scopes", scopes);
+        end_item(w);
+    }
+    end_list(w);
+}
+
+static void put_numbers(struct writer *w, const struct od_config *config)
+{
+    if (!begin_list(w, "numbers", config->number_count))
+        return;
+    for (size_t i = 0; i < config->number_count; i++) {
+        begin_item(w);
+        put_text(w, "number", config->numbers[i].number);
+        put_text(w, "trunk", config->numbers[i].trunk);
+        put_text(w, "display_name", config->numbers[i].display_name);
+        end_item(w);
+    }
+    end_list(w);
+}
+
+static void put_lists(struct writer *w, const struct od_config *config)
+{
+    if (begin_list(w, "trunks", config->trunk_count)) {
+        for (size_t i = 0; i < config->trunk_count; i++)
+            put_trunk(w, &config->trunks[i]);
+        end_list(w);
+    }
+    put_numbers(w, config);
+    /* An agent's document is JSON, and so is YAML. */
+    start_line(w, "agents");
+    fputs(w->json ? "[" : " [", w->out);
+    for (size_t i = 0; i < config->agent_count; i++)
+        fprintf(w->out, "%s%s", i ? "," : "", config->agents[i].doc);
+    fputs(w->json ? "]" : "]\n", w->out);
+}
+
+static void put_config(struct writer *w, const struct od_config *config)
+{
+    static const char *const levels[] = {"error", "warn", "info", "debug"};
+    static const char *const formats[] = {"auto", "text", "json"};
+    size_t listeners = 0;
+    while (config->sip.listen[listeners])
+        listeners++;
+
+    put_text(w, "data_dir", config->data_dir);
+    begin_map(w, "http");
+    put_text(w, "listen", config->http.listen);
+    end_map(w);
+    begin_map(w, "redis");
+    put_redis_url(w, config->redis.url);
+    end_map(w);
+    begin_map(w, "sip");
+    put_texts(w, "listen", config->sip.listen, listeners);
+    put_text(w, "advertise", config->sip.advertise);
+    put_text(w, "user_agent", config->sip.user_agent);
+    end_map(w);
+    begin_map(w, "rtp");
+    put_text(w, "ports", config->rtp.ports);
+    put_text(w, "address", config->rtp.address);
+    put_text(w, "advertise", config->rtp.advertise);
+    end_map(w);
+    begin_map(w, "limits");
+    put_number(w, "calls_max", config->limits.calls_max);
+    put_number(w, "contacts_leased_max", config->limits.contacts_leased_max);
+    end_map(w);
+    begin_map(w, "auth");
+    put_keys(w, config);
+    end_map(w);
+    put_lists(w, config);
+    begin_map(w, "webhooks");
+    put_bool(w, "allow_private", config->webhooks.allow_private);
+    put_number(w, "timeout_ms", config->webhooks.timeout_ms);
+    end_map(w);
+    begin_map(w, "log");
+    put_text(w, "level", levels[config->log.level]);
+    put_text(w, "format", formats[config->log.format]);
+    end_map(w);
+}
+
+void od_options_dump(const struct od_config *config, FILE *out)
+{
+    put_config(&(struct writer){.out = out}, config);
+}
+
+void od_options_dump_json(const struct od_config *config, FILE *out)
+{
+    fputc('{', out);
+    put_config(&(struct writer){.out = out, .json = true, .first = true}, config);
+    fputs("}\n", out);
+}

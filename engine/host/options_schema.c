@@ -1,0 +1,547 @@
+/*
+ * options_schema - the configuration's keys: the one table, and the rules of trunks, numbers and
+ * agents that belong to more than one key.
+ */
+#include <string.h>
+
+#include "engine/base/str.h"
+#include "engine/host/options_check.h"
+#include "engine/host/options_read.h"
+
+enum { KEYS_MAX = 1000, TRUNKS_MAX = 1000, NUMBERS_MAX = 100000, AGENTS_MAX = 1000 };
+enum { SIP_PORT = 5060 }; /* RFC 3261 section 19.1.2 */
+
+#define AT(member) offsetof(struct od_config, member)
+#define TRUNK(member) offsetof(struct od_config_trunk, member)
+#define WIDTH(type, member) sizeof(((type *)0)->member)
+
+/* Lists of harmless values of what this version does not serve. */
+static const char *const only_empty[] = {"", NULL};
+static const char *const only_false[] = {"false", NULL};
+static const char *const only_zero[] = {"0", NULL};
+static const char *const only_off[] = {"off", NULL};
+static const char *const only_rfc4733[] = {"rfc4733", NULL};
+static const char *const only_stream[] = {"stream", NULL};
+static const char *const only_twilio[] = {"twilio", NULL};
+
+/* -- single texts ---------------------------------------------------------------------------- */
+
+static const char *check_data_dir(struct od_reader *r, void *base, const char *text)
+{
+    (void)r, (void)base;
+    return *text && od_str_utf8(text, strlen(text)) && strlen(text) < 4000 ? NULL : "a directory";
+}
+
+static const char *check_http_listen(struct od_reader *r, void *base, const char *text)
+{
+    (void)r, (void)base;
+    bool unix_path =
+        strncmp(text, "unix:", 5) == 0 && strlen(text + 5) > 0 && strlen(text + 5) < 108;
+    return unix_path || od_check_address_port(text)
+               ? NULL
+               : "ADDRESS:PORT with a numeric address (127.0.0.1:8080) or unix:/PATH";
+}
+
+static const char *check_redis_url(struct od_reader *r, void *base, const char *text)
+{
+    (void)r, (void)base;
+    if (strncmp(text, "rediss:", 7) == 0)
+        return "redis:// (TLS to Redis is not available in this version)";
+    bool known = *text == 0 || (strncmp(text, "redis://", 8) == 0 && text[8]) ||
+                 (strncmp(text, "unix:///", 8) == 0 && text[8]);
+    return known && od_check_printable(text, 1000)
+               ? NULL
+               : "redis://[:password@]host:port/db, unix:///path or nothing";
+}
+
+static const char *check_sip_advertise(struct od_reader *r, void *base, const char *text)
+{
+    (void)r, (void)base;
+    char host[256];
+    uint16_t port;
+    return *text == 0 || od_check_host_port(text, host, sizeof host, &port)
+               ? NULL
+               : "a host, host:port or nothing";
+}
+
+static const char *check_user_agent(struct od_reader *r, void *base, const char *text)
+{
+    (void)r, (void)base;
+    return od_check_printable(text, 100) ? NULL : "up to 100 printable characters";
+}
+
+static const char *check_ports(struct od_reader *r, void *base, const char *text)
+{
+    (void)r;
+    struct od_config *config = base;
+    return od_check_port_range(text, &config->rtp.port_min, &config->rtp.port_max)
+               ? NULL
+               : "FIRST-LAST, two ports of 1024 to 65535 with at least one even-odd pair";
+}
+
+static const char *check_optional_address(struct od_reader *r, void *base, const char *text)
+{
+    (void)r, (void)base;
+    return *text == 0 || od_check_address(text) ? NULL : "a numeric address or nothing";
+}
+
+static const char *check_key(struct od_reader *r, void *base, const char *text)
+{
+    (void)r, (void)base;
+    return strlen(text) >= 16 && !strchr(text, ' ') && od_check_printable(text, 200)
+               ? NULL
+               : "16 to 200 printable characters without spaces";
+}
+
+static const char *check_name(struct od_reader *r, void *base, const char *text)
+{
+    (void)r, (void)base;
+    return od_check_name(text) ? NULL : "1 to 63 letters, digits, '.', '_' or '-'";
+}
+
+static const char *check_server(struct od_reader *r, void *base, const char *text)
+{
+    struct od_config_trunk *trunk = base;
+    char host[256];
+    if (!od_check_host_port(text, host, sizeof host, &trunk->port))
+        return "host or host:port (sip.example.net:5060)";
+    trunk->host = od_reader_text(r, host);
+    if (trunk->port == 0)
+        trunk->port = SIP_PORT;
+    return NULL;
+}
+
+static const char *check_domain(struct od_reader *r, void *base, const char *text)
+{
+    (void)r, (void)base;
+    char host[256];
+    uint16_t port;
+    return *text == 0 || od_check_host_port(text, host, sizeof host, &port)
+               ? NULL
+               : "a host, host:port or nothing";
+}
+
+static const char *check_from_user(struct od_reader *r, void *base, const char *text)
+{
+    (void)r, (void)base;
+    return od_check_user(text) ? NULL : "up to 63 letters, digits or -_.!~*'()+";
+}
+
+static const char *check_display_name(struct od_reader *r, void *base, const char *text)
+{
+    (void)r, (void)base;
+    return od_check_display_name(text) ? NULL
+                                       : "up to 63 bytes of text without quotes or backslashes";
+}
+
+static const char *check_cps(struct od_reader *r, void *base, const char *text)
+{
+    (void)r;
+    struct od_config_trunk *trunk = base;
+    if (*text == 0 || strcmp(text, "0") == 0)
+        return NULL;
+    return od_check_rate(text, 1, &trunk->def.shapes[0])
+               ? NULL
+               : "calls per second, 0.001 to 100000 with up to three decimals, or 0 for no limit";
+}
+
+static const char *check_e164(struct od_reader *r, void *base, const char *text)
+{
+    (void)r, (void)base;
+    return od_check_e164(text) ? NULL : "a number in E.164 (+15550001111)";
+}
+
+static const char *check_trunk_name(struct od_reader *r, void *base, const char *text)
+{
+    return *text == 0 ? NULL : check_name(r, base, text);
+}
+
+/* -- lists of texts ---------------------------------------------------------------------------- */
+
+static void take_sip_listen(struct od_reader *r, void *base, const struct od_source *source,
+                            const char *const *texts, size_t count)
+{
+    struct od_config *config = base;
+    if (count == 0 || count > OD_CONFIG_LISTEN_MAX) {
+        od_reader_problem(r, source, "expected 1 to %d listeners, found %zu", OD_CONFIG_LISTEN_MAX,
+                          count);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        config->sip.listen[i] = texts[i];
+        if (strncmp(texts[i], "tls:", 4) == 0)
+            od_reader_problem(r, source, "tls is not available in this version");
+        else if ((strncmp(texts[i], "udp:", 4) != 0 && strncmp(texts[i], "tcp:", 4) != 0) ||
+                 !od_check_address_port(texts[i] + 4))
+            od_reader_problem(r, source,
+                              "expected udp:ADDRESS:PORT or tcp:ADDRESS:PORT, found '%.60s'",
+                              texts[i]);
+    }
+}
+
+static void take_prefixes(struct od_reader *r, void *base, const struct od_source *source,
+                          const char *const *texts, size_t count)
+{
+    struct od_config_trunk *trunk = base;
+    if (count > OD_PREFIXES_MAX) {
+        od_reader_problem(r, source, "expected at most %d prefixes, found %zu", OD_PREFIXES_MAX,
+                          count);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (od_check_prefix(texts[i]))
+            od_str_copy(trunk->def.prefixes[i], OD_PREFIX_LEN_MAX, texts[i], strlen(texts[i]));
+        else
+            od_reader_problem(r, source, "expected '+' and 1 to %d digits, found '%.40s'",
+                              OD_PREFIX_LEN_MAX - 2, texts[i]);
+    }
+}
+
+static void take_codecs(struct od_reader *r, void *base, const struct od_source *source,
+                        const char *const *texts, size_t count)
+{
+    struct od_config_trunk *trunk = base;
+    for (size_t i = 0; i < count; i++) {
+        bool pcmu = strcmp(texts[i], "pcmu") == 0, pcma = strcmp(texts[i], "pcma") == 0;
+        if (!pcmu && !pcma) {
+            od_reader_problem(r, source, "expected pcmu or pcma, found '%.40s'", texts[i]);
+            return;
+        }
+        if (!trunk->pcmu && !trunk->pcma)
+            trunk->codec_first = pcma ? 8 : 0; /* RFC 3551 table 4 */
+        trunk->pcmu |= pcmu;
+        trunk->pcma |= pcma;
+    }
+    if (count == 0)
+        od_reader_problem(r, source, "expected pcmu, pcma or both, found none");
+}
+
+static void take_scopes(struct od_reader *r, void *base, const struct od_source *source,
+                        const char *const *texts, size_t count)
+{
+    static const char *const known[] = {"*", "read", "dial", "admin", NULL};
+    struct od_config_key *key = base;
+    char joined[64];
+    struct od_buf buf;
+    od_buf_init(&buf, joined, sizeof joined);
+    for (size_t i = 0; i < count; i++) {
+        bool found = false;
+        for (size_t k = 0; known[k]; k++)
+            found |= strcmp(known[k], texts[i]) == 0;
+        if (!found) {
+            od_reader_problem(r, source, "expected *, read, dial or admin, found '%.40s'",
+                              texts[i]);
+            return;
+        }
+        if (i)
+            od_buf_char(&buf, ',');
+        od_buf_str(&buf, texts[i]);
+    }
+    if (count == 0 || buf.cut)
+        od_reader_problem(r, source, "expected each of *, read, dial, admin at most once");
+    key->scopes = od_reader_text(r, joined);
+}
+
+/* -- rate shapes ------------------------------------------------------------------------------- */
+
+static bool shape_number(struct od_reader *r, const struct od_source *source,
+                         const struct od_yaml_node *node, const char *key, uint64_t max,
+                         uint64_t *out)
+{
+    const struct od_yaml_node *value = od_yaml_get(node, key);
+    char found[96];
+    if (od_yaml_u64(value, out) && *out >= 1 && *out <= max)
+        return true;
+    od_reader_problem(r, source, "expected %s of 1 to %llu, found %s", key, (unsigned long long)max,
+                      od_yaml_describe(value, found, sizeof found));
+    return false;
+}
+
+static bool take_window(struct od_reader *r, const struct od_source *source, struct od_shape *out)
+{
+    uint64_t calls, per_ms;
+    if (source->node->count != 2 || !od_yaml_get(source->node, "per_ms")) {
+        od_reader_problem(r, source,
+                          "expected { calls, per_ms } or { cps, burst } and nothing else");
+        return false;
+    }
+    if (!shape_number(r, source, source->node, "calls", 1000000, &calls) ||
+        !shape_number(r, source, source->node, "per_ms", 86400000, &per_ms))
+        return false;
+    *out = (struct od_shape){
+        .kind = OD_SHAPE_WINDOW, .count = (uint32_t)calls, .window_ns = per_ms * OD_NS_PER_MS};
+    return true;
+}
+
+static bool take_bucket(struct od_reader *r, const struct od_source *source, struct od_shape *out)
+{
+    uint64_t burst = 1;
+    bool has_burst = od_yaml_get(source->node, "burst") != NULL;
+    if (source->node->count != (has_burst ? 2 : 1)) {
+        od_reader_problem(r, source,
+                          "expected { calls, per_ms } or { cps, burst } and nothing else");
+        return false;
+    }
+    if (has_burst && !shape_number(r, source, source->node, "burst", 10000, &burst))
+        return false;
+    const struct od_yaml_node *cps = od_yaml_get(source->node, "cps");
+    char found[96];
+    if (cps->kind == OD_YAML_SCALAR && od_check_rate(cps->text, (uint32_t)burst, out))
+        return true;
+    od_reader_problem(r, source,
+                      "expected cps of 0.001 to 100000 with up to three decimals, found %s",
+                      od_yaml_describe(cps, found, sizeof found));
+    return false;
+}
+
+static void take_limit(struct od_reader *r, void *base, const struct od_source *source)
+{
+    struct od_config_trunk *trunk = base;
+    struct od_shape *shape = trunk->def.shapes, *end = shape + OD_SHAPES_MAX;
+    char found[96];
+    while (shape->kind != OD_SHAPE_NONE) /* cps_limit's comes first */
+        shape++;
+    if (source->node->kind != OD_YAML_LIST || source->node->count > (size_t)(end - shape)) {
+        od_reader_problem(r, source,
+                          "expected a list of up to %d limits, cps_limit counted, found %s",
+                          OD_SHAPES_MAX, od_yaml_describe(source->node, found, sizeof found));
+        return;
+    }
+    size_t i = 0;
+    for (const struct od_yaml_node *n = source->node->child; n; n = n->next, i++) {
+        char key[32];
+        snprintf(key, sizeof key, "limit[%zu]", i);
+        struct od_source at = {.node = n, .key = key};
+        bool good = od_yaml_get(n, "cps") ? take_bucket(r, &at, shape) : take_window(r, &at, shape);
+        if (!good)
+            return;
+        shape++;
+    }
+}
+
+/* -- items ------------------------------------------------------------------------------------- */
+
+static void finish_trunk(struct od_reader *r, void *item, const struct od_source *source)
+{
+    struct od_config_trunk *trunk = item;
+    od_str_copy(trunk->def.name, sizeof trunk->def.name, trunk->name, strlen(trunk->name));
+    if (!*trunk->domain)
+        trunk->domain = trunk->host;
+    /* A trunk whose owner said nothing about its rate must not be flooded. */
+    if (!od_yaml_get(source->node, "cps_limit") && !od_yaml_get(source->node, "limit"))
+        od_check_rate("10", 1, &trunk->def.shapes[0]);
+    (void)r;
+}
+
+/* An agent's fields are the API's: kept as JSON, read by whoever reads the API's. */
+static void take_agents(struct od_reader *r, void *base, const struct od_source *source)
+{
+    struct od_config *config = base;
+    char found[96];
+    if (source->node->kind != OD_YAML_LIST || source->node->count > AGENTS_MAX) {
+        od_reader_problem(r, source, "expected a list of at most %d agents, found %s", AGENTS_MAX,
+                          od_yaml_describe(source->node, found, sizeof found));
+        return;
+    }
+    struct od_config_agent *agents = od_reader_memory(r, source->node->count * sizeof *agents);
+    if (!agents)
+        return;
+    size_t i = 0;
+    for (const struct od_yaml_node *n = source->node->child; n; n = n->next, i++) {
+        char key[32];
+        snprintf(key, sizeof key, "agents[%zu]", i);
+        struct od_source at = {.node = n, .key = key};
+        const struct od_yaml_node *name = od_yaml_get(n, "name");
+        if (!name || name->kind != OD_YAML_SCALAR || !name->bytes || name->bytes > 100) {
+            od_reader_problem(r, &at, "expected a mapping with a name of 1 to 100 bytes, found %s",
+                              od_yaml_describe(name ? name : n, found, sizeof found));
+            return;
+        }
+        size_t bytes = od_yaml_json(n, NULL, 0) + 1;
+        char *doc = od_reader_memory(r, bytes);
+        if (!doc)
+            return;
+        od_yaml_json(n, doc, bytes);
+        agents[i] = (struct od_config_agent){.name = od_reader_text(r, name->text), .doc = doc};
+    }
+    config->agents = agents;
+    config->agent_count = i;
+}
+
+/* -- the tables ---------------------------------------------------------------------------------
+ */
+
+static const char *const transports[] = {"udp", "tcp", NULL};
+static const char *const log_levels[] = {"error", "warn", "info", "debug", NULL};
+static const char *const log_formats[] = {"auto", "text", "json", NULL};
+
+static const struct od_option key_table[] = {
+    {"key", OD_OPTION_SECRET, .offset = offsetof(struct od_config_key, key), .check = check_key},
+    {"org", OD_OPTION_TEXT, .offset = offsetof(struct od_config_key, org), .initial = "default",
+     .check = check_name},
+    {"scopes", OD_OPTION_TEXTS, .initial = "*", .take_texts = take_scopes},
+    {0},
+};
+
+static const struct od_option trunk_table[] = {
+    {"name", OD_OPTION_TEXT, .offset = TRUNK(name), .check = check_name},
+    {"server", OD_OPTION_TEXT, .offset = TRUNK(server), .check = check_server},
+    {"domain", OD_OPTION_TEXT, .offset = TRUNK(domain), .initial = "", .check = check_domain},
+    {"transport", OD_OPTION_WORD, .offset = TRUNK(transport), .initial = "udp", .words = transports,
+     .feature = "tls is not available in this version"},
+    {"auth_user", OD_OPTION_UNSERVED, .initial = "", .words = only_empty,
+     .feature = "digest authentication is"},
+    {"password", OD_OPTION_UNSERVED, .initial = "", .words = only_empty,
+     .feature = "digest authentication is"},
+    {"from_user", OD_OPTION_TEXT, .offset = TRUNK(from_user), .initial = "",
+     .check = check_from_user},
+    {"display_name", OD_OPTION_TEXT, .offset = TRUNK(display_name), .initial = "",
+     .check = check_display_name},
+    {"register", OD_OPTION_UNSERVED, .initial = "false", .words = only_false,
+     .feature = "registration is"},
+    {"cps_limit", OD_OPTION_TEXT, .offset = TRUNK(cps_limit), .initial = "", .check = check_cps},
+    {"limit", OD_OPTION_NODE, .take_node = take_limit},
+    {"cps_key", OD_OPTION_UNSERVED, .initial = "", .words = only_empty,
+     .feature = "a rate shared between trunks is"},
+    {"max_calls", OD_OPTION_NUMBER, WIDTH(struct od_trunk_def, max_calls), TRUNK(def.max_calls),
+     .initial = "200", .max = 1000000},
+    {"priority", OD_OPTION_NUMBER, WIDTH(struct od_trunk_def, priority), TRUNK(def.priority),
+     .initial = "1", .max = 65535},
+    {"weight", OD_OPTION_NUMBER, WIDTH(struct od_trunk_def, weight), TRUNK(def.weight),
+     .initial = "100", .min = 1, .max = 65535},
+    {"prefixes", OD_OPTION_TEXTS, .initial = "", .take_texts = take_prefixes},
+    {"options_ping_s", OD_OPTION_UNSERVED, .initial = "0", .words = only_zero,
+     .feature = "health checking by OPTIONS is"},
+    {"ring_timeout_s", OD_OPTION_NUMBER, WIDTH(struct od_trunk_def, ring_ms_max),
+     TRUNK(def.ring_ms_max), .initial = "45", .min = 1, .max = 600, .scale = 1000},
+    {"early_media", OD_OPTION_BOOL, .offset = TRUNK(early_media), .initial = "true"},
+    {"media.codecs", OD_OPTION_TEXTS, .initial = "pcmu, pcma", .take_texts = take_codecs},
+    {"media.srtp", OD_OPTION_UNSERVED, .initial = "off", .words = only_off, .feature = "srtp is"},
+    {"media.dtmf", OD_OPTION_UNSERVED, .initial = "rfc4733", .words = only_rfc4733,
+     .feature = "DTMF other than rfc4733 is"},
+    {0},
+};
+
+static const struct od_option number_table[] = {
+    {"number", OD_OPTION_TEXT, .offset = offsetof(struct od_config_number, number),
+     .check = check_e164},
+    {"trunk", OD_OPTION_TEXT, .offset = offsetof(struct od_config_number, trunk), .initial = "",
+     .check = check_trunk_name},
+    {"display_name", OD_OPTION_TEXT, .offset = offsetof(struct od_config_number, display_name),
+     .initial = "", .check = check_display_name},
+    {0},
+};
+
+const struct od_option od_options_table[] = {
+    {"data_dir", OD_OPTION_TEXT, .offset = AT(data_dir), .initial = "./outdial-data",
+     .help = "directory of all state", .check = check_data_dir},
+    {"http.listen", OD_OPTION_TEXT, .offset = AT(http.listen), .initial = "127.0.0.1:8080",
+     .help = "address of the HTTP API", .check = check_http_listen},
+    {"http.tls.cert", OD_OPTION_UNSERVED, .initial = "", .words = only_empty, .feature = "tls is"},
+    {"http.tls.key", OD_OPTION_UNSERVED, .initial = "", .words = only_empty, .feature = "tls is"},
+    {"redis.url", OD_OPTION_SECRET, .offset = AT(redis.url), .initial = "",
+     .help = "Redis to use; empty: a private one", .check = check_redis_url},
+    {"sip.listen", OD_OPTION_TEXTS, .initial = "udp:0.0.0.0:5060",
+     .help = "SIP listeners, separated by commas", .take_texts = take_sip_listen},
+    {"sip.advertise", OD_OPTION_TEXT, .offset = AT(sip.advertise), .initial = "",
+     .help = "host or host:port for Via and Contact", .check = check_sip_advertise},
+    {"sip.user_agent", OD_OPTION_TEXT, .offset = AT(sip.user_agent), .initial = "outdial",
+     .help = "User-Agent of SIP requests", .check = check_user_agent},
+    {"rtp.ports", OD_OPTION_TEXT, .offset = AT(rtp.ports), .initial = "20000-39999",
+     .help = "UDP ports for audio", .check = check_ports},
+    {"rtp.address", OD_OPTION_TEXT, .offset = AT(rtp.address), .initial = "",
+     .help = "address to bind audio to", .check = check_optional_address},
+    {"rtp.advertise", OD_OPTION_TEXT, .offset = AT(rtp.advertise), .initial = "",
+     .help = "address told to the other side", .check = check_optional_address},
+    {"limits.calls_max", OD_OPTION_NUMBER, WIDTH(struct od_config, limits.calls_max),
+     AT(limits.calls_max), .initial = "5000", .min = 1, .max = 1000000,
+     .help = "calls at once on this node"},
+    {"limits.contacts_leased_max", OD_OPTION_NUMBER,
+     WIDTH(struct od_config, limits.contacts_leased_max), AT(limits.contacts_leased_max),
+     .initial = "20000", .min = 1, .max = 1000000, .help = "contacts held in memory"},
+    {"auth.keys", OD_OPTION_LIST, .offset = AT(auth.keys), .count_offset = AT(auth.count),
+     .max = KEYS_MAX, .items = key_table, .item_bytes = sizeof(struct od_config_key)},
+    {"trunks", OD_OPTION_LIST, .offset = AT(trunks), .count_offset = AT(trunk_count),
+     .max = TRUNKS_MAX, .items = trunk_table, .item_bytes = sizeof(struct od_config_trunk),
+     .finish = finish_trunk},
+    {"numbers", OD_OPTION_LIST, .offset = AT(numbers), .count_offset = AT(number_count),
+     .max = NUMBERS_MAX, .items = number_table, .item_bytes = sizeof(struct od_config_number)},
+    {"agents", OD_OPTION_NODE, .take_node = take_agents},
+    {"agent_default.kind", OD_OPTION_UNSERVED, .initial = "stream", .words = only_stream,
+     .feature = "a default agent is"},
+    {"agent_default.url", OD_OPTION_UNSERVED, .initial = "", .words = only_empty,
+     .feature = "a default agent is"},
+    {"agent_default.format", OD_OPTION_UNSERVED, .initial = "twilio", .words = only_twilio,
+     .feature = "a default agent is"},
+    {"hours.legal", OD_OPTION_UNSERVED, .initial = "", .words = only_empty,
+     .feature = "a legal window for calls is"},
+    {"caps", OD_OPTION_UNSERVED, .initial = "", .words = only_empty,
+     .feature = "caps on attempts are"},
+    {"webhooks.allow_private", OD_OPTION_BOOL, .offset = AT(webhooks.allow_private),
+     .initial = "false", .help = "webhooks may go to private addresses"},
+    {"webhooks.timeout_ms", OD_OPTION_NUMBER, WIDTH(struct od_config, webhooks.timeout_ms),
+     AT(webhooks.timeout_ms), .initial = "10000", .min = 100, .max = 300000,
+     .help = "longest wait for a webhook's answer"},
+    {"webhooks.signing_secret", OD_OPTION_UNSERVED, .initial = "", .words = only_empty,
+     .feature = "signing of webhooks is"},
+    {"compat.dasha_running_status", OD_OPTION_UNSERVED, .initial = "false", .words = only_false,
+     .feature = "the Dasha dialect is"},
+    {"log.level", OD_OPTION_WORD, .offset = AT(log.level), .initial = "info", .words = log_levels,
+     .help = "error, warn, info or debug"},
+    {"log.format", OD_OPTION_WORD, .offset = AT(log.format), .initial = "auto",
+     .words = log_formats, .help = "auto, text or json"},
+    {0},
+};
+
+/* -- rules between keys ---------------------------------------------------------------------------
+ */
+
+static const struct od_config_trunk *find_trunk(const struct od_config *config, const char *name)
+{
+    for (size_t i = 0; i < config->trunk_count; i++) {
+        if (strcmp(config->trunks[i].name, name) == 0)
+            return &config->trunks[i];
+    }
+    return NULL;
+}
+
+static void check_names(struct od_reader *r, const struct od_config *config,
+                        const struct od_yaml_node *root)
+{
+    char path[48];
+    for (size_t i = 0; i < config->trunk_count; i++) {
+        const char *name = config->trunks[i].name;
+        snprintf(path, sizeof path, "trunks[%zu].name", i);
+        if (find_trunk(config, name) != &config->trunks[i])
+            od_reader_problem(r, &(struct od_source){.node = od_yaml_find(root, path), .key = path},
+                              "expected a name of its own, found '%s' for the second time", name);
+    }
+    for (size_t i = 0; i < config->number_count; i++) {
+        const char *trunk = config->numbers[i].trunk;
+        snprintf(path, sizeof path, "numbers[%zu].trunk", i);
+        if (*trunk && !find_trunk(config, trunk))
+            od_reader_problem(r, &(struct od_source){.node = od_yaml_find(root, path), .key = path},
+                              "expected the name of a trunk, found '%s', which is none", trunk);
+    }
+    for (size_t i = 0; i < config->agent_count; i++) {
+        for (size_t k = 0; k < i; k++) {
+            snprintf(path, sizeof path, "agents[%zu].name", i);
+            if (strcmp(config->agents[i].name, config->agents[k].name) == 0)
+                od_reader_problem(
+                    r, &(struct od_source){.node = od_yaml_find(root, path), .key = path},
+                    "expected a name of its own, found '%.60s' for the second time",
+                    config->agents[i].name);
+        }
+    }
+}
+
+void od_options_check_whole(struct od_reader *r, struct od_config *config,
+                            const struct od_yaml_node *root)
+{
+    check_names(r, config, root);
+    if (config->limits.calls_max > config->limits.contacts_leased_max)
+        od_reader_problem(
+            r, &(struct od_source){.node = od_yaml_find(root, "limits"), .key = "limits.calls_max"},
+            "expected at most limits.contacts_leased_max (%u), found %u",
+            config->limits.contacts_leased_max, config->limits.calls_max);
+}
