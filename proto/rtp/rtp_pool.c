@@ -38,6 +38,7 @@ struct od_rtp_pool {
     struct sockaddr_storage bind_address; /* without the port */
     uint32_t port_first, port_count;      /* even ports: first, first+2, ... */
     uint32_t cursor;                      /* the next one to try */
+    uint32_t taken;                       /* ports in a row that others had */
     uint32_t sockets_max;
     uint64_t quiet_ns, exhausted_until_ns;
     struct od_rtp_socket **all;
@@ -48,10 +49,7 @@ struct od_rtp_pool {
     struct mmsghdr headers[BATCH];
     struct iovec vectors[BATCH];
     struct sockaddr_storage names[BATCH];
-    union {
-        struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof(struct timespec))];
-    } controls[BATCH];
+    _Alignas(struct cmsghdr) char controls[BATCH][CMSG_SPACE(sizeof(struct timespec))];
     uint8_t data[BATCH][DATAGRAM_BYTES];
 };
 
@@ -95,7 +93,7 @@ static void prepare_batch(struct od_rtp_pool *pool)
         pool->headers[i].msg_hdr.msg_iov = &pool->vectors[i];
         pool->headers[i].msg_hdr.msg_iovlen = 1;
         pool->headers[i].msg_hdr.msg_name = &pool->names[i];
-        pool->headers[i].msg_hdr.msg_control = &pool->controls[i];
+        pool->headers[i].msg_hdr.msg_control = pool->controls[i];
     }
 }
 
@@ -153,13 +151,18 @@ static int bind_next(struct od_rtp_pool *pool, uint64_t now_ns, struct od_rtp_so
         pool->cursor = (pool->cursor + 1) % pool->port_count;
         int fd = bind_port(pool, port);
         if (fd >= 0) {
+            pool->taken = 0;
             *out = add_socket(pool, fd, port);
             return *out ? 0 : OD_EBUSY;
         }
         if (errno != EADDRINUSE && errno != EACCES)
             return OD_EBUSY; /* out of descriptors or memory: another port would not help */
+        if (++pool->taken >= pool->port_count) {
+            pool->taken = 0;
+            pool->exhausted_until_ns = now_ns + EXHAUSTED_NS;
+            return OD_EBUSY;
+        }
     }
-    pool->exhausted_until_ns = now_ns + EXHAUSTED_NS;
     return OD_EBUSY;
 }
 

@@ -1,0 +1,67 @@
+/*
+ * script - the built-in agent: walks through an agent's steps on an answered call. A pure state
+ * machine: time is an argument, frames are pulled from it, keys are pushed into it, and what it
+ * wants from the world (speech, files, the end of the call) goes out through a port. It reads no
+ * clock and opens nothing.
+ *
+ * Keys count from the moment they are pressed: one pressed while the text in front of a gather is
+ * being spoken cuts the text short and is the gather's first key; keys pressed earlier wait.
+ *
+ * The end: after the last step the script goes on with silence for a moment, so that what was said
+ * last has left the far end's jitter buffer, and then says done. Digits gathered so far are the
+ * result at any time, also when the callee hangs up in the middle.
+ *
+ * Lifetime: owned by its creator, who keeps the definition alive for as long. Clips are borrowed
+ * from od_script_clip() until the port's forget() for the same step, or destroy().
+ */
+#ifndef ENGINE_AGENT_SCRIPT_H
+#define ENGINE_AGENT_SCRIPT_H
+
+#include "engine/agent/agent_def.h"
+
+enum {
+    OD_SCRIPT_TAIL_FRAMES = 10, /* 200 ms of silence between the last sample and done */
+    OD_SCRIPT_AHEAD = 2,        /* steps whose audio may be held: the present one and the next */
+};
+
+struct od_script;
+
+/* Port functions never call the script; answers come later. */
+struct od_script_port {
+    void *ctx;
+    /* The audio of a step is wanted: answered once by od_script_clip() or od_script_no_clip(). */
+    void (*speak)(void *ctx, uint32_t step, const char *text, size_t bytes);
+    void (*play)(void *ctx, uint32_t step, const char *file);
+    /* The step is over: its clip is not used any more, its answer not needed if still to come. */
+    void (*forget)(void *ctx, uint32_t step);
+    void (*done)(void *ctx); /* hang up */
+    void (*failed)(void *ctx, const char *why);
+};
+
+/* context: the call's JSON object, for {{name}}; bytes 0: none. OD_EINVAL: it isn't one; OD_ENOMEM.
+ */
+int od_script_create(struct od_script **out, const struct od_agent_def *def, const char *context,
+                     size_t bytes, const struct od_script_port *port);
+/* forget() is called for what is still held. NULL is fine. */
+void od_script_destroy(struct od_script *script);
+
+/* Asks for the first audio; may be called again, and never has to be. */
+void od_script_prepare(struct od_script *script);
+
+/* The call is answered: the first step begins. */
+void od_script_start(struct od_script *script, uint64_t now_ns);
+
+void od_script_clip(struct od_script *script, uint32_t step, const uint8_t *ulaw, size_t bytes);
+void od_script_no_clip(struct od_script *script, uint32_t step, const char *why);
+
+void od_script_digit(struct od_script *script, uint64_t now_ns, char digit);
+
+/* The next 20 ms (160 bytes of mu-law); silence when there is nothing to say. */
+void od_script_frame(struct od_script *script, uint64_t now_ns, uint8_t out[160]);
+
+/* The gathered values as a JSON object, to be freed by the caller; NULL when the script gathers
+ * nothing, or there is no memory. A gather without an answer is null; one not reached is left out.
+ */
+char *od_script_result(const struct od_script *script, size_t *bytes);
+
+#endif
