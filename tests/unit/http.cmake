@@ -1,0 +1,1 @@
+od_unit_test(http_abuse_test LIBS od_http SOURCES ${CMAKE_CURRENT_LIST_DIR}/http_support.c)
