@@ -1,0 +1,391 @@
+/*
+ * call - see call.h. Reading order: od_call_do() at the end, then what it uses, upwards. What a
+ * call holds is taken and given back by comparing the two states' od_call_holds, never by edge.
+ */
+#include "engine/core/call.h"
+
+#include <string.h>
+
+#include "engine/base/assert.h"
+#include "engine/base/siphash.h"
+#include "engine/base/str.h"
+#include "engine/core/ident.h"
+#include "engine/core/lane.h"
+#include "engine/core/trunk.h"
+
+/* How long a state may last, by its timer's name (call_fsm). */
+static const uint32_t state_ms[OD_CALL_STATE_COUNT] = {
+    [OD_CALL_CREATED] = 5000,     [OD_CALL_WAITING] = 5000,     [OD_CALL_QUEUED] = 60000,
+    [OD_CALL_START_HOOK] = 15000, [OD_CALL_ARMING] = 15000,     [OD_CALL_ARMED] = 10000,
+    [OD_CALL_DIALING] = 40000, /* RFC 3261 Timer B is 32 s: the stack's own word comes first */
+    [OD_CALL_RINGING] = 45000,    [OD_CALL_CANCELLING] = 33000, /* 64*T1 = 32 s for the CANCEL, and
+                                                                   a second */
+    [OD_CALL_TALKING] = 3600000,  [OD_CALL_CLEARING] = 33000,   /* Timer F, likewise */
+};
+
+/* Why a job goes back, by the state it was in when its time was up. */
+static const char *const slow_words[OD_CALL_STATE_COUNT] = {
+    [OD_CALL_CREATED] = "busy",
+    [OD_CALL_QUEUED] = "queue",
+    [OD_CALL_ARMING] = "store",
+    [OD_CALL_ARMED] = "rate",
+};
+
+uint64_t od_call_uid_hash(const struct od_engine *engine, const struct od_uid *uid)
+{
+    return od_siphash(engine->index_key, uid->b, sizeof uid->b);
+}
+
+struct od_call *od_call_get(const struct od_engine *engine, struct od_call_id id)
+{
+    return od_pool_at(&engine->calls, id.index, id.gen);
+}
+
+bool od_call_expired(const struct od_engine *engine, const struct od_call *call)
+{
+    return call->deadline_wall_ms && call->deadline_wall_ms <= engine->now.wall_ms;
+}
+
+static uint64_t state_ns(const struct od_engine *engine, const struct od_call *call)
+{
+    uint64_t ms = state_ms[call->state];
+
+    if (call->state == OD_CALL_RINGING) {
+        uint32_t trunk_ms = engine->trunks[call->trunk].def.ring_ms_max;
+        ms = call->lane->def.ring_ms;
+        if (trunk_ms && trunk_ms < ms)
+            ms = trunk_ms;
+    } else if (call->state == OD_CALL_TALKING) {
+        ms = call->lane->def.talk_ms_max;
+    }
+    return ms * OD_NS_PER_MS;
+}
+
+/* The timer runs to the end of the state, or to the deadline of a call not yet dialled: the one
+ * timer of the state serves both, and od_call_time() tells them apart. */
+static void start_timer(struct od_engine *engine, struct od_call *call)
+{
+    uint64_t at_ns = call->until_ns;
+
+    if (call->deadline_wall_ms && call->state < OD_CALL_DIALING && call->state != OD_CALL_WAITING) {
+        int64_t left_ms = call->deadline_wall_ms - engine->now.wall_ms;
+        uint64_t left_ns = left_ms > 0 ? (uint64_t)left_ms * OD_NS_PER_MS : 0;
+        if (left_ns < at_ns - engine->now.mono_ns)
+            at_ns = engine->now.mono_ns + left_ns;
+    }
+    od_timers_start(&engine->timers, &call->timer, at_ns);
+}
+
+void od_call_time(struct od_engine *engine, struct od_call *call)
+{
+    if (call->state < OD_CALL_DIALING && call->state != OD_CALL_WAITING &&
+        od_call_expired(engine, call))
+        od_call_do(engine, call, OD_CALL_EV_EXPIRE, NULL);
+    else if (engine->now.mono_ns < call->until_ns)
+        start_timer(engine, call); /* the wall clock was set back meanwhile */
+    else
+        od_call_give_back(engine, call, OD_CALL_EV_TIMEOUT, slow_words[call->state]);
+}
+
+static void slot_take(struct od_engine *engine, struct od_call *call)
+{
+    engine->dialled++;
+    call->lane->in_use++;
+    engine->trunks[call->trunk].in_use++;
+}
+
+static void slot_put(struct od_engine *engine, struct od_call *call)
+{
+    struct od_trunk *trunk = &engine->trunks[call->trunk];
+
+    engine->dialled--;
+    call->lane->in_use--;
+    trunk->in_use--;
+    od_lane_touch(engine, call->lane);
+    od_trunk_touch(engine, trunk, OD_TOUCH_ARM | OD_TOUCH_CLAIM);
+}
+
+/* Takes the call off the list of the state it leaves. */
+static void leave(struct od_engine *engine, struct od_call *call)
+{
+    struct od_trunk *trunk = call->trunk == OD_NO_TRUNK ? NULL : &engine->trunks[call->trunk];
+
+    engine->by_state[call->state]--;
+    od_list_remove(&call->node);
+    switch ((enum od_call_state)call->state) {
+    case OD_CALL_QUEUED:
+        call->lane->queued--;
+        break;
+    case OD_CALL_START_HOOK:
+        trunk->hooking--;
+        call->lane->ready--;
+        break;
+    case OD_CALL_ARMING:
+    case OD_CALL_ARMED:
+        trunk->ready--;
+        call->lane->ready--;
+        break;
+    default:
+        return;
+    }
+    od_lane_touch(engine, call->lane);
+    if (trunk)
+        od_trunk_touch(engine, trunk, OD_TOUCH_ARM | OD_TOUCH_CLAIM);
+}
+
+/* Puts the call on the list of the state it enters. */
+static void enter(struct od_engine *engine, struct od_call *call)
+{
+    engine->by_state[call->state]++;
+    switch ((enum od_call_state)call->state) {
+    case OD_CALL_QUEUED:
+        call->lane->queued++;
+        od_list_push(&call->lane->queue, &call->node);
+        break;
+    case OD_CALL_START_HOOK:
+        engine->trunks[call->trunk].hooking++;
+        call->lane->ready++;
+        od_list_push(&call->path->arming, &call->node);
+        break;
+    case OD_CALL_ARMING:
+        engine->trunks[call->trunk].ready++;
+        call->lane->ready++;
+        od_list_push(&call->path->arming, &call->node);
+        break;
+    case OD_CALL_ARMED:
+        engine->trunks[call->trunk].ready++;
+        call->lane->ready++;
+        call->arm_order = engine->arm_orders++;
+        od_list_push(&call->path->armed, &call->node);
+        break;
+    default:
+        return;
+    }
+    od_lane_touch(engine, call->lane);
+}
+
+static void change_state(struct od_engine *engine, struct od_call *call, enum od_call_state next)
+{
+    struct od_call_holds had = od_call_state_holds(call->state);
+    struct od_call_holds has = od_call_state_holds(next);
+
+    leave(engine, call);
+    if (next != OD_CALL_QUEUED)
+        od_trunk_uncharge(engine, call);
+    if (had.slot && !has.slot)
+        slot_put(engine, call);
+    call->state = (uint8_t)next;
+    if (!had.slot && has.slot)
+        slot_take(engine, call);
+    enter(engine, call);
+    call->since_ns = engine->now.mono_ns;
+    if (next == OD_CALL_ENDED) {
+        od_timers_stop(&engine->timers, &call->timer);
+        return;
+    }
+    call->until_ns = engine->now.mono_ns + state_ns(engine, call);
+    start_timer(engine, call);
+}
+
+/* The facts that are not states. */
+static void note_facts(struct od_engine *engine, struct od_call *call, enum od_call_event event,
+                       const struct od_end_facts *facts)
+{
+    struct od_outcome *outcome = &call->outcome;
+    int64_t wall_ms = engine->now.wall_ms;
+
+    if (!od_call_state_holds(call->state).leg)
+        return;
+    if ((event == OD_CALL_EV_SENT || event == OD_CALL_EV_PROGRESS || event == OD_CALL_EV_ANSWER) &&
+        !outcome->dialed_ms)
+        outcome->dialed_ms = wall_ms;
+    if (event == OD_CALL_EV_PROGRESS && !outcome->ringing_ms && !outcome->answered_ms)
+        outcome->ringing_ms = wall_ms;
+    if (event == OD_CALL_EV_ANSWER && !outcome->answered_ms) {
+        outcome->answered_ms = wall_ms;
+        outcome->sip_status = 200;
+        engine->answered++;
+        engine->trunks[call->trunk].answers++;
+    }
+    if (event == OD_CALL_EV_REJECT && !outcome->answered_ms && facts)
+        outcome->sip_status = facts->status;
+}
+
+/* The first step towards the end settles what the end means. */
+static void decide(struct od_engine *engine, struct od_call *call, enum od_call_event event,
+                   const struct od_end_facts *facts)
+{
+    static const struct od_end_facts none = {0};
+    struct od_end end = od_outcome_of(call->state, event, facts ? facts : &none);
+
+    OD_ASSERT(end.cause != OD_CAUSE_NONE);
+    call->decided = true;
+    call->outcome.cause = end.cause;
+    call->outcome.verdict = end.verdict;
+    od_str_copy(call->outcome.reason, sizeof call->outcome.reason, end.reason, strlen(end.reason));
+    if (end.verdict == OD_VERDICT_TRUNK && call->trunk != OD_NO_TRUNK)
+        engine->trunks[call->trunk].failures++;
+}
+
+static void order_sip(struct od_engine *engine, struct od_call *call, unsigned actions)
+{
+    const struct od_sip_port *sip = &engine->ports.sip;
+
+    if (actions & OD_ACT_INVITE) {
+        struct od_invite invite = {
+            .job = call->job, .trunk = call->trunk, .names = call->names, .to = call->to};
+        engine->invited++;
+        od_trunk_charge(engine, &engine->trunks[call->trunk]);
+        od_lane_charge(engine, call->lane);
+        sip->invite(sip->ctx, call->id, &invite);
+    }
+    if (actions & OD_ACT_PREPARE)
+        engine->ports.talk.prepare(engine->ports.talk.ctx, call->id, call->job);
+    if (actions & OD_ACT_ACK)
+        sip->ack(sip->ctx, call->id);
+    if (actions & OD_ACT_CANCEL)
+        sip->cancel(sip->ctx, call->id);
+    if (actions & OD_ACT_BYE)
+        sip->bye(sip->ctx, call->id);
+    if (actions & OD_ACT_DROP)
+        sip->drop(sip->ctx, call->id);
+}
+
+static void order_store(struct od_engine *engine, struct od_call *call, unsigned actions)
+{
+    const struct od_store_port *store = &engine->ports.store;
+
+    if (actions & OD_ACT_INTENT) {
+        od_ident_make(engine->limits.ident_key, &call->uid, call->attempt, &call->names);
+        store->intent(store->ctx, call->id, call->job, &call->names, call->trunk);
+    }
+    if (actions & OD_ACT_NOTE)
+        store->progress(store->ctx, call->job, od_call_state_name(call->state),
+                        engine->now.wall_ms);
+    if (actions & OD_ACT_RELEASE)
+        store->release(store->ctx, call->id, call->job, call->release_not_before_ms,
+                       call->release_why);
+    if (actions & OD_ACT_FINISH) {
+        call->outcome.trunk = call->trunk;
+        call->outcome.ended_ms = engine->now.wall_ms;
+        engine->ended++;
+        engine->ended_by[call->outcome.cause]++;
+        store->finish(store->ctx, call->job, &call->outcome);
+    }
+}
+
+static void order_talk(struct od_engine *engine, struct od_call *call, unsigned actions)
+{
+    const struct od_talk_port *talk = &engine->ports.talk;
+
+    if (actions & OD_ACT_HOOK)
+        talk->hook(talk->ctx, call->id, call->job);
+    if (actions & OD_ACT_TALK_START)
+        talk->start(talk->ctx, call->id, call->job);
+    if (actions & OD_ACT_TALK_STOP)
+        talk->stop(talk->ctx, call->id, call->job, call->outcome.cause);
+}
+
+static void trace(struct od_engine *engine, const struct od_call *call, enum od_call_state from,
+                  enum od_call_event event, bool odd)
+{
+    struct od_step_view view = {
+        .call = call->id,
+        .uid = call->uid,
+        .attempt = call->attempt,
+        .trunk = call->trunk,
+        .from = od_call_state_name(from),
+        .event = od_call_event_name(event),
+        .to = od_call_state_name(call->state),
+        .cause = call->outcome.cause,
+        .odd = odd,
+    };
+
+    if (engine->ports.trace.step)
+        engine->ports.trace.step(engine->ports.trace.ctx, engine->now, &view);
+}
+
+struct od_call *od_call_create(struct od_engine *engine, const struct od_event *job)
+{
+    struct od_call_id id;
+    struct od_call *call = od_pool_get(&engine->calls, &id.index, &id.gen);
+
+    if (!call) {
+        engine->full++;
+        return NULL;
+    }
+    *call = (struct od_call){
+        .id = id,
+        .state = OD_CALL_CREATED,
+        .trunk = OD_NO_TRUNK,
+        .timer = {.kind = OD_TIMER_CALL},
+        .since_ns = engine->now.mono_ns,
+        .lane = &engine->lanes[job->u.job.lane],
+        .job = job->u.job.job,
+        .uid = job->u.job.uid,
+        .attempt = job->u.job.attempt,
+        .deadline_wall_ms = job->u.job.deadline_wall_ms,
+    };
+    od_list_init(&call->node);
+    od_str_copy(call->to, sizeof call->to, job->u.job.to,
+                strnlen(job->u.job.to, sizeof job->u.job.to));
+    call->until_ns = engine->now.mono_ns + state_ns(engine, call);
+    start_timer(engine, call);
+    engine->claimed++;
+    engine->by_state[OD_CALL_CREATED]++;
+    od_index_add(&engine->calls_by_uid, od_call_uid_hash(engine, &call->uid), id.index);
+    return call;
+}
+
+static void destroy(struct od_engine *engine, struct od_call *call)
+{
+    engine->by_state[OD_CALL_ENDED]--;
+    od_index_remove(&engine->calls_by_uid, od_call_uid_hash(engine, &call->uid), call->id.index);
+    od_pool_put(&engine->calls, call);
+}
+
+static bool ending(enum od_call_state state)
+{
+    return state == OD_CALL_CANCELLING || state == OD_CALL_CLEARING || state == OD_CALL_ENDED;
+}
+
+void od_call_do(struct od_engine *engine, struct od_call *call, enum od_call_event event,
+                const struct od_end_facts *facts)
+{
+    enum od_call_state from = call->state;
+    struct od_call_step step = od_call_fsm_step(from, event);
+    bool odd = step.actions & OD_ACT_SURPRISE;
+    bool moves = step.next != from;
+
+    od_engine_fold(engine, engine->now.mono_ns);
+    od_engine_fold(engine, (uint64_t)call->id.index << 32 | (uint64_t)event << 16 |
+                               (uint64_t)from << 8 | step.next);
+    engine->odd += odd;
+    note_facts(engine, call, event, facts);
+    if (moves && ending(step.next) && !call->decided && od_call_state_holds(from).job)
+        decide(engine, call, event, facts);
+    if (moves)
+        change_state(engine, call, step.next);
+    if (moves || odd)
+        trace(engine, call, from, event, odd);
+    order_sip(engine, call, step.actions);
+    order_talk(engine, call, step.actions);
+    order_store(engine, call, step.actions);
+    if (moves && step.next == OD_CALL_ENDED)
+        destroy(engine, call);
+}
+
+void od_call_give_back(struct od_engine *engine, struct od_call *call, enum od_call_event event,
+                       const char *why)
+{
+    call->release_why = why;
+    call->release_not_before_ms = 0;
+    od_call_do(engine, call, event, NULL);
+}
+
+void od_call_take_slot(struct od_engine *engine, struct od_call *call, struct od_path *path)
+{
+    call->path = path;
+    call->trunk = path->trunk->index;
+    od_call_do(engine, call, call->lane->def.hook ? OD_CALL_EV_HOOK : OD_CALL_EV_ARM, NULL);
+}

@@ -1,0 +1,37 @@
+/*
+ * call - performs what the table (call_fsm) says. od_call_do() is the one place where a call's
+ * state changes: it moves the call between lists, takes and gives back what the state holds, arms
+ * the state's timer, gives the orders and writes the trace line.
+ */
+#ifndef ENGINE_CORE_CALL_H
+#define ENGINE_CORE_CALL_H
+
+#include "engine/core/engine_state.h"
+#include "engine/core/outcome.h"
+
+/* A call for a job the store handed over, in CREATED. NULL: no room (counted). */
+struct od_call *od_call_create(struct od_engine *engine, const struct od_event *job);
+
+/* NULL when the call is over, which is normal. */
+struct od_call *od_call_get(const struct od_engine *engine, struct od_call_id id);
+
+/* One step. facts: of the event, for the outcome; NULL: none. The call may be gone afterwards. */
+void od_call_do(struct od_engine *engine, struct od_call *call, enum od_call_event event,
+                const struct od_end_facts *facts);
+
+/* A step that gives the job back, if the table says so: when it may come again and why. */
+void od_call_give_back(struct od_engine *engine, struct od_call *call, enum od_call_event event,
+                       const char *why);
+
+/* The call takes a slot on this path: its start hook is asked, or its intent written. */
+void od_call_take_slot(struct od_engine *engine, struct od_call *call, struct od_path *path);
+
+/* True when the deadline of a call not yet dialled has passed. */
+bool od_call_expired(const struct od_engine *engine, const struct od_call *call);
+
+/* The state's timer has fired. */
+void od_call_time(struct od_engine *engine, struct od_call *call);
+
+uint64_t od_call_uid_hash(const struct od_engine *engine, const struct od_uid *uid);
+
+#endif

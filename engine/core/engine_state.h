@@ -1,0 +1,164 @@
+/*
+ * engine_state - the structs behind od_engine, for the files of engine/core alone.
+ *
+ * How they hang together: a lane has up to eight paths, one per trunk it may use. A path wishes to
+ * claim (from the store), wishes to arm (a queued call) and offers to send (an armed call), each on
+ * its trunk's queue; the pacer serves the queues of trunks that have something to do. So a turn
+ * costs by what happens in it, never by how many calls, lanes or trunks there are.
+ *
+ * Glossary
+ *   path    one trunk of one lane
+ *   ahead   calls of a trunk that are asked for or queued: claimed before their turn
+ *   ready   calls that hold a slot and have not been sent: START_HOOK, ARMING, ARMED
+ *   lead    how long before its send a call must be armed, from the store's observed latency
+ *
+ * Lifetime: everything is owned by od_engine and taken at create.
+ */
+#ifndef ENGINE_CORE_ENGINE_STATE_H
+#define ENGINE_CORE_ENGINE_STATE_H
+
+#include "engine/base/index.h"
+#include "engine/base/list.h"
+#include "engine/base/pool.h"
+#include "engine/base/ring.h"
+#include "engine/base/timers.h"
+#include "engine/core/call_fsm.h"
+#include "engine/core/fair.h"
+#include "engine/core/limit.h"
+#include "outdial/engine.h"
+
+enum { OD_NO_TRUNK = UINT16_MAX };
+
+/* What a fired timer is part of (od_timer.kind). */
+enum od_timer_kind {
+    OD_TIMER_CALL,
+    OD_TIMER_LANE,
+    OD_TIMER_TRUNK_SEND,
+    OD_TIMER_TRUNK_ARM,
+    OD_TIMER_TRUNK_CLAIM,
+};
+
+struct od_trunk {
+    struct od_trunk_def def;
+    bool set;
+    uint16_t index;
+    uint32_t limit_count;
+    struct od_limit limits[OD_SHAPES_MAX];
+    uint64_t last_send_ns;
+
+    uint32_t in_use;  /* slots taken */
+    uint32_t hooking; /* in START_HOOK */
+    uint32_t ready;   /* in ARMING or ARMED */
+    uint32_t ahead;
+    uint64_t invites, answers, failures;
+
+    struct od_fair claim, arm, arm_hook;            /* paths that wish */
+    struct od_heap send;                            /* paths that offer an armed call */
+    struct od_list send_work, arm_work, claim_work; /* on the engine's lists of that name */
+    struct od_timer send_timer, arm_timer, claim_timer;
+};
+
+struct od_path {
+    struct od_lane *lane;
+    struct od_trunk *trunk;
+    struct od_fair_item claim, arm;
+    struct od_heap_node send;
+    uint64_t send_order;          /* arm order of the first armed call, as of when it was offered */
+    struct od_list arming, armed; /* calls; arming: START_HOOK and ARMING */
+    struct od_list gone;          /* on the engine's list of paths taken out of their lanes */
+    uint64_t turn;                /* weighted turns among the lane's trunks */
+};
+
+struct od_lane {
+    struct od_lane_def def;
+    bool set;
+    bool open; /* def.open, or reopened since */
+    uint32_t index;
+    uint32_t path_count;
+    struct od_path *paths[OD_TRUNKS_PER_LANE];
+    struct od_limit limit;
+    uint64_t turn; /* of the path chosen last */
+
+    uint32_t waiting; /* in the store, at least */
+    uint32_t asked;   /* claim under way: calls not yet handed over */
+    bool claiming;
+    struct od_trunk *claim_trunk; /* whose ahead counts the claim under way */
+    uint64_t claim_after_ns;
+    uint32_t queued, ready, in_use;
+
+    struct od_list queue;                   /* QUEUED calls */
+    struct od_list touched, recalled, busy; /* on the engine's lists of that name */
+    struct od_timer timer;
+};
+
+struct od_call {
+    struct od_call_id id;
+    uint8_t state; /* enum od_call_state; changed by od_call_do() alone */
+    bool decided;  /* the outcome's cause is settled */
+    uint8_t route; /* bit i: the lane's path i takes the number */
+    uint16_t attempt;
+    uint32_t route_version;
+    uint16_t trunk;      /* engine's index, OD_NO_TRUNK before a slot was taken */
+    struct od_list node; /* the lane's queue, or the path's arming or armed list */
+    struct od_timer timer;
+    uint64_t since_ns, until_ns; /* of the state */
+    uint64_t arm_order;
+    struct od_lane *lane;
+    struct od_path *path;     /* while ready */
+    struct od_trunk *charged; /* whose ahead counts it; NULL: none */
+    struct od_job_id job;
+    struct od_uid uid;
+    int64_t deadline_wall_ms, release_not_before_ms;
+    const char *release_why;
+    struct od_outcome outcome;
+    struct od_sip_names names;
+    char to[OD_ENDPOINT_MAX];
+};
+
+/* A smoothed time and its spread, as RFC 6298 section 2 smooths round trips. */
+struct od_latency {
+    uint64_t mean_ns, spread_ns;
+};
+
+struct od_engine {
+    struct od_limits limits;
+    struct od_ports ports;
+    struct od_now now; /* of the present turn */
+    bool store_up, draining;
+    bool changed; /* trunks or lanes were set since the last turn */
+
+    struct od_ring events;
+    struct od_timers timers;
+    struct od_pool calls, paths, groups;
+    struct od_index calls_by_uid, groups_by_key;
+    uint8_t index_key[16];
+    struct od_lane *lanes;
+    struct od_trunk *trunks;
+    struct od_limit_entry *lane_logs, *trunk_logs;
+
+    /* lanes to look at again, to empty, with undialled calls; paths to empty */
+    struct od_list touched, recalled, busy, gone;
+    /* trunks with something to send, arm, claim */
+    struct od_list send_work, arm_work, claim_work;
+
+    uint32_t by_state[OD_CALL_STATE_COUNT];
+    uint32_t dialled;  /* slots taken on this node */
+    uint32_t reserved; /* places in `calls` promised to claims under way */
+    uint32_t ahead;    /* sum over trunks */
+    uint32_t route_version;
+    uint64_t arm_orders;
+    struct od_latency intent, hook;
+    uint64_t claimed, invited, answered, ended, late, odd, full;
+    uint64_t ended_by[OD_CAUSE_COUNT];
+    uint64_t hash;
+};
+
+/* Folds a decision into the engine's hash. */
+static inline void od_engine_fold(struct od_engine *engine, uint64_t value)
+{
+    uint64_t z = (engine->hash ^ value) * UINT64_C(0x9e3779b97f4a7c15);
+
+    engine->hash = z ^ (z >> 29);
+}
+
+#endif

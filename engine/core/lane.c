@@ -1,0 +1,343 @@
+/* lane - see lane.h. Every wish is set in one place, od_lane_review(), from the lane's numbers
+ * alone: whoever changes a number touches the lane and need not know what follows from it. */
+#include "engine/core/lane.h"
+
+#include <string.h>
+
+#include "engine/base/assert.h"
+#include "engine/core/path.h"
+#include "engine/core/route.h"
+#include "engine/core/trunk.h"
+#include "outdial/err.h"
+
+enum {
+    LOOK_PAST = 16,     /* queued calls looked at for one that fits a trunk */
+    CLAIM_MAX = 1024,   /* calls in one claim */
+    TURN_SCALE = 65536, /* one turn of a trunk of weight 1 */
+};
+
+/* The wall clock may be set: a lane's reopening is looked at again at least so often. */
+#define REOPEN_LOOK_NS (60 * OD_NS_PER_S)
+
+void od_lane_init(struct od_engine *engine, uint32_t index)
+{
+    struct od_lane *lane = &engine->lanes[index];
+
+    lane->index = index;
+    od_limit_init(&lane->limit, engine->lane_logs + (size_t)index * OD_LIMIT_LOG);
+    od_list_init(&lane->queue);
+    od_list_init(&lane->touched);
+    od_list_init(&lane->recalled);
+    od_list_init(&lane->busy);
+    lane->timer.kind = OD_TIMER_LANE;
+}
+
+void od_lane_touch(struct od_engine *engine, struct od_lane *lane)
+{
+    if (od_list_empty(&lane->touched))
+        od_list_push(&engine->touched, &lane->touched);
+}
+
+bool od_lane_open(const struct od_engine *engine, const struct od_lane *lane)
+{
+    return lane->set && lane->open && !engine->draining;
+}
+
+void od_lane_charge(struct od_engine *engine, struct od_lane *lane)
+{
+    od_limit_charge(&lane->limit, engine->now.mono_ns);
+    od_lane_touch(engine, lane);
+}
+
+uint32_t od_lane_claimable(const struct od_engine *engine, const struct od_lane *lane)
+{
+    uint32_t most = lane->waiting < CLAIM_MAX ? lane->waiting : CLAIM_MAX;
+    uint32_t taken = lane->in_use + lane->queued;
+
+    if (lane->def.max_calls) {
+        uint32_t left = lane->def.max_calls > taken ? lane->def.max_calls - taken : 0;
+        if (left < most)
+            most = left;
+    }
+    if (most && lane->limit.shape.kind != OD_SHAPE_NONE) {
+        uint32_t ahead = lane->ready + lane->queued;
+        uint64_t until_ns = engine->now.mono_ns + od_engine_ahead_ns(engine, lane->def.hook);
+        uint32_t room = od_limit_room(&lane->limit, engine->now.mono_ns, until_ns, ahead + most);
+        most = room > ahead ? room - ahead : 0;
+    }
+    return most;
+}
+
+/* Remembers the earliest of several times. */
+static void sooner(uint64_t *wake_ns, uint64_t at_ns)
+{
+    if (at_ns < *wake_ns)
+        *wake_ns = at_ns;
+}
+
+static bool wants_claim(const struct od_engine *engine, const struct od_lane *lane,
+                        uint64_t *wake_ns)
+{
+    uint64_t now_ns = engine->now.mono_ns, send_ns, ahead_ns;
+
+    if (!lane->waiting || lane->claiming)
+        return false;
+    if (lane->claim_after_ns > now_ns) {
+        sooner(wake_ns, lane->claim_after_ns);
+        return false;
+    }
+    if (od_lane_claimable(engine, lane))
+        return true;
+    if (!lane->def.max_calls || lane->in_use + lane->queued < lane->def.max_calls) {
+        /* Held by its pace alone, which time opens. */
+        send_ns = od_limit_when(&lane->limit, now_ns, lane->ready + lane->queued);
+        ahead_ns = od_engine_ahead_ns(engine, lane->def.hook);
+        sooner(wake_ns, send_ns > ahead_ns ? send_ns - ahead_ns : now_ns);
+    }
+    return false;
+}
+
+static bool wants_arm(const struct od_engine *engine, const struct od_lane *lane, uint64_t *wake_ns)
+{
+    uint64_t send_ns, lead_ns;
+
+    if (!lane->queued || (lane->def.max_calls && lane->in_use >= lane->def.max_calls))
+        return false;
+    if (lane->limit.shape.kind == OD_SHAPE_NONE)
+        return true;
+    send_ns = od_limit_when(&lane->limit, engine->now.mono_ns, lane->ready);
+    lead_ns = od_engine_lead_ns(engine, lane->def.hook);
+    if (send_ns <= engine->now.mono_ns + lead_ns)
+        return true;
+    sooner(wake_ns, send_ns - lead_ns);
+    return false;
+}
+
+static bool may_send(const struct od_engine *engine, const struct od_lane *lane, uint64_t *wake_ns)
+{
+    uint64_t send_ns = od_limit_when(&lane->limit, engine->now.mono_ns, 0);
+
+    if (send_ns <= engine->now.mono_ns)
+        return true;
+    if (lane->ready)
+        sooner(wake_ns, send_ns);
+    return false;
+}
+
+/* A closed lane whose time has come opens; one whose time is known is looked at then. */
+static void reopen(const struct od_engine *engine, struct od_lane *lane, uint64_t *wake_ns)
+{
+    int64_t left_ms = lane->def.reopen_ms - engine->now.wall_ms;
+
+    if (lane->open || !lane->set || !lane->def.reopen_ms)
+        return;
+    if (left_ms <= 0) {
+        lane->open = true;
+        od_list_remove(&lane->recalled);
+        return;
+    }
+    sooner(wake_ns, engine->now.mono_ns + ((uint64_t)left_ms < REOPEN_LOOK_NS / OD_NS_PER_MS
+                                               ? (uint64_t)left_ms * OD_NS_PER_MS
+                                               : REOPEN_LOOK_NS));
+}
+
+void od_lane_review(struct od_engine *engine, struct od_lane *lane)
+{
+    uint64_t wake_ns = OD_NEVER;
+    bool open, claim, arm, send;
+
+    od_list_remove(&lane->touched);
+    reopen(engine, lane, &wake_ns);
+    open = od_lane_open(engine, lane);
+    claim = open && wants_claim(engine, lane, &wake_ns);
+    arm = open && wants_arm(engine, lane, &wake_ns);
+    send = open && may_send(engine, lane, &wake_ns);
+    for (uint32_t i = 0; i < lane->path_count; i++)
+        od_path_wish(engine, lane->paths[i], claim, arm, send);
+
+    if (lane->queued || lane->ready) {
+        if (od_list_empty(&lane->busy))
+            od_list_push(&engine->busy, &lane->busy);
+        if (!open && od_list_empty(&lane->recalled))
+            od_list_push(&engine->recalled, &lane->recalled);
+    } else {
+        od_list_remove(&lane->busy);
+    }
+    if (wake_ns == OD_NEVER)
+        od_timers_stop(&engine->timers, &lane->timer);
+    else
+        od_timers_start(&engine->timers, &lane->timer, wake_ns);
+}
+
+void od_lane_route(struct od_engine *engine, struct od_call *call)
+{
+    const struct od_lane *lane = call->lane;
+    unsigned best = 0;
+
+    if (call->route_version == engine->route_version)
+        return;
+    call->route_version = engine->route_version;
+    call->route = 0;
+    for (uint32_t i = 0; i < lane->path_count; i++) {
+        unsigned match = od_route_match(&lane->paths[i]->trunk->def, call->to);
+        if (match > best)
+            call->route = 0;
+        if (match && match >= best) {
+            best = match;
+            call->route |= (uint8_t)(1u << i);
+        }
+    }
+}
+
+bool od_lane_refuses(struct od_engine *engine, struct od_call *call)
+{
+    od_lane_route(engine, call);
+    return !call->route && call->lane->path_count;
+}
+
+static unsigned path_number(const struct od_lane *lane, const struct od_path *path)
+{
+    unsigned i = 0;
+
+    while (lane->paths[i] != path)
+        i++;
+    return i;
+}
+
+struct od_call *od_lane_pick(struct od_engine *engine, struct od_lane *lane,
+                             const struct od_path *path)
+{
+    unsigned bit = 1u << path_number(lane, path);
+    struct od_list *node = od_list_first(&lane->queue);
+
+    for (int i = 0; node && i < LOOK_PAST; i++, node = od_list_after(&lane->queue, node)) {
+        struct od_call *call = OD_OWNER(node, struct od_call, node);
+        od_lane_route(engine, call);
+        if (call->route & bit || !call->route)
+            return call;
+    }
+    return NULL;
+}
+
+struct od_path *od_lane_choose(struct od_engine *engine, struct od_lane *lane,
+                               const struct od_call *call)
+{
+    struct od_path *best = NULL;
+
+    for (uint32_t i = 0; i < lane->path_count; i++) {
+        struct od_path *path = lane->paths[i];
+        const struct od_trunk_def *def = &path->trunk->def;
+        if (!(call->route & 1u << i) || !od_trunk_can_arm(engine, path->trunk, lane->def.hook))
+            continue;
+        if (path->turn < lane->turn)
+            path->turn = lane->turn; /* turns not taken are not saved up */
+        if (!best || def->priority < best->trunk->def.priority ||
+            (def->priority == best->trunk->def.priority && path->turn < best->turn))
+            best = path;
+    }
+    if (best) {
+        lane->turn = best->turn;
+        best->turn += TURN_SCALE / (uint64_t)best->trunk->def.weight + 1;
+    }
+    return best;
+}
+
+struct od_call *od_lane_undialled(const struct od_lane *lane)
+{
+    struct od_list *node = od_list_first(&lane->queue);
+
+    for (uint32_t i = 0; !node && i < lane->path_count; i++) {
+        struct od_call *call = od_path_call(lane->paths[i]);
+        if (call)
+            return call;
+    }
+    return node ? OD_OWNER(node, struct od_call, node) : NULL;
+}
+
+static bool def_valid(const struct od_engine *engine, const struct od_lane_def *def)
+{
+    for (int i = 0; i < OD_TRUNKS_PER_LANE && def->trunks[i] != OD_NO_TRUNK; i++) {
+        if (def->trunks[i] >= engine->limits.trunks_max)
+            return false;
+        for (int j = 0; j < i; j++)
+            if (def->trunks[j] == def->trunks[i])
+                return false;
+    }
+    return od_shape_valid(&def->shape) && def->ring_ms >= 1000 && def->ring_ms <= 600000 &&
+           def->talk_ms_max >= 1000;
+}
+
+static bool same_trunks(const struct od_lane_def *a, const struct od_lane_def *b)
+{
+    for (int i = 0; i < OD_TRUNKS_PER_LANE; i++) {
+        if (a->trunks[i] != b->trunks[i])
+            return false;
+        if (a->trunks[i] == OD_NO_TRUNK)
+            break;
+    }
+    return true;
+}
+
+static bool on(const struct od_lane_def *def, const struct od_path *path)
+{
+    for (int i = 0; i < OD_TRUNKS_PER_LANE && def->trunks[i] != OD_NO_TRUNK; i++)
+        if (def->trunks[i] == path->trunk->index)
+            return true;
+    return false;
+}
+
+/* Gives the lane the paths its definition names; those it keeps keep their calls and turns. */
+static void set_paths(struct od_engine *engine, struct od_lane *lane, const struct od_lane_def *def)
+{
+    struct od_path *old[OD_TRUNKS_PER_LANE];
+    uint32_t old_count = lane->path_count;
+
+    memcpy(old, lane->paths, sizeof old);
+    lane->path_count = 0;
+    for (int i = 0; i < OD_TRUNKS_PER_LANE && def->trunks[i] != OD_NO_TRUNK; i++) {
+        struct od_path *path = NULL;
+        for (uint32_t j = 0; j < old_count && !path; j++)
+            if (old[j]->trunk->index == def->trunks[i])
+                path = old[j];
+        if (!path)
+            path = od_path_create(engine, lane, &engine->trunks[def->trunks[i]]);
+        lane->paths[lane->path_count++] = path;
+    }
+    for (uint32_t j = 0; j < old_count; j++) {
+        if (on(def, old[j]))
+            continue;
+        if (od_path_call(old[j]))
+            od_list_push(&engine->gone, &old[j]->gone);
+        else
+            od_path_destroy(engine, old[j]);
+    }
+    engine->route_version++;
+}
+
+int od_engine_set_lane(struct od_engine *engine, uint32_t index, const struct od_lane_def *def)
+{
+    struct od_lane *lane;
+    bool regroup, repath;
+
+    if (index >= engine->limits.lanes_max || !def_valid(engine, def))
+        return OD_EINVAL;
+    lane = &engine->lanes[index];
+    repath = !lane->set || !same_trunks(&lane->def, def);
+    regroup = repath || lane->def.priority != def->priority || lane->def.rotor != def->rotor ||
+              lane->def.hook != def->hook;
+    for (uint32_t i = 0; regroup && i < lane->path_count; i++)
+        od_path_leave(engine, lane->paths[i]);
+    lane->def = *def;
+    lane->set = true;
+    lane->open = def->open;
+    od_limit_set(&lane->limit, &def->shape);
+    if (repath)
+        set_paths(engine, lane, def);
+    for (uint32_t i = 0; regroup && i < lane->path_count; i++)
+        od_path_join(engine, lane->paths[i]);
+    if (lane->open)
+        od_list_remove(&lane->recalled);
+    od_lane_touch(engine, lane);
+    engine->changed = true;
+    return 0;
+}

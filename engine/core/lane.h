@@ -1,0 +1,45 @@
+/*
+ * lane - what waits under one rule, and what of it may move now: claims, turns and sends within
+ * the lane's own hours, cap and pace. A lane that changed is touched; od_lane_review() then sets
+ * what each of its paths wishes for and when the lane is to be looked at again.
+ */
+#ifndef ENGINE_CORE_LANE_H
+#define ENGINE_CORE_LANE_H
+
+#include "engine/core/engine_state.h"
+
+void od_lane_init(struct od_engine *engine, uint32_t index);
+
+/* To be reviewed before anything is paced. */
+void od_lane_touch(struct od_engine *engine, struct od_lane *lane);
+
+void od_lane_review(struct od_engine *engine, struct od_lane *lane);
+
+/* An INVITE of this lane leaves now. */
+void od_lane_charge(struct od_engine *engine, struct od_lane *lane);
+
+/* True while calls of this lane may be claimed and dialled. */
+bool od_lane_open(const struct od_engine *engine, const struct od_lane *lane);
+
+/* Works out which paths take the call's number, unless that is known. */
+void od_lane_route(struct od_engine *engine, struct od_call *call);
+
+/* True when the lane has trunks and none takes the number. A trunk not set yet takes all. */
+bool od_lane_refuses(struct od_engine *engine, struct od_call *call);
+
+/* The first of the lane's queued calls that may use `path`, or no path at all (to be refused),
+ * looking past a few others; NULL when there is none. */
+struct od_call *od_lane_pick(struct od_engine *engine, struct od_lane *lane,
+                             const struct od_path *path);
+
+/* The path a picked call takes: among those with room the best trunk priority, then by weight. */
+struct od_path *od_lane_choose(struct od_engine *engine, struct od_lane *lane,
+                               const struct od_call *call);
+
+/* How many calls the lane may claim now, by its own cap and pace. */
+uint32_t od_lane_claimable(const struct od_engine *engine, const struct od_lane *lane);
+
+/* The lane's first call that was not dialled and can go back; NULL when there is none. */
+struct od_call *od_lane_undialled(const struct od_lane *lane);
+
+#endif

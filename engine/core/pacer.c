@@ -1,0 +1,322 @@
+/* pacer - see pacer.h. Each stage takes trunks off its list and serves one until it is blocked: by
+ * time (its timer brings it back), by its own slots or wishes (a touch brings it back), or by the
+ * node (it stays on the list until the node has room). */
+#include "engine/core/pacer.h"
+
+#include "engine/base/assert.h"
+#include "engine/core/call.h"
+#include "engine/core/lane.h"
+#include "engine/core/path.h"
+#include "engine/core/trunk.h"
+
+enum { AHEAD_UNPACED = 512 }; /* calls claimed ahead for a trunk without a rate: saturation */
+
+void od_pacer_review(struct od_engine *engine)
+{
+    struct od_list *node;
+
+    while ((node = od_list_first(&engine->touched)))
+        od_lane_review(engine, OD_OWNER(node, struct od_lane, touched));
+}
+
+/* ---- recall ---- */
+
+static const char *recall_word(const struct od_engine *engine, const struct od_call *call)
+{
+    if (engine->draining)
+        return "draining";
+    return call->lane->open ? "route" : "paused";
+}
+
+static void recall(struct od_engine *engine, struct od_call *call)
+{
+    od_call_give_back(engine, call, OD_CALL_EV_RECALL, recall_word(engine, call));
+}
+
+void od_pacer_recall(struct od_engine *engine, uint32_t *budget)
+{
+    struct od_list *node;
+
+    while (*budget && (node = od_list_first(&engine->gone))) {
+        struct od_path *path = OD_OWNER(node, struct od_path, gone);
+        struct od_call *call = od_path_call(path);
+        if (!call) {
+            od_path_destroy(engine, path);
+            continue;
+        }
+        --*budget;
+        recall(engine, call);
+    }
+    while (*budget &&
+           (node = od_list_first(engine->draining ? &engine->busy : &engine->recalled))) {
+        struct od_lane *lane = engine->draining ? OD_OWNER(node, struct od_lane, busy)
+                                                : OD_OWNER(node, struct od_lane, recalled);
+        struct od_call *call = od_lane_undialled(lane);
+        if (!call) {
+            od_list_remove(node);
+            continue;
+        }
+        --*budget;
+        recall(engine, call);
+    }
+}
+
+/* A trunk that was served leaves its list, or goes to the end of it: what served it left nothing
+ * to do, or ran out of budget or of the node's room. */
+static void done(struct od_list *work, struct od_list *node, bool again)
+{
+    od_list_remove(node);
+    if (again)
+        od_list_push(work, node);
+}
+
+/* ---- send ---- */
+
+static bool send_from(struct od_engine *engine, struct od_trunk *trunk, uint32_t *budget)
+{
+    uint64_t now_ns = engine->now.mono_ns;
+
+    for (;;) {
+        struct od_path *path;
+        struct od_call *call;
+        uint64_t when_ns;
+
+        od_pacer_review(engine);
+        if (!trunk->send.top || !trunk->def.usable || !trunk->set)
+            return false;
+        when_ns = od_limits_when(trunk->limits, trunk->limit_count, now_ns, 0);
+        if (when_ns > now_ns) {
+            od_timers_start(&engine->timers, &trunk->send_timer, when_ns);
+            return false;
+        }
+        if (!*budget)
+            return true;
+        --*budget;
+        path = OD_OWNER(trunk->send.top, struct od_path, send);
+        call = OD_OWNER(od_list_first(&path->armed), struct od_call, node);
+        od_call_do(engine, call,
+                   od_call_expired(engine, call) ? OD_CALL_EV_EXPIRE : OD_CALL_EV_DIAL, NULL);
+    }
+}
+
+void od_pacer_send(struct od_engine *engine, uint32_t *budget)
+{
+    struct od_list *node;
+
+    while (*budget && !engine->draining && (node = od_list_first(&engine->send_work))) {
+        struct od_trunk *trunk = OD_OWNER(node, struct od_trunk, send_work);
+        bool again;
+
+        od_timers_stop(&engine->timers, &trunk->send_timer);
+        again = send_from(engine, trunk, budget);
+        done(&engine->send_work, node, again);
+    }
+}
+
+/* ---- arm ---- */
+
+static bool node_can_arm(const struct od_engine *engine)
+{
+    return engine->store_up && !engine->draining && engine->dialled < engine->limits.dialled_max;
+}
+
+/* The next wish on the trunk that may take a slot now. If none may because it is too early,
+ * *wake_ns says when one may. */
+static struct od_fair_item *next_to_arm(const struct od_engine *engine,
+                                        const struct od_trunk *trunk, uint64_t *wake_ns)
+{
+    struct od_fair_item *wishes[2] = {od_fair_first(&trunk->arm), od_fair_first(&trunk->arm_hook)};
+
+    *wake_ns = OD_NEVER;
+    for (int hook = 0; hook <= 1; hook++) {
+        uint64_t at_ns = wishes[hook] ? od_trunk_arm_ns(engine, trunk, hook) : 0;
+        if (at_ns <= engine->now.mono_ns)
+            continue;
+        wishes[hook] = NULL;
+        if (at_ns < *wake_ns)
+            *wake_ns = at_ns;
+    }
+    if (!wishes[0] || !wishes[1])
+        return wishes[0] ? wishes[0] : wishes[1];
+    if (wishes[0]->priority != wishes[1]->priority)
+        return wishes[wishes[1]->priority > wishes[0]->priority];
+    return wishes[od_fair_turn(wishes[1]) < od_fair_turn(wishes[0])];
+}
+
+static void arm_one(struct od_engine *engine, struct od_path *path)
+{
+    struct od_lane *lane = path->lane;
+    struct od_call *call = od_lane_pick(engine, lane, path);
+
+    if (!call) {
+        /* The calls in front want other trunks. A change of the queue brings the wish back. */
+        od_fair_set(&path->arm, false);
+        return;
+    }
+    if (od_lane_refuses(engine, call)) {
+        od_call_do(engine, call, OD_CALL_EV_REFUSE, NULL);
+        return;
+    }
+    if (od_call_expired(engine, call)) {
+        od_call_do(engine, call, OD_CALL_EV_EXPIRE, NULL);
+        return;
+    }
+    path = od_lane_choose(engine, lane, call);
+    OD_ASSERT(path); /* the one we came from has room */
+    od_fair_served(&path->arm);
+    od_call_take_slot(engine, call, path);
+}
+
+static bool arm_on(struct od_engine *engine, struct od_trunk *trunk, uint32_t *budget)
+{
+    for (;;) {
+        struct od_fair_item *item;
+        uint64_t wake_ns;
+
+        od_pacer_review(engine);
+        if (!trunk->set || !trunk->def.usable || !od_trunk_slots(trunk))
+            return false;
+        item = next_to_arm(engine, trunk, &wake_ns);
+        if (wake_ns != OD_NEVER)
+            od_timers_start(&engine->timers, &trunk->arm_timer, wake_ns);
+        if (!item)
+            return false;
+        if (!*budget || !node_can_arm(engine))
+            return true;
+        --*budget;
+        arm_one(engine, OD_OWNER(item, struct od_path, arm));
+    }
+}
+
+void od_pacer_arm(struct od_engine *engine, uint32_t *budget)
+{
+    struct od_list *node;
+
+    while (*budget && node_can_arm(engine) && (node = od_list_first(&engine->arm_work))) {
+        struct od_trunk *trunk = OD_OWNER(node, struct od_trunk, arm_work);
+        bool again;
+
+        od_timers_stop(&engine->timers, &trunk->arm_timer);
+        again = arm_on(engine, trunk, budget);
+        done(&engine->arm_work, node, again);
+    }
+}
+
+/* ---- claim ---- */
+
+/* Places on this node for calls that are only claimed. */
+static uint32_t node_room(const struct od_engine *engine)
+{
+    uint32_t places = engine->calls.count - engine->calls.used;
+    uint32_t slots = engine->limits.dialled_max - engine->dialled;
+
+    places -= engine->reserved < places ? engine->reserved : places;
+    slots -= engine->ahead < slots ? engine->ahead : slots;
+    return places < slots ? places : slots;
+}
+
+static bool node_can_claim(const struct od_engine *engine)
+{
+    return engine->store_up && !engine->draining && node_room(engine);
+}
+
+/* How many more calls the trunk wants claimed: its rate's need for the next moments, never more
+ * than its free slots. If that is none because it is too early, *wake_ns says when not. */
+static uint32_t trunk_claimable(const struct od_engine *engine, const struct od_trunk *trunk,
+                                uint64_t *wake_ns)
+{
+    uint32_t spoken_for = trunk->ready + trunk->hooking, slots = od_trunk_slots(trunk);
+    uint64_t now_ns = engine->now.mono_ns;
+    uint64_t ahead_ns = od_engine_ahead_ns(engine, trunk->hooking);
+    uint32_t room = AHEAD_UNPACED, wanted;
+
+    *wake_ns = OD_NEVER;
+    if (trunk->limit_count) {
+        room = od_limits_room(trunk->limits, trunk->limit_count, now_ns, now_ns + ahead_ns,
+                              spoken_for + AHEAD_UNPACED);
+        room -= spoken_for < room ? spoken_for : room;
+    }
+    wanted = room < slots ? room : slots;
+    if (trunk->ahead >= wanted) {
+        /* With nothing ahead and slots free it is the rate alone that says no. */
+        if (!trunk->ahead && slots)
+            *wake_ns =
+                od_limits_when(trunk->limits, trunk->limit_count, now_ns, spoken_for) - ahead_ns;
+        return 0;
+    }
+    /* While half of what is wanted is there, wait: what arms or is answered comes back here, and
+     * claims stay few and large. */
+    if (trunk->ahead && trunk->ahead >= wanted - trunk->ahead)
+        return 0;
+    return wanted - trunk->ahead;
+}
+
+static void claim_one(struct od_engine *engine, struct od_trunk *trunk, struct od_path *path,
+                      uint32_t wanted)
+{
+    struct od_lane *lane = path->lane;
+    uint32_t share = wanted / trunk->claim.groups, count = od_lane_claimable(engine, lane);
+    uint32_t room = node_room(engine);
+
+    if (share < 1)
+        share = 1;
+    count = count < share ? count : share;
+    count = count < room ? count : room;
+    OD_ASSERT(count && !lane->claiming);
+    od_fair_served(&path->claim);
+    lane->claiming = true;
+    lane->asked = count;
+    lane->claim_trunk = trunk;
+    trunk->ahead += count;
+    engine->ahead += count;
+    engine->reserved += count;
+    od_lane_touch(engine, lane);
+    od_engine_fold(engine, (uint64_t)lane->index << 32 | count);
+    engine->ports.store.claim(engine->ports.store.ctx, lane->index, count);
+}
+
+static bool claim_for(struct od_engine *engine, struct od_trunk *trunk, uint32_t *budget)
+{
+    for (;;) {
+        struct od_fair_item *item;
+        uint64_t wake_ns;
+        uint32_t wanted;
+
+        od_pacer_review(engine);
+        item = od_fair_first(&trunk->claim);
+        if (!item || !trunk->set || !trunk->def.usable)
+            return false;
+        wanted = trunk_claimable(engine, trunk, &wake_ns);
+        if (wake_ns != OD_NEVER)
+            od_timers_start(&engine->timers, &trunk->claim_timer, wake_ns);
+        if (!wanted)
+            return false;
+        if (!*budget || !node_can_claim(engine))
+            return true;
+        --*budget;
+        claim_one(engine, trunk, OD_OWNER(item, struct od_path, claim), wanted);
+    }
+}
+
+void od_pacer_claim(struct od_engine *engine, uint32_t *budget)
+{
+    struct od_list *node;
+
+    while (*budget && node_can_claim(engine) && (node = od_list_first(&engine->claim_work))) {
+        struct od_trunk *trunk = OD_OWNER(node, struct od_trunk, claim_work);
+        bool again;
+
+        od_timers_stop(&engine->timers, &trunk->claim_timer);
+        again = claim_for(engine, trunk, budget);
+        done(&engine->claim_work, node, again);
+    }
+}
+
+bool od_pacer_pending(const struct od_engine *engine)
+{
+    return !od_list_empty(&engine->touched) || !od_list_empty(&engine->gone) ||
+           !od_list_empty(engine->draining ? &engine->busy : &engine->recalled) ||
+           (!od_list_empty(&engine->send_work) && !engine->draining) ||
+           (!od_list_empty(&engine->arm_work) && node_can_arm(engine)) ||
+           (!od_list_empty(&engine->claim_work) && node_can_claim(engine));
+}

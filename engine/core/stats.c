@@ -1,0 +1,74 @@
+/* stats - what the engine can be asked between turns; nothing here changes anything. */
+#include "engine/base/uid.h"
+#include "engine/core/call.h"
+#include "engine/core/trunk.h"
+#include "outdial/err.h"
+
+void od_engine_stats(const struct od_engine *engine, struct od_engine_stats *out)
+{
+    const uint32_t *calls = engine->by_state;
+
+    *out = (struct od_engine_stats){
+        .alive = engine->calls.used,
+        .queued = calls[OD_CALL_CREATED] + calls[OD_CALL_QUEUED],
+        .armed = calls[OD_CALL_START_HOOK] + calls[OD_CALL_ARMING] + calls[OD_CALL_ARMED],
+        .dialing = calls[OD_CALL_DIALING],
+        .ringing = calls[OD_CALL_RINGING] + calls[OD_CALL_CANCELLING],
+        .talking = calls[OD_CALL_TALKING],
+        .clearing = calls[OD_CALL_CLEARING],
+        .claimed = engine->claimed,
+        .invited = engine->invited,
+        .answered = engine->answered,
+        .ended = engine->ended,
+        .late = engine->late,
+        .odd = engine->odd,
+        .full = engine->full,
+    };
+    for (int cause = 0; cause < OD_CAUSE_COUNT; cause++)
+        out->ended_by[cause] = engine->ended_by[cause];
+}
+
+int od_engine_trunk_stats(const struct od_engine *engine, uint16_t index,
+                          struct od_trunk_stats *out)
+{
+    const struct od_trunk *trunk;
+    uint64_t when_ns;
+
+    if (index >= engine->limits.trunks_max)
+        return OD_EINVAL;
+    trunk = &engine->trunks[index];
+    when_ns = od_limits_when(trunk->limits, trunk->limit_count, engine->now.mono_ns, 0);
+    *out = (struct od_trunk_stats){
+        .in_use = trunk->in_use,
+        .armed = trunk->hooking + trunk->ready,
+        .invites = trunk->invites,
+        .answers = trunk->answers,
+        .failures = trunk->failures,
+        .next_send_ns = when_ns > engine->now.mono_ns ? when_ns : 0,
+    };
+    return 0;
+}
+
+struct od_call_id od_engine_find(const struct od_engine *engine, const struct od_uid *uid)
+{
+    uint32_t place = 0, index;
+
+    while (od_index_find(&engine->calls_by_uid, od_call_uid_hash(engine, uid), &place, &index)) {
+        const struct od_call *call = (const struct od_call *)(void *)engine->calls.items + index;
+        if (od_uid_equal(&call->uid, uid))
+            return call->id;
+    }
+    return (struct od_call_id){0, 0};
+}
+
+const char *od_engine_state(const struct od_engine *engine, struct od_call_id id)
+{
+    const struct od_call *call = od_call_get(engine, id);
+
+    return call ? od_call_state_name(call->state) : NULL;
+}
+
+uint64_t od_engine_hash(const struct od_engine *engine)
+{
+    return engine->hash;
+}

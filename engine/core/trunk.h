@@ -1,0 +1,46 @@
+/*
+ * trunk - a trunk's slots, rate and share of what is claimed ahead. It answers "could it?" for the
+ * pacer and keeps the engine's lists of trunks with something to do.
+ */
+#ifndef ENGINE_CORE_TRUNK_H
+#define ENGINE_CORE_TRUNK_H
+
+#include "engine/core/engine_state.h"
+
+void od_trunk_init(struct od_engine *engine, uint16_t index);
+
+/* What the pacer shall look at in this turn: something changed that may let the trunk ... */
+enum od_touch {
+    OD_TOUCH_SEND = 1,  /* ... send */
+    OD_TOUCH_ARM = 2,   /* ... give a slot to a queued call */
+    OD_TOUCH_CLAIM = 4, /* ... use more calls from the store */
+    OD_TOUCH_ALL = 7,
+};
+void od_trunk_touch(struct od_engine *engine, struct od_trunk *trunk, unsigned what);
+
+/* An INVITE of this trunk leaves now. */
+void od_trunk_charge(struct od_engine *engine, struct od_trunk *trunk);
+
+/* The call is no longer counted as ahead of its trunk. */
+void od_trunk_uncharge(struct od_engine *engine, struct od_call *call);
+
+/* Slots free under the trunk's own cap. */
+uint32_t od_trunk_slots(const struct od_trunk *trunk);
+
+/* How long before its send a call should get its slot: the store's latency as observed, and the
+ * start hook's where one is asked. */
+uint64_t od_engine_lead_ns(const struct od_engine *engine, bool hook);
+
+/* How far ahead of its send a call may be claimed. */
+uint64_t od_engine_ahead_ns(const struct od_engine *engine, bool hook);
+
+/* The time at which one more call may take a slot, as far as the rate goes: its lead before the
+ * send that is not yet spoken for. */
+uint64_t od_trunk_arm_ns(const struct od_engine *engine, const struct od_trunk *trunk, bool hook);
+
+/* True when one more call may take a slot of this trunk now. */
+bool od_trunk_can_arm(const struct od_engine *engine, const struct od_trunk *trunk, bool hook);
+
+void od_latency_add(struct od_latency *latency, uint64_t sample_ns);
+
+#endif
