@@ -20,27 +20,37 @@ static bool is_alnum(char c)
     return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-/* Bytes of a mark that may stand between digits, 0 when text[0] is none. */
-static size_t mark(const char *text, size_t bytes)
+/* Bytes of the blank that text starts with, 0 for none. */
+static size_t blank(const char *text, size_t bytes)
 {
-    if (strchr(" \t-.()", text[0]) && text[0])
+    if (bytes && (text[0] == ' ' || text[0] == '\t'))
         return 1;
     if (bytes >= 2 && memcmp(text, "\xc2\xa0", 2) == 0) /* U+00A0, what spreadsheets put in */
         return 2;
     return 0;
 }
 
+/* Bytes of a mark that may stand between digits, 0 when text starts with none. */
+static size_t mark(const char *text, size_t bytes)
+{
+    size_t n = blank(text, bytes);
+    return n ? n : bytes && text[0] && strchr("-.()", text[0]) != NULL;
+}
+
 static void trim(const char **text, size_t *bytes)
 {
-    size_t n;
-    while (*bytes && **text != '(' && (n = mark(*text, *bytes)) && **text != '-' && **text != '.') {
+    for (size_t n; (n = blank(*text, *bytes)) > 0;) {
         *text += n;
         *bytes -= n;
     }
-    while (*bytes && ((*text)[*bytes - 1] == ' ' || (*text)[*bytes - 1] == '\t'))
-        (*bytes)--;
-    while (*bytes >= 2 && memcmp(*text + *bytes - 2, "\xc2\xa0", 2) == 0)
-        *bytes -= 2;
+    for (;;) {
+        if (*bytes && blank(*text + *bytes - 1, 1))
+            *bytes -= 1;
+        else if (*bytes >= 2 && blank(*text + *bytes - 2, 2) == 2)
+            *bytes -= 2;
+        else
+            return;
+    }
 }
 
 /* What a spreadsheet makes of a long number: 1.5555E+10. The digits are gone for good. */
@@ -61,7 +71,8 @@ static const char *read_e164(const char *text, size_t bytes, char out[OD_ENDPOIN
 {
     if (is_scientific(text, bytes))
         return "written in scientific notation, its digits are lost";
-    /* "+44 (0)20 ..." : the 0 is dialled inside the country only; dropping or keeping it is a guess */
+    /* "+44 (0)20 ..." : the 0 is dialled inside the country only; dropping or keeping it is a guess
+     */
     for (size_t i = 0; i + 3 <= bytes; i++)
         if (memcmp(text + i, "(0)", 3) == 0)
             return "has a \"(0)\": write it as it is dialled from abroad";

@@ -1,0 +1,178 @@
+/*
+ * Answering, and what every route's function needs besides: problems, pages, time, new uids.
+ */
+#include "engine/api/request.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/str.h"
+#include "engine/base/uid.h"
+#include "outdial/err.h"
+
+static void respond(struct od_request *q, int status, const char *type, const char *extra,
+                    const char *body, size_t bytes)
+{
+    if (!q->x || q->answered)
+        return;
+    /* Answers are about now, and some hold secrets or people's numbers. */
+    char headers[512];
+    snprintf(headers, sizeof headers, "Cache-Control: no-store\r\n%s", extra ? extra : "");
+    q->answered = true;
+    q->api->answered[status >= 100 && status < 600 ? status / 100 : 5]++;
+    q->x->ops->respond(q->x, status, type, headers, body, bytes);
+}
+
+static void respond_doc(struct od_request *q, int status, const char *type, yyjson_mut_doc *doc,
+                        const char *headers)
+{
+    size_t bytes = 0;
+    char *text = doc ? yyjson_mut_write(doc, YYJSON_WRITE_NEWLINE_AT_END, &bytes) : NULL;
+    yyjson_mut_doc_free(doc);
+    if (text)
+        respond(q, status, type, headers, text, bytes);
+    else
+        respond(q, 500, NULL, NULL, NULL, 0);
+    free(text);
+}
+
+void od_request_answer(struct od_request *q, int status, yyjson_mut_doc *doc, const char *headers)
+{
+    respond_doc(q, status, "application/json", doc, headers);
+}
+
+void od_request_answer_text(struct od_request *q, int status, const char *type, const char *text,
+                            size_t bytes)
+{
+    respond(q, status, type, NULL, text, bytes);
+}
+
+void od_request_answer_empty(struct od_request *q, int status)
+{
+    respond(q, status, NULL, NULL, NULL, 0);
+}
+
+static yyjson_mut_doc *problem_doc(struct od_request *q, int status, const char *code,
+                                   const char *detail, const struct od_faults *faults)
+{
+    if (!q->x)
+        return NULL;
+    return od_problem_doc(&(struct od_problem){.status = status,
+                                               .code = code,
+                                               .detail = detail,
+                                               .instance = q->x->path,
+                                               .request_id = q->x->request_id,
+                                               .faults = faults});
+}
+
+yyjson_mut_doc *od_request_problem_doc(struct od_request *q, int status, const char *code,
+                                       const char *detail)
+{
+    return problem_doc(q, status, code, detail, NULL);
+}
+
+void od_request_answer_problem(struct od_request *q, int status, yyjson_mut_doc *doc,
+                               const char *headers)
+{
+    /* Trying again later can help: say when (RFC 9110 section 10.2.3). */
+    if (!headers && (status == 503 || status == 429))
+        headers = "Retry-After: 1\r\n";
+    respond_doc(q, status, OD_PROBLEM_TYPE, doc, headers);
+}
+
+void od_request_problem(struct od_request *q, int status, const char *code, const char *detail, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, detail);
+    vsnprintf(text, sizeof text, detail, args);
+    va_end(args);
+    od_request_answer_problem(q, status, problem_doc(q, status, code, text, NULL), NULL);
+}
+
+void od_request_faults(struct od_request *q, const struct od_faults *faults)
+{
+    char text[512];
+    const struct od_fault *first = &faults->at[0];
+    bool whole = strcmp(first->pointer, "#") == 0;
+    snprintf(text, sizeof text, "%s%s%s", whole ? "" : first->pointer, whole ? "" : ": ",
+             first->detail);
+    od_request_answer_problem(q, 400, problem_doc(q, 400, "invalid_request", text, faults), NULL);
+}
+
+void od_request_fault(struct od_request *q, const char *pointer, const char *detail)
+{
+    struct od_faults faults = {0};
+    od_fault_add(&faults, pointer, NULL, "%s", detail);
+    od_request_faults(q, &faults);
+}
+
+void od_request_err(struct od_request *q, int err, const char *what)
+{
+    switch (err) {
+    case OD_ENOENT:
+        od_request_problem(q, 404, "not_found", "there is no such %s", what);
+        return;
+    case OD_EEXIST:
+        od_request_problem(q, 409, "exists", "there is another %s of that name", what);
+        return;
+    case OD_ECONFLICT:
+        od_request_problem(q, 409, "conflict", "the state of the %s does not allow this", what);
+        return;
+    case OD_EBUSY:
+        od_request_problem(q, 429, "busy", "too much is going on; try again later");
+        return;
+    case OD_ETIMEOUT:
+        od_request_problem(q, 504, "store_timeout",
+                           "the store did not answer in time: this may or may not have been done");
+        return;
+    case OD_EDOWN:
+        od_request_problem(q, 503, "store_down", "the store can't be reached; nothing was done");
+        return;
+    case OD_ECANCELED:
+        od_request_problem(q, 503, "stopping", "the server is stopping");
+        return;
+    case OD_ENOMEM:
+        od_request_problem(q, 503, "no_memory", "there is not enough memory for this now");
+        return;
+    case OD_ETOOBIG:
+        od_request_problem(q, 413, "too_large", "the %s is larger than can be stored", what);
+        return;
+    default:
+        od_request_problem(q, 500, "internal", "%s: %s", what, od_err_text(err));
+        return;
+    }
+}
+
+bool od_request_page(struct od_request *q, uint32_t *limit, uint64_t *cursor)
+{
+    char value[OD_QUERY_VALUE_MAX];
+    uint64_t number = OD_PAGE_DEFAULT;
+    *cursor = 0;
+    if (od_query_get(q->x->query, "limit", value) &&
+        (!od_str_u64(value, strlen(value), OD_PAGE_MAX, &number) || !number)) {
+        od_request_fault(q, "query/limit", "must be a number from 1 to 1000");
+        return false;
+    }
+    *limit = (uint32_t)number;
+    if (od_query_get(q->x->query, "cursor", value) &&
+        !od_str_u64(value, strlen(value), UINT64_MAX, cursor)) {
+        od_request_fault(q, "query/cursor", "is not a cursor given by an earlier page");
+        return false;
+    }
+    return true;
+}
+
+int64_t od_request_wall_ms(struct od_request *q)
+{
+    return q->api->host.now(q->api->host.ctx).wall_ms;
+}
+
+struct od_uid od_request_uid(struct od_request *q)
+{
+    uint8_t random[10];
+    q->api->host.random(q->api->host.ctx, random, sizeof random);
+    return od_uid_make(od_request_wall_ms(q), random);
+}

@@ -1,0 +1,350 @@
+/*
+ * A request's way through the API: the route is found, the key is looked up (sometimes in the repo,
+ * so later), then what is wrong with the path, the method, the media type or the size is said, and
+ * only then is the body read and the route's function called. Whoever has no key learns nothing but
+ * that a key is needed.
+ */
+#include "engine/api/api.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/agent/agent_def.h"
+#include "engine/api/import.h"
+#include "engine/api/json_read.h"
+#include "engine/api/request.h"
+#include "engine/api/sse.h"
+#include "engine/base/assert.h"
+#include "engine/base/str.h"
+#include "outdial/err.h"
+
+enum { BODY_BYTES_MAX = 1 << 20, IMPORT_BYTES_MAX = 1 << 30, STREAMS_MAX = 64 };
+
+static void request_free(struct od_request *q)
+{
+    od_import_destroy(q->import);
+    yyjson_doc_free(q->body);
+    free(q->text);
+    free(q->work);
+    q->api->requests--;
+    free(q);
+}
+
+void od_request_out(struct od_request *q)
+{
+    q->out++;
+}
+
+bool od_request_back(struct od_request *q)
+{
+    OD_ASSERT(q->out);
+    q->out--;
+    if (q->x)
+        return true;
+    if (!q->out)
+        request_free(q);
+    return false;
+}
+
+/* ---- the body ---- */
+
+static bool has_type(struct od_text header, const char *type)
+{
+    const char *end = memchr(header.at, ';', header.bytes);
+    size_t bytes = end ? (size_t)(end - header.at) : header.bytes;
+    while (bytes && (header.at[bytes - 1] == ' ' || header.at[bytes - 1] == '\t'))
+        bytes--;
+    return od_str_equal_nocase(header.at, bytes, type);
+}
+
+/* A document without a media type is taken for JSON; a wrong one is refused, since a form that
+ * happens to be JSON is a mistake on its way to happen again. */
+static bool type_ok(struct od_request *q)
+{
+    struct od_text header;
+    enum od_body_kind takes = q->at.route->takes;
+    if (takes == OD_TAKES_NOTHING || takes == OD_TAKES_ROWS)
+        return true; /* rows: import.c looks itself */
+    if (!q->x->header(q->x, "content-type", &header) || !header.bytes ||
+        has_type(header, "application/json"))
+        return true;
+    if (takes == OD_TAKES_PATCH && has_type(header, "application/merge-patch+json"))
+        return true;
+    od_request_problem(q, 415, "media_type", "send the document as Content-Type: application/json");
+    return false;
+}
+
+static uint64_t body_limit(const struct od_request *q)
+{
+    switch (q->at.route->takes) {
+    case OD_TAKES_NOTHING:
+        return 0;
+    case OD_TAKES_AGENT:
+        return OD_AGENT_DOC_BYTES_MAX;
+    case OD_TAKES_ROWS:
+        return q->api->import_bytes_max;
+    case OD_TAKES_JSON:
+    case OD_TAKES_PATCH:
+        break;
+    }
+    return q->api->body_bytes_max;
+}
+
+static bool size_ok(struct od_request *q)
+{
+    uint64_t length = q->x->content_length;
+    if (q->at.route->takes == OD_TAKES_NOTHING || length == UINT64_MAX || length <= body_limit(q))
+        return true;
+    od_request_problem(q, 413, "body_too_large", "the body may have at most %llu bytes",
+                       (unsigned long long)body_limit(q));
+    return false;
+}
+
+/* Everything is there: read the document and call the route. */
+static void run(struct od_request *q)
+{
+    struct od_faults faults = {0};
+    od_query_check(q->x->query, q->at.route->query, &faults);
+    if (!faults.count && q->at.route->takes != OD_TAKES_NOTHING &&
+        q->at.route->takes != OD_TAKES_ROWS &&
+        od_json_parse(q->text, q->text_bytes, &q->body, &faults) == OD_ENOMEM) {
+        od_request_err(q, OD_ENOMEM, "document");
+        return;
+    }
+    if (faults.count)
+        od_request_faults(q, &faults);
+    else
+        q->at.route->run(q);
+}
+
+/* ---- the key ---- */
+
+static void refuse_key(struct od_request *q, bool given)
+{
+    yyjson_mut_doc *doc =
+        od_request_problem_doc(q, 401, given ? "key_unknown" : "key_missing",
+                               given ? "this API key is not known or was revoked"
+                                     : "send an API key: Authorization: Bearer sk_...");
+    /* RFC 6750 section 3: no error code when no key was sent. */
+    od_request_answer_problem(q, 401, doc,
+                              given ? "WWW-Authenticate: Bearer realm=\"outdial\", "
+                                      "error=\"invalid_token\"\r\n"
+                                    : "WWW-Authenticate: Bearer realm=\"outdial\"\r\n");
+}
+
+static void refuse_method(struct od_request *q)
+{
+    char headers[96];
+    struct od_buf buf;
+    od_buf_init(&buf, headers, sizeof headers);
+    od_buf_str(&buf, "Allow: ");
+    od_buf_str(&buf, q->at.allow);
+    od_buf_str(&buf, "\r\n");
+    yyjson_mut_doc *doc =
+        od_request_problem_doc(q, 405, "method_not_allowed", "this path does not know the method");
+    od_request_answer_problem(q, 405, doc, headers);
+}
+
+/* The key is good. */
+static void enter(struct od_request *q)
+{
+    if (!q->at.path_known) {
+        od_request_problem(q, 404, "not_found", "there is nothing at this path");
+        return;
+    }
+    if (!q->at.route) {
+        refuse_method(q);
+        return;
+    }
+    enum od_scope scope = q->at.route->scope;
+    if (!od_auth_allows(q->who.scopes, scope)) {
+        od_request_problem(q, 403, "scope_missing", "this API key lacks the scope \"%s\"",
+                           od_scope_name(scope));
+        return;
+    }
+    if (!type_ok(q) || !size_ok(q))
+        return;
+    q->authorised = true;
+    enum od_body_kind takes = q->at.route->takes;
+    if (q->complete || takes == OD_TAKES_NOTHING || takes == OD_TAKES_ROWS)
+        run(q);
+}
+
+static void key_find_done(void *ctx, int err, const char *org, const char *scopes)
+{
+    struct od_request *q = ctx;
+    if (!od_request_back(q))
+        return;
+    if (err && err != OD_ENOENT) {
+        od_request_err(q, err, "key");
+        return;
+    }
+    if (err || !org || !*org || !scopes ||
+        !od_str_copy(q->who.org, sizeof q->who.org, org, strlen(org)) ||
+        !od_str_copy(q->who.scopes, sizeof q->who.scopes, scopes, strlen(scopes))) {
+        refuse_key(q, true);
+        return;
+    }
+    od_auth_remember(&q->api->auth, q->key_hash, q->api->host.now(q->api->host.ctx), &q->who);
+    enter(q);
+}
+
+static void authorise(struct od_request *q)
+{
+    struct od_api *api = q->api;
+    struct od_text header, key;
+    if (q->at.route && q->at.route->scope == OD_SCOPE_OPEN) {
+        enter(q);
+        return;
+    }
+    if (!q->x->header(q->x, "authorization", &header)) {
+        refuse_key(q, false);
+        return;
+    }
+    if (!od_auth_bearer(header, &key)) {
+        refuse_key(q, true);
+        return;
+    }
+    api->host.sha256(api->host.ctx, key.at, key.bytes, q->key_hash);
+    if (od_auth_known(&api->auth, q->key_hash, api->host.now(api->host.ctx), &q->who)) {
+        enter(q);
+    } else if (od_auth_plausible(key)) {
+        od_request_out(q);
+        api->repo.key_find(api->repo.ctx, q->key_hash, key_find_done, q);
+    } else {
+        refuse_key(q, true);
+    }
+}
+
+/* ---- the handler ---- */
+
+static enum od_body_mode handler_head(void *ctx, struct od_exchange *x, uint64_t *limit)
+{
+    struct od_api *api = ctx;
+    struct od_request *q = calloc(1, sizeof *q);
+    x->user = q;
+    if (!q) {
+        x->ops->respond(x, 503, NULL, "Retry-After: 1\r\n", NULL, 0);
+        return OD_BODY_NONE;
+    }
+    api->requests++;
+    q->api = api;
+    q->x = x;
+    od_route_find(x->method, x->path, &q->at);
+    enum od_body_kind takes = q->at.route ? q->at.route->takes : OD_TAKES_NOTHING;
+    if (takes != OD_TAKES_NOTHING)
+        *limit = body_limit(q);
+    if (takes == OD_TAKES_ROWS) {
+        q->import = od_import_create(q);
+        if (!q->import) {
+            od_request_err(q, OD_ENOMEM, "import");
+            return OD_BODY_NONE;
+        }
+        x->ops->pause(x); /* until the campaign is known to be there */
+    }
+    authorise(q); /* may answer, which may free q */
+    if (takes == OD_TAKES_NOTHING)
+        return OD_BODY_NONE;
+    return takes == OD_TAKES_ROWS ? OD_BODY_STREAM : OD_BODY_BUFFER;
+}
+
+static void handler_body(void *ctx, struct od_exchange *x, const char *data, size_t bytes,
+                         bool last)
+{
+    (void)ctx;
+    struct od_request *q = x->user;
+    if (!q || q->answered || q->complete)
+        return;
+    if (q->import) {
+        q->complete = last;
+        od_import_push(q->import, data, bytes, last);
+        return;
+    }
+    char *text = realloc(q->text, q->text_bytes + bytes + 1);
+    if (!text) {
+        od_request_err(q, OD_ENOMEM, "body");
+        return;
+    }
+    q->text = text;
+    if (bytes)
+        memcpy(text + q->text_bytes, data, bytes);
+    q->text_bytes += bytes;
+    text[q->text_bytes] = 0;
+    q->complete = last;
+    if (q->complete && q->authorised)
+        run(q);
+}
+
+static void handler_closed(void *ctx, struct od_exchange *x)
+{
+    (void)ctx;
+    struct od_request *q = x->user;
+    if (!q)
+        return;
+    x->user = NULL;
+    q->x = NULL;
+    od_stream_gone(q);
+    if (!q->out)
+        request_free(q);
+}
+
+/* ---- the API ---- */
+
+static bool config_ok(const struct od_api_config *config)
+{
+    const struct od_api_host *host = &config->host;
+    return config->repo && host->now && host->stats && host->trunks && host->ready &&
+           host->random && host->sha256 && (config->keys || !config->key_count);
+}
+
+int od_api_create(struct od_api **out, const struct od_api_config *config)
+{
+    *out = NULL;
+    if (!config_ok(config))
+        return OD_EINVAL;
+    struct od_api *api = calloc(1, sizeof *api);
+    if (!api)
+        return OD_ENOMEM;
+    api->repo = *config->repo;
+    api->host = config->host;
+    api->body_bytes_max = config->body_bytes_max ? config->body_bytes_max : BODY_BYTES_MAX;
+    api->import_bytes_max = config->import_bytes_max ? config->import_bytes_max : IMPORT_BYTES_MAX;
+    api->handler = (struct od_http_handler){
+        .ctx = api, .head = handler_head, .body = handler_body, .closed = handler_closed};
+    int err = od_auth_init(&api->auth, config);
+    if (!err)
+        err = od_streams_create(&api->streams, api,
+                                config->streams_max ? config->streams_max : STREAMS_MAX);
+    if (err) {
+        od_api_destroy(api);
+        return err;
+    }
+    *out = api;
+    return 0;
+}
+
+void od_api_destroy(struct od_api *api)
+{
+    if (!api)
+        return;
+    OD_ASSERT(!api->requests);
+    od_streams_destroy(api->streams);
+    od_auth_deinit(&api->auth);
+    free(api);
+}
+
+const struct od_http_handler *od_api_handler(struct od_api *api)
+{
+    return &api->handler;
+}
+
+void od_api_tick(struct od_api *api, struct od_now now)
+{
+    od_streams_tick(api->streams, now);
+}
+
+void od_api_drain(struct od_api *api)
+{
+    api->draining = true;
+    od_streams_drain(api->streams);
+}

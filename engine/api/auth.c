@@ -1,0 +1,194 @@
+/*
+ * Keys are compared as SHA-256 hashes, whose bytes a client can't steer, and in constant time all
+ * the same. The cache is set-associative: a hash has four places, the oldest is overwritten.
+ */
+#include "engine/api/auth.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/str.h"
+#include "outdial/err.h"
+
+enum { SETS = 64, WAYS = 4 };
+
+struct od_auth_static {
+    uint8_t hash[32];
+    struct od_identity identity;
+};
+
+struct od_auth_cached {
+    uint8_t hash[32];
+    uint64_t until_ns; /* 0: empty */
+    struct od_identity identity;
+};
+
+static bool same_hash(const uint8_t a[32], const uint8_t b[32])
+{
+    uint8_t differ = 0;
+    for (unsigned i = 0; i < 32; i++)
+        differ |= a[i] ^ b[i];
+    return differ == 0;
+}
+
+bool od_auth_org_ok(const char *org)
+{
+    size_t n = strlen(org);
+    for (size_t i = 0; i < n; i++) {
+        char c = org[i];
+        bool alnum = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        if (!alnum && c != '-' && c != '_' && c != '.')
+            return false;
+    }
+    return n >= 1 && n < OD_NAME_MAX;
+}
+
+static bool has_word(const char *list, const char *word, size_t bytes)
+{
+    for (const char *at = list; *at;) {
+        size_t n = strcspn(at, ",");
+        if (n == bytes && memcmp(at, word, n) == 0)
+            return true;
+        at += n + (at[n] == ',');
+    }
+    return false;
+}
+
+bool od_auth_scopes_ok(const char *scopes, const char *own)
+{
+    if (!*scopes || strlen(scopes) >= OD_AUTH_SCOPES_MAX)
+        return false;
+    for (const char *at = scopes; *at;) {
+        size_t n = strcspn(at, ",");
+        if (!has_word("*,read,dial,admin", at, n))
+            return false;
+        if (!has_word(own, "*", 1) && !has_word(own, at, n))
+            return false;
+        at += n + (at[n] == ',');
+    }
+    return true;
+}
+
+const char *od_scope_name(enum od_scope scope)
+{
+    switch (scope) {
+    case OD_SCOPE_OPEN:
+        return "";
+    case OD_SCOPE_READ:
+        return "read";
+    case OD_SCOPE_DIAL:
+        return "dial";
+    case OD_SCOPE_ADMIN:
+        return "admin";
+    }
+    return "";
+}
+
+bool od_auth_allows(const char *scopes, enum od_scope scope)
+{
+    const char *word = od_scope_name(scope);
+    return scope == OD_SCOPE_OPEN || has_word(scopes, "*", 1) ||
+           has_word(scopes, word, strlen(word));
+}
+
+int od_auth_init(struct od_auth *auth, const struct od_api_config *config)
+{
+    *auth = (struct od_auth){.fixed_count = config->key_count};
+    auth->fixed = calloc(config->key_count + 1, sizeof *auth->fixed);
+    auth->cached = calloc((size_t)SETS * WAYS, sizeof *auth->cached);
+    if (!auth->fixed || !auth->cached) {
+        od_auth_deinit(auth);
+        return OD_ENOMEM;
+    }
+    for (size_t i = 0; i < config->key_count; i++) {
+        const struct od_api_key *key = &config->keys[i];
+        struct od_identity *identity = &auth->fixed[i].identity;
+        size_t bytes = key->key ? strlen(key->key) : 0;
+        if (!bytes || bytes > OD_AUTH_KEY_MAX || !key->org || !od_auth_org_ok(key->org) ||
+            !key->scopes || !od_auth_scopes_ok(key->scopes, "*")) {
+            od_auth_deinit(auth);
+            return OD_EINVAL;
+        }
+        config->host.sha256(config->host.ctx, key->key, bytes, auth->fixed[i].hash);
+        od_str_copy(identity->org, sizeof identity->org, key->org, strlen(key->org));
+        od_str_copy(identity->scopes, sizeof identity->scopes, key->scopes, strlen(key->scopes));
+        identity->fixed = true;
+    }
+    return 0;
+}
+
+void od_auth_deinit(struct od_auth *auth)
+{
+    free(auth->fixed);
+    free(auth->cached);
+    *auth = (struct od_auth){0};
+}
+
+/* b64token of RFC 6750 section 2.1, with no more of it than a key of ours needs. */
+bool od_auth_bearer(struct od_text header, struct od_text *key)
+{
+    const char *at = header.at, *end = header.at + header.bytes;
+    if (header.bytes < 8 || !od_str_equal_nocase(at, 6, "bearer") || at[6] != ' ')
+        return false;
+    at += 7;
+    while (at < end && *at == ' ')
+        at++;
+    while (end > at && end[-1] == ' ')
+        end--;
+    size_t bytes = (size_t)(end - at);
+    if (!bytes || bytes > OD_AUTH_KEY_MAX)
+        return false;
+    for (const char *p = at; p < end; p++)
+        if (*p <= ' ' || *p >= 0x7f)
+            return false;
+    *key = (struct od_text){at, bytes};
+    return true;
+}
+
+bool od_auth_plausible(struct od_text key)
+{
+    if (key.bytes < 16 || memcmp(key.at, "sk_", 3) != 0)
+        return false;
+    for (size_t i = 3; i < key.bytes; i++) {
+        char c = key.at[i];
+        bool alnum = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        if (!alnum && c != '-' && c != '_')
+            return false;
+    }
+    return true;
+}
+
+bool od_auth_known(const struct od_auth *auth, const uint8_t hash[32], struct od_now now,
+                   struct od_identity *out)
+{
+    for (size_t i = 0; i < auth->fixed_count; i++)
+        if (same_hash(auth->fixed[i].hash, hash)) {
+            *out = auth->fixed[i].identity;
+            return true;
+        }
+    const struct od_auth_cached *set = &auth->cached[(size_t)(hash[0] % SETS) * WAYS];
+    for (unsigned i = 0; i < WAYS; i++)
+        if (set[i].until_ns > now.mono_ns && same_hash(set[i].hash, hash)) {
+            *out = set[i].identity;
+            return true;
+        }
+    return false;
+}
+
+void od_auth_remember(struct od_auth *auth, const uint8_t hash[32], struct od_now now,
+                      const struct od_identity *identity)
+{
+    struct od_auth_cached *set = &auth->cached[(size_t)(hash[0] % SETS) * WAYS];
+    struct od_auth_cached *oldest = &set[0];
+    for (unsigned i = 0; i < WAYS; i++) {
+        if (same_hash(set[i].hash, hash)) {
+            oldest = &set[i];
+            break;
+        }
+        if (set[i].until_ns < oldest->until_ns)
+            oldest = &set[i];
+    }
+    memcpy(oldest->hash, hash, 32);
+    oldest->until_ns = now.mono_ns + OD_AUTH_CACHE_MS * OD_NS_PER_MS;
+    oldest->identity = *identity;
+}

@@ -1,0 +1,152 @@
+/*
+ * The metrics page in Prometheus' text format 0.0.4. No number, call or campaign is ever a label:
+ * what has no bound doesn't belong there. Trunk names come from the configuration.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/api/native.h"
+#include "outdial/err.h"
+
+enum { PAGE_BYTES = 16 * 1024, TRUNK_BYTES = 2048 };
+
+struct page {
+    char *text;
+    size_t size, used;
+};
+
+static void line(struct page *page, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void line(struct page *page, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(page->text + page->used, page->size - page->used, format, args);
+    va_end(args);
+    if (n > 0 && (size_t)n < page->size - page->used)
+        page->used += (size_t)n;
+}
+
+static void family(struct page *page, const char *name, const char *type, const char *help)
+{
+    line(page, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void single(struct page *page, const char *name, const char *type, const char *help,
+                   unsigned long long value)
+{
+    family(page, name, type, help);
+    line(page, "%s %llu\n", name, value);
+}
+
+static void put_engine(struct page *page, const struct od_engine_stats *stats)
+{
+    const struct {
+        const char *state;
+        uint32_t now;
+    } states[] = {{"queued", stats->queued},   {"armed", stats->armed},
+                  {"dialing", stats->dialing}, {"ringing", stats->ringing},
+                  {"talking", stats->talking}, {"clearing", stats->clearing}};
+    family(page, "outdial_calls_active", "gauge", "Calls in memory by state.");
+    for (size_t i = 0; i < sizeof states / sizeof *states; i++)
+        line(page, "outdial_calls_active{state=\"%s\"} %u\n", states[i].state, states[i].now);
+    single(page, "outdial_calls_claimed_total", "counter", "Calls taken from the queue.",
+           stats->claimed);
+    single(page, "outdial_invites_total", "counter", "INVITEs handed to the transport.",
+           stats->invited);
+    single(page, "outdial_calls_answered_total", "counter", "Calls answered.", stats->answered);
+    family(page, "outdial_calls_ended_total", "counter", "Calls ended by cause.");
+    for (unsigned i = OD_CAUSE_NONE + 1; i < OD_CAUSE_COUNT; i++)
+        line(page, "outdial_calls_ended_total{cause=\"%s\"} %llu\n",
+             od_cause_name((enum od_cause)i), (unsigned long long)stats->ended_by[i]);
+    single(page, "outdial_engine_late_total", "counter", "Events about calls that were over.",
+           stats->late);
+    single(page, "outdial_engine_odd_total", "counter", "Events that surprised the call's state.",
+           stats->odd);
+    single(page, "outdial_engine_full_total", "counter", "Events refused for want of room.",
+           stats->full);
+}
+
+/* A label's value with what the format escapes escaped. */
+static void put_label(char *out, size_t size, const char *text)
+{
+    size_t used = 0;
+    for (; *text && used + 3 < size; text++) {
+        if (*text == '\\' || *text == '"' || *text == '\n')
+            out[used++] = '\\';
+        out[used++] = *text == '\n' ? 'n' : *text;
+    }
+    out[used] = 0;
+}
+
+enum trunk_value { USABLE, IN_USE, INVITES, ANSWERS, FAILURES };
+
+static unsigned long long trunk_value(const struct od_api_trunk *trunk, enum trunk_value which)
+{
+    switch (which) {
+    case USABLE:
+        return trunk->usable;
+    case IN_USE:
+        return trunk->in_use;
+    case INVITES:
+        return trunk->invites;
+    case ANSWERS:
+        return trunk->answers;
+    case FAILURES:
+        return trunk->failures;
+    }
+    return 0;
+}
+
+static void put_trunks(struct page *page, const struct od_api_trunk *trunks, size_t count)
+{
+    static const struct {
+        const char *name, *type, *help;
+    } families[] = {
+        [USABLE] = {"outdial_trunk_usable", "gauge", "1 when the trunk can be dialled through."},
+        [IN_USE] = {"outdial_trunk_calls_active", "gauge", "Calls on the trunk."},
+        [INVITES] = {"outdial_trunk_invites_total", "counter", "INVITEs sent through the trunk."},
+        [ANSWERS] = {"outdial_trunk_answers_total", "counter", "Calls answered on the trunk."},
+        [FAILURES] = {"outdial_trunk_failures_total", "counter", "Failures that were the trunk's."},
+    };
+    for (size_t f = 0; f < sizeof families / sizeof *families; f++) {
+        family(page, families[f].name, families[f].type, families[f].help);
+        for (size_t i = 0; i < count; i++) {
+            char label[2 * OD_NAME_MAX + 4];
+            put_label(label, sizeof label, trunks[i].name);
+            line(page, "%s{trunk=\"%s\"} %llu\n", families[f].name, label,
+                 trunk_value(&trunks[i], (enum trunk_value)f));
+        }
+    }
+}
+
+void od_ops_metrics(struct od_request *q)
+{
+    const struct od_api_host *host = &q->api->host;
+    char why[256] = "";
+    size_t count = 0;
+    struct od_engine_stats stats = {0};
+    struct od_api_trunk *trunks = od_ops_trunk_table(q->api, &count);
+    struct page page = {.size = PAGE_BYTES + count * TRUNK_BYTES};
+    page.text = trunks ? malloc(page.size) : NULL;
+    if (!page.text) {
+        free(trunks);
+        od_request_err(q, OD_ENOMEM, "page");
+        return;
+    }
+    host->stats(host->ctx, &stats);
+    single(&page, "outdial_ready", "gauge", "1 when calls can be made, as /readyz says.",
+           host->ready(host->ctx, why, sizeof why) && !q->api->draining);
+    put_engine(&page, &stats);
+    put_trunks(&page, trunks, count);
+    family(&page, "outdial_http_answers_total", "counter", "HTTP answers by class of status.");
+    for (unsigned i = 2; i < 6; i++)
+        line(&page, "outdial_http_answers_total{class=\"%uxx\"} %llu\n", i,
+             (unsigned long long)q->api->answered[i]);
+    free(trunks);
+    od_request_answer_text(q, 200, "text/plain; version=0.0.4; charset=utf-8", page.text,
+                           page.used);
+    free(page.text);
+}

@@ -1,0 +1,68 @@
+/*
+ * native - the resources of /outdial/v1 and the operator's pages, one function a route. Each is
+ * called once with the request authorised, its query checked and its body read, and answers at some
+ * time by one of the answering functions of engine/api/request.h.
+ */
+#ifndef ENGINE_API_NATIVE_H
+#define ENGINE_API_NATIVE_H
+
+#include <yyjson.h>
+
+#include "engine/api/request.h"
+#include "outdial/repo.h"
+
+/* native_agents.c */
+void od_agents_create(struct od_request *q);
+void od_agents_list(struct od_request *q);
+void od_agents_show(struct od_request *q);
+void od_agents_replace(struct od_request *q);
+void od_agents_patch(struct od_request *q);
+void od_agents_delete(struct od_request *q);
+
+/* Finds the agent that a document names by uid or name, then calls fn; answers the problem itself
+ * when there is none. rec is borrowed. */
+typedef void (*od_agent_ref_fn)(struct od_request *q, const struct od_agent_rec *rec);
+void od_agent_ref(struct od_request *q, const char *ref, od_agent_ref_fn fn);
+
+/* native_campaigns.c */
+void od_campaigns_create(struct od_request *q);
+void od_campaigns_list(struct od_request *q);
+void od_campaigns_show(struct od_request *q);
+void od_campaigns_patch(struct od_request *q);
+void od_campaigns_cancel(struct od_request *q);
+void od_campaigns_start(struct od_request *q);
+void od_campaigns_pause(struct od_request *q);
+
+/* native_calls.c */
+void od_calls_create(struct od_request *q);
+void od_calls_list(struct od_request *q);
+void od_calls_show(struct od_request *q);
+void od_calls_why(struct od_request *q);
+void od_calls_cancel(struct od_request *q);
+void od_calls_hangup(struct od_request *q);
+void od_calls_trace(struct od_request *q);
+void od_contacts_list(struct od_request *q);
+void od_contacts_show(struct od_request *q);
+void od_contacts_why(struct od_request *q);
+
+/* native_ops.c */
+void od_ops_livez(struct od_request *q);
+void od_ops_readyz(struct od_request *q);
+void od_ops_trunks(struct od_request *q);
+void od_ops_trunk(struct od_request *q);
+void od_ops_limits(struct od_request *q);
+void od_ops_key_create(struct od_request *q);
+
+/* The host's trunks, to be freed; NULL: no memory. */
+struct od_api_trunk *od_ops_trunk_table(struct od_api *api, size_t *count);
+
+/* metrics.c */
+void od_ops_metrics(struct od_request *q);
+
+/* import.c */
+void od_import_run(struct od_request *q);
+
+/* sse.c */
+void od_events_stream(struct od_request *q);
+
+#endif

@@ -1,0 +1,501 @@
+/*
+ * Calls, single ones and a campaign's contacts, which are the same thing under two paths. A call is
+ * answered for only when it is stored: from then on it is dialled whatever happens to us.
+ */
+#include "engine/api/native.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/api/json_read.h"
+#include "engine/api/number.h"
+#include "engine/api/project.h"
+#include "engine/base/str.h"
+#include "engine/base/uid.h"
+#include "outdial/err.h"
+
+enum {
+    PRIORITY_DEFAULT = 1,
+    CONTEXT_BYTES_MAX = 32 * 1024,
+    URL_MAX = 2047,
+    TRACE_BYTES = 64 * 1024, /* first try */
+    TRACE_BYTES_MAX = 4 << 20,
+};
+
+/* ---- making ---- */
+
+struct call_in {
+    const char *to, *from, *agent, *webhook_url;
+    yyjson_val *context;
+    int64_t priority, not_before_ms, deadline_ms;
+};
+
+#define AT(member) offsetof(struct call_in, member)
+static const struct od_field create_fields[] = {
+    {"to", OD_FIELD_TEXT, AT(to), 1, 255, true},
+    {"agent", OD_FIELD_TEXT, AT(agent), 1, 127, true},
+    {"from", OD_FIELD_TEXT, AT(from), 1, 255, false},
+    {"context", OD_FIELD_OBJECT, AT(context), 0, 0, false},
+    {"priority", OD_FIELD_INT, AT(priority), INT32_MIN, INT32_MAX, false},
+    {"not_before", OD_FIELD_TIME, AT(not_before_ms), 0, 0, false},
+    {"deadline", OD_FIELD_TIME, AT(deadline_ms), 0, 0, false},
+    {"webhook_url", OD_FIELD_URL, AT(webhook_url), 1, URL_MAX, false},
+};
+
+/* The call from the document to the answer; its record is what the answer shows. */
+struct call_work {
+    struct od_call_rec rec;
+    const char *webhook_url; /* in q->body, may be NULL */
+    char context[];          /* JSON, rec.context points at it */
+};
+
+static void created(void *ctx, int err, size_t added, const uint32_t *twice, size_t twice_count)
+{
+    struct od_request *q = ctx;
+    (void)twice;
+    (void)twice_count;
+    if (!od_request_back(q))
+        return;
+    struct call_work *work = q->work;
+    char id[OD_UID_TEXT], location[96];
+    od_uid_text(&work->rec.id, id);
+    if (!err && !added)
+        err = OD_EIO;
+    if (err == OD_ETIMEOUT) {
+        /* A client that repeats the request now may ring a person twice: it gets the means to look.
+         */
+        yyjson_mut_doc *doc = od_request_problem_doc(
+            q, 504, "store_timeout",
+            "the call may or may not have been stored; look for it before asking again");
+        if (doc)
+            yyjson_mut_obj_add_strcpy(doc, yyjson_mut_doc_get_root(doc), "call_id", id);
+        od_request_answer_problem(q, 504, doc, NULL);
+        return;
+    }
+    if (err) {
+        od_request_err(q, err, "call");
+        return;
+    }
+    struct od_buf buf;
+    od_buf_init(&buf, location, sizeof location);
+    od_buf_str(&buf, "Location: /outdial/v1/calls/");
+    od_buf_str(&buf, id);
+    od_buf_str(&buf, "\r\n");
+    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    if (doc)
+        yyjson_mut_doc_set_root(doc, od_project_call(doc, &work->rec));
+    od_request_answer(q, 201, doc, location);
+}
+
+static void create_agent_found(struct od_request *q, const struct od_agent_rec *agent)
+{
+    struct call_work *work = q->work;
+    struct od_call_rec *rec = &work->rec;
+    rec->agent = agent->id;
+    struct od_call_new call = {
+        .id = rec->id,
+        .to = rec->to,
+        .from = rec->from,
+        .context = rec->context,
+        .not_before_ms = rec->not_before_ms,
+        .deadline_ms = rec->deadline_ms,
+    };
+    if (work->webhook_url)
+        call.webhook_url = (struct od_text){work->webhook_url, strlen(work->webhook_url)};
+    od_request_out(q);
+    q->api->repo.calls_add(q->api->repo.ctx, q->who.org, &rec->agent, NULL, rec->priority, &call, 1,
+                           created, q);
+}
+
+/* The fields that more than their type decides about. */
+static void check_call(struct od_request *q, const struct call_in *in, struct od_call_rec *rec,
+                       struct od_faults *faults)
+{
+    int64_t now_ms = od_request_wall_ms(q);
+    const char *why = in->to ? od_number_read(in->to, strlen(in->to), rec->to) : NULL;
+    if (why)
+        od_fault_add(faults, "#", "to", "%s", why);
+    why = in->from ? od_number_read(in->from, strlen(in->from), rec->from) : NULL;
+    if (why)
+        od_fault_add(faults, "#", "from", "%s", why);
+    if (in->deadline_ms && in->deadline_ms <= now_ms)
+        od_fault_add(faults, "#", "deadline", "has passed");
+    if (in->deadline_ms && in->not_before_ms >= in->deadline_ms)
+        od_fault_add(faults, "#", "not_before", "is not before the deadline");
+    rec->id = od_request_uid(q);
+    rec->priority = (int32_t)in->priority;
+    rec->not_before_ms = in->not_before_ms;
+    rec->deadline_ms = in->deadline_ms;
+    rec->created_ms = now_ms;
+    rec->phase = in->not_before_ms > now_ms ? OD_PHASE_WAITING : OD_PHASE_QUEUED;
+}
+
+void od_calls_create(struct od_request *q)
+{
+    struct call_in in = {.priority = PRIORITY_DEFAULT};
+    struct od_faults faults = {0};
+    struct od_call_rec rec = {0};
+    size_t bytes = 0;
+    od_json_fields(yyjson_doc_get_root(q->body), create_fields,
+                   sizeof create_fields / sizeof *create_fields, &in, "#", &faults);
+    check_call(q, &in, &rec, &faults);
+    char *context = in.context ? yyjson_val_write(in.context, 0, &bytes) : NULL;
+    if (bytes > CONTEXT_BYTES_MAX)
+        od_fault_add(&faults, "#", "context", "is longer than %d bytes", CONTEXT_BYTES_MAX);
+    if (faults.count) {
+        free(context);
+        od_request_faults(q, &faults);
+        return;
+    }
+    struct call_work *work = in.context && !context ? NULL : malloc(sizeof *work + bytes + 1);
+    if (!work) {
+        free(context);
+        od_request_err(q, OD_ENOMEM, "call");
+        return;
+    }
+    *work = (struct call_work){.rec = rec, .webhook_url = in.webhook_url};
+    if (bytes)
+        memcpy(work->context, context, bytes);
+    free(context);
+    work->rec.context = (struct od_text){work->context, bytes};
+    q->work = work;
+    od_agent_ref(q, in.agent, create_agent_found);
+}
+
+/* ---- showing ---- */
+
+/* True when the record is there and, under a campaign's path, belongs to the campaign. */
+static bool call_came(struct od_request *q, int err, const struct od_call_rec *recs, size_t count)
+{
+    bool contact = strncmp(q->at.route->pattern, "/outdial/v1/campaigns/", 22) == 0;
+    if (!err && (!count || (contact && !od_uid_equal(&recs->campaign, &q->at.ids[0]))))
+        err = OD_ENOENT;
+    if (err)
+        od_request_err(q, err, contact ? "contact" : "call");
+    return !err;
+}
+
+static void get_call(struct od_request *q, const struct od_uid *id, od_repo_calls_fn fn)
+{
+    od_request_out(q);
+    q->api->repo.call_get(q->api->repo.ctx, q->who.org, id, fn, q);
+}
+
+static void show_done(void *ctx, int err, const struct od_call_rec *recs, size_t count,
+                      uint64_t next_cursor)
+{
+    struct od_request *q = ctx;
+    (void)next_cursor;
+    if (!od_request_back(q) || !call_came(q, err, recs, count))
+        return;
+    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    if (doc) {
+        const struct od_api_host *host = &q->api->host;
+        yyjson_mut_val *call = od_project_call(doc, recs);
+        const char *live = host->live_state ? host->live_state(host->ctx, &recs->id) : NULL;
+        if (live)
+            yyjson_mut_obj_add_strcpy(doc, call, "live_state", live);
+        else
+            yyjson_mut_obj_add_null(doc, call, "live_state");
+        yyjson_mut_doc_set_root(doc, call);
+    }
+    od_request_answer(q, 200, doc, NULL);
+}
+
+void od_calls_show(struct od_request *q)
+{
+    get_call(q, &q->at.ids[0], show_done);
+}
+
+void od_contacts_show(struct od_request *q)
+{
+    get_call(q, &q->at.ids[1], show_done);
+}
+
+/* ---- lists ---- */
+
+struct filter {
+    enum od_call_phase phase;
+    enum od_cause cause;
+};
+
+static bool read_phase(const char *word, enum od_call_phase *out)
+{
+    for (unsigned i = 0; i < OD_PHASE_COUNT; i++)
+        if (strcmp(word, od_phase_name((enum od_call_phase)i)) == 0) {
+            *out = (enum od_call_phase)i;
+            return true;
+        }
+    return false;
+}
+
+static bool read_cause(const char *word, enum od_cause *out)
+{
+    enum od_cause cause = od_cause_from_name(word);
+    if (cause == OD_CAUSE_COUNT || cause == OD_CAUSE_NONE)
+        return false;
+    *out = cause;
+    return true;
+}
+
+/* status is either word, state a phase, cause a cause. False: answered. */
+static bool read_filter(struct od_request *q, struct filter *filter)
+{
+    char word[OD_QUERY_VALUE_MAX];
+    const char *wrong = NULL;
+    *filter = (struct filter){OD_PHASE_COUNT, OD_CAUSE_COUNT};
+    if (od_query_get(q->x->query, "status", word) && !read_phase(word, &filter->phase) &&
+        !read_cause(word, &filter->cause))
+        wrong = "query/status";
+    if (od_query_get(q->x->query, "state", word) && !read_phase(word, &filter->phase))
+        wrong = "query/state";
+    if (od_query_get(q->x->query, "cause", word) && !read_cause(word, &filter->cause))
+        wrong = "query/cause";
+    if (wrong)
+        od_request_fault(q, wrong,
+                         "is not a word known here: created, waiting, queued, dialing, "
+                         "ringing, talking, ended, or a cause like busy, no_answer");
+    return !wrong;
+}
+
+static void list_done(void *ctx, int err, const struct od_call_rec *recs, size_t count,
+                      uint64_t next_cursor)
+{
+    struct od_request *q = ctx;
+    if (!od_request_back(q))
+        return;
+    yyjson_mut_doc *doc = err ? NULL : od_project_doc();
+    if (!doc) {
+        od_request_err(q, err ? err : OD_ENOMEM, "campaign");
+        return;
+    }
+    yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
+    yyjson_mut_val *data = yyjson_mut_obj_add_arr(doc, root, "data");
+    for (size_t i = 0; i < count; i++)
+        yyjson_mut_arr_append(data, od_project_call(doc, &recs[i]));
+    char cursor[24];
+    struct od_buf buf;
+    od_buf_init(&buf, cursor, sizeof cursor);
+    od_buf_u64(&buf, next_cursor);
+    if (next_cursor)
+        yyjson_mut_obj_add_strcpy(doc, root, "next_cursor", cursor);
+    else
+        yyjson_mut_obj_add_null(doc, root, "next_cursor");
+    od_request_answer(q, 200, doc, NULL);
+}
+
+static void list(struct od_request *q, const struct od_uid *campaign)
+{
+    uint32_t limit;
+    uint64_t cursor;
+    struct filter filter;
+    if (!od_request_page(q, &limit, &cursor) || !read_filter(q, &filter))
+        return;
+    od_request_out(q);
+    q->api->repo.call_list(q->api->repo.ctx, q->who.org, campaign, filter.phase, filter.cause,
+                           cursor, limit, list_done, q);
+}
+
+void od_calls_list(struct od_request *q)
+{
+    list(q, NULL);
+}
+
+/* A campaign that isn't there has no contacts, and the difference matters. */
+static void contacts_campaign_done(void *ctx, int err, const struct od_campaign_rec *recs,
+                                   size_t count)
+{
+    struct od_request *q = ctx;
+    (void)recs;
+    if (!od_request_back(q))
+        return;
+    if (err || !count)
+        od_request_err(q, err ? err : OD_ENOENT, "campaign");
+    else
+        list(q, &q->at.ids[0]);
+}
+
+void od_contacts_list(struct od_request *q)
+{
+    od_request_out(q);
+    q->api->repo.campaign_get(q->api->repo.ctx, q->who.org, &q->at.ids[0], contacts_campaign_done,
+                              q);
+}
+
+/* ---- why does it wait ---- */
+
+struct why_work {
+    struct od_uid id;
+    const char *status;
+    char reason[OD_NAME_MAX];
+    int64_t until_ms;
+};
+
+static void answer_why(struct od_request *q, const char *reason)
+{
+    const struct why_work *work = q->work;
+    yyjson_mut_doc *doc = od_project_doc();
+    if (doc) {
+        yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
+        od_put_uid(doc, root, "id", &work->id);
+        yyjson_mut_obj_add_str(doc, root, "status", work->status);
+        yyjson_mut_obj_add_bool(doc, root, "waiting", reason != NULL);
+        if (reason)
+            od_put_text(doc, root, "reason", (struct od_text){reason, strlen(reason)});
+        else
+            yyjson_mut_obj_add_null(doc, root, "reason");
+        od_put_time(doc, root, "until", work->until_ms);
+    }
+    od_request_answer(q, 200, doc, NULL);
+}
+
+/* Nothing holds the call itself: it may be its campaign that stands still. */
+static void why_campaign_done(void *ctx, int err, const struct od_campaign_rec *recs, size_t count)
+{
+    struct od_request *q = ctx;
+    if (!od_request_back(q))
+        return;
+    if (err && err != OD_ENOENT)
+        od_request_err(q, err, "campaign");
+    else if (err || !count)
+        answer_why(q, "in its turn");
+    else if (recs->state == OD_CAMPAIGN_DRAFT)
+        answer_why(q, "campaign not started");
+    else if (recs->state == OD_CAMPAIGN_PAUSED)
+        answer_why(q, "campaign paused");
+    else
+        answer_why(q, "in its turn");
+}
+
+static void why_done(void *ctx, int err, const struct od_call_rec *recs, size_t count,
+                     uint64_t next_cursor)
+{
+    struct od_request *q = ctx;
+    (void)next_cursor;
+    if (!od_request_back(q) || !call_came(q, err, recs, count))
+        return;
+    struct why_work *work = q->work = calloc(1, sizeof *work);
+    if (!work) {
+        od_request_err(q, OD_ENOMEM, "call");
+        return;
+    }
+    work->id = recs->id;
+    work->status = od_project_status(recs);
+    if (recs->phase >= OD_PHASE_START_HOOK) {
+        answer_why(q, NULL);
+        return;
+    }
+    if (recs->not_before_ms > od_request_wall_ms(q))
+        work->until_ms = recs->not_before_ms;
+    od_str_copy(work->reason, sizeof work->reason, recs->wait_reason,
+                strnlen(recs->wait_reason, sizeof recs->wait_reason));
+    if (work->reason[0]) {
+        answer_why(q, work->reason);
+    } else if (work->until_ms) {
+        answer_why(q, "not before");
+    } else if (od_uid_none(&recs->campaign)) {
+        answer_why(q, "in its turn");
+    } else {
+        od_request_out(q);
+        q->api->repo.campaign_get(q->api->repo.ctx, q->who.org, &recs->campaign, why_campaign_done,
+                                  q);
+    }
+}
+
+void od_calls_why(struct od_request *q)
+{
+    get_call(q, &q->at.ids[0], why_done);
+}
+
+void od_contacts_why(struct od_request *q)
+{
+    get_call(q, &q->at.ids[1], why_done);
+}
+
+/* ---- stopping ---- */
+
+static void stop_done(void *ctx, int err)
+{
+    struct od_request *q = ctx;
+    if (!od_request_back(q))
+        return;
+    if (err == OD_ECONFLICT)
+        od_request_problem(q, 409, "call_not_stoppable",
+                           "the call has ended, or is being talked on (then hang it up)");
+    else if (err)
+        od_request_err(q, err, "call");
+    else
+        od_calls_show(q);
+}
+
+static void stop(struct od_request *q, bool hangup)
+{
+    od_request_out(q);
+    q->api->repo.call_stop(q->api->repo.ctx, q->who.org, &q->at.ids[0], hangup, stop_done, q);
+}
+
+void od_calls_cancel(struct od_request *q)
+{
+    stop(q, false);
+}
+
+void od_calls_hangup(struct od_request *q)
+{
+    stop(q, true);
+}
+
+/* ---- its trace ---- */
+
+/* The host's text, read whole; NULL: nothing is known of the call any more. */
+static char *fetch_trace(const struct od_api_host *host, const struct od_uid *id, size_t *bytes)
+{
+    char *text = NULL;
+    size_t size = TRACE_BYTES;
+    for (int attempt = 0; host->trace && attempt < 2; attempt++) {
+        free(text);
+        text = malloc(size);
+        if (!text)
+            return NULL;
+        *bytes = host->trace(host->ctx, id, text, size);
+        if (*bytes && *bytes <= size)
+            return text;
+        if (!*bytes || *bytes > TRACE_BYTES_MAX)
+            break;
+        size = *bytes;
+    }
+    free(text);
+    return NULL;
+}
+
+static void trace_done(void *ctx, int err, const struct od_call_rec *recs, size_t count,
+                       uint64_t next_cursor)
+{
+    struct od_request *q = ctx;
+    (void)next_cursor;
+    if (!od_request_back(q) || !call_came(q, err, recs, count))
+        return;
+    yyjson_mut_doc *doc = od_project_doc();
+    if (!doc) {
+        od_request_err(q, OD_ENOMEM, "call");
+        return;
+    }
+    size_t bytes = 0;
+    char *text = fetch_trace(&q->api->host, &recs->id, &bytes);
+    yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
+    yyjson_mut_obj_add_val(doc, root, "call", od_project_call(doc, recs));
+    od_put_json(doc, root, "trace", (struct od_text){text, text ? bytes : 0}, "[]");
+    size_t written;
+    char *answer = yyjson_mut_write(doc, YYJSON_WRITE_NEWLINE_AT_END, &written);
+    yyjson_mut_doc_free(doc);
+    free(text); /* the document borrowed it */
+    if (answer)
+        od_request_answer_text(q, 200, "application/json", answer, written);
+    else
+        od_request_err(q, OD_ENOMEM, "call");
+    free(answer);
+}
+
+void od_calls_trace(struct od_request *q)
+{
+    get_call(q, &q->at.ids[0], trace_done);
+}

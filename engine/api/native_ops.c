@@ -1,0 +1,221 @@
+/*
+ * What operators look at: health, trunks, live numbers; and new API keys.
+ */
+#include "engine/api/native.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/api/json_read.h"
+#include "engine/api/project.h"
+#include "engine/base/str.h"
+#include "outdial/err.h"
+
+/* ---- health ---- */
+
+void od_ops_livez(struct od_request *q)
+{
+    static const char text[] = "{\"status\":\"ok\"}\n";
+    od_request_answer_text(q, 200, "application/json", text, sizeof text - 1);
+}
+
+void od_ops_readyz(struct od_request *q)
+{
+    const struct od_api_host *host = &q->api->host;
+    char why[1024] = "";
+    bool ready = host->ready(host->ctx, why, sizeof why) && !q->api->draining;
+    yyjson_mut_doc *doc = od_project_doc();
+    if (doc) {
+        yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
+        yyjson_mut_obj_add_bool(doc, root, "ready", ready);
+        yyjson_mut_val *reasons = yyjson_mut_obj_add_arr(doc, root, "reasons");
+        why[sizeof why - 1] = 0;
+        od_text_scrub(why);
+        for (char *at = why; !ready && *at;) {
+            size_t bytes = strcspn(at, "\n");
+            if (bytes)
+                yyjson_mut_arr_add_strncpy(doc, reasons, at, bytes);
+            at += bytes + (at[bytes] == '\n');
+        }
+        if (q->api->draining)
+            yyjson_mut_arr_add_str(doc, reasons, "draining");
+    }
+    od_request_answer(q, ready ? 200 : 503, doc, NULL);
+}
+
+/* ---- trunks ---- */
+
+static yyjson_mut_val *project_trunk(yyjson_mut_doc *doc, const struct od_api_trunk *trunk)
+{
+    yyjson_mut_val *o = yyjson_mut_obj(doc);
+    od_put_text(doc, o, "name", (struct od_text){trunk->name, strlen(trunk->name)});
+    od_put_text(doc, o, "server", (struct od_text){trunk->server, strlen(trunk->server)});
+    yyjson_mut_obj_add_bool(doc, o, "usable", trunk->usable);
+    od_put_text(doc, o, "reason", (struct od_text){trunk->reason, strlen(trunk->reason)});
+    yyjson_mut_obj_add_uint(doc, o, "in_use", trunk->in_use);
+    if (trunk->max_calls)
+        yyjson_mut_obj_add_uint(doc, o, "max_calls", trunk->max_calls);
+    else
+        yyjson_mut_obj_add_null(doc, o, "max_calls");
+    od_put_milli(doc, o, "cps", trunk->cps_milli);
+    yyjson_mut_obj_add_uint(doc, o, "invites", trunk->invites);
+    yyjson_mut_obj_add_uint(doc, o, "answers", trunk->answers);
+    yyjson_mut_obj_add_uint(doc, o, "failures", trunk->failures);
+    return o;
+}
+
+struct od_api_trunk *od_ops_trunk_table(struct od_api *api, size_t *count)
+{
+    size_t there = api->host.trunks(api->host.ctx, NULL, 0);
+    struct od_api_trunk *trunks = calloc(there + 1, sizeof *trunks);
+    if (!trunks)
+        return NULL;
+    *count = api->host.trunks(api->host.ctx, trunks, there);
+    if (*count > there)
+        *count = there;
+    return trunks;
+}
+
+void od_ops_trunks(struct od_request *q)
+{
+    size_t count = 0;
+    struct od_api_trunk *trunks = od_ops_trunk_table(q->api, &count);
+    yyjson_mut_doc *doc = trunks ? od_project_doc() : NULL;
+    if (doc) {
+        yyjson_mut_val *data = yyjson_mut_obj_add_arr(doc, yyjson_mut_doc_get_root(doc), "data");
+        for (size_t i = 0; i < count; i++)
+            yyjson_mut_arr_append(data, project_trunk(doc, &trunks[i]));
+    }
+    free(trunks); /* texts were copied */
+    od_request_answer(q, 200, doc, NULL);
+}
+
+void od_ops_trunk(struct od_request *q)
+{
+    size_t count = 0, i = 0;
+    struct od_api_trunk *trunks = od_ops_trunk_table(q->api, &count);
+    while (i < count && strcmp(trunks[i].name, q->at.name) != 0)
+        i++;
+    if (!trunks || i == count) {
+        free(trunks);
+        od_request_err(q, trunks ? OD_ENOENT : OD_ENOMEM, "trunk");
+        return;
+    }
+    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    if (doc)
+        yyjson_mut_doc_set_root(doc, project_trunk(doc, &trunks[i]));
+    free(trunks);
+    od_request_answer(q, 200, doc, NULL);
+}
+
+/* ---- live numbers ---- */
+
+void od_ops_limits(struct od_request *q)
+{
+    struct od_engine_stats stats = {0};
+    q->api->host.stats(q->api->host.ctx, &stats);
+    yyjson_mut_doc *doc = od_project_doc();
+    if (doc) {
+        yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
+        yyjson_mut_val *now = yyjson_mut_obj_add_obj(doc, root, "calls");
+        yyjson_mut_obj_add_uint(doc, now, "alive", stats.alive);
+        yyjson_mut_obj_add_uint(doc, now, "queued", stats.queued);
+        yyjson_mut_obj_add_uint(doc, now, "armed", stats.armed);
+        yyjson_mut_obj_add_uint(doc, now, "dialing", stats.dialing);
+        yyjson_mut_obj_add_uint(doc, now, "ringing", stats.ringing);
+        yyjson_mut_obj_add_uint(doc, now, "talking", stats.talking);
+        yyjson_mut_obj_add_uint(doc, now, "clearing", stats.clearing);
+        yyjson_mut_val *since = yyjson_mut_obj_add_obj(doc, root, "since_start");
+        yyjson_mut_obj_add_uint(doc, since, "claimed", stats.claimed);
+        yyjson_mut_obj_add_uint(doc, since, "invited", stats.invited);
+        yyjson_mut_obj_add_uint(doc, since, "answered", stats.answered);
+        yyjson_mut_obj_add_uint(doc, since, "ended", stats.ended);
+        yyjson_mut_val *outcomes = yyjson_mut_obj_add_obj(doc, root, "outcomes");
+        for (unsigned i = OD_CAUSE_NONE + 1; i < OD_CAUSE_COUNT; i++)
+            if (stats.ended_by[i])
+                yyjson_mut_obj_add_uint(doc, outcomes, od_cause_name((enum od_cause)i),
+                                        stats.ended_by[i]);
+    }
+    od_request_answer(q, 200, doc, NULL);
+}
+
+/* ---- keys ---- */
+
+enum { KEY_RANDOM_BYTES = 24 }; /* 192 bits: beyond guessing */
+
+struct key_in {
+    const char *org, *scopes;
+};
+static const struct od_field key_fields[] = {
+    {"org", OD_FIELD_TEXT, offsetof(struct key_in, org), 1, OD_NAME_MAX - 1, false},
+    {"scopes", OD_FIELD_TEXT, offsetof(struct key_in, scopes), 1, OD_AUTH_SCOPES_MAX - 1, false},
+};
+
+struct key_work {
+    char key[3 + 2 * KEY_RANDOM_BYTES + 1];
+    char org[OD_NAME_MAX], scopes[OD_AUTH_SCOPES_MAX];
+};
+
+static void key_put_done(void *ctx, int err)
+{
+    struct od_request *q = ctx;
+    if (!od_request_back(q))
+        return;
+    yyjson_mut_doc *doc = err ? NULL : od_project_doc();
+    if (!doc) {
+        od_request_err(q, err ? err : OD_ENOMEM, "key");
+        return;
+    }
+    struct key_work *work = q->work;
+    yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
+    yyjson_mut_obj_add_strcpy(doc, root, "key", work->key);
+    yyjson_mut_obj_add_strcpy(doc, root, "org", work->org);
+    yyjson_mut_obj_add_strcpy(doc, root, "scopes", work->scopes);
+    explicit_bzero(work->key, sizeof work->key);
+    od_request_answer(q, 201, doc, NULL);
+}
+
+/* Nobody gives away more than they have, and only the operator's own keys reach other orgs. */
+static void check_key(const struct od_request *q, const struct key_in *in, struct od_faults *faults)
+{
+    bool operator_key = q->who.fixed && od_auth_allows(q->who.scopes, OD_SCOPE_ADMIN);
+    if (!od_auth_org_ok(in->org))
+        od_fault_add(faults, "#", "org", "may have letters, digits, \"-\", \"_\" and \".\" only");
+    else if (strcmp(in->org, q->who.org) != 0 && !operator_key)
+        od_fault_add(faults, "#", "org",
+                     "only a key of the configuration makes keys for other orgs");
+    if (!od_auth_scopes_ok(in->scopes, q->who.scopes))
+        od_fault_add(faults, "#", "scopes",
+                     "must be \"*\" or words of read, dial, admin set apart by commas, and no more "
+                     "than your own key has");
+}
+
+void od_ops_key_create(struct od_request *q)
+{
+    struct key_in in = {.org = q->who.org, .scopes = q->who.scopes};
+    struct od_faults faults = {0};
+    if (!od_json_fields(yyjson_doc_get_root(q->body), key_fields,
+                        sizeof key_fields / sizeof *key_fields, &in, "#", &faults))
+        check_key(q, &in, &faults);
+    if (faults.count) {
+        od_request_faults(q, &faults);
+        return;
+    }
+    struct key_work *work = q->work = calloc(1, sizeof *work);
+    if (!work) {
+        od_request_err(q, OD_ENOMEM, "key");
+        return;
+    }
+    uint8_t random[KEY_RANDOM_BYTES], hash[32];
+    const struct od_api_host *host = &q->api->host;
+    host->random(host->ctx, random, sizeof random);
+    struct od_buf buf;
+    od_buf_init(&buf, work->key, sizeof work->key);
+    od_buf_str(&buf, "sk_");
+    od_buf_hex(&buf, random, sizeof random);
+    od_str_copy(work->org, sizeof work->org, in.org, strlen(in.org));
+    od_str_copy(work->scopes, sizeof work->scopes, in.scopes, strlen(in.scopes));
+    host->sha256(host->ctx, work->key, buf.used, hash);
+    od_request_out(q);
+    q->api->repo.key_put(q->api->repo.ctx, hash, work->org, work->scopes, key_put_done, q);
+}

@@ -1,0 +1,219 @@
+/*
+ * What comes out of the store is input: stored JSON is looked at before it becomes part of an
+ * answer, so that a damaged record spoils its own field and nothing else.
+ */
+#include "engine/api/project.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/api/time_text.h"
+#include "engine/base/str.h"
+#include "engine/base/uid.h"
+
+yyjson_mut_doc *od_project_doc(void)
+{
+    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    yyjson_mut_val *root = doc ? yyjson_mut_obj(doc) : NULL;
+    if (!root) {
+        yyjson_mut_doc_free(doc);
+        return NULL;
+    }
+    yyjson_mut_doc_set_root(doc, root);
+    return doc;
+}
+
+void od_put_uid(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key,
+                const struct od_uid *uid)
+{
+    char text[OD_UID_TEXT];
+    if (od_uid_none(uid)) {
+        yyjson_mut_obj_add_null(doc, object, key);
+        return;
+    }
+    od_uid_text(uid, text);
+    yyjson_mut_obj_add_strcpy(doc, object, key, text);
+}
+
+void od_put_time(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, int64_t wall_ms)
+{
+    char text[OD_TIME_TEXT];
+    if (wall_ms <= 0) {
+        yyjson_mut_obj_add_null(doc, object, key);
+        return;
+    }
+    od_time_text(wall_ms, text);
+    yyjson_mut_obj_add_strcpy(doc, object, key, text);
+}
+
+void od_put_milli(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, uint64_t milli)
+{
+    if (!milli)
+        yyjson_mut_obj_add_null(doc, object, key);
+    else if (milli % 1000 == 0)
+        yyjson_mut_obj_add_uint(doc, object, key, milli / 1000);
+    else
+        yyjson_mut_obj_add_real(doc, object, key, (double)milli / 1000.0);
+}
+
+void od_put_text(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, struct od_text text)
+{
+    if (text.bytes && od_str_utf8(text.at, text.bytes))
+        yyjson_mut_obj_add_strncpy(doc, object, key, text.at, text.bytes);
+    else
+        yyjson_mut_obj_add_null(doc, object, key);
+}
+
+static void put_word(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, const char *text,
+                     size_t size)
+{
+    od_put_text(doc, object, key, (struct od_text){text, strnlen(text, size)});
+}
+
+void od_put_json(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, struct od_text text,
+                 const char *otherwise)
+{
+    yyjson_doc *check = text.bytes ? yyjson_read(text.at, text.bytes, 0) : NULL;
+    yyjson_mut_val *value =
+        check ? yyjson_mut_rawn(doc, text.at, text.bytes) : yyjson_mut_raw(doc, otherwise);
+    yyjson_doc_free(check);
+    yyjson_mut_obj_add_val(doc, object, key, value);
+}
+
+/* ---- campaigns ---- */
+
+const char *od_project_state(const struct od_campaign_rec *rec)
+{
+    switch ((enum od_campaign_state)rec->state) {
+    case OD_CAMPAIGN_DRAFT:
+        return "draft";
+    case OD_CAMPAIGN_RUNNING:
+        return rec->total && rec->ended >= rec->total ? "completed" : "running";
+    case OD_CAMPAIGN_PAUSED:
+        return "paused";
+    case OD_CAMPAIGN_CANCELED:
+        return "canceled";
+    }
+    return "unknown";
+}
+
+yyjson_mut_val *od_project_campaign(yyjson_mut_doc *doc, const struct od_campaign_rec *rec)
+{
+    yyjson_mut_val *o = yyjson_mut_obj(doc);
+    od_put_uid(doc, o, "id", &rec->id);
+    put_word(doc, o, "name", rec->name, sizeof rec->name);
+    od_put_uid(doc, o, "agent_id", &rec->agent);
+    yyjson_mut_obj_add_str(doc, o, "state", od_project_state(rec));
+    yyjson_mut_obj_add_int(doc, o, "priority", rec->priority);
+    od_put_milli(doc, o, "cps", rec->cps_milli);
+    if (rec->max_calls)
+        yyjson_mut_obj_add_uint(doc, o, "max_calls", rec->max_calls);
+    else
+        yyjson_mut_obj_add_null(doc, o, "max_calls");
+    od_put_text(doc, o, "webhook_url", rec->webhook_url);
+    yyjson_mut_val *counts = yyjson_mut_obj_add_obj(doc, o, "counts");
+    yyjson_mut_obj_add_uint(doc, counts, "total", rec->total);
+    yyjson_mut_obj_add_uint(doc, counts, "waiting", rec->waiting);
+    yyjson_mut_obj_add_uint(doc, counts, "active", rec->active);
+    yyjson_mut_obj_add_uint(doc, counts, "ended", rec->ended);
+    yyjson_mut_val *outcomes = yyjson_mut_obj_add_obj(doc, o, "outcomes");
+    for (unsigned i = OD_CAUSE_NONE + 1; i < OD_CAUSE_COUNT; i++)
+        if (rec->ended_by[i])
+            yyjson_mut_obj_add_uint(doc, outcomes, od_cause_name((enum od_cause)i),
+                                    rec->ended_by[i]);
+    od_put_time(doc, o, "created_at", rec->created_ms);
+    od_put_time(doc, o, "started_at", rec->started_ms);
+    return o;
+}
+
+/* ---- calls ---- */
+
+const char *od_project_status(const struct od_call_rec *rec)
+{
+    if (rec->phase >= OD_PHASE_COUNT)
+        return "unknown";
+    if (rec->phase == OD_PHASE_ENDED)
+        return od_cause_name(rec->outcome.cause);
+    return od_phase_name((enum od_call_phase)rec->phase);
+}
+
+static void put_outcome(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct od_outcome *outcome)
+{
+    if (outcome->sip_status)
+        yyjson_mut_obj_add_uint(doc, o, "sip_status", outcome->sip_status);
+    else
+        yyjson_mut_obj_add_null(doc, o, "sip_status");
+    put_word(doc, o, "reason", outcome->reason, sizeof outcome->reason);
+    od_put_time(doc, o, "dialed_at", outcome->dialed_ms);
+    od_put_time(doc, o, "ringing_at", outcome->ringing_ms);
+    od_put_time(doc, o, "answered_at", outcome->answered_ms);
+    od_put_time(doc, o, "ended_at", outcome->ended_ms);
+    /* how long was talked; 0 for a call that was never answered */
+    if (outcome->ended_ms <= 0)
+        yyjson_mut_obj_add_null(doc, o, "duration_ms");
+    else if (outcome->answered_ms > 0 && outcome->ended_ms > outcome->answered_ms)
+        yyjson_mut_obj_add_int(doc, o, "duration_ms", outcome->ended_ms - outcome->answered_ms);
+    else
+        yyjson_mut_obj_add_int(doc, o, "duration_ms", 0);
+}
+
+yyjson_mut_val *od_project_call(yyjson_mut_doc *doc, const struct od_call_rec *rec)
+{
+    yyjson_mut_val *o = yyjson_mut_obj(doc);
+    od_put_uid(doc, o, "id", &rec->id);
+    yyjson_mut_obj_add_str(doc, o, "status", od_project_status(rec));
+    put_word(doc, o, "to", rec->to, sizeof rec->to);
+    put_word(doc, o, "from", rec->from, sizeof rec->from);
+    od_put_uid(doc, o, "agent_id", &rec->agent);
+    od_put_uid(doc, o, "campaign_id", &rec->campaign);
+    if (rec->row)
+        yyjson_mut_obj_add_uint(doc, o, "row", rec->row);
+    yyjson_mut_obj_add_int(doc, o, "priority", rec->priority);
+    yyjson_mut_obj_add_uint(doc, o, "attempts", rec->attempts);
+    put_word(doc, o, "trunk", rec->trunk, sizeof rec->trunk);
+    put_word(doc, o, "wait_reason", rec->wait_reason, sizeof rec->wait_reason);
+    od_put_json(doc, o, "context", rec->context, "{}");
+    od_put_json(doc, o, "result", rec->result, "null");
+    od_put_time(doc, o, "created_at", rec->created_ms);
+    od_put_time(doc, o, "not_before", rec->not_before_ms);
+    od_put_time(doc, o, "deadline", rec->deadline_ms);
+    put_outcome(doc, o, &rec->outcome);
+    return o;
+}
+
+/* ---- agents ---- */
+
+yyjson_mut_val *od_project_agent(yyjson_mut_doc *doc, const struct od_agent_rec *rec)
+{
+    static const char head[] = "{\"id\":\"%\",\"created_at\":\"%\",\"updated_at\":\"%\"";
+    char id[OD_UID_TEXT], created[OD_TIME_TEXT], updated[OD_TIME_TEXT];
+    yyjson_doc *check = yyjson_read(rec->doc.at, rec->doc.bytes, 0);
+    bool empty = yyjson_obj_size(yyjson_doc_get_root(check)) == 0;
+    bool good = yyjson_is_obj(yyjson_doc_get_root(check));
+    yyjson_doc_free(check);
+    const char *open = good ? memchr(rec->doc.at, '{', rec->doc.bytes) : NULL;
+    size_t room = rec->doc.bytes + sizeof head + sizeof id + sizeof created + sizeof updated;
+    char *text = open ? malloc(room) : NULL;
+    if (!text)
+        return NULL;
+    od_uid_text(&rec->id, id);
+    od_time_text(rec->created_ms, created);
+    od_time_text(rec->updated_ms, updated);
+    const char *const values[] = {id, created, updated};
+    struct od_buf buf;
+    od_buf_init(&buf, text, room);
+    size_t next = 0;
+    for (const char *p = head; *p; p++) {
+        if (*p == '%')
+            od_buf_str(&buf, values[next++]);
+        else
+            od_buf_char(&buf, *p);
+    }
+    if (!empty)
+        od_buf_char(&buf, ',');
+    const char *rest = open + 1;
+    od_buf_add(&buf, rest, rec->doc.bytes - (size_t)(rest - rec->doc.at));
+    yyjson_mut_val *value = yyjson_mut_rawncpy(doc, text, buf.used);
+    free(text);
+    return value;
+}
