@@ -775,9 +775,21 @@ const struct od_carrier_addr *od_carrier_local(const struct od_carrier_node *n)
     return &n->setup.listen;
 }
 
+/* A ledger may be continued by another run, whose calls count from 1 again. */
+static void write_start(struct od_carrier_node *n)
+{
+    char listen[OD_CARRIER_ADDR_TEXT];
+    od_carrier_addr_text(&n->setup.listen, listen);
+    od_ledger_begin(&n->ledger, "start", n->now);
+    od_ledger_word(&n->ledger, "listen", listen);
+    od_ledger_number(&n->ledger, "seed", n->setup.profile.seed);
+    od_ledger_end(&n->ledger);
+}
+
 void od_carrier_run(struct od_carrier_node *n)
 {
     n->started = n->now = clock_now();
+    write_start(n);
     n->idle_since_ns = n->started.mono_ns;
     uv_signal_start(&n->on_term, on_signal, SIGTERM);
     uv_signal_start(&n->on_int, on_signal, SIGINT);

@@ -67,7 +67,8 @@ static struct od_text trimmed(const char *at, const char *end)
 
 static struct cursor over(struct od_text text)
 {
-    return (struct cursor){text.at, text.at + text.bytes};
+    const char *at = text.at ? text.at : ""; /* adding even 0 to NULL is undefined */
+    return (struct cursor){at, at + text.bytes};
 }
 
 static void skip_space(struct cursor *c)

@@ -1,0 +1,1 @@
+od_fuzz(carrier_sip_fuzz LIBS od_carrier)

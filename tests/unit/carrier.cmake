@@ -1,0 +1,3 @@
+od_unit_test(carrier_sip_text_test LIBS od_carrier)
+od_unit_test(carrier_population_test LIBS od_carrier)
+od_unit_test(carrier_peer_test LIBS od_carrier)
