@@ -92,7 +92,8 @@ void od_sip_drop(struct od_sip *sip, struct od_call_id call);
 
 struct od_sip_stats {
     uint64_t sent, received, retransmitted, dropped, send_failed;
-    uint32_t legs; /* alive */
+    uint32_t legs;      /* with an owner */
+    uint32_t lingering; /* dropped, not yet forgotten */
 };
 void od_sip_stats(const struct od_sip *sip, struct od_sip_stats *out);
 

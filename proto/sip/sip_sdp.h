@@ -28,7 +28,8 @@ struct od_sdp {
     struct od_sdp_format formats[OD_SDP_FORMATS_MAX]; /* in the peer's order */
 };
 
-/* OD_EPROTO: breaks the grammar or our bounds; OD_ENOENT: no audio stream over RTP/AVP. */
+/* OD_EPROTO: breaks the grammar or our bounds; OD_ENOENT: no audio stream over RTP/AVP. A format
+ * with neither a map nor a static meaning is left out. `out` is written in any case. */
 int od_sdp_parse(const char *text, size_t bytes, struct od_sdp *out);
 
 struct od_sdp_offer {
@@ -43,6 +44,23 @@ struct od_sdp_offer {
 
 /* Bytes written (no NUL counted), or OD_ETOOBIG. */
 int od_sdp_write(const struct od_sdp_offer *offer, char *out, size_t out_bytes);
+
+/* The answer to a peer's new offer, repeating ours: our session and audio lines again, the peer's
+ * other streams refused in their places (RFC 3264 section 6). */
+struct od_sdp_repeat {
+    const char *offer; /* what we offered, as od_sdp_write() made it */
+    size_t offer_bytes;
+    const char *peer; /* the offer to answer; NULL: none, ours is offered again */
+    size_t peer_bytes;
+    uint8_t direction; /* ours, enum od_sdp_direction */
+    uint32_t changes;  /* added to the version in o= (RFC 3264 section 8) */
+};
+
+/* Bytes written (no NUL counted); OD_ETOOBIG, or what od_sdp_parse() says about the peer's. */
+int od_sdp_repeat(const struct od_sdp_repeat *repeat, char *out, size_t out_bytes);
+
+/* The direction that answers the peer's (RFC 3264 section 6.1). */
+uint8_t od_sdp_mirror(uint8_t direction);
 
 /* What both sides can do: the codec's payload type (0 or 8) and telephone-event's (0: none).
  * OD_ENOENT: no codec in common. */

@@ -1,0 +1,152 @@
+/*
+ * sip_internal - what the files of this module share; nobody else includes it (its conformance
+ * tests apart).
+ *
+ * How a call is split between the library and us:
+ *   - nta owns the INVITE's client transaction until the first answer arrives: retransmission,
+ *     timer B, transport errors. The first provisional answer ends that transaction here, and with
+ *     it some 12 kB that nta would keep for 32 s beyond the call's end.
+ *   - From then on answers arrive without a transaction, in the agent's message callback, and the
+ *     leg does the rest of RFC 3261 section 17.1.1: it acknowledges failures hop by hop, cancels on
+ *     the INVITE's branch, acknowledges each 2xx. That is also what makes late and forked answers
+ *     harmless: no state of nta's decides whether they are seen.
+ *   - BYE and CANCEL are nta's client transactions from end to end.
+ *   - Requests from the peer are answered without a transaction: a repeated request finds the leg
+ *     in the same state and gets the same answer again.
+ *
+ * Lifetime: a leg is made by od_sip_invite() and belongs to its owner until od_sip_drop(). Then it
+ * lingers, without events, until nothing of it can still be on the wire.
+ */
+#ifndef PROTO_SIP_SIP_INTERNAL_H
+#define PROTO_SIP_SIP_INTERNAL_H
+
+#include "proto/sip/sip.h"
+#include "proto/sip/sip_build.h"
+#include "proto/sip/sip_loop.h"
+#include "proto/sip/sip_nta.h"
+
+enum {
+    OD_SIP_LISTENERS_MAX = 4,
+    OD_SIP_FORKS_MAX = 4,   /* extra dialogs of one INVITE that are told to go away */
+    OD_SIP_ROUTES_MAX = 16, /* Record-Route entries obeyed */
+    OD_SIP_SDP_MAX = 2048,  /* an offer of ours */
+};
+
+enum od_sip_leg_state {
+    OD_SIP_CALLING,   /* INVITE sent, nothing heard; nta has the transaction */
+    OD_SIP_RINGING,   /* a provisional answer was heard; the INVITE is pending at the peer */
+    OD_SIP_CANCELING, /* CANCEL sent, the INVITE's final answer is awaited */
+    OD_SIP_ANSWERED,  /* 2xx: a dialog is up */
+    OD_SIP_BYEING,    /* our BYE is out */
+    OD_SIP_ENDED,     /* nothing is up; strays are still recognised */
+};
+
+struct od_sip_leg {
+    struct od_sip *sip;
+    struct od_call_id call;
+    uint8_t state;      /* enum od_sip_leg_state */
+    bool dropped;       /* the owner is gone: no events */
+    bool cancel_wanted; /* before a provisional answer came (RFC 3261 section 9.1) */
+    bool answered;      /* a 2xx made a dialog: remote_tag is its name */
+    bool acked;         /* an ACK was sent for it */
+    bool early_bye;     /* the peer's BYE overtook its 2xx */
+    bool peer_left;     /* a BYE of the peer was answered and reported */
+    bool has_peer_cseq;
+    bool linked;   /* in the deadline list */
+    uint8_t forks; /* used entries of fork_tags */
+
+    struct od_sip_names names;
+    uint32_t hash;                    /* of names.call_id, as the library hashes Call-IDs */
+    struct od_sip_identity *identity; /* counted */
+    url_t *uri;                       /* Request-URI of the INVITE; owned, su_free(NULL) */
+    nta_outgoing_t *invite;           /* while CALLING */
+    nta_outgoing_t *bye;              /* the owner's BYE, until answered */
+    msg_t *answer;                    /* the first 2xx, while the dialog may need it */
+    uint64_t remote_tag;              /* hash of the dialog's remote tag */
+    uint64_t fork_tags[OD_SIP_FORKS_MAX];
+    uint32_t peer_cseq; /* latest CSeq of the peer's requests in the dialog */
+    uint32_t changes;   /* re-offers answered */
+
+    msg_t *reinvite; /* the peer's re-INVITE whose 2xx waits for an ACK */
+    uint8_t reinvite_direction;
+    uint32_t reinvite_ms;      /* next interval of its 2xx */
+    uint32_t reinvite_left_ms; /* until giving up (64*T1) */
+    su_timer_t *reinvite_timer;
+
+    char *offer; /* our SDP, for repeating; owned */
+    size_t offer_bytes;
+
+    struct od_sip_leg *chain;           /* next with the same hash */
+    struct od_sip_leg *earlier, *later; /* deadline list */
+    uint64_t deadline_ns;
+};
+
+struct od_sip_listener {
+    struct od_addr bound;
+    char transport[4]; /* "udp", "tcp" */
+};
+
+enum od_sip_queued_kind { OD_SIP_Q_SENT, OD_SIP_Q_CLEARED, OD_SIP_Q_MESSAGE };
+
+/* An event raised inside a function of sip.h, kept for the next turn. */
+struct od_sip_queued {
+    uint8_t kind;
+    struct od_call_id call;
+    char *line; /* MESSAGE: owned */
+};
+
+struct od_sip {
+    struct od_sip_loop loop;
+    struct od_sip_events events;
+    nta_agent_t *agent;
+    uint64_t (*clock_ns)(void);
+    uint32_t t1_ms;
+    bool closing;
+
+    struct od_sip_listener listeners[OD_SIP_LISTENERS_MAX];
+    unsigned listener_count;
+    char advertise_host[64];
+    uint16_t advertise_port; /* 0: the listener's */
+    char user_agent[64];
+    struct od_sip_identities identities;
+
+    struct od_sip_leg **by_index; /* by call.index; NULL: none */
+    uint32_t index_size;
+    struct od_sip_leg **by_call_id; /* power of two heads */
+    uint32_t hash_size, hash_used;
+    struct od_sip_leg *deadline_first, *deadline_last;
+    su_timer_t *deadline_timer;
+    uint32_t alive, lingering;
+
+    struct od_sip_queued *queue; /* ring, power of two */
+    uint32_t queue_size, queue_head, queue_count;
+
+    uint64_t stray_window_ns; /* strays answered are counted per second */
+    uint32_t strays;
+    uint64_t received, dropped, send_failed;
+
+    void (*closed)(void *ctx);
+    void *closed_ctx;
+};
+
+/* sip_leg.c */
+uint64_t od_sip_tag_hash(const char *tag); /* NULL is "" */
+struct od_sip_leg *od_sip_leg_find(struct od_sip *sip, const sip_call_id_t *call_id,
+                                   const char *local_tag);
+/* A response to an INVITE that found no transaction of nta's. msg is borrowed. */
+void od_sip_leg_response(struct od_sip_leg *leg, msg_t *msg, const sip_t *response);
+/* Nothing is up any more (the peer's BYE was answered). */
+void od_sip_leg_end(struct od_sip_leg *leg);
+void od_sip_legs_close(struct od_sip *sip);
+
+/* sip_peer.c: a request from the network. Takes msg over. */
+void od_sip_peer_request(struct od_sip *sip, msg_t *msg, const sip_t *request);
+void od_sip_peer_forget(struct od_sip_leg *leg); /* stops repeating a 2xx to a re-INVITE */
+
+/* sip_port.c */
+void od_sip_queue(struct od_sip *sip, enum od_sip_queued_kind kind, struct od_call_id call,
+                  const char *line);
+void od_sip_note_sent(struct od_sip *sip, struct od_call_id call, const sip_t *message);
+void od_sip_note_received(struct od_sip *sip, struct od_call_id call, const sip_t *message);
+
+#endif

@@ -1,0 +1,687 @@
+/*
+ * sip_leg - the life of one INVITE, from od_sip_invite() to the end of its lingering.
+ *
+ *   CALLING --1xx--> RINGING --cancel--> CANCELING
+ *      |                |                    |
+ *      +------2xx-------+--------2xx---------+--> ANSWERED --bye--> BYEING --answer--> ENDED
+ *      +---3xx..6xx-----+-----3xx..6xx-------+-------------------------------------> ENDED
+ *
+ * A dropped leg goes the same ways on its own: it cancels what rings, acknowledges and ends what is
+ * answered, and is freed 64*T1 after it ended, when no message of it can still be under way
+ * (RFC 3261 section 17.1.1.2, timer D; section 13.3.1.4 for the 2xx).
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "outdial/err.h"
+#include "proto/sip/sip_internal.h"
+#include "proto/sip/sip_read.h"
+
+enum { INVITE_CSEQ = 1, HASH_SIZE_MIN = 256, BRANCH_BYTES = 64 };
+
+/* token of RFC 3261 section 25.1 */
+#define TOKEN "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.!%*_+`'~"
+
+uint64_t od_sip_tag_hash(const char *tag)
+{
+    /* FNV-1a, folded to lower case as tags are compared so by the library too; 64 bits of it name a
+     * tag well enough among the few of one INVITE */
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (const char *c = tag ? tag : ""; *c; c++) {
+        unsigned char byte = (unsigned char)(*c >= 'A' && *c <= 'Z' ? *c + 32 : *c);
+        hash = (hash ^ byte) * UINT64_C(0x100000001b3);
+    }
+    return hash;
+}
+
+/* ---- the tables ---- */
+
+static int index_reserve(struct od_sip *sip, uint32_t index)
+{
+    if (index < sip->index_size)
+        return 0;
+    uint32_t size = sip->index_size ? sip->index_size : 64;
+    while (size <= index) {
+        if (size > UINT32_MAX / 4)
+            return OD_EINVAL;
+        size *= 2;
+    }
+    struct od_sip_leg **grown = realloc(sip->by_index, size * sizeof *grown);
+    if (!grown)
+        return OD_ENOMEM;
+    memset(grown + sip->index_size, 0, (size - sip->index_size) * sizeof *grown);
+    sip->by_index = grown;
+    sip->index_size = size;
+    return 0;
+}
+
+static struct od_sip_leg *leg_get(const struct od_sip *sip, struct od_call_id call)
+{
+    if (call.index >= sip->index_size)
+        return NULL;
+    struct od_sip_leg *leg = sip->by_index[call.index];
+    return leg && leg->call.gen == call.gen ? leg : NULL;
+}
+
+static int hash_reserve(struct od_sip *sip)
+{
+    if (sip->hash_used < sip->hash_size)
+        return 0;
+    uint32_t size = sip->hash_size ? sip->hash_size * 2 : HASH_SIZE_MIN;
+    struct od_sip_leg **heads = calloc(size, sizeof *heads);
+    if (!heads)
+        return OD_ENOMEM;
+    for (uint32_t i = 0; i < sip->hash_size; i++) {
+        for (struct od_sip_leg *leg = sip->by_call_id[i], *next; leg; leg = next) {
+            next = leg->chain;
+            leg->chain = heads[leg->hash & (size - 1)];
+            heads[leg->hash & (size - 1)] = leg;
+        }
+    }
+    free(sip->by_call_id);
+    sip->by_call_id = heads;
+    sip->hash_size = size;
+    return 0;
+}
+
+static void hash_insert(struct od_sip *sip, struct od_sip_leg *leg)
+{
+    struct od_sip_leg **head = &sip->by_call_id[leg->hash & (sip->hash_size - 1)];
+    leg->chain = *head;
+    *head = leg;
+    sip->hash_used++;
+}
+
+static void hash_remove(struct od_sip *sip, struct od_sip_leg *leg)
+{
+    struct od_sip_leg **link = &sip->by_call_id[leg->hash & (sip->hash_size - 1)];
+    while (*link != leg)
+        link = &(*link)->chain;
+    *link = leg->chain;
+    sip->hash_used--;
+}
+
+struct od_sip_leg *od_sip_leg_find(struct od_sip *sip, const sip_call_id_t *call_id,
+                                   const char *local_tag)
+{
+    if (!sip->hash_size || !call_id || !call_id->i_id || !local_tag)
+        return NULL;
+    struct od_sip_leg *leg = sip->by_call_id[call_id->i_hash & (sip->hash_size - 1)];
+    while (leg && (leg->hash != call_id->i_hash || strcmp(leg->names.call_id, call_id->i_id) != 0 ||
+                   strcmp(leg->names.from_tag, local_tag) != 0))
+        leg = leg->chain;
+    return leg;
+}
+
+/* ---- deadlines: all of one length, so a list in order of arrival is sorted ---- */
+
+static void deadline_unlink(struct od_sip_leg *leg)
+{
+    struct od_sip *sip = leg->sip;
+    if (!leg->linked)
+        return;
+    *(leg->earlier ? &leg->earlier->later : &sip->deadline_first) = leg->later;
+    *(leg->later ? &leg->later->earlier : &sip->deadline_last) = leg->earlier;
+    leg->earlier = leg->later = NULL;
+    leg->linked = false;
+}
+
+static void deadlines_passed(su_root_magic_t *root, su_timer_t *timer, void *arg);
+
+static void deadline_arm(struct od_sip *sip)
+{
+    if (!sip->deadline_first || su_timer_is_set(sip->deadline_timer))
+        return;
+    uint64_t now_ns = sip->clock_ns(), at_ns = sip->deadline_first->deadline_ns;
+    uint64_t wait_ms = at_ns > now_ns ? (at_ns - now_ns) / OD_NS_PER_MS + 1 : 1;
+    su_timer_set_interval(sip->deadline_timer, deadlines_passed, sip, (su_duration_t)wait_ms);
+}
+
+/* 64*T1 from now, in place of an earlier deadline. */
+static void deadline_set(struct od_sip_leg *leg)
+{
+    struct od_sip *sip = leg->sip;
+    deadline_unlink(leg);
+    leg->deadline_ns = sip->clock_ns() + 64 * OD_NS_PER_MS * sip->t1_ms;
+    leg->earlier = sip->deadline_last;
+    *(sip->deadline_last ? &sip->deadline_last->later : &sip->deadline_first) = leg;
+    sip->deadline_last = leg;
+    leg->linked = true;
+    deadline_arm(sip);
+}
+
+/* ---- the end ---- */
+
+static void release_answer(struct od_sip_leg *leg)
+{
+    if (leg->answer)
+        msg_destroy(leg->answer);
+    leg->answer = NULL;
+    od_sip_peer_forget(leg);
+    free(leg->offer);
+    leg->offer = NULL;
+}
+
+static void leg_free(struct od_sip_leg *leg)
+{
+    struct od_sip *sip = leg->sip;
+    deadline_unlink(leg);
+    release_answer(leg);
+    /* requests first: their callbacks point here */
+    nta_outgoing_destroy(leg->invite);
+    nta_outgoing_destroy(leg->bye);
+    hash_remove(sip, leg);
+    if (leg->dropped)
+        sip->lingering--;
+    else
+        sip->alive--;
+    od_sip_identity_put(leg->identity);
+    su_free(NULL, leg->uri);
+    free(leg);
+}
+
+/* Nothing is up any more; a dropped leg waits for strays, then goes. */
+static void leg_end(struct od_sip_leg *leg)
+{
+    leg->state = OD_SIP_ENDED;
+    deadline_unlink(leg);
+    if (!leg->dropped)
+        return;
+    release_answer(leg);
+    deadline_set(leg);
+}
+
+void od_sip_leg_end(struct od_sip_leg *leg)
+{
+    leg_end(leg);
+}
+
+/* ---- requests ---- */
+
+static url_string_t const *as_route(const url_t *url)
+{
+    return (url_string_t const *)url;
+}
+
+/* Hands over a request that needs no transaction. The branch is in its Via already. */
+static void send_stateless(struct od_sip_leg *leg, msg_t *msg, const url_t *hop)
+{
+    if (!msg) {
+        leg->sip->send_failed++;
+        return;
+    }
+    od_sip_note_sent(leg->sip, leg->call, sip_object(msg));
+    if (!nta_outgoing_mcreate(leg->sip->agent, NULL, NULL, as_route(hop), msg, NTATAG_USER_VIA(1),
+                              NTATAG_STATELESS(1), TAG_END())) {
+        leg->sip->send_failed++;
+        msg_destroy(msg);
+    }
+}
+
+static nta_outgoing_t *send_transaction(struct od_sip_leg *leg, msg_t *msg, const url_t *hop,
+                                        nta_response_f *fn)
+{
+    if (!msg)
+        return NULL;
+    od_sip_note_sent(leg->sip, leg->call, sip_object(msg));
+    nta_outgoing_t *orq =
+        nta_outgoing_mcreate(leg->sip->agent, fn, fn ? leg : NULL, as_route(hop), msg,
+                             NTATAG_USER_VIA(1), NTATAG_PASS_100(1), TAG_END());
+    if (!orq) {
+        leg->sip->send_failed++;
+        msg_destroy(msg);
+    }
+    return orq;
+}
+
+/* Branches beyond the INVITE's: its own with a letter and the remote tag's hash, so that the same
+ * ACK goes out each time the same 2xx comes (RFC 3261 section 13.2.2.4). */
+static void make_branch(const struct od_sip_leg *leg, char kind, uint64_t tag, char *out)
+{
+    snprintf(out, BRANCH_BYTES, "%s%c%08x", leg->names.branch, kind, (unsigned)(tag ^ tag >> 32));
+}
+
+/* The ACK or BYE of the dialog that this 2xx made. */
+static nta_outgoing_t *send_in_dialog(struct od_sip_leg *leg, const sip_t *response,
+                                      sip_method_t method, nta_response_f *fn)
+{
+    bool ack = method == sip_method_ack;
+    su_home_t scratch[1] = {SU_HOME_INIT(scratch)};
+    struct od_sip_target target;
+    od_sip_target(leg->identity, scratch, response, &target);
+    char branch[BRANCH_BYTES];
+    make_branch(leg, ack ? 'a' : 'b', od_sip_tag_hash(response->sip_to->a_tag), branch);
+    struct od_sip_request request = {
+        .method = method,
+        .method_name = ack ? "ACK" : "BYE",
+        .cseq = ack ? INVITE_CSEQ : INVITE_CSEQ + 1,
+        .uri = &target.uri,
+        .to = response->sip_to,
+        .route = target.route,
+        .branch = branch,
+    };
+    nta_outgoing_t *orq = NULL;
+    msg_t *msg = od_sip_request(leg, &request);
+    if (ack)
+        send_stateless(leg, msg, &target.hop);
+    else
+        orq = send_transaction(leg, msg, &target.hop, fn);
+    su_home_deinit(scratch);
+    return orq;
+}
+
+static void send_ack(struct od_sip_leg *leg, const sip_t *response)
+{
+    send_in_dialog(leg, response, sip_method_ack, NULL);
+}
+
+/* With no callback nta repeats the BYE until it is answered and then forgets it. */
+static void send_bye_and_forget(struct od_sip_leg *leg, const sip_t *response)
+{
+    send_in_dialog(leg, response, sip_method_bye, NULL);
+}
+
+/* The ACK of a failure goes where the INVITE went, on its branch (RFC 3261 section 17.1.1.3). */
+static void send_ack_of_failure(struct od_sip_leg *leg, const sip_t *response)
+{
+    struct od_sip_request request = {
+        .method = sip_method_ack,
+        .method_name = "ACK",
+        .cseq = INVITE_CSEQ,
+        .uri = leg->uri,
+        .to = response->sip_to,
+        .branch = leg->names.branch,
+    };
+    send_stateless(leg, od_sip_request(leg, &request), leg->identity->route);
+}
+
+/* On the INVITE's branch, with its Request-URI and To (RFC 3261 section 9.1). */
+static void send_cancel(struct od_sip_leg *leg)
+{
+    struct od_sip_request request = {
+        .method = sip_method_cancel,
+        .method_name = "CANCEL",
+        .cseq = INVITE_CSEQ,
+        .uri = leg->uri,
+        .branch = leg->names.branch,
+    };
+    leg->state = OD_SIP_CANCELING;
+    send_transaction(leg, od_sip_request(leg, &request), leg->identity->route, NULL);
+    deadline_set(leg);
+}
+
+/* ---- answers to the INVITE ---- */
+
+static void tell(struct od_sip_leg *leg,
+                 void (*fn)(void *ctx, struct od_call_id call, const struct od_sip_response *),
+                 const sip_t *response, bool local)
+{
+    struct od_sip_response out;
+    struct od_sdp sdp;
+    if (leg->dropped)
+        return;
+    od_sip_read_response(response, local, &out, &sdp);
+    fn(leg->sip->events.ctx, leg->call, &out);
+}
+
+static void on_provisional(struct od_sip_leg *leg, const sip_t *response)
+{
+    if (leg->state == OD_SIP_CALLING) {
+        leg->state = OD_SIP_RINGING;
+        if (leg->cancel_wanted)
+            send_cancel(leg);
+    }
+    /* one that comes late, after the end, says nothing any more */
+    if (leg->state <= OD_SIP_CANCELING && response->sip_status->st_status > 100)
+        tell(leg, leg->sip->events.progress, response, false);
+}
+
+static void on_failure(struct od_sip_leg *leg, const sip_t *response, bool local, bool acked)
+{
+    if (!local && !acked)
+        send_ack_of_failure(leg, response);
+    if (leg->state >= OD_SIP_ANSWERED)
+        return;
+    leg_end(leg);
+    tell(leg, leg->sip->events.rejected, response, local);
+}
+
+/* A 2xx nobody waits for: another fork's, or one that came after the end. The phone behind it must
+ * not stay off the hook: acknowledged each time, told to hang up once. */
+static void on_unwanted_answer(struct od_sip_leg *leg, const sip_t *response, uint64_t tag)
+{
+    send_ack(leg, response);
+    for (unsigned i = 0; i < leg->forks; i++) {
+        if (leg->fork_tags[i] == tag)
+            return;
+    }
+    if (leg->forks == OD_SIP_FORKS_MAX)
+        return;
+    leg->fork_tags[leg->forks++] = tag;
+    send_bye_and_forget(leg, response);
+}
+
+static void tell_answered(struct od_sip_leg *leg, const sip_t *response, bool again)
+{
+    struct od_sip *sip = leg->sip;
+    struct od_call_id call = leg->call;
+    struct od_sip_response out;
+    struct od_sdp sdp;
+    bool left = leg->early_bye && !leg->peer_left;
+    leg->peer_left = leg->peer_left || left;
+    od_sip_read_response(response, false, &out, &sdp);
+    sip->events.answered(sip->events.ctx, call, &out, again);
+    if (left)
+        sip->events.peer_bye(sip->events.ctx, call);
+}
+
+static void on_answer(struct od_sip_leg *leg, msg_t *msg, const sip_t *response)
+{
+    uint64_t tag = od_sip_tag_hash(response->sip_to->a_tag);
+    bool again = leg->answered && leg->remote_tag == tag;
+    if (!again && leg->state >= OD_SIP_ANSWERED) {
+        on_unwanted_answer(leg, response, tag);
+        return;
+    }
+    if (!again) {
+        leg->answered = true;
+        leg->remote_tag = tag;
+        leg->state = OD_SIP_ANSWERED;
+        deadline_unlink(leg);
+        leg->answer = msg_ref(msg);
+    }
+    if (!leg->dropped) {
+        tell_answered(leg, response, again);
+        return;
+    }
+    send_ack(leg, response);
+    if (!again) {
+        send_bye_and_forget(leg, response);
+        leg_end(leg);
+    }
+}
+
+static void on_response(struct od_sip_leg *leg, msg_t *msg, const sip_t *response, bool local,
+                        bool acked)
+{
+    int status = response->sip_status->st_status;
+    if (!local)
+        od_sip_note_received(leg->sip, leg->call, response);
+    if (status < 200)
+        on_provisional(leg, response);
+    else if (status < 300)
+        on_answer(leg, msg, response);
+    else
+        on_failure(leg, response, local, acked);
+}
+
+/* The answer that ends nta's part. A failure was acknowledged by nta already. */
+static int invite_answered(struct od_sip_leg *leg, nta_outgoing_t *orq, sip_t const *response)
+{
+    msg_t *msg = nta_outgoing_getresponse(orq);
+    leg->invite = NULL;
+    nta_outgoing_destroy(orq);
+    if (msg && response)
+        on_response(leg, msg, response, nta_sip_is_internal(response), true);
+    if (msg)
+        msg_destroy(msg);
+    return 0;
+}
+
+void od_sip_leg_response(struct od_sip_leg *leg, msg_t *msg, const sip_t *response)
+{
+    const sip_via_t *via = response->sip_via;
+    /* not guessable by an outsider, so a match says that the peer has seen our INVITE */
+    if (response->sip_cseq->cs_seq != INVITE_CSEQ || !via || via->v_next || !via->v_branch ||
+        strcasecmp(via->v_branch, leg->names.branch) != 0) {
+        leg->sip->dropped++;
+        return;
+    }
+    on_response(leg, msg, response, false, false);
+}
+
+static int bye_answered(struct od_sip_leg *leg, nta_outgoing_t *orq, sip_t const *response)
+{
+    struct od_sip *sip = leg->sip;
+    struct od_call_id call = leg->call;
+    if (nta_outgoing_status(orq) < 200)
+        return 0;
+    if (response && !nta_sip_is_internal(response))
+        od_sip_note_received(sip, call, response);
+    leg->bye = NULL;
+    nta_outgoing_destroy(orq);
+    leg_end(leg);
+    sip->events.cleared(sip->events.ctx, call);
+    return 0;
+}
+
+/* ---- time ---- */
+
+/* CANCEL went unanswered for 64*T1: the INVITE counts as cancelled (RFC 3261 section 9.1). */
+static void give_up(struct od_sip_leg *leg)
+{
+    struct od_sip *sip = leg->sip;
+    struct od_call_id call = leg->call;
+    bool dropped = leg->dropped;
+    leg_end(leg);
+    if (!dropped)
+        sip->events.rejected(
+            sip->events.ctx, call,
+            &(struct od_sip_response){.status = 408, .local = true, .reason = "Request Timeout"});
+}
+
+static void deadlines_passed(su_root_magic_t *root, su_timer_t *timer, void *arg)
+{
+    struct od_sip *sip = arg;
+    uint64_t now_ns = sip->clock_ns();
+    (void)root;
+    (void)timer;
+    for (struct od_sip_leg *leg; (leg = sip->deadline_first) && leg->deadline_ns <= now_ns;) {
+        deadline_unlink(leg);
+        if (leg->state == OD_SIP_CANCELING)
+            give_up(leg);
+        else
+            leg_free(leg);
+    }
+    deadline_arm(sip);
+}
+
+/* ---- orders ---- */
+
+static struct od_sip_leg *leg_make(struct od_sip *sip, struct od_call_id call,
+                                   const struct od_sip_invite *invite)
+{
+    struct od_sip_leg *leg = calloc(1, sizeof *leg);
+    char *offer = malloc(invite->sdp_bytes + 1);
+    if (!leg || !offer) {
+        free(leg);
+        free(offer);
+        return NULL;
+    }
+    memcpy(offer, invite->sdp, invite->sdp_bytes);
+    offer[invite->sdp_bytes] = '\0';
+    leg->sip = sip;
+    leg->call = call;
+    leg->names = *invite->names;
+    leg->hash = (uint32_t)msg_hash_string(leg->names.call_id);
+    leg->offer = offer;
+    leg->offer_bytes = invite->sdp_bytes;
+    hash_insert(sip, leg);
+    sip->alive++;
+    return leg;
+}
+
+static bool names_usable(const struct od_sip_names *names)
+{
+    const char *parts[] = {names->call_id, names->from_tag, names->branch};
+    const size_t sizes[] = {sizeof names->call_id, sizeof names->from_tag, sizeof names->branch};
+    for (unsigned i = 0; i < 3; i++) {
+        size_t n = strnlen(parts[i], sizes[i]);
+        if (!n || n == sizes[i] || strspn(parts[i], TOKEN) != n)
+            return false;
+    }
+    return strncmp(names->branch, "z9hG4bK", 7) == 0; /* RFC 3261 section 8.1.1.7 */
+}
+
+static int start_invite(struct od_sip_leg *leg, const struct od_sip_invite *invite)
+{
+    int err = od_sip_identity_get(leg->sip, invite, &leg->identity);
+    if (err)
+        return err;
+    leg->uri = od_sip_uri(leg->identity, invite->to);
+    if (!leg->uri)
+        return OD_EINVAL;
+    struct od_sip_request request = {
+        .method = sip_method_invite,
+        .method_name = "INVITE",
+        .cseq = INVITE_CSEQ,
+        .uri = leg->uri,
+        .branch = leg->names.branch,
+        .body = invite->sdp,
+        .body_bytes = invite->sdp_bytes,
+    };
+    msg_t *msg = od_sip_request(leg, &request);
+    if (!msg)
+        return OD_ENOMEM;
+    leg->invite = send_transaction(leg, msg, leg->identity->route, invite_answered);
+    if (!leg->invite)
+        return OD_EINVAL;
+    od_sip_queue(leg->sip, OD_SIP_Q_SENT, leg->call, NULL);
+    return 0;
+}
+
+int od_sip_invite(struct od_sip *sip, struct od_call_id call, const struct od_sip_invite *invite)
+{
+    if (sip->closing || !call.gen || !invite->names || !names_usable(invite->names) ||
+        !invite->sdp || invite->sdp_bytes > OD_SIP_SDP_MAX)
+        return OD_EINVAL;
+    int err = index_reserve(sip, call.index);
+    if (!err && sip->by_index[call.index])
+        err = OD_EINVAL; /* its owner has not dropped the earlier leg */
+    if (!err)
+        err = hash_reserve(sip);
+    if (err)
+        return err;
+    struct od_sip_leg *leg = leg_make(sip, call, invite);
+    if (!leg)
+        return OD_ENOMEM;
+    od_sip_loop_enter();
+    err = start_invite(leg, invite);
+    if (err)
+        leg_free(leg);
+    else
+        sip->by_index[call.index] = leg;
+    od_sip_loop_leave();
+    return err;
+}
+
+static void leg_cancel(struct od_sip_leg *leg)
+{
+    if (leg->state == OD_SIP_CALLING)
+        leg->cancel_wanted = true;
+    else if (leg->state == OD_SIP_RINGING)
+        send_cancel(leg);
+}
+
+void od_sip_cancel(struct od_sip *sip, struct od_call_id call)
+{
+    struct od_sip_leg *leg = leg_get(sip, call);
+    if (!leg)
+        return;
+    od_sip_loop_enter();
+    leg_cancel(leg);
+    od_sip_loop_leave();
+}
+
+void od_sip_ack(struct od_sip *sip, struct od_call_id call)
+{
+    struct od_sip_leg *leg = leg_get(sip, call);
+    if (!leg || !leg->answer)
+        return;
+    od_sip_loop_enter();
+    leg->acked = true;
+    send_ack(leg, sip_object(leg->answer));
+    od_sip_loop_leave();
+}
+
+void od_sip_bye(struct od_sip *sip, struct od_call_id call)
+{
+    struct od_sip_leg *leg = leg_get(sip, call);
+    if (!leg || leg->state == OD_SIP_BYEING)
+        return;
+    od_sip_loop_enter();
+    if (leg->state == OD_SIP_ANSWERED) {
+        leg->bye = send_in_dialog(leg, sip_object(leg->answer), sip_method_bye, bye_answered);
+        leg->state = OD_SIP_BYEING;
+    } else {
+        leg_cancel(leg);
+    }
+    /* nothing that could be answered is out */
+    if (!leg->bye) {
+        if (leg->state == OD_SIP_BYEING)
+            leg_end(leg);
+        od_sip_queue(sip, OD_SIP_Q_CLEARED, call, NULL);
+    }
+    od_sip_loop_leave();
+}
+
+static void leg_drop(struct od_sip_leg *leg)
+{
+    struct od_sip *sip = leg->sip;
+    sip->by_index[leg->call.index] = NULL;
+    leg->dropped = true;
+    sip->alive--;
+    sip->lingering++;
+    switch ((enum od_sip_leg_state)leg->state) {
+    case OD_SIP_CALLING:
+    case OD_SIP_RINGING:
+        leg_cancel(leg);
+        break;
+    case OD_SIP_CANCELING:
+        break;
+    case OD_SIP_ANSWERED:
+        if (!leg->acked)
+            send_ack(leg, sip_object(leg->answer));
+        if (!leg->peer_left)
+            send_bye_and_forget(leg, sip_object(leg->answer));
+        leg_end(leg);
+        break;
+    case OD_SIP_BYEING:
+        nta_outgoing_destroy(leg->bye); /* goes on repeating it, tells nobody */
+        leg->bye = NULL;
+        leg_end(leg);
+        break;
+    case OD_SIP_ENDED:
+        leg_end(leg);
+        break;
+    }
+}
+
+void od_sip_drop(struct od_sip *sip, struct od_call_id call)
+{
+    struct od_sip_leg *leg = leg_get(sip, call);
+    if (!leg)
+        return;
+    od_sip_loop_enter();
+    leg_drop(leg);
+    od_sip_loop_leave();
+}
+
+void od_sip_legs_close(struct od_sip *sip)
+{
+    for (uint32_t i = 0; i < sip->index_size; i++) {
+        if (sip->by_index[i])
+            leg_drop(sip->by_index[i]);
+    }
+    for (uint32_t i = 0; i < sip->hash_size; i++) {
+        while (sip->by_call_id[i])
+            leg_free(sip->by_call_id[i]);
+    }
+    free(sip->by_index);
+    free(sip->by_call_id);
+    sip->by_index = NULL;
+    sip->by_call_id = NULL;
+    sip->index_size = sip->hash_size = 0;
+}
