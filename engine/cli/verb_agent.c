@@ -1,0 +1,207 @@
+/*
+ * outdial agent - what talks on a call: put a document on the server, look at those that are there.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/agent/agent_def.h"
+#include "engine/cli/client.h"
+#include "engine/cli/show.h"
+
+#define AGENTS "/outdial/v1/agents"
+
+/* The whole file, to be freed; NULL: told. */
+static char *read_document(const char *file, size_t *bytes)
+{
+    int fd = strcmp(file, "-") == 0 ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        od_cli_error("%s: %s", file, strerror(errno));
+        return NULL;
+    }
+    char *text = malloc(OD_AGENT_DOC_BYTES_MAX + 2);
+    size_t used = 0;
+    ssize_t got = 1;
+    while (text && used <= OD_AGENT_DOC_BYTES_MAX &&
+           (got = read(fd, text + used, OD_AGENT_DOC_BYTES_MAX + 1 - used)) > 0)
+        used += (size_t)got;
+    if (fd != STDIN_FILENO)
+        close(fd);
+    if (!text || got < 0 || used > OD_AGENT_DOC_BYTES_MAX) {
+        od_cli_error("%s: %s", file,
+                     !text     ? "no memory"
+                     : got < 0 ? "can't be read"
+                               : "larger than an agent may be (256 KiB)");
+        free(text);
+        return NULL;
+    }
+    text[used] = 0;
+    *bytes = used;
+    return text;
+}
+
+/* The document's name, with the mistakes told as a compiler would. */
+static bool check_document(const char *file, const char *text, size_t bytes, char *name,
+                           size_t name_bytes)
+{
+    struct od_agent_def *def;
+    struct od_agent_problem problem = {0};
+    int err = od_agent_def_parse(text, bytes, &def, &problem);
+    if (err) {
+        od_cli_error("%s: %s%sexpected %s, found %s", file, problem.pointer,
+                     *problem.pointer ? ": " : "", problem.expected, problem.found);
+        return false;
+    }
+    snprintf(name, name_bytes, "%s", def->name);
+    od_agent_def_destroy(def);
+    return true;
+}
+
+/* The uid of the agent of that name, "" when there is none. False: told. */
+static bool find_agent(struct od_client *client, const char *name, char *id, size_t id_bytes)
+{
+    char path[600], escaped[400];
+    struct od_reply reply;
+    if (!od_url_escape(name, escaped, sizeof escaped)) {
+        od_cli_error("the agent's name is too long");
+        return false;
+    }
+    snprintf(path, sizeof path, AGENTS "?name=%s", escaped);
+    bool good = od_client_call(client, "GET", path, NULL, &reply);
+    yyjson_val *first =
+        yyjson_arr_get_first(yyjson_obj_get(yyjson_doc_get_root(reply.doc), "data"));
+    snprintf(id, id_bytes, "%s", od_json_text(first, "id", ""));
+    od_reply_free(&reply);
+    return good;
+}
+
+static int put_agent(struct od_client *client, const char *text, const char *name, bool json)
+{
+    char id[64], path[100];
+    if (!find_agent(client, name, id, sizeof id))
+        return OD_EXIT_FAILED;
+    snprintf(path, sizeof path, *id ? AGENTS "/%s" : AGENTS "%s", id);
+    struct od_reply reply;
+    bool good = od_client_call(client, *id ? "PUT" : "POST", path, text, &reply);
+    if (good && json)
+        od_reply_print(&reply);
+    else if (good)
+        printf("%s\n", od_json_text(yyjson_doc_get_root(reply.doc), "id", ""));
+    if (good)
+        od_cli_note("agent %s %s", name, *id ? "replaced" : "created");
+    od_reply_free(&reply);
+    return good ? OD_EXIT_OK : OD_EXIT_FAILED;
+}
+
+static int verb_put(int argc, char **argv)
+{
+    struct od_cli_common common = {0};
+    const char *words[2];
+    char name[OD_NAME_MAX * 2];
+    size_t bytes;
+    int code = od_args_read(&(struct od_args){.verb = "agent put",
+                                              .usage = "FILE",
+                                              .examples = "examples:\n"
+                                                          "  outdial agent put reminder.json\n",
+                                              .common = &common,
+                                              .words_min = 1,
+                                              .words_max = 1,
+                                              .words = words},
+                            argc, argv);
+    if (code != OD_EXIT_NONE)
+        return code;
+    char *text = read_document(words[0], &bytes);
+    if (!text)
+        return OD_EXIT_FAILED;
+    struct od_client *client = NULL;
+    code = OD_EXIT_FAILED;
+    if (check_document(words[0], text, bytes, name, sizeof name)) {
+        code = od_client_open(&client, &common);
+        if (code == OD_EXIT_NONE)
+            code = put_agent(client, text, name, common.json);
+    }
+    od_client_close(client);
+    free(text);
+    return code;
+}
+
+static int verb_list(int argc, char **argv)
+{
+    static const struct od_column columns[] = {
+        {"ID", "id"},         {"NAME", "name"},          {"KIND", "outdial.agent.kind"},
+        {"NUMBER", "number"}, {"UPDATED", "updated_at"},
+    };
+    struct od_cli_common common = {0};
+    int code = od_args_read(&(struct od_args){.verb = "agent list",
+                                              .usage = "",
+                                              .examples = "examples:\n  outdial agent list\n",
+                                              .common = &common},
+                            argc, argv);
+    if (code != OD_EXIT_NONE)
+        return code;
+    struct od_client *client;
+    code = od_client_open(&client, &common);
+    if (code != OD_EXIT_NONE)
+        return code;
+    struct od_reply reply;
+    bool good = od_client_call(client, "GET", AGENTS "?limit=1000", NULL, &reply);
+    if (good && common.json)
+        od_reply_print(&reply);
+    else if (good)
+        od_show_table(yyjson_obj_get(yyjson_doc_get_root(reply.doc), "data"), columns,
+                      sizeof columns / sizeof *columns, "no agents yet: outdial agent put FILE");
+    od_reply_free(&reply);
+    od_client_close(client);
+    return good ? OD_EXIT_OK : OD_EXIT_FAILED;
+}
+
+static int verb_show(int argc, char **argv)
+{
+    struct od_cli_common common = {0};
+    const char *words[2];
+    int code = od_args_read(&(struct od_args){.verb = "agent show",
+                                              .usage = "NAME",
+                                              .examples = "examples:\n"
+                                                          "  outdial agent show reminder\n",
+                                              .common = &common,
+                                              .words_min = 1,
+                                              .words_max = 1,
+                                              .words = words},
+                            argc, argv);
+    if (code != OD_EXIT_NONE)
+        return code;
+    struct od_client *client;
+    code = od_client_open(&client, &common);
+    if (code != OD_EXIT_NONE)
+        return code;
+    char id[64], path[100];
+    struct od_reply reply = {0};
+    bool good = find_agent(client, words[0], id, sizeof id);
+    if (good && !*id) {
+        od_cli_error("there is no agent named '%.100s'", words[0]);
+        good = false;
+    }
+    snprintf(path, sizeof path, AGENTS "/%s", id);
+    good = good && od_client_call(client, "GET", path, NULL, &reply);
+    char *pretty = good ? yyjson_write(reply.doc, YYJSON_WRITE_PRETTY_TWO_SPACES, NULL) : NULL;
+    if (good)
+        printf("%s\n", pretty ? pretty : reply.body);
+    free(pretty);
+    od_reply_free(&reply);
+    od_client_close(client);
+    return good ? OD_EXIT_OK : OD_EXIT_FAILED;
+}
+
+int od_verb_agent(int argc, char **argv)
+{
+    static const struct od_verb verbs[] = {
+        {"put", verb_put, "FILE: create the agent of that name, or replace it"},
+        {"list", verb_list, "all agents"},
+        {"show", verb_show, "NAME: its document"},
+        {0},
+    };
+    return od_verb_run("agent", verbs, argc, argv);
+}
