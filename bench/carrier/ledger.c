@@ -137,7 +137,7 @@ void od_ledger_text(struct od_ledger *l, const char *name, struct od_text value)
     if (l->fd < 0)
         return;
     put_name(l, name);
-    put_string(l, value.at, value.at ? value.bytes : 0);
+    put_string(l, value.at ? value.at : "", value.at ? value.bytes : 0);
 }
 
 void od_ledger_word(struct od_ledger *l, const char *name, const char *value)

@@ -293,12 +293,18 @@ static void next_phase(struct od_rtp_talk *t)
     }
 }
 
+/* There is a key still to press at the caller's next pause; it goes before a spoken answer. */
+static bool key_awaits_turn(const struct od_rtp_talk *t)
+{
+    return t->plan.digits_after_turn && t->press.next == 0 && t->plan.digits[0];
+}
+
 static void advance_phase(struct od_rtp_talk *t, uint64_t now_ns)
 {
     if (t->greeting_left > 0)
         t->greeting_left--;
     if (t->phase == PHASE_LISTENING) {
-        if (t->plan.talk == OD_TALK_HELLO && caller_paused(t, now_ns)) {
+        if (t->plan.talk == OD_TALK_HELLO && !key_awaits_turn(t) && caller_paused(t, now_ns)) {
             t->turn_ms = 0;
             enter(t, PHASE_PAUSE, draw_frames(t, 200, 500));
         }

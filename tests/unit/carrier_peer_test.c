@@ -454,12 +454,11 @@ static void send_audio(struct caller *c, int fd, unsigned sequence, unsigned cha
     assert_int_equal(sendto(fd, p, sizeof p, 0, (struct sockaddr *)&a, sizeof a), sizeof p);
 }
 
-static void key_follows_the_callers_turn(void **state)
+static void press_after_turn(const char *talk)
 {
-    (void)state;
     struct caller c;
     unsigned sequence = 1;
-    start(&c, (const char *[]){"--digits", "9", "--talk", "silence", NULL});
+    start(&c, (const char *[]){"--digits", "9", "--talk", talk, NULL});
     establish(&c, "a");
     /* the callee's own packets are our clock: 20 loud frames for 20 of its, then we are silent */
     for (int frames = 0;; frames++) {
@@ -475,6 +474,13 @@ static void key_follows_the_callers_turn(void **state)
     }
     hang_up(&c, "a");
     assert_int_equal(stop(&c), 0);
+}
+
+static void key_follows_the_callers_turn(void **state)
+{
+    (void)state;
+    press_after_turn("silence");
+    press_after_turn("hello"); /* who would speak next presses instead */
 }
 
 static void audio_from_elsewhere_breaks_the_run(void **state)
