@@ -22,6 +22,9 @@
 
 const char od_sip_allow[] = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE";
 
+/* what a number or an extension is made of */
+#define NUMBER "0123456789+*#-._abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
 enum { MAX_FORWARDS = 70 }; /* RFC 3261 section 8.1.1.6 */
 
 static bool is_alnum(char c)
@@ -350,7 +353,7 @@ url_t *od_sip_uri(const struct od_sip_identity *identity, const char *to)
         }
         return uri;
     }
-    if (!*to || !add_user(&buf, to) || buf.cut)
+    if (!*to || strspn(to, NUMBER) != strlen(to) || !add_user(&buf, to) || buf.cut)
         return NULL;
     url_t uri = *identity->base;
     uri.url_user = text;

@@ -135,7 +135,7 @@ static void deadline_arm(struct od_sip *sip)
     if (!sip->deadline_first || su_timer_is_set(sip->deadline_timer))
         return;
     uint64_t now_ns = sip->clock_ns(), at_ns = sip->deadline_first->deadline_ns;
-    uint64_t wait_ms = at_ns > now_ns ? (at_ns - now_ns) / OD_NS_PER_MS + 1 : 1;
+    uint64_t wait_ms = at_ns > now_ns ? (at_ns - now_ns + OD_NS_PER_MS - 1) / OD_NS_PER_MS : 1;
     su_timer_set_interval(sip->deadline_timer, deadlines_passed, sip, (su_duration_t)wait_ms);
 }
 
