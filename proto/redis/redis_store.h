@@ -130,7 +130,7 @@ struct od_store_stats {
     uint64_t round_trips; /* all scripts and commands of the queue: turns, heartbeats, changes */
     uint64_t commands;    /* everything sent, the repo's included */
     uint64_t claimed, intents, releases, finishes; /* stored */
-    uint64_t not_ours;    /* orders refused because the call was canceled or taken over */
+    uint64_t not_ours; /* orders refused because the call was canceled or taken over */
     uint64_t reconnects;
     uint64_t reclaimed;   /* calls of dead workers put right by this process */
     uint64_t odd;         /* replies or records that broke their format */

@@ -1,0 +1,154 @@
+/*
+ * redis_inner - what the files of the store share: the store, an org in it, and who may call whom.
+ *
+ *   redis_store   life, the ports' orders, when to act          (calls sync and turn)
+ *   redis_sync    taking up service in an org; changes; the dead (ends by od_redis_org_ready)
+ *   redis_turn    one turn: orders out, verdicts and jobs in
+ *   redis_repo*   the API's requests
+ *
+ * Stages of the store: DOWN (no connection) -> CHECKING (INFO asked) -> SERVING (orgs are taken up
+ * one by one; up when all have been). Any trouble drops the connection, which leads back to DOWN.
+ */
+#ifndef PROTO_REDIS_REDIS_INNER_H
+#define PROTO_REDIS_REDIS_INNER_H
+
+#include "proto/redis/redis_cmd.h"
+#include "proto/redis/redis_conn.h"
+#include "proto/redis/redis_job.h"
+#include "proto/redis/redis_key.h"
+#include "proto/redis/redis_lane.h"
+#include "proto/redis/redis_script.h"
+#include "proto/redis/redis_store.h"
+
+#include <hiredis/hiredis.h>
+
+/* A turn's size: its script takes some 10 us per order or claim, so 512 keep it under 5 ms. */
+enum { OD_TURN_UNITS_MAX = 512, OD_TURN_BYTES_MAX = 1024 * 1024 };
+
+enum od_store_stage { OD_STORE_DOWN, OD_STORE_CHECKING, OD_STORE_SERVING, OD_STORE_CLOSING };
+
+struct od_redis_claim {
+    uint32_t lane; /* the engine's number */
+    uint32_t count;
+};
+
+struct od_redis_claims {
+    struct od_redis_claim *all;
+    size_t count, size;
+};
+
+/* An order under way: which job, which order. */
+struct od_redis_sent {
+    struct od_job_id job;
+    uint8_t order;
+};
+
+struct od_redis_org {
+    struct od_store *store;
+    char name[OD_NAME_MAX];
+    char prefix[OD_REDIS_KEY_MAX];
+    uint32_t worker; /* our number; 0: none yet, or lost */
+    bool ready;      /* taken up: turns run */
+    bool syncing;
+    struct od_redis_lane_numbers numbers;
+
+    /* what is new */
+    uint64_t agents_rev, lanes_rev;
+    bool changes_busy;
+    uint64_t stop_seq; /* of the last stop order passed on */
+    bool reap_busy;
+    uint64_t reap_at_ms;
+    struct od_uid *sweeps; /* campaigns with an unfinished cancel */
+    size_t sweep_count;
+
+    /* orders not yet sent */
+    struct od_redis_job *first, **last;
+    uint32_t listed;
+    struct od_redis_claims claims;
+
+    /* the turn under way */
+    bool turn_busy;
+    uint64_t turn_at_ms;
+    struct od_redis_sent *sent;
+    size_t sent_count, sent_size;
+    struct od_redis_claims asked;
+    uint32_t asked_total;
+};
+
+struct od_repo_call;
+
+struct od_store {
+    uv_loop_t *loop;
+    struct od_store_config config; /* its strings are not kept */
+    struct od_store_events events;
+    struct od_store_port port;
+    struct od_repo_port repo;
+    char worker[OD_NAME_MAX];
+    struct od_redis_conn *conn;
+    struct od_redis_cmd cmd; /* scratch: begin .. send */
+    uint8_t *scratch;        /* one row or order, OD_STORE_SCRATCH bytes */
+    struct od_redis_jobs jobs;
+    struct od_redis_lanes lanes;
+    struct od_redis_org **orgs;
+    uint32_t org_count, org_size, org_known; /* known: as Redis counts them */
+    enum od_store_stage stage;
+    bool up, closing;
+    char why[192];
+    uv_timer_t timer; /* the next thing that is due */
+    uv_idle_t idle;   /* something is due when this turn of the loop is over */
+    uint64_t connected_ms, orgs_at_ms, close_at_ms;
+    struct od_repo_call *deferred, **deferred_last;
+    struct od_store_stats stats;
+    uint32_t handles;
+    void (*closed)(void *ctx);
+    void *closed_ctx;
+};
+
+enum { OD_STORE_SCRATCH = OD_WIRE_JOB_MAX + OD_WIRE_ORDER_MAX + OD_WIRE_DOC_MAX };
+
+/* redis_store.c */
+
+uint64_t od_store_now_ms(const struct od_store *store); /* monotonic */
+int64_t od_store_wall_ms(void);
+void od_store_post(struct od_store *store, const struct od_event *event);
+void od_store_log(struct od_store *store, bool trouble, const char *text);
+/* Asks for a run when this turn of the loop is over. */
+void od_store_kick(struct od_store *store);
+/* False for NULL and for an error; an error that means trouble drops the connection, any other is
+ * counted and logged. */
+bool od_store_reply_ok(struct od_store *store, const char *what, const struct redisReply *reply);
+/* The org of that name, made and taken up when it is new and `make` is set. NULL: none. */
+struct od_redis_org *od_store_org(struct od_store *store, const char *name, bool make);
+bool od_redis_claims_add(struct od_redis_claims *claims, uint32_t lane, uint32_t count);
+void od_store_claim_failed(struct od_store *store, const struct od_redis_claim *claim);
+/* Lists the job for the next turn. */
+void od_redis_org_list(struct od_redis_org *org, struct od_redis_job *job);
+/* The org is taken up (or again); from redis_sync. */
+void od_redis_org_ready(struct od_redis_org *org);
+
+/* redis_sync.c */
+
+void od_redis_sync_start(struct od_redis_org *org);
+/* Fetches changes when rev says there are some. */
+void od_redis_sync_changes(struct od_redis_org *org, uint64_t rev);
+/* Looks for dead workers. */
+void od_redis_sync_reap(struct od_redis_org *org);
+/* Goes on with the next unfinished cancel, if there is one. */
+void od_redis_sync_sweep(struct od_redis_org *org);
+/* Tells of calls a script has ended: (uid, record, lane, webhook)* */
+void od_redis_tell_ended(struct od_redis_org *org, const struct redisReply *ended);
+
+/* redis_turn.c */
+
+/* Sends a turn with what there is (or none: a heartbeat). */
+void od_redis_turn_send(struct od_redis_org *org);
+/* Orders under way when the connection was lost are wanted again. */
+void od_redis_turn_undo(struct od_redis_org *org);
+
+/* redis_repo.c */
+
+void od_redis_repo_init(struct od_store *store);
+/* Answers what could not even be sent. */
+void od_redis_repo_deferred(struct od_store *store);
+
+#endif

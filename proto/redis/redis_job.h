@@ -1,0 +1,73 @@
+/*
+ * redis_job - the table of claimed calls: what the engine holds, and what it has ordered for each
+ * and is not yet stored. A job leaves the table when its release or finish is stored (or refused).
+ *
+ * Lifetime: owned by the store; all slots are taken at init. A job's texts are one allocation.
+ */
+#ifndef PROTO_REDIS_REDIS_JOB_H
+#define PROTO_REDIS_REDIS_JOB_H
+
+#include "outdial/ports.h"
+#include "proto/redis/redis_store.h"
+#include "proto/wire/wire.h"
+
+struct od_redis_org;
+
+enum { /* orders, in the order in which they reach the store */
+       OD_JOB_INTENT = 1,
+       OD_JOB_PROGRESS = 2,
+       OD_JOB_RELEASE = 4,
+       OD_JOB_FINISH = 8,
+       OD_JOB_FINAL = OD_JOB_RELEASE | OD_JOB_FINISH,
+};
+
+struct od_redis_job {
+    struct od_job pub;
+    struct od_redis_org *org;
+    uint32_t index, gen; /* gen 0: the slot is free */
+    uint32_t fence;
+    uint8_t want;  /* orders not yet sent */
+    uint8_t sent;  /* orders under way */
+    bool listed;   /* in its org's list of jobs with orders */
+    bool given_up; /* the engine has ordered release or finish: it hears RELEASED, nothing else */
+    struct od_redis_job *next;
+    uint32_t chain; /* next slot + 1 of the same hash, or of the free list */
+    void *texts;
+
+    /* arguments of the orders */
+    struct od_call_id call;
+    struct od_sip_names names;
+    uint16_t trunk;
+    int64_t intent_ms, ringing_ms, answered_ms, due_ms;
+    char why[OD_NAME_MAX];
+    struct od_outcome outcome;
+    char *result;
+    size_t result_bytes;
+};
+
+struct od_redis_jobs {
+    /* read by the owner */
+    uint32_t max, used;
+    /* private */
+    struct od_redis_job *slots;
+    uint32_t *buckets; /* slot + 1 */
+    uint32_t mask, free;
+};
+
+int od_redis_jobs_init(struct od_redis_jobs *jobs, uint32_t max);
+void od_redis_jobs_deinit(struct od_redis_jobs *jobs);
+
+/* A job for the call, findable by its uid. NULL: the table is full or memory is short. */
+struct od_redis_job *od_redis_jobs_get(struct od_redis_jobs *jobs, const struct od_uid *uid);
+void od_redis_jobs_put(struct od_redis_jobs *jobs, struct od_redis_job *job);
+
+/* NULL when there is none. */
+struct od_redis_job *od_redis_jobs_of(const struct od_redis_jobs *jobs, struct od_job_id id);
+struct od_redis_job *od_redis_jobs_find(const struct od_redis_jobs *jobs, const struct od_uid *uid);
+
+/* Copies what a record says of the job into `out`, with hook as the webhook of a call that names
+ * none. *texts holds the copies, to be freed by the caller. OD_ENOMEM. */
+int od_redis_job_fill(struct od_job *out, void **texts, const struct od_wire_call *record,
+                      struct od_text hook);
+
+#endif

@@ -1,0 +1,615 @@
+/*
+ * redis_repo - the API's requests for agents, campaigns, events and keys. Every request is one
+ * script or command; its answer is decoded in the reply's callback, straight from the reply's
+ * memory.
+ */
+#include "proto/redis/redis_repo.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "engine/base/str.h"
+#include "engine/base/uid.h"
+#include "outdial/err.h"
+#include "proto/redis/redis_event.h"
+#include "proto/redis/redis_read.h"
+
+enum { TAKE_MAX = 1000 };
+
+/* Requests */
+
+struct od_repo_call *od_repo_begin(struct od_store *store, const char *org,
+                                   enum od_repo_shape shape, union od_repo_fn fn, void *fn_ctx)
+{
+    struct od_repo_call *call = calloc(1, sizeof *call);
+    if (call == NULL) {
+        od_store_log(store, true, "out of memory: a request is lost");
+        return NULL;
+    }
+    call->store = store;
+    call->shape = shape;
+    call->fn = fn;
+    call->fn_ctx = fn_ctx;
+    if (org != NULL && od_redis_key_org_ok(org)) {
+        strcpy(call->org, org);
+        od_redis_key_prefix(call->prefix, org);
+    }
+    return call;
+}
+
+void od_repo_end(struct od_repo_call *call)
+{
+    free(call);
+}
+
+void od_repo_answer(struct od_repo_call *call, int err)
+{
+    switch (call->shape) {
+    case OD_REPO_DONE:
+        call->fn.done(call->fn_ctx, err);
+        break;
+    case OD_REPO_AGENTS:
+        call->fn.agents(call->fn_ctx, err, NULL, 0);
+        break;
+    case OD_REPO_CAMPAIGNS:
+        call->fn.campaigns(call->fn_ctx, err, NULL, 0);
+        break;
+    case OD_REPO_ADDED:
+        call->fn.added(call->fn_ctx, err, 0, NULL, 0);
+        break;
+    case OD_REPO_CALLS:
+        call->fn.calls(call->fn_ctx, err, NULL, 0, 0);
+        break;
+    case OD_REPO_EVENTS:
+        call->fn.events(call->fn_ctx, err, NULL, 0);
+        break;
+    case OD_REPO_KEY:
+        call->fn.key(call->fn_ctx, err, "", "");
+        break;
+    }
+    od_repo_end(call);
+}
+
+void od_repo_defer(struct od_repo_call *call, int err)
+{
+    struct od_store *store = call->store;
+    call->err = err;
+    call->next = NULL;
+    *store->deferred_last = call;
+    store->deferred_last = &call->next;
+    if (store->stage != OD_STORE_CLOSING)
+        od_store_kick(store);
+}
+
+void od_redis_repo_deferred(struct od_store *store)
+{
+    /* what the callbacks ask for meanwhile is for the next time */
+    struct od_repo_call *call = store->deferred;
+    store->deferred = NULL;
+    store->deferred_last = &store->deferred;
+    while (call != NULL) {
+        struct od_repo_call *next = call->next;
+        od_repo_answer(call, call->err);
+        call = next;
+    }
+}
+
+static int send_error(const struct od_repo_call *call, int err)
+{
+    return call->store->closing ? OD_ECANCELED : err;
+}
+
+void od_repo_send(struct od_repo_call *call, enum od_script script, od_redis_reply_fn fn)
+{
+    struct od_store *store = call->store;
+    int err = OD_EDOWN;
+    if (store->stage == OD_STORE_SERVING && !store->closing)
+        err = od_redis_script_send(store->conn, &store->cmd, script, fn, call);
+    if (err != 0)
+        od_repo_defer(call, send_error(call, err));
+}
+
+/* The same for a plain command. */
+static void send_command(struct od_repo_call *call, od_redis_reply_fn fn)
+{
+    struct od_store *store = call->store;
+    int err = OD_EDOWN;
+    if (store->stage == OD_STORE_SERVING && !store->closing)
+        err = od_redis_conn_send(store->conn, &store->cmd, fn, call);
+    if (err != 0)
+        od_repo_defer(call, send_error(call, err));
+}
+
+/* An error reply: either Redis is in trouble as a whole, or this one request is. */
+static int error_of(const struct od_repo_call *call, const struct redisReply *reply)
+{
+    static const char *const troubles[] = {"LOADING",     "READONLY",   "MISCONF", "OOM",
+                                           "NOAUTH",      "MASTERDOWN", "BUSY",    "NOREPLICAS",
+                                           "CLUSTERDOWN", "MOVED",      "TRYAGAIN"};
+    for (size_t i = 0; i < sizeof troubles / sizeof troubles[0]; i++) {
+        if (strncmp(reply->str, troubles[i], strlen(troubles[i])) == 0) {
+            od_redis_conn_drop(call->store->conn, reply->str);
+            return OD_EDOWN;
+        }
+    }
+    call->store->stats.odd++;
+    od_store_log(call->store, true, reply->str);
+    return OD_EPROTO;
+}
+
+static int lost(const struct od_repo_call *call)
+{
+    if (call->store->closing)
+        return OD_ECANCELED;
+    return call->writes ? OD_ETIMEOUT : OD_EDOWN;
+}
+
+int od_repo_reply(const struct od_repo_call *call, const struct redisReply *reply)
+{
+    if (reply == NULL)
+        return lost(call);
+    if (reply->type == REDIS_REPLY_ERROR)
+        return error_of(call, reply);
+    if (!od_redis_read_array(reply, 1) || reply->element[0]->type != REDIS_REPLY_INTEGER) {
+        call->store->stats.odd++;
+        return OD_EPROTO;
+    }
+    int64_t err = reply->element[0]->integer;
+    return err > 0 || err < OD_ETOOBIG ? OD_EPROTO : (int)err;
+}
+
+void od_repo_done(void *ctx, const struct redisReply *reply)
+{
+    struct od_repo_call *call = ctx;
+    od_repo_answer(call, od_repo_reply(call, reply)); /* 0 is an answer like any other here */
+}
+
+void od_repo_touch_org(struct od_repo_call *call)
+{
+    call->writes = true;
+    od_store_org(call->store, call->org, true);
+}
+
+static struct od_repo_call *begin(void *ctx, const char *org, enum od_repo_shape shape,
+                                  union od_repo_fn fn, void *fn_ctx)
+{
+    return od_repo_begin(ctx, org, shape, fn, fn_ctx);
+}
+
+/* Starts a script's command; false when the org's name is none, which finds nothing. */
+static bool script(struct od_repo_call *call, enum od_script script)
+{
+    if (call->org[0] == '\0') {
+        od_repo_defer(call, OD_ENOENT);
+        return false;
+    }
+    od_redis_script_begin(&call->store->cmd, script, call->prefix);
+    return true;
+}
+
+static void add_uid(struct od_repo_call *call, const struct od_uid *uid)
+{
+    od_redis_cmd_add(&call->store->cmd, uid->b, sizeof uid->b);
+}
+
+static void add_text(struct od_repo_call *call, struct od_text text)
+{
+    od_redis_cmd_add(&call->store->cmd, text.at, text.bytes);
+}
+
+static uint32_t page(uint32_t take)
+{
+    return take > TAKE_MAX ? TAKE_MAX : take;
+}
+
+/* Agents */
+
+static struct od_uid make_uid(void)
+{
+    uint8_t random[10];
+    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
+        memset(random, 0, sizeof random);
+    return od_uid_make(od_store_wall_ms(), random);
+}
+
+static void agent_put(void *ctx, const char *org, const struct od_agent_rec *rec,
+                      od_repo_done_fn fn, void *fn_ctx)
+{
+    struct od_repo_call *call =
+        begin(ctx, org, OD_REPO_DONE, (union od_repo_fn){.done = fn}, fn_ctx);
+    if (call == NULL)
+        return;
+    if (call->org[0] != '\0')
+        od_repo_touch_org(call);
+    if (!script(call, OD_SCRIPT_AGENT_PUT))
+        return;
+    struct od_uid uid = od_uid_none(&rec->id) ? make_uid() : rec->id;
+    add_uid(call, &uid);
+    od_redis_cmd_str(&call->store->cmd, rec->name);
+    add_text(call, rec->doc);
+    od_redis_cmd_int(&call->store->cmd, rec->created_ms);
+    od_repo_send(call, OD_SCRIPT_AGENT_PUT, od_repo_done);
+}
+
+static void agents_done(void *ctx, const struct redisReply *reply)
+{
+    struct od_repo_call *call = ctx;
+    int err = od_repo_reply(call, reply);
+    struct od_agent_rec *recs = NULL;
+    size_t count = 0;
+    if (err == 0) {
+        recs = calloc(reply->elements / 5 + 1, sizeof *recs);
+        err = recs == NULL ? OD_ENOMEM : 0;
+    }
+    if (err != 0) {
+        od_repo_answer(call, err);
+        return;
+    }
+    for (size_t i = 1; i + 5 <= reply->elements; i += 5)
+        count += od_redis_read_agent(reply, i, &recs[count]);
+    call->fn.agents(call->fn_ctx, 0, recs, count);
+    free(recs);
+    od_repo_end(call);
+}
+
+static void agent_get(void *ctx, const char *org, const struct od_uid *id, od_repo_agents_fn fn,
+                      void *fn_ctx)
+{
+    struct od_repo_call *call =
+        begin(ctx, org, OD_REPO_AGENTS, (union od_repo_fn){.agents = fn}, fn_ctx);
+    if (call == NULL || !script(call, OD_SCRIPT_AGENT_GET))
+        return;
+    od_redis_cmd_str(&call->store->cmd, "id");
+    add_uid(call, id);
+    od_repo_send(call, OD_SCRIPT_AGENT_GET, agents_done);
+}
+
+static void agent_find(void *ctx, const char *org, const char *name, od_repo_agents_fn fn,
+                       void *fn_ctx)
+{
+    struct od_repo_call *call =
+        begin(ctx, org, OD_REPO_AGENTS, (union od_repo_fn){.agents = fn}, fn_ctx);
+    if (call == NULL || !script(call, OD_SCRIPT_AGENT_GET))
+        return;
+    od_redis_cmd_str(&call->store->cmd, "name");
+    od_redis_cmd_str(&call->store->cmd, name);
+    od_repo_send(call, OD_SCRIPT_AGENT_GET, agents_done);
+}
+
+static void agent_list(void *ctx, const char *org, uint32_t skip, uint32_t take,
+                       od_repo_agents_fn fn, void *fn_ctx)
+{
+    struct od_repo_call *call =
+        begin(ctx, org, OD_REPO_AGENTS, (union od_repo_fn){.agents = fn}, fn_ctx);
+    if (call == NULL || !script(call, OD_SCRIPT_AGENT_GET))
+        return;
+    od_redis_cmd_str(&call->store->cmd, "list");
+    od_redis_cmd_int(&call->store->cmd, skip);
+    od_redis_cmd_int(&call->store->cmd, page(take));
+    od_repo_send(call, OD_SCRIPT_AGENT_GET, agents_done);
+}
+
+static void agent_delete(void *ctx, const char *org, const struct od_uid *id, od_repo_done_fn fn,
+                         void *fn_ctx)
+{
+    struct od_repo_call *call =
+        begin(ctx, org, OD_REPO_DONE, (union od_repo_fn){.done = fn}, fn_ctx);
+    if (call == NULL || !script(call, OD_SCRIPT_AGENT_DELETE))
+        return;
+    call->writes = true;
+    add_uid(call, id);
+    od_repo_send(call, OD_SCRIPT_AGENT_DELETE, od_repo_done);
+}
+
+/* Campaigns */
+
+static void campaign_create(void *ctx, const char *org, const struct od_campaign_rec *rec,
+                            od_repo_done_fn fn, void *fn_ctx)
+{
+    struct od_repo_call *call =
+        begin(ctx, org, OD_REPO_DONE, (union od_repo_fn){.done = fn}, fn_ctx);
+    if (call == NULL)
+        return;
+    if (call->org[0] != '\0')
+        od_repo_touch_org(call);
+    if (!script(call, OD_SCRIPT_CAMPAIGN_CREATE))
+        return;
+    struct od_redis_cmd *cmd = &call->store->cmd;
+    struct od_uid uid = od_uid_none(&rec->id) ? make_uid() : rec->id;
+    int64_t now = od_store_wall_ms();
+    int64_t started = rec->started_ms;
+    if (started == 0 && rec->state == OD_CAMPAIGN_RUNNING)
+        started = now;
+    add_uid(call, &uid);
+    add_uid(call, &rec->agent);
+    od_redis_cmd_str(cmd, rec->name);
+    od_redis_cmd_int(cmd, rec->state);
+    od_redis_cmd_int(cmd, rec->priority);
+    od_redis_cmd_int(cmd, rec->cps_milli);
+    od_redis_cmd_int(cmd, rec->max_calls);
+    add_text(call, rec->webhook_url);
+    od_redis_cmd_int(cmd, rec->created_ms == 0 ? now : rec->created_ms);
+    od_redis_cmd_int(cmd, started);
+    od_repo_send(call, OD_SCRIPT_CAMPAIGN_CREATE, od_repo_done);
+}
+
+static void campaigns_done(void *ctx, const struct redisReply *reply)
+{
+    struct od_repo_call *call = ctx;
+    int err = od_repo_reply(call, reply);
+    struct od_campaign_rec *recs = NULL;
+    size_t count = 0;
+    if (err == 0) {
+        recs = calloc(reply->elements / 2 + 1, sizeof *recs);
+        err = recs == NULL ? OD_ENOMEM : 0;
+    }
+    if (err != 0) {
+        od_repo_answer(call, err);
+        return;
+    }
+    for (size_t i = 1; i + 2 <= reply->elements; i += 2)
+        count += od_redis_read_campaign(reply, i, &recs[count]);
+    call->fn.campaigns(call->fn_ctx, 0, recs, count);
+    free(recs);
+    od_repo_end(call);
+}
+
+static void campaign_get(void *ctx, const char *org, const struct od_uid *id,
+                         od_repo_campaigns_fn fn, void *fn_ctx)
+{
+    struct od_repo_call *call =
+        begin(ctx, org, OD_REPO_CAMPAIGNS, (union od_repo_fn){.campaigns = fn}, fn_ctx);
+    if (call == NULL || !script(call, OD_SCRIPT_CAMPAIGN_GET))
+        return;
+    od_redis_cmd_str(&call->store->cmd, "id");
+    add_uid(call, id);
+    od_repo_send(call, OD_SCRIPT_CAMPAIGN_GET, campaigns_done);
+}
+
+static void campaign_list(void *ctx, const char *org, uint32_t skip, uint32_t take,
+                          od_repo_campaigns_fn fn, void *fn_ctx)
+{
+    struct od_repo_call *call =
+        begin(ctx, org, OD_REPO_CAMPAIGNS, (union od_repo_fn){.campaigns = fn}, fn_ctx);
+    if (call == NULL || !script(call, OD_SCRIPT_CAMPAIGN_GET))
+        return;
+    od_redis_cmd_str(&call->store->cmd, "list");
+    od_redis_cmd_int(&call->store->cmd, skip);
+    od_redis_cmd_int(&call->store->cmd, page(take));
+    od_repo_send(call, OD_SCRIPT_CAMPAIGN_GET, campaigns_done);
+}
+
+static void add_limit(struct od_repo_call *call, uint32_t value)
+{
+    if (value == UINT32_MAX)
+        od_redis_cmd_str(&call->store->cmd, "");
+    else
+        od_redis_cmd_int(&call->store->cmd, value);
+}
+
+static void campaign_limits(void *ctx, const char *org, const struct od_uid *id, uint32_t cps_milli,
+                            uint32_t max_calls, od_repo_done_fn fn, void *fn_ctx)
+{
+    struct od_repo_call *call =
+        begin(ctx, org, OD_REPO_DONE, (union od_repo_fn){.done = fn}, fn_ctx);
+    if (call == NULL || !script(call, OD_SCRIPT_CAMPAIGN_SET))
+        return;
+    call->writes = true;
+    add_uid(call, id);
+    od_redis_cmd_str(&call->store->cmd, "limits");
+    add_limit(call, cps_milli);
+    add_limit(call, max_calls);
+    od_repo_send(call, OD_SCRIPT_CAMPAIGN_SET, od_repo_done);
+}
+
+static void set_state_done(void *ctx, const struct redisReply *reply)
+{
+    struct od_repo_call *call = ctx;
+    int err = od_repo_reply(call, reply);
+    if (err == 0 && call->sweeps)
+        od_repo_sweep(call);
+    else
+        od_repo_answer(call, err);
+}
+
+static void campaign_set_state(void *ctx, const char *org, const struct od_uid *id,
+                               enum od_campaign_state state, od_repo_done_fn fn, void *fn_ctx)
+{
+    struct od_repo_call *call =
+        begin(ctx, org, OD_REPO_DONE, (union od_repo_fn){.done = fn}, fn_ctx);
+    if (call == NULL || !script(call, OD_SCRIPT_CAMPAIGN_SET))
+        return;
+    call->writes = true;
+    call->uid = *id;
+    call->sweeps = state == OD_CAMPAIGN_CANCELED;
+    add_uid(call, id);
+    od_redis_cmd_str(&call->store->cmd, "state");
+    od_redis_cmd_int(&call->store->cmd, state);
+    od_repo_send(call, OD_SCRIPT_CAMPAIGN_SET, set_state_done);
+}
+
+/* Events */
+
+static void events_done(void *ctx, const struct redisReply *reply)
+{
+    struct od_repo_call *call = ctx;
+    int err = od_repo_reply(call, reply);
+    struct od_event_rec *recs = NULL;
+    char(*bodies)[OD_REDIS_EVENT_BODY_MAX] = NULL;
+    if (err == 0) {
+        recs = calloc(reply->elements / 4 + 1, sizeof *recs);
+        bodies = malloc((reply->elements / 4 + 1) * sizeof *bodies);
+        err = recs == NULL || bodies == NULL ? OD_ENOMEM : 0;
+    }
+    if (err == 0) {
+        size_t count = 0;
+        for (size_t i = 1; i + 4 <= reply->elements; i += 4)
+            count += od_redis_event_read(reply, i, &recs[count], bodies[count]);
+        call->fn.events(call->fn_ctx, 0, recs, count);
+        od_repo_end(call);
+    } else {
+        od_repo_answer(call, err);
+    }
+    free(recs);
+    free(bodies);
+}
+
+/* A stream's id is milliseconds, or milliseconds-sequence. */
+static bool event_id_ok(const char *id)
+{
+    const char *dash = strchr(id, '-');
+    uint64_t number;
+    if (dash == NULL)
+        return od_str_u64(id, strlen(id), UINT64_MAX, &number);
+    return od_str_u64(id, (size_t)(dash - id), UINT64_MAX, &number) &&
+           od_str_u64(dash + 1, strlen(dash + 1), UINT64_MAX, &number);
+}
+
+static void events_read(void *ctx, const char *org, const char *after, uint32_t take,
+                        od_repo_events_fn fn, void *fn_ctx)
+{
+    struct od_repo_call *call =
+        begin(ctx, org, OD_REPO_EVENTS, (union od_repo_fn){.events = fn}, fn_ctx);
+    if (call == NULL || !script(call, OD_SCRIPT_EVENTS))
+        return;
+    if (after == NULL || after[0] == '\0' || !event_id_ok(after))
+        after = "0";
+    od_redis_cmd_str(&call->store->cmd, after);
+    od_redis_cmd_int(&call->store->cmd, page(take == 0 ? 1 : take));
+    od_repo_send(call, OD_SCRIPT_EVENTS, events_done);
+}
+
+static void last_done(void *ctx, const struct redisReply *reply)
+{
+    struct od_repo_call *call = ctx;
+    if (reply == NULL || reply->type == REDIS_REPLY_ERROR) {
+        od_repo_answer(call, reply == NULL ? lost(call) : error_of(call, reply));
+        return;
+    }
+    struct od_event_rec rec = {.id = "0-0", .body = {"", 0}};
+    struct od_text id = {"", 0};
+    if (od_redis_read_array(reply, 1))
+        id = od_redis_read_text(reply->element[0], 0);
+    if (id.bytes > 0)
+        od_str_copy(rec.id, sizeof rec.id, id.at, id.bytes);
+    call->fn.events(call->fn_ctx, 0, &rec, 1);
+    od_repo_end(call);
+}
+
+static void events_last(void *ctx, const char *org, od_repo_events_fn fn, void *fn_ctx)
+{
+    struct od_repo_call *call =
+        begin(ctx, org, OD_REPO_EVENTS, (union od_repo_fn){.events = fn}, fn_ctx);
+    if (call == NULL)
+        return;
+    if (call->org[0] == '\0') {
+        od_repo_defer(call, OD_ENOENT);
+        return;
+    }
+    char key[OD_REDIS_KEY_MAX];
+    od_redis_key_events(key, call->prefix);
+    struct od_redis_cmd *cmd = &call->store->cmd;
+    od_redis_cmd_begin(cmd);
+    od_redis_cmd_str(cmd, "XREVRANGE");
+    od_redis_cmd_str(cmd, key);
+    od_redis_cmd_str(cmd, "+");
+    od_redis_cmd_str(cmd, "-");
+    od_redis_cmd_str(cmd, "COUNT");
+    od_redis_cmd_str(cmd, "1");
+    send_command(call, last_done);
+}
+
+/* Keys */
+
+static void key_done(void *ctx, const struct redisReply *reply)
+{
+    struct od_repo_call *call = ctx;
+    if (reply == NULL || reply->type == REDIS_REPLY_ERROR) {
+        od_repo_answer(call, reply == NULL ? lost(call) : error_of(call, reply));
+        return;
+    }
+    /* bulk strings end with a NUL that is not counted */
+    struct od_text org = od_redis_read_text(reply, 0), scopes = od_redis_read_text(reply, 1);
+    call->fn.key(call->fn_ctx, 0, org.at, scopes.at);
+    od_repo_end(call);
+}
+
+static void key_find(void *ctx, const uint8_t hash[32], od_repo_key_fn fn, void *fn_ctx)
+{
+    struct od_repo_call *call =
+        begin(ctx, NULL, OD_REPO_KEY, (union od_repo_fn){.key = fn}, fn_ctx);
+    if (call == NULL)
+        return;
+    char key[OD_REDIS_KEY_MAX];
+    od_redis_key_api(key, hash);
+    struct od_redis_cmd *cmd = &call->store->cmd;
+    od_redis_cmd_begin(cmd);
+    od_redis_cmd_str(cmd, "HMGET");
+    od_redis_cmd_str(cmd, key);
+    od_redis_cmd_str(cmd, "org");
+    od_redis_cmd_str(cmd, "scopes");
+    send_command(call, key_done);
+}
+
+static void key_put_done(void *ctx, const struct redisReply *reply)
+{
+    struct od_repo_call *call = ctx;
+    if (reply == NULL)
+        od_repo_answer(call, lost(call));
+    else
+        od_repo_answer(call, reply->type == REDIS_REPLY_ERROR ? error_of(call, reply) : 0);
+}
+
+static void key_put(void *ctx, const uint8_t hash[32], const char *org, const char *scopes,
+                    od_repo_done_fn fn, void *fn_ctx)
+{
+    struct od_repo_call *call =
+        begin(ctx, org, OD_REPO_DONE, (union od_repo_fn){.done = fn}, fn_ctx);
+    if (call == NULL)
+        return;
+    bool revoke = org[0] == '\0';
+    if (call->org[0] == '\0' && !revoke) {
+        od_repo_defer(call, OD_EINVAL);
+        return;
+    }
+    call->writes = true;
+    if (!revoke)
+        od_repo_touch_org(call);
+    char key[OD_REDIS_KEY_MAX];
+    od_redis_key_api(key, hash);
+    struct od_redis_cmd *cmd = &call->store->cmd;
+    od_redis_cmd_begin(cmd);
+    od_redis_cmd_str(cmd, revoke ? "DEL" : "HSET");
+    od_redis_cmd_str(cmd, key);
+    if (!revoke) {
+        od_redis_cmd_str(cmd, "org");
+        od_redis_cmd_str(cmd, org);
+        od_redis_cmd_str(cmd, "scopes");
+        od_redis_cmd_str(cmd, scopes);
+    }
+    send_command(call, key_put_done);
+}
+
+void od_redis_repo_init(struct od_store *store)
+{
+    store->deferred_last = &store->deferred;
+    store->repo = (struct od_repo_port){
+        .ctx = store,
+        .agent_put = agent_put,
+        .agent_get = agent_get,
+        .agent_find = agent_find,
+        .agent_list = agent_list,
+        .agent_delete = agent_delete,
+        .campaign_create = campaign_create,
+        .campaign_get = campaign_get,
+        .campaign_list = campaign_list,
+        .campaign_limits = campaign_limits,
+        .campaign_set_state = campaign_set_state,
+        .events_read = events_read,
+        .events_last = events_last,
+        .key_find = key_find,
+        .key_put = key_put,
+    };
+    od_repo_calls_init(&store->repo);
+}

@@ -1,0 +1,78 @@
+/*
+ * redis_repo - a request of the API under way: what its answer is made into and who gets it.
+ * Shared by redis_repo.c (agents, campaigns, events, keys) and redis_repo_calls.c (calls).
+ */
+#ifndef PROTO_REDIS_REDIS_REPO_H
+#define PROTO_REDIS_REDIS_REPO_H
+
+#include "proto/redis/redis_inner.h"
+
+/* What the callback's arguments are. */
+enum od_repo_shape {
+    OD_REPO_DONE,
+    OD_REPO_AGENTS,
+    OD_REPO_CAMPAIGNS,
+    OD_REPO_ADDED,
+    OD_REPO_CALLS,
+    OD_REPO_EVENTS,
+    OD_REPO_KEY,
+};
+
+union od_repo_fn {
+    od_repo_done_fn done;
+    od_repo_agents_fn agents;
+    od_repo_campaigns_fn campaigns;
+    od_repo_added_fn added;
+    od_repo_calls_fn calls;
+    od_repo_events_fn events;
+    od_repo_key_fn key;
+};
+
+struct od_repo_call {
+    struct od_store *store;
+    enum od_repo_shape shape;
+    union od_repo_fn fn;
+    void *fn_ctx;
+    char org[OD_NAME_MAX], prefix[OD_REDIS_KEY_MAX];
+    bool writes;       /* a lost reply leaves the effect unknown */
+    bool sweeps;       /* a cancel goes on with the contacts */
+    struct od_uid uid; /* sweeps: the campaign; a list: the campaign, or none */
+    int phase, cause;  /* a list's filters, -1: any */
+    uint32_t take;     /* a list's page */
+    size_t batch;      /* calls_add: how many were given */
+    int err;           /* deferred: what to say */
+    struct od_repo_call *next;
+};
+
+/* A new request. NULL when memory is short: the callback can then never fire, which is the one
+ * promise broken; it is logged. */
+struct od_repo_call *od_repo_begin(struct od_store *store, const char *org,
+                                   enum od_repo_shape shape, union od_repo_fn fn, void *fn_ctx);
+
+/* Sends what stands in store->cmd; answers from the loop with an error when that can't be done. */
+void od_repo_send(struct od_repo_call *call, enum od_script script, od_redis_reply_fn fn);
+
+/* Answers with an error, later, from the loop. */
+void od_repo_defer(struct od_repo_call *call, int err);
+
+/* Answers now (from a reply) with an error, or with 0 where that is all there is to say, and ends
+ * the request. */
+void od_repo_answer(struct od_repo_call *call, int err);
+
+/* 0 when the reply is a script's success ({ 0, ... }); otherwise the error to answer with. */
+int od_repo_reply(const struct od_repo_call *call, const struct redisReply *reply);
+
+/* Ends the request: its answer was given. */
+void od_repo_end(struct od_repo_call *call);
+
+/* The script answers with nothing but an error number. */
+void od_repo_done(void *ctx, const struct redisReply *reply);
+
+/* The org as this process serves it (made when new); the request writes something in it. */
+void od_repo_touch_org(struct od_repo_call *call);
+
+/* redis_repo_calls.c */
+void od_repo_calls_init(struct od_repo_port *repo);
+void od_repo_sweep(struct od_repo_call *call);
+
+#endif

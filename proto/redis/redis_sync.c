@@ -1,0 +1,342 @@
+/*
+ * redis_sync - taking up service in an org. The first time (and after a lost lease) a worker gets
+ * a number; after a lost connection it finds the claims whose reply never came and gives them
+ * back. Then the dead are put right, then agents and lanes are read, and only then turns run:
+ * nothing is claimed before what was left behind is in order.
+ *
+ *   hello ------------\
+ *   held -> give back -+-> reap* -> changes* -> ready
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/uid.h"
+#include "outdial/err.h"
+#include "proto/redis/redis_inner.h"
+#include "proto/redis/redis_read.h"
+#include "proto/wire/wire.h"
+
+static void reap_send(struct od_redis_org *org, uint32_t lease_ms);
+static void changes_send(struct od_redis_org *org);
+
+/* The step could not be done: a lost connection starts all over again by itself, anything else
+ * is made one. */
+static void sync_failed(struct od_redis_org *org, const char *why)
+{
+    org->syncing = false;
+    od_redis_conn_drop(org->store->conn, why);
+}
+
+static bool script_send(struct od_redis_org *org, enum od_script script, od_redis_reply_fn fn)
+{
+    struct od_store *store = org->store;
+    store->stats.round_trips++;
+    if (od_redis_script_send(store->conn, &store->cmd, script, fn, org) == 0)
+        return true;
+    sync_failed(org, "a command could not be sent");
+    return false;
+}
+
+/* Hello */
+
+static void hello_done(void *ctx, const struct redisReply *reply)
+{
+    struct od_redis_org *org = ctx;
+    struct od_store *store = org->store;
+    if (!od_store_reply_ok(store, "hello", reply)) {
+        org->syncing = false;
+        return;
+    }
+    int64_t number = od_redis_read_int(reply, 0);
+    if (number <= 0 || number > UINT32_MAX) {
+        sync_failed(org, "a greeting broke its format");
+        return;
+    }
+    org->worker = (uint32_t)number;
+    org->stop_seq = 0;
+    size_t sweeps = reply->elements - 1;
+    struct od_uid *all = realloc(org->sweeps, (sweeps + 1) * sizeof *all);
+    if (all != NULL) {
+        org->sweeps = all;
+        org->sweep_count = 0;
+        for (size_t i = 1; i <= sweeps; i++)
+            if (od_redis_read_uid(reply, i, &all[org->sweep_count]))
+                org->sweep_count++;
+    }
+    reap_send(org, 0);
+}
+
+static void hello_send(struct od_redis_org *org)
+{
+    od_redis_script_begin(&org->store->cmd, OD_SCRIPT_HELLO, org->prefix);
+    od_redis_cmd_str(&org->store->cmd, org->store->worker);
+    script_send(org, OD_SCRIPT_HELLO, hello_done);
+}
+
+/* Held: the claims whose reply was lost */
+
+static void give_back_done(void *ctx, const struct redisReply *reply)
+{
+    struct od_redis_org *org = ctx;
+    if (!od_store_reply_ok(org->store, "give back", reply) || !od_redis_read_array(reply, 3)) {
+        org->syncing = false;
+        return;
+    }
+    org->store->stats.reclaimed += (uint64_t)od_redis_read_int(reply, 1);
+    od_redis_tell_ended(org, reply->element[2]);
+    reap_send(org, 0);
+}
+
+static void held_done(void *ctx, const struct redisReply *reply)
+{
+    struct od_redis_org *org = ctx;
+    struct od_store *store = org->store;
+    if (!od_store_reply_ok(store, "held", reply) || !od_redis_read_array(reply, 0)) {
+        org->syncing = false;
+        return;
+    }
+    /* all in one script: jobs_max bounds what we can have asked for */
+    od_redis_script_begin(&store->cmd, OD_SCRIPT_REAP, org->prefix);
+    od_redis_cmd_int(&store->cmd, 0);
+    od_redis_cmd_int(&store->cmd, org->worker);
+    size_t lost = 0;
+    for (size_t i = 0; i < reply->elements; i++) {
+        struct od_uid uid;
+        if (!od_redis_read_uid(reply, i, &uid) || od_redis_jobs_find(&store->jobs, &uid) != NULL)
+            continue;
+        od_redis_cmd_add(&store->cmd, uid.b, sizeof uid.b);
+        lost++;
+    }
+    if (lost == 0)
+        reap_send(org, 0);
+    else
+        script_send(org, OD_SCRIPT_REAP, give_back_done);
+}
+
+static void held_send(struct od_redis_org *org)
+{
+    struct od_store *store = org->store;
+    char key[OD_REDIS_KEY_MAX];
+    od_redis_key_held(key, org->prefix, org->worker);
+    od_redis_cmd_begin(&store->cmd);
+    od_redis_cmd_str(&store->cmd, "SMEMBERS");
+    od_redis_cmd_str(&store->cmd, key);
+    store->stats.round_trips++;
+    if (od_redis_conn_send(store->conn, &store->cmd, held_done, org) != 0)
+        sync_failed(org, "a command could not be sent");
+}
+
+void od_redis_sync_start(struct od_redis_org *org)
+{
+    if (org->syncing)
+        return;
+    org->syncing = true;
+    if (org->worker == 0)
+        hello_send(org);
+    else
+        held_send(org);
+}
+
+/* The dead */
+
+static void reap_done(void *ctx, const struct redisReply *reply)
+{
+    struct od_redis_org *org = ctx;
+    struct od_store *store = org->store;
+    org->reap_busy = false;
+    if (!od_store_reply_ok(store, "reap", reply) || !od_redis_read_array(reply, 3)) {
+        org->syncing = false;
+        return;
+    }
+    store->stats.reclaimed += (uint64_t)od_redis_read_int(reply, 1);
+    od_redis_tell_ended(org, reply->element[2]);
+    if (od_redis_read_int(reply, 0) > 0)
+        reap_send(org, 0); /* the one we found is marked dead by now */
+    else if (org->syncing)
+        changes_send(org);
+}
+
+static void reap_send(struct od_redis_org *org, uint32_t lease_ms)
+{
+    od_redis_script_begin(&org->store->cmd, OD_SCRIPT_REAP, org->prefix);
+    od_redis_cmd_int(&org->store->cmd, lease_ms);
+    od_redis_cmd_str(&org->store->cmd, "");
+    org->reap_busy = script_send(org, OD_SCRIPT_REAP, reap_done);
+}
+
+void od_redis_sync_reap(struct od_redis_org *org)
+{
+    if (!org->reap_busy)
+        reap_send(org, org->store->config.lease_ms);
+}
+
+/* Unfinished cancels */
+
+static void sweep_done(void *ctx, const struct redisReply *reply)
+{
+    struct od_redis_org *org = ctx;
+    if (!od_store_reply_ok(org->store, "sweep", reply) || !od_redis_read_array(reply, 3))
+        return;
+    od_redis_tell_ended(org, reply->element[2]);
+    if (od_redis_read_int(reply, 1) == 0 && org->sweep_count > 0)
+        org->sweep_count--;
+    od_redis_sync_sweep(org);
+}
+
+void od_redis_sync_sweep(struct od_redis_org *org)
+{
+    if (org->sweep_count == 0)
+        return;
+    od_redis_script_begin(&org->store->cmd, OD_SCRIPT_SWEEP, org->prefix);
+    od_redis_cmd_add(&org->store->cmd, org->sweeps[org->sweep_count - 1].b, 16);
+    script_send(org, OD_SCRIPT_SWEEP, sweep_done);
+}
+
+/* Changes */
+
+static void tell_agents(struct od_redis_org *org, const struct redisReply *agents)
+{
+    struct od_store *store = org->store;
+    if (store->events.agent == NULL || !od_redis_read_array(agents, 0))
+        return;
+    for (size_t i = 0; i + 5 <= agents->elements; i += 5) {
+        struct od_agent_rec rec;
+        if (!od_redis_read_agent(agents, i, &rec)) {
+            store->stats.odd++;
+            continue;
+        }
+        bool deleted = agents->element[i + 1]->type != REDIS_REPLY_STRING;
+        store->events.agent(store->events.ctx, org->name, &rec, deleted);
+    }
+}
+
+/* True when it says something new. */
+static bool update_lane(struct od_redis_lane *lane, const struct od_lane_info *info,
+                        struct od_text def, struct od_text hook)
+{
+    lane->info.waiting = info->waiting;
+    if (lane->hook_bytes != hook.bytes ||
+        (hook.bytes > 0 && memcmp(lane->hook, hook.at, hook.bytes) != 0)) {
+        char *text = malloc(hook.bytes + 1);
+        if (text != NULL) {
+            memcpy(text, hook.at, hook.bytes);
+            free(lane->hook);
+            lane->hook = text;
+            lane->hook_bytes = hook.bytes;
+        }
+    }
+    if (lane->told && memcmp(lane->def, def.at, OD_LANE_DEF_BYTES) == 0)
+        return false;
+    memcpy(lane->def, def.at, OD_LANE_DEF_BYTES);
+    uint32_t number = lane->info.lane;
+    lane->info = *info;
+    lane->info.lane = number;
+    lane->told = true;
+    return true;
+}
+
+static void tell_lane(struct od_redis_org *org, const struct redisReply *lanes, size_t at)
+{
+    struct od_store *store = org->store;
+    struct od_lane_info info = {0};
+    int64_t number = od_redis_read_int(lanes, at), waiting = od_redis_read_int(lanes, at + 2);
+    struct od_text def = od_redis_read_text(lanes, at + 1);
+    if (number <= 0 || number > OD_LANE_NUMBER_MAX || !od_redis_lane_def(def, &info)) {
+        store->stats.odd++;
+        return;
+    }
+    info.waiting = waiting < 0 ? 0 : (uint64_t)waiting;
+    memcpy(info.org, org->name, sizeof info.org);
+    if (info.waiting == 0 &&
+        od_redis_lane_find(&store->lanes, &org->numbers, (uint32_t)number) == NULL)
+        return; /* of no interest until work comes, which is a change */
+    struct od_redis_lane *lane = od_redis_lane_get(&store->lanes, &org->numbers, (uint32_t)number);
+    if (lane == NULL) {
+        store->stats.odd++;
+        od_store_log(store, true, "too many lanes");
+        return;
+    }
+    lane->org = org;
+    if (update_lane(lane, &info, def, od_redis_read_text(lanes, at + 3)) &&
+        store->events.lane != NULL)
+        store->events.lane(store->events.ctx, &lane->info);
+    if (info.waiting == 0)
+        return;
+    struct od_event event = {.kind = OD_EV_LANE_READY};
+    event.u.lane.lane = lane->info.lane;
+    event.u.lane.waiting = info.waiting > UINT32_MAX ? UINT32_MAX : (uint32_t)info.waiting;
+    od_store_post(store, &event);
+}
+
+static void changes_done(void *ctx, const struct redisReply *reply)
+{
+    struct od_redis_org *org = ctx;
+    org->changes_busy = false;
+    if (!od_store_reply_ok(org->store, "changes", reply) || !od_redis_read_array(reply, 5)) {
+        org->syncing = false;
+        return;
+    }
+    tell_agents(org, reply->element[3]);
+    const struct redisReply *lanes = reply->element[4];
+    if (od_redis_read_array(lanes, 0))
+        for (size_t i = 0; i + 4 <= lanes->elements; i += 4)
+            tell_lane(org, lanes, i);
+    org->agents_rev = (uint64_t)od_redis_read_int(reply, 0);
+    org->lanes_rev = (uint64_t)od_redis_read_int(reply, 1);
+    if (od_redis_read_int(reply, 2) > 0)
+        changes_send(org);
+    else if (org->syncing)
+        od_redis_org_ready(org);
+}
+
+static void changes_send(struct od_redis_org *org)
+{
+    od_redis_script_begin(&org->store->cmd, OD_SCRIPT_CHANGES, org->prefix);
+    od_redis_cmd_int(&org->store->cmd, (int64_t)org->agents_rev);
+    od_redis_cmd_int(&org->store->cmd, (int64_t)org->lanes_rev);
+    org->changes_busy = script_send(org, OD_SCRIPT_CHANGES, changes_done);
+}
+
+void od_redis_sync_changes(struct od_redis_org *org, uint64_t rev)
+{
+    uint64_t seen = org->agents_rev > org->lanes_rev ? org->agents_rev : org->lanes_rev;
+    if (rev < seen) /* this Redis has forgotten something: read all of it again */
+        org->agents_rev = org->lanes_rev = 0;
+    if (rev != seen && !org->changes_busy && org->ready)
+        changes_send(org);
+}
+
+/* Ends */
+
+void od_redis_tell_ended(struct od_redis_org *org, const struct redisReply *ended)
+{
+    struct od_store *store = org->store;
+    if (store->events.ended == NULL || !od_redis_read_array(ended, 4))
+        return;
+    for (size_t i = 0; i + 4 <= ended->elements; i += 4) {
+        struct od_job job = {.lane = UINT32_MAX};
+        struct od_lane_info lane = {0};
+        struct od_wire_call record;
+        struct od_outcome outcome;
+        struct od_text bytes = od_redis_read_text(ended, i + 1);
+        void *texts;
+        if (!od_redis_read_uid(ended, i, &job.uid) ||
+            od_wire_call_get(bytes.at, bytes.bytes, &record) != 0 ||
+            od_redis_job_fill(&job, &texts, &record, od_redis_read_text(ended, i + 3)) != 0) {
+            store->stats.odd++;
+            continue;
+        }
+        if (od_redis_lane_def(od_redis_read_text(ended, i + 2), &lane)) {
+            job.agent = lane.agent;
+            job.campaign = lane.campaign;
+            job.priority = lane.priority;
+        }
+        memcpy(job.org, org->name, sizeof job.org);
+        if (record.state.attempts > 0)
+            job.attempt = record.state.attempts;
+        od_redis_read_outcome(&record, &outcome);
+        store->events.ended(store->events.ctx, &job, &outcome,
+                            record.result.at == NULL ? (struct od_text){"", 0} : record.result);
+        free(texts);
+    }
+}

@@ -1,0 +1,244 @@
+-- Comes first in every script: the names of the keys, the layout of a call's record, and the one
+-- way in which calls wait, are held and end. Scripts decide everything that must be decided once;
+-- their replies are plain arrays that begin with 0 or a negative error number (outdial/err.h).
+
+local P = KEYS[1] -- "od:{org}:", which also names the cluster slot
+local call, pack, unpack_ = redis.call, struct.pack, struct.unpack
+
+local REV = P .. 'rev' -- counts changes of agents and lanes
+local CHANGED_AGENTS, CHANGED_LANES = P .. 'cha', P .. 'chl' -- member by rev of its last change
+local CALL, QUEUE, HELD, STOPS = P .. 'c:', P .. 'q:', P .. 'held:', P .. 'stops:'
+local LATER, DEADLINES, WHY = P .. 'later', P .. 'deadlines', P .. 'why'
+local LANES, LANE_OF = P .. 'lanes', P .. 'laneof'
+local WORKERS, WORKER_IDS = P .. 'workers', P .. 'wids'
+local AGENTS, AGENT, AGENT_NAMES = P .. 'agents', P .. 'ag:', P .. 'agn'
+local CAMPAIGNS, CAMPAIGN, CONTACTS, NUMBERS = P .. 'cps', P .. 'cp:', P .. 'cl:', P .. 'nums:'
+local SWEEPS, EVENTS, SEQ = P .. 'sweeps', P .. 'ev', P .. 'seq'
+
+local EINVAL, ENOENT, EEXIST, ECONFLICT = -1, -3, -4, -5
+
+-- The state at the head of a call's record (proto/wire/wire.h, struct od_wire_state).
+local STATE, STATE_BYTES, VERSION = '>BBBBHHI4I4I4I4I6I6I6I6I6', 54, 1
+local PHASE, CAUSE, FLAGS, TRIES, SIP, FENCE, WORKER, LANE = 2, 3, 4, 5, 6, 7, 8, 9
+local DUE, DIALED, RANG, ANSWERED, OVER = 11, 12, 13, 14, 15
+local WAITING, QUEUED, DIALING, RINGING, TALKING, ENDED = 1, 2, 4, 5, 6, 7 -- enum od_call_phase
+local COMPLETED, CANCELED, DEADLINE, UNKNOWN = 1, 12, 13, 14               -- enum od_cause
+local HAS_DEADLINE, TO_FRONT, HAS_WHY = 1, 2, 4
+
+local NO_CAMPAIGN = string.rep('\0', 16)
+
+local function now_ms()
+    local t = call('TIME')
+    return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+local NOW = now_ms()
+
+-- A record that is missing or is none of ours (another version, another type) gives nil: what one
+-- broken value could do must not stop a whole turn.
+local function state_of(record)
+    if type(record) ~= 'string' or #record < STATE_BYTES or record:byte(1) ~= VERSION then
+        return nil
+    end
+    return { unpack_(STATE, record) }
+end
+
+local function state(uid)
+    return state_of(redis.pcall('GETRANGE', CALL .. uid, 0, STATE_BYTES - 1))
+end
+
+local function keep(uid, s)
+    call('SETRANGE', CALL .. uid, 0, pack(STATE, unpack(s, 1, 15)))
+end
+
+-- Sums go to Redis once per script, in settle().
+local sums, lanes_seen, fronts = {}, {}, {}
+
+-- { agent, campaign, priority, cps_milli, max_calls, open }; open: 0 closed, 1 open, 2 canceled
+local LANE_DEF = '>c16c16i4I4I4B'
+local function lane_def(lane)
+    local def = lanes_seen[lane]
+    if def == nil then
+        local text = call('HGET', LANES, lane)
+        def = text and #text == 45 and { unpack_(LANE_DEF, text) } or false
+        if def then
+            def.text = text
+        end
+        lanes_seen[lane] = def
+    end
+    return def
+end
+
+local function count(lane, field, by)
+    local def = lane_def(lane)
+    if def and def[2] ~= NO_CAMPAIGN then
+        local of = sums[def[2]]
+        if not of then
+            of = {}
+            sums[def[2]] = of
+        end
+        of[field] = (of[field] or 0) + by
+    end
+end
+
+local function changed(key, member)
+    call('ZADD', key, call('INCR', REV), member)
+end
+
+-- Whoever serves a lane learns that an empty one has work by its change.
+local function push(how, lane, uids)
+    local depth = call(how, QUEUE .. lane, unpack(uids))
+    if depth == #uids then
+        changed(CHANGED_LANES, lane)
+    end
+end
+
+local function settle()
+    for lane, uids in pairs(fronts) do
+        local back = {}
+        for i = #uids, 1, -1 do
+            back[#back + 1] = uids[i]
+        end
+        push('LPUSH', lane, back) -- the first given back is the first in the lane again
+    end
+    for campaign, fields in pairs(sums) do
+        for field, by in pairs(fields) do
+            if by ~= 0 then
+                call('HINCRBY', CAMPAIGN .. campaign, field, by)
+            end
+        end
+    end
+    fronts, sums = {}, {}
+end
+
+-- Events are kept small; their JSON is made when they are read (redis_event.c).
+local EV_QUEUED, EV_RINGING, EV_ANSWERED, EV_ENDED = 1, 2, 3, 4
+local EV_CREATED, EV_STARTED, EV_PAUSED, EV_RESUMED, EV_CANCELED, EV_IMPORTED = 10, 11, 12, 13, 14, 15
+local function emit(kind, uid, cause, sip, ms, more)
+    call('XADD', EVENTS, 'MAXLEN', '~', 20000, '*', 'b',
+        pack('>BBHI6c16', kind, cause, sip, ms, uid) .. (more or ''))
+end
+
+-- Moves a call out of whatever it waits in. `s` is written by the caller.
+local function unwait(uid, s)
+    if s[PHASE] == WAITING then
+        call('ZREM', LATER, uid)
+    end
+    if s[FLAGS] >= HAS_WHY then
+        call('HDEL', WHY, uid)
+        s[FLAGS] = s[FLAGS] - HAS_WHY
+    end
+end
+
+-- The one way in which a call ends: its counters move, its one terminal event is written.
+local function end_call(uid, s, cause, ms)
+    unwait(uid, s)
+    if s[FLAGS] % 2 == HAS_DEADLINE then
+        call('ZREM', DEADLINES, uid)
+        s[FLAGS] = s[FLAGS] - HAS_DEADLINE
+    end
+    count(s[LANE], s[WORKER] == 0 and 'waiting' or 'active', -1)
+    count(s[LANE], 'ended', 1)
+    count(s[LANE], 'e' .. cause, 1)
+    s[PHASE], s[CAUSE], s[OVER] = ENDED, cause, ms
+    emit(EV_ENDED, uid, cause, s[SIP], ms)
+end
+
+-- What the process that runs this script is told about calls it ended without holding them.
+local ended = {}
+local function tell_ended(uid)
+    local record = call('GET', CALL .. uid)
+    local def = lane_def(state_of(record)[LANE])
+    ended[#ended + 1] = uid
+    ended[#ended + 1] = record
+    ended[#ended + 1] = def and def.text or ''
+    ended[#ended + 1] = def and def[2] ~= NO_CAMPAIGN and
+        call('HGET', CAMPAIGN .. def[2], 'hook') or ''
+end
+
+-- Ends a call that nobody dials: a waiting one, or one whose holder has written no intent (it
+-- learns of it by a stop order, and its intent would be refused).
+local function end_undialed(uid, s, cause)
+    local holder = s[WORKER]
+    end_call(uid, s, cause, NOW)
+    if holder ~= 0 then
+        call('SREM', HELD .. holder, uid)
+        call('ZADD', STOPS .. holder, call('INCR', SEQ), uid .. 'c')
+        s[WORKER] = 0
+    end
+    keep(uid, s)
+    tell_ended(uid)
+end
+
+-- Puts a held call back: at the front of its lane, or to wait until due. In a canceled campaign
+-- nothing goes back.
+local function give_back(uid, s, due, why)
+    local def = lane_def(s[LANE])
+    if not def or def[6] == 2 then
+        end_undialed(uid, s, CANCELED)
+        return
+    end
+    count(s[LANE], 'active', -1)
+    count(s[LANE], 'waiting', 1)
+    s[WORKER] = 0
+    if s[FLAGS] % 4 < TO_FRONT then
+        s[FLAGS] = s[FLAGS] + TO_FRONT
+    end
+    if why ~= '' then
+        call('HSET', WHY, uid, why)
+        if s[FLAGS] < HAS_WHY then
+            s[FLAGS] = s[FLAGS] + HAS_WHY
+        end
+    end
+    if due > NOW then
+        s[PHASE], s[DUE] = WAITING, due
+        call('ZADD', LATER, due, uid)
+    else
+        s[PHASE], s[DUE] = QUEUED, 0
+        local front = fronts[s[LANE]]
+        if not front then
+            front = {}
+            fronts[s[LANE]] = front
+        end
+        front[#front + 1] = uid
+    end
+    keep(uid, s)
+end
+
+-- A dead worker's call, or one whose claim's reply was lost.
+local function reclaim(uid, worker)
+    local s = state(uid)
+    if not s or s[WORKER] ~= worker or s[PHASE] == ENDED then
+        return 0
+    end
+    if s[PHASE] < DIALING then
+        give_back(uid, s, 0, '')
+    else
+        end_call(uid, s, UNKNOWN, NOW)
+        s[WORKER] = 0
+        keep(uid, s)
+        tell_ended(uid)
+    end
+    return 1
+end
+
+-- The lane of (agent, campaign or none, priority), made when there is none.
+local function lane_for(agent, campaign, priority, cps, max, open)
+    local name = pack('>c16c16i4', agent, campaign, priority)
+    local lane = call('HGET', LANE_OF, name)
+    if not lane then
+        lane = call('HINCRBY', LANE_OF, 'n', 1)
+        call('HSET', LANE_OF, name, lane)
+        call('HSET', LANES, lane, pack(LANE_DEF, agent, campaign, priority, cps, max, open))
+    end
+    return tonumber(lane)
+end
+
+-- A stored call as the API's reader wants it: uid, record, lane, why it waits.
+local function view(out, uid, record)
+    local s = state_of(record)
+    local def = s and lane_def(s[LANE])
+    out[#out + 1] = uid
+    out[#out + 1] = record
+    out[#out + 1] = def and def.text or ''
+    out[#out + 1] = s and s[FLAGS] >= HAS_WHY and call('HGET', WHY, uid) or ''
+end

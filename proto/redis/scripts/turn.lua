@@ -1,0 +1,166 @@
+-- One turn of one worker in one org: stores its orders, lets due calls in and late ones out, and
+-- hands it new calls. All of it or nothing: it begins with the lease.
+--
+-- ARGV: worker, last stop order seen, lanes asked, (lane, how many)*, order*
+-- reply: { rev, verdicts, { { left, (uid, record)* }* }, { (order, number)* }, ended }, or
+--        { rev } when the lease is lost
+local worker, seen, asked = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
+local held = HELD .. worker
+
+local lease = tonumber(call('ZSCORE', WORKERS, worker) or '0')
+local rev = tonumber(call('GET', REV) or '0')
+if lease == 0 then
+    return { rev } -- another worker has taken what was held
+end
+if NOW - lease >= 1000 then -- renewing each time would only wear the disk
+    call('ZADD', WORKERS, NOW, worker)
+end
+
+-- Orders. Each may come twice (its reply was lost), so each finds its own effect acceptable.
+local verdicts, dropped, now_held = {}, {}, {}
+
+local function intent(op, uid, s)
+    local tries, ms, at = unpack_('>HI6', op, 22)
+    if s[PHASE] == DIALING and s[TRIES] == tries then
+        return '1'
+    end
+    if s[PHASE] >= DIALING then
+        return '0'
+    end
+    s[PHASE], s[TRIES], s[DIALED] = DIALING, tries, ms
+    keep(uid, s)
+    call('APPEND', CALL .. uid, op:sub(at))
+    return '1'
+end
+
+local function note_progress(uid, s, rang, answered)
+    if rang > 0 and s[RANG] == 0 then
+        s[RANG] = rang
+        emit(EV_RINGING, uid, 0, 0, rang)
+    end
+    if answered > 0 and s[ANSWERED] == 0 then
+        s[ANSWERED] = answered
+        emit(EV_ANSWERED, uid, 0, 0, answered)
+    end
+end
+
+local function progress(op, uid, s)
+    if s[PHASE] < DIALING or s[PHASE] == ENDED then
+        return '0'
+    end
+    local rang, answered = unpack_('>I6I6', op, 22)
+    note_progress(uid, s, rang, answered)
+    s[PHASE] = s[ANSWERED] > 0 and TALKING or s[RANG] > 0 and RINGING or s[PHASE]
+    keep(uid, s)
+    return '1'
+end
+
+local function release(op, uid, s)
+    if s[PHASE] == ENDED then
+        return '0'
+    end
+    local due = unpack_('>I6', op, 22)
+    dropped[#dropped + 1] = uid
+    give_back(uid, s, due, op:sub(28))
+    return '1'
+end
+
+local function finish(op, uid, s)
+    if s[PHASE] == ENDED then
+        return '1'
+    end
+    local cause, sip, dialed, rang, answered, over, at = unpack_('>BHI6I6I6I6', op, 22)
+    note_progress(uid, s, rang, answered)
+    s[SIP], s[DIALED] = sip, dialed
+    dropped[#dropped + 1] = uid
+    end_call(uid, s, cause, over)
+    keep(uid, s)
+    call('APPEND', CALL .. uid, op:sub(at))
+    return '1'
+end
+
+local does = { I = intent, P = progress, L = release, F = finish }
+for i = 4 + 2 * asked, #ARGV do
+    local op = ARGV[i]
+    local uid, fence = unpack_('>c16I4', op, 2)
+    local s = state(uid)
+    if s and s[WORKER] == worker and s[FENCE] == fence then
+        verdicts[#verdicts + 1] = does[op:sub(1, 1)](op, uid, s)
+    else
+        verdicts[#verdicts + 1] = '0'
+    end
+end
+if #dropped > 0 then
+    call('SREM', held, unpack(dropped))
+end
+
+-- Calls whose time has come, and those whose time is over; a bounded number each turn.
+for _, uid in ipairs(call('ZRANGEBYSCORE', LATER, 0, NOW, 'LIMIT', 0, 64)) do
+    call('ZREM', LATER, uid)
+    local s = state(uid)
+    if s and s[PHASE] == WAITING and s[WORKER] == 0 then
+        s[PHASE], s[DUE] = QUEUED, 0
+        push(s[FLAGS] % 4 >= TO_FRONT and 'LPUSH' or 'RPUSH', s[LANE], { uid })
+        keep(uid, s)
+    end
+end
+for _, uid in ipairs(call('ZRANGEBYSCORE', DEADLINES, 0, NOW, 'LIMIT', 0, 64)) do
+    local s = state(uid)
+    if s and s[PHASE] < DIALING and s[WORKER] ~= 0 then
+        call('ZADD', DEADLINES, NOW + 5000, uid) -- its holder ends it, or gives it back
+    else
+        call('ZREM', DEADLINES, uid)
+        if s and s[PHASE] < DIALING then
+            end_undialed(uid, s, DEADLINE)
+        end
+    end
+end
+settle()
+
+-- Claims. Ended calls that still stand in a lane are stepped over; the reply's size is bounded.
+local claims, bytes = {}, 0
+for i = 1, asked do
+    local lane, want = tonumber(ARGV[2 + 2 * i]), tonumber(ARGV[3 + 2 * i])
+    local queue, def, got, n = QUEUE .. lane, lane_def(lane), { 0 }, 0
+    local pops = 0
+    while def and def[6] == 1 and n < want and bytes < 1000000 and pops < 32 do
+        local uids = call('LPOP', queue, math.min(want - n, 64))
+        pops = pops + 1
+        if not uids then
+            break
+        end
+        for _, uid in ipairs(uids) do
+            local record = redis.pcall('GET', CALL .. uid)
+            local s = state_of(record)
+            if s and s[WORKER] == 0 and s[PHASE] == QUEUED then
+                unwait(uid, s)
+                s[WORKER], s[FENCE] = worker, s[FENCE] + 1
+                if s[FLAGS] % 4 >= TO_FRONT then
+                    s[FLAGS] = s[FLAGS] - TO_FRONT
+                end
+                keep(uid, s)
+                n = n + 1
+                bytes = bytes + #record
+                got[2 * n], got[2 * n + 1] = uid, record
+                now_held[#now_held + 1] = uid
+            end
+        end
+    end
+    got[1] = def and call('LLEN', queue) or 0
+    if n > 0 then
+        count(lane, 'waiting', -n)
+        count(lane, 'active', n)
+    end
+    claims[i] = got
+end
+if #now_held > 0 then
+    call('SADD', held, unpack(now_held))
+end
+settle()
+
+local stops = {}
+if call('EXISTS', STOPS .. worker) == 1 then
+    call('ZREMRANGEBYSCORE', STOPS .. worker, '-inf', seen)
+    stops = call('ZRANGEBYSCORE', STOPS .. worker, '-inf', '+inf', 'WITHSCORES', 'LIMIT', 0, 200)
+end
+return { tonumber(call('GET', REV) or '0'), table.concat(verdicts), claims, stops, ended }
