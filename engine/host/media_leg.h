@@ -1,0 +1,69 @@
+/*
+ * media_leg - one call's RTP in both directions. It holds the leased socket, who may be heard, the
+ * negotiated payload types and the stream's clock; at each tick it reads what came, plays 20 ms out
+ * of the jitter buffer to its owner and asks the owner for the 20 ms to send. Time is an argument;
+ * it reads no clock.
+ *
+ * Lifetime: embedded in its owner, open() to close(); the pool must outlive it.
+ */
+#ifndef ENGINE_HOST_MEDIA_LEG_H
+#define ENGINE_HOST_MEDIA_LEG_H
+
+#include "engine/media/clock.h"
+#include "engine/media/dtmf.h"
+#include "engine/media/jitter.h"
+#include "outdial/types.h"
+#include "proto/rtp/rtp_pool.h"
+#include "proto/rtp/rtp_source.h"
+#include "proto/sip/sip_sdp.h"
+
+enum { OD_CODEC_PCMU = 0, OD_CODEC_PCMA = 8, OD_CODEC_CN = 13 }; /* RFC 3551 section 6 */
+
+/* Called from tick(), on the loop's thread. They must not close the leg. */
+struct od_media_leg_events {
+    void *ctx;
+    void (*frame)(void *ctx, uint64_t now_ns, uint8_t ulaw[OD_FRAME_BYTES]); /* fill it: goes out */
+    void (*digit)(void *ctx, uint64_t now_ns, char digit);
+    /* 20 ms of the callee, as far as it could be had. May be NULL. */
+    void (*heard)(void *ctx, const uint8_t ulaw[OD_FRAME_BYTES], enum od_jitter_frame what);
+};
+
+struct od_media_leg {
+    /* read by the owner */
+    struct od_rtp_socket *socket; /* NULL: not open */
+    struct od_rtp_stats received;
+    uint64_t sent, wrong_source, not_rtp, digits;
+    uint64_t given_up; /* frames whose time had passed */
+    uint64_t heard_ns; /* when the last RTP of the peer was read; at first, since when it is due */
+    bool hears;        /* the peer should be sending */
+    bool sends;        /* the peer wants to hear us */
+
+    /* private */
+    struct od_rtp_pool *pool;
+    struct od_rtp_latch latch;
+    struct od_clock clock;
+    bool started;
+    uint8_t codec, dtmf_type; /* payload types; dtmf_type 0: none */
+    bool marker;              /* the next packet begins a talk spurt */
+    uint16_t seq;
+    uint32_t ts, ssrc;
+    struct od_dtmf dtmf;
+    struct od_jitter jitter;
+};
+
+/* Leases a socket. OD_EBUSY: none is free. OD_EIO: no randomness from the system. */
+int od_media_leg_open(struct od_media_leg *leg, struct od_rtp_pool *pool, uint64_t now_ns);
+void od_media_leg_close(struct od_media_leg *leg, uint64_t now_ns); /* a closed leg is fine */
+
+/* What the peer's session description says, also again during the call (hold, another address).
+ * OD_ENOENT: no common codec, the stream was refused, or its address can't be sent to. */
+int od_media_leg_describe(struct od_media_leg *leg, const struct od_sdp *sdp, bool any_source,
+                          uint64_t now_ns);
+
+/* Frames flow from the first slot of the phase on. Before it, tick() only listens. */
+void od_media_leg_start(struct od_media_leg *leg, uint64_t now_ns, uint32_t phase);
+
+void od_media_leg_tick(struct od_media_leg *leg, uint64_t now_ns,
+                       const struct od_media_leg_events *events);
+
+#endif

@@ -1,0 +1,35 @@
+/*
+ * synth - one run of the speech synthesiser as a child process: text in by its standard input, a
+ * WAV out by its standard output. No shell, a deadline, and a bound on what it may say.
+ *
+ * Lifetime: od_synth_start() makes it; it frees itself after `done` has fired, which happens
+ * exactly once and never from inside start(). kill() hastens that.
+ */
+#ifndef ENGINE_HOST_SYNTH_H
+#define ENGINE_HOST_SYNTH_H
+
+#include <uv.h>
+
+#include "outdial/types.h"
+
+struct od_synth;
+
+struct od_synth_job {
+    const char *program; /* "espeak-ng" */
+    const char *voice;
+    const char *text; /* copied */
+    size_t bytes;
+    uint32_t timeout_ms;
+};
+
+/* err 0: wav (borrowed) is what it said; else `why` is a line for people: OD_ENOENT: no such
+ * program; OD_ETIMEOUT; OD_ETOOBIG; OD_ECANCELED: killed; OD_EIO: anything else. Last sign of the
+ * synth. */
+typedef void (*od_synth_fn)(void *ctx, int err, const uint8_t *wav, size_t bytes, const char *why);
+
+/* OD_ENOMEM: fn never fires. */
+int od_synth_start(struct od_synth **out, uv_loop_t *loop, const struct od_synth_job *job,
+                   od_synth_fn fn, void *ctx);
+void od_synth_kill(struct od_synth *synth);
+
+#endif

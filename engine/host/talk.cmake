@@ -1,0 +1,15 @@
+# The talking half of the host: media sessions, speech, the media clock. A target of its own, so that
+# its tests need no more than it does.
+if(TARGET od_talk)
+    return()
+endif()
+pkg_check_modules(SPEEXDSP REQUIRED IMPORTED_TARGET speexdsp)
+
+if(NOT TARGET od_log)
+    od_ring(od_log engine/host SOURCES log.c LIBS od_base)
+endif()
+
+od_ring(od_talk engine/host
+    SOURCES clip.c media_clock.c media_leg.c speech.c speech_disk.c synth.c talk.c
+    LIBS od_agent od_media od_rtp od_sip od_log od_base PkgConfig::UV PkgConfig::SPEEXDSP
+        PkgConfig::CRYPTO)

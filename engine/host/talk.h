@@ -1,0 +1,94 @@
+/*
+ * talk - what happens on a call besides its signalling: the session of one call's media and agent.
+ * It leases the RTP socket that an INVITE offers, follows the answer, runs the agent's script on
+ * the callee's ear, hears keys, and reports what came of it as events. It decides nothing about the
+ * call: the engine orders start and stop through the talk port.
+ *
+ * A session is named by the engine's call id and begins with whatever names it first, offer() or
+ * the port's prepare(); it ends when drop() and, if it was ever prepared or started, stop() have
+ * come, in either order. Agent definitions are used from offer() to drop() only, so an owner who
+ * holds them for the life of the leg holds them long enough.
+ *
+ * Lifetime: owned by the host until close()'s callback. All on the loop's thread. Events may be
+ * posted from inside any function here (posting runs nothing).
+ */
+#ifndef ENGINE_HOST_TALK_H
+#define ENGINE_HOST_TALK_H
+
+#include <uv.h>
+
+#include "engine/agent/agent_def.h"
+#include "outdial/event.h"
+#include "outdial/ports.h"
+#include "proto/sip/sip_sdp.h"
+
+struct od_job;
+struct od_talk;
+
+struct od_talk_config {
+    uv_loop_t *loop;
+    const char *rtp_ports;   /* "20000-39999" */
+    const char *rtp_address; /* numeric, to bind; NULL or "": every IPv4 address */
+    const char *data_dir;    /* speech/ and audio/ are made in it */
+    struct od_addr
+        advertise;          /* the address in offers; family 0: rtp_address, or the machine's own */
+    uint32_t sessions_max;  /* call indices are below this */
+    bool any_source;        /* hear RTP from other addresses than the negotiated one */
+    uint32_t silent_ms_max; /* no RTP for so long ends the call; 0: 30,000; UINT32_MAX: never */
+    const char *synthesiser; /* NULL: "espeak-ng" */
+};
+
+struct od_talk_events {
+    void *ctx;
+    /* AGENT_DONE, AGENT_FAILED, MEDIA_FAILED, HOOK_DONE */
+    void (*post)(void *ctx, const struct od_event *event);
+    /* NULL: gone. Borrowed while the function that asked runs. */
+    const struct od_job *(*job)(void *ctx, struct od_job_id job);
+    /* NULL: it has none. Must live until od_talk_drop() for this call. */
+    const struct od_agent_def *(*agent)(void *ctx, struct od_call_id call,
+                                        const struct od_job *job);
+    /* What the agent brought, from inside stop(). */
+    void (*result)(void *ctx, struct od_job_id job, const char *json, size_t bytes);
+    /* 20 ms of a callee's voice (160 bytes of mu-law) as it is played. NULL: not wanted. */
+    void (*heard)(void *ctx, struct od_call_id call, const uint8_t *ulaw);
+};
+
+struct od_talk_stats {
+    uint32_t sessions, talking;
+    uint64_t sent, received, lost, late, wrong_source; /* packets */
+    uint64_t given_up; /* frames not sent because the host was more than 60 ms late */
+    uint64_t digits;   /* keys pressed */
+    uint64_t spoken_from_memory, spoken_from_disk, synthesised, speech_failed;
+};
+
+/* OD_EINVAL, OD_EBUSY, OD_EIO, OD_ENOMEM, with one line for the operator in `why`. */
+int od_talk_open(struct od_talk **out, const struct od_talk_config *config,
+                 const struct od_talk_events *events, char *why, size_t why_bytes);
+/* Ends all sessions without a word; fn fires when the last handle is closed. */
+void od_talk_close(struct od_talk *talk, void (*fn)(void *ctx), void *ctx);
+
+/* prepare, start, stop, hook of outdial/ports.h. Lives as long as the talk. */
+const struct od_talk_port *od_talk_port(struct od_talk *talk);
+
+/* Leases a socket for the call (the same again when it has one); `local` is for the SDP. OD_EBUSY:
+ * no port is free; OD_EINVAL: index beyond sessions_max; OD_ENOMEM, OD_EIO. */
+int od_talk_offer(struct od_talk *talk, struct od_call_id call, struct od_addr *local);
+
+/* The SDP of a 2xx, or of a change during the call (hold and resume are honoured). OD_ENOENT: no
+ * common codec or no usable address; also when the call has no session. */
+int od_talk_answer(struct od_talk *talk, struct od_call_id call, const struct od_sdp *answer);
+
+/* The SDP of an 18x: the callee's side is received, nothing is sent. What can't be used is ignored.
+ */
+void od_talk_early(struct od_talk *talk, struct od_call_id call, const struct od_sdp *sdp);
+
+/* The leg is over: the socket goes back, the agent's definition is not used any more. */
+void od_talk_drop(struct od_talk *talk, struct od_call_id call);
+
+/* False with a line for the operator when this agent can't be run on this machine. */
+bool od_talk_able(const struct od_talk *talk, const struct od_agent_def *def, char *why,
+                  size_t why_bytes);
+
+void od_talk_stats(const struct od_talk *talk, struct od_talk_stats *out);
+
+#endif
