@@ -2,13 +2,13 @@
  * callee: see callee.h. Every change of the telephone goes through ring(), answer(), refuse(),
  * hang_up() or phone_down(); every end of a transaction through settle().
  */
-#include "bench/carrier/callee.h"
+#include "bench/carrier/callee_facts.h"
+#include "bench/carrier/callee_wire.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char allow[] = "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS\r\n";
 /* A caller's last packets are still under way when its BYE overtakes them. */
 static const uint64_t rtp_close_ns = 500000000;
 /* RFC 3261 13.3.1.1: a proxy's timer C must see a provisional response every minute. */
@@ -40,86 +40,7 @@ static void rearm(struct od_callee *c)
     od_carrier_arm(c->node, c);
 }
 
-/* ---- ledger ------------------------------------------------------------------------------------
- */
-
-static struct od_ledger *begin_fact(struct od_callee *c, const char *fact, struct od_carrier_now at)
-{
-    struct od_ledger *l = &c->node->ledger;
-    od_ledger_begin(l, fact, at);
-    od_ledger_number(l, "call", c->serial);
-    od_ledger_text(l, "call_id", c->call_id);
-    return l;
-}
-
-static void write_invite(struct od_callee *c, const struct od_sip_text *m,
-                         const struct od_carrier_arrival *a, bool again, bool double_dial)
-{
-    char source[OD_CARRIER_ADDR_TEXT];
-    od_carrier_addr_text(&a->source, source);
-    struct od_ledger *l = begin_fact(c, "invite", a->at);
-    od_ledger_text(l, "from", m->from);
-    od_ledger_text(l, "to", m->to);
-    od_ledger_text(l, "branch", m->branch);
-    od_ledger_number(l, "cseq", m->cseq);
-    od_ledger_word(l, "number", c->number);
-    od_ledger_word(l, "source", source);
-    od_ledger_bool(l, "retransmission", again);
-    od_ledger_number(l, "attempt", c->attempt);
-    od_ledger_word(l, "plan", c->attempt ? od_plan_kind_name(c->plan.kind) : "refused");
-    od_ledger_bool(l, "double_dial", double_dial);
-    od_ledger_end(l);
-}
-
-static void write_bye(struct od_callee *c, const char *who, bool again, struct od_carrier_now at)
-{
-    struct od_ledger *l = begin_fact(c, "bye", at);
-    od_ledger_word(l, "who", who);
-    od_ledger_bool(l, "retransmission", again);
-    od_ledger_end(l);
-}
-
-static void write_end(struct od_callee *c, bool off_hook)
-{
-    uint64_t ring_end_ns = c->answer_ns ? c->answer_ns : c->end_ns;
-    struct od_ledger *l = begin_fact(c, "end", c->node->now);
-    od_ledger_word(l, "number", c->number);
-    od_ledger_word(l, "outcome", od_outcome_name(c->outcome));
-    od_ledger_number(l, "code", (uint64_t)c->invite.status);
-    od_ledger_number(l, "ring_ms", c->ring_ns ? (ring_end_ns - c->ring_ns) / ms_ns : 0);
-    od_ledger_number(l, "talk_ms", c->answer_ns ? (c->end_ns - c->answer_ns) / ms_ns : 0);
-    od_ledger_bool(l, "acked", c->acked_ever);
-    od_ledger_bool(l, "cancelled", c->cancelled);
-    od_ledger_word(l, "hung_up_by",
-                   c->bye_from_caller   ? "caller"
-                   : c->bye_from_callee ? "callee"
-                                        : "nobody");
-    od_ledger_bool(l, "off_hook_at_end", off_hook);
-    od_ledger_end(l);
-}
-
-static void write_rtp(struct od_callee *c)
-{
-    const struct od_rtp_facts *f = od_rtp_talk_facts(c->talk);
-    struct od_ledger *l = begin_fact(c, "rtp", c->node->now);
-    od_ledger_number(l, "packets_in", f->packets_in);
-    od_ledger_number(l, "packets_out", f->packets_out);
-    od_ledger_number(l, "lost", f->lost);
-    od_ledger_tenths(l, "jitter_ms", f->jitter_ms);
-    od_ledger_number(l, "speech_ms", f->speech_ms);
-    od_ledger_number(l, "longest_silence_ms", f->longest_silence_ms);
-    od_ledger_number(l, "before_answer", f->before_answer);
-    od_ledger_number(l, "after_bye", f->after_bye);
-    od_ledger_number(l, "wrong_place", f->wrong_place);
-    od_ledger_number(l, "malformed", f->malformed);
-    od_ledger_number(l, "events_in", f->events_in);
-    od_ledger_word(l, "digits_sent", f->digits_sent);
-    od_ledger_word(l, "talk", od_plan_talk_name(c->plan.talk));
-    od_ledger_end(l);
-}
-
-/* ---- media -------------------------------------------------------------------------------------
- */
+/* ---- media ---- */
 
 static void close_media(struct od_callee *c)
 {
@@ -132,7 +53,7 @@ static void close_media(struct od_callee *c)
     tally->rtp_lost += f->lost;
     tally->rtp_wrong_place += f->wrong_place;
     tally->rtp_after_bye += f->after_bye;
-    write_rtp(c);
+    od_callee_write_rtp(c);
     od_rtp_talk_close(c->talk);
     c->talk = NULL;
     clear_timer(c, OD_CALLEE_TIMER_TALK);
@@ -182,52 +103,13 @@ static void tick_media(struct od_callee *c)
         set_timer(c, OD_CALLEE_TIMER_TALK, od_rtp_talk_tick(c->talk, c->node->now.mono_ns));
 }
 
-/* ---- responses and requests --------------------------------------------------------------------
- */
-
-static void put_head(struct od_callee *c, struct od_sip_out *out)
-{
-    int status = c->invite.status;
-    od_sip_out_format(out, "SIP/2.0 %d %s\r\n", status, c->invite.reason);
-    od_sip_out_text(out, c->invite.echo);
-    if (status > 100 && status < 300) {
-        od_sip_out_text(out, c->invite.routes);
-        od_sip_out_format(out, "Contact: <sip:callee@%s>\r\n", c->node->contact_host);
-        od_sip_out_word(out, allow);
-    }
-    if (status == 503 && c->attempt == 0 && c->node->setup.profile.retry_after_s)
-        od_sip_out_format(out, "Retry-After: %u\r\n",
-                          (unsigned)c->node->setup.profile.retry_after_s);
-    if (status == 415)
-        od_sip_out_word(out, "Accept: application/sdp\r\n");
-}
-
-/* Sends the response that invite.status says, for the first time or again. */
-static void send_response(struct od_callee *c, bool again)
-{
-    struct od_sip_out *out = od_carrier_compose(c->node);
-    put_head(c, out);
-    if (c->invite.sdp && (c->invite.status == 183 || c->invite.status == 200)) {
-        od_sip_out_format(out, "Content-Type: application/sdp\r\nContent-Length: %zu\r\n\r\n",
-                          c->invite.sdp_bytes);
-        od_sip_out_bytes(out, c->invite.sdp, c->invite.sdp_bytes);
-    } else {
-        od_sip_out_word(out, "Content-Length: 0\r\n\r\n");
-    }
-    od_carrier_send(c->node, &c->invite.reply_to);
-    c->node->tally.responses_out++;
-    struct od_ledger *l = begin_fact(c, "response", c->node->now);
-    od_ledger_number(l, "code", (uint64_t)c->invite.status);
-    od_ledger_word(l, "method", "INVITE");
-    od_ledger_bool(l, "retransmission", again);
-    od_ledger_end(l);
-}
+/* ---- transactions ---- */
 
 static void respond(struct od_callee *c, int status, const char *reason)
 {
     c->invite.status = status;
     c->invite.reason = reason ? reason : od_sip_text_reason(status);
-    send_response(c, false);
+    od_callee_send_response(c, false);
 }
 
 /* The transaction now repeats itself until it is answered. */
@@ -245,50 +127,7 @@ static void end_retransmission(struct od_callee *c)
     clear_timer(c, OD_CALLEE_TIMER_GIVE_UP);
 }
 
-/* Where a request inside the dialog goes (12.2.1.1): first route, else remote target, else back. */
-static struct od_carrier_addr next_hop(const struct od_callee *c)
-{
-    struct od_text uri = c->target, rest, first;
-    const char *colon = c->routes.bytes ? memchr(c->routes.at, ':', c->routes.bytes) : NULL;
-    if (colon) {
-        rest = (struct od_text){colon + 1, (size_t)(c->routes.at + c->routes.bytes - colon - 1)};
-        if (od_sip_text_next_element(&rest, &first))
-            od_sip_text_addr_uri(first, &uri);
-    }
-    struct od_text host;
-    uint16_t port;
-    struct od_carrier_addr hop;
-    if (!od_sip_text_uri_host(uri, &host, &port) ||
-        !od_carrier_addr_host(&hop, host.at, host.bytes, port ? port : 5060) ||
-        hop.u.any.sa_family != c->source.u.any.sa_family)
-        return c->source;
-    return hop;
-}
-
-static void send_bye(struct od_callee *c, bool again)
-{
-    struct od_sip_out *out = od_carrier_compose(c->node);
-    od_sip_out_word(out, "BYE ");
-    od_sip_out_text(out, c->target);
-    od_sip_out_format(out, " SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bK%s;rport\r\n",
-                      c->node->contact_host, c->tag);
-    od_sip_out_word(out, "Max-Forwards: 70\r\n");
-    od_sip_out_text(out, c->routes);
-    od_sip_out_word(out, "From: ");
-    od_sip_out_text(out, c->to);
-    od_sip_out_format(out, ";tag=%s\r\nTo: ", c->tag);
-    od_sip_out_text(out, c->from);
-    od_sip_out_word(out, "\r\nCall-ID: ");
-    od_sip_out_text(out, c->call_id);
-    od_sip_out_word(out, "\r\nCSeq: 1 BYE\r\nContent-Length: 0\r\n\r\n");
-    struct od_carrier_addr hop = next_hop(c);
-    od_carrier_send(c->node, &hop);
-    c->node->tally.byes_out += !again;
-    write_bye(c, "callee", again, c->node->now);
-}
-
-/* ---- the telephone -----------------------------------------------------------------------------
- */
+/* ---- the telephone ---- */
 
 static void settle(struct od_callee *c)
 {
@@ -327,7 +166,7 @@ static void phone_down(struct od_callee *c, enum od_outcome outcome, bool off_ho
         od_rtp_talk_hang_up(c->talk, c->end_ns);
         set_timer(c, OD_CALLEE_TIMER_RTP_CLOSE, c->end_ns + rtp_close_ns);
     }
-    write_end(c, off_hook);
+    od_callee_write_end(c, off_hook);
 }
 
 static void refuse(struct od_callee *c, int status, const char *reason, enum od_outcome outcome)
@@ -385,7 +224,7 @@ static void hang_up(struct od_callee *c, bool off_hook)
 {
     c->bye_from_callee = true;
     c->state = OD_CALLEE_CLOSING;
-    send_bye(c, false);
+    od_callee_send_bye(c, false);
     begin_retransmission(c);
     phone_down(c, OD_OUTCOME_ANSWERED, off_hook);
 }
@@ -421,76 +260,7 @@ static void next_step(struct od_callee *c)
     }
 }
 
-/* ---- birth -------------------------------------------------------------------------------------
- */
-
-/* Where responses to a request go (18.2.2, RFC 3581 4): its source; without rport, sent-by's port.
- */
-static struct od_carrier_addr reply_address(const struct od_sip_text *m,
-                                            const struct od_carrier_arrival *a)
-{
-    struct od_carrier_addr to = a->source;
-    if (!m->rport_end)
-        od_carrier_addr_set_port(&to, m->via_port ? m->via_port : 5060);
-    return to;
-}
-
-static bool keep_invite(struct od_callee *c, const struct od_sip_text *m,
-                        const struct od_carrier_arrival *a, struct od_callee_invite *invite)
-{
-    struct od_sip_out out = {.at = c->node->scratch, .room = sizeof c->node->scratch};
-    od_sip_text_echo(m, a->source_text, c->tag, &out);
-    size_t echo = out.used;
-    od_sip_text_routes(m, "Record-Route", &out);
-    size_t routes = out.used;
-    od_sip_out_text(&out, m->body);
-    *invite = (struct od_callee_invite){.text = out.full ? NULL : malloc(out.used)};
-    if (!invite->text)
-        return false;
-    memcpy(invite->text, out.at, out.used);
-    invite->echo = (struct od_text){invite->text, echo};
-    invite->routes = (struct od_text){invite->text + echo, routes - echo};
-    invite->body = (struct od_text){invite->text + routes, out.used - routes};
-    invite->key = od_carrier_transaction_key(c->node, m);
-    invite->cseq = m->cseq;
-    invite->reply_to = reply_address(m, a);
-    return true;
-}
-
-static bool keep_dialog(struct od_callee *c, const struct od_sip_text *m,
-                        const struct od_carrier_arrival *a)
-{
-    struct od_sip_out out = {.at = c->node->scratch, .room = sizeof c->node->scratch};
-    struct od_text target;
-    size_t ends[4];
-    od_sip_out_text(&out, m->call_id);
-    ends[0] = out.used;
-    od_sip_out_text(&out, m->from);
-    ends[1] = out.used;
-    od_sip_out_text(&out, m->to);
-    ends[2] = out.used;
-    if (od_sip_text_addr_uri(m->contact, &target)) {
-        od_sip_out_text(&out, target);
-    } else {
-        char source[OD_CARRIER_ADDR_TEXT];
-        od_carrier_addr_text(&a->source, source);
-        od_sip_out_format(&out, "sip:%s", source);
-    }
-    ends[3] = out.used;
-    od_sip_text_routes(m, "Route", &out);
-    c->dialog = out.full ? NULL : malloc(out.used);
-    if (!c->dialog)
-        return false;
-    memcpy(c->dialog, out.at, out.used);
-    c->call_id = (struct od_text){c->dialog, ends[0]};
-    c->from = (struct od_text){c->dialog + ends[0], ends[1] - ends[0]};
-    c->to = (struct od_text){c->dialog + ends[1], ends[2] - ends[1]};
-    c->target = (struct od_text){c->dialog + ends[2], ends[3] - ends[2]};
-    c->routes = (struct od_text){c->dialog + ends[3], out.used - ends[3]};
-    c->call_id_hash = od_carrier_hash(c->node, m->call_id);
-    c->from_tag_hash = od_carrier_hash(c->node, m->from_tag);
-    return true;
-}
+/* ---- birth ---- */
 
 /* Enters the call in the book of numbers. True: it is a double dial. */
 static bool enter_book(struct od_callee *c)
@@ -533,7 +303,7 @@ bool od_callee_init(struct od_callee *c, struct od_carrier_node *node, const str
     uint64_t noise = od_keyed_hash(node->secret, &c->serial, sizeof c->serial);
     snprintf(c->tag, sizeof c->tag, "%x.%x.%08x", c->index, c->generation,
              (unsigned)(uint32_t)noise);
-    if (!keep_invite(c, m, a, &c->invite) || !keep_dialog(c, m, a)) {
+    if (!od_callee_keep_invite(c, m, a, &c->invite) || !od_callee_keep_dialog(c, m, a)) {
         od_callee_deinit(c);
         return false;
     }
@@ -552,7 +322,7 @@ bool od_callee_init(struct od_callee *c, struct od_carrier_node *node, const str
         double_dial = enter_book(c);
         od_population_draw(&node->setup.profile, c->number, c->attempt, &c->plan);
     }
-    write_invite(c, m, a, false, double_dial);
+    od_callee_write_invite(c, m, a, false, double_dial);
     if (refusal.status)
         refuse(c, refusal.status, refusal.reason, OD_OUTCOME_REFUSED);
     else
@@ -571,22 +341,21 @@ void od_callee_deinit(struct od_callee *c)
     c->invite.text = c->invite.sdp = c->dialog = NULL;
 }
 
-/* ---- messages ----------------------------------------------------------------------------------
- */
+/* ---- messages ---- */
 
 void od_callee_invite_again(struct od_callee *c, const struct od_sip_text *m,
                             const struct od_carrier_arrival *a)
 {
-    write_invite(c, m, a, true, false);
+    od_callee_write_invite(c, m, a, true, false);
     /* RFC 6026 7.1: once acknowledged, retransmissions are absorbed */
     if (c->state != OD_CALLEE_SILENT && c->invite.status && !c->invite.acked)
-        send_response(c, true);
+        od_callee_send_response(c, true);
 }
 
 void od_callee_reinvite(struct od_callee *c, const struct od_sip_text *m,
                         const struct od_carrier_arrival *a)
 {
-    write_invite(c, m, a, false, false);
+    od_callee_write_invite(c, m, a, false, false);
     struct od_sdp_text offer;
     int status = 0;
     struct od_callee_invite next = {0};
@@ -598,7 +367,7 @@ void od_callee_reinvite(struct od_callee *c, const struct od_sip_text *m,
         status = 500; /* 12.2.2: out of order */
     else if (m->body.bytes > 0 && !od_sdp_text_parse(&offer, m->body))
         status = 488;
-    else if (!keep_invite(c, m, a, &next))
+    else if (!od_callee_keep_invite(c, m, a, &next))
         status = 513;
     if (status) {
         od_carrier_reply(c->node, m, a, (struct od_carrier_reply){status, NULL, c->tag, ""});
@@ -617,7 +386,7 @@ void od_callee_reinvite(struct od_callee *c, const struct od_sip_text *m,
 void od_callee_ack(struct od_callee *c, const struct od_sip_text *m,
                    const struct od_carrier_arrival *a)
 {
-    struct od_ledger *l = begin_fact(c, "ack", a->at);
+    struct od_ledger *l = od_callee_begin_fact(c, "ack", a->at);
     od_ledger_number(l, "cseq", m->cseq);
     od_ledger_number(l, "code", (uint64_t)c->invite.status);
     od_ledger_end(l);
@@ -649,7 +418,7 @@ void od_callee_ack(struct od_callee *c, const struct od_sip_text *m,
 void od_callee_cancel(struct od_callee *c, const struct od_sip_text *m,
                       const struct od_carrier_arrival *a)
 {
-    struct od_ledger *l = begin_fact(c, "cancel", a->at);
+    struct od_ledger *l = od_callee_begin_fact(c, "cancel", a->at);
     od_ledger_bool(l, "matched", true);
     od_ledger_bool(l, "in_time", c->state == OD_CALLEE_PROCEEDING || c->state == OD_CALLEE_SILENT);
     od_ledger_end(l);
@@ -673,7 +442,7 @@ void od_callee_bye(struct od_callee *c, const struct od_sip_text *m,
 {
     bool again = c->bye_from_caller && m->cseq == c->cseq_in;
     bool known = c->state == OD_CALLEE_PROCEEDING || c->answer_ns != 0;
-    write_bye(c, "caller", again, a->at);
+    od_callee_write_bye(c, "caller", again, a->at);
     int status = !known || c->state == OD_CALLEE_SILENT ? 481
                  : m->cseq < c->cseq_in                 ? 500 /* 12.2.2: out of order */
                                                         : 200;
@@ -701,16 +470,15 @@ void od_callee_response(struct od_callee *c, const struct od_sip_text *m)
     rearm(c);
 }
 
-/* ---- timers ------------------------------------------------------------------------------------
- */
+/* ---- timers ---- */
 
 static void retransmit(struct od_callee *c)
 {
     uint64_t most = c->node->setup.profile.t2_ms * ms_ns;
     if (c->bye_from_callee)
-        send_bye(c, true);
+        od_callee_send_bye(c, true);
     else
-        send_response(c, true);
+        od_callee_send_response(c, true);
     c->backoff_ns = c->backoff_ns * 2 < most ? c->backoff_ns * 2 : most;
     set_timer(c, OD_CALLEE_TIMER_RETRANSMIT, c->node->now.mono_ns + c->backoff_ns);
 }
@@ -744,7 +512,7 @@ static void fire(struct od_callee *c, enum od_callee_timer timer)
         next_step(c);
         break;
     case OD_CALLEE_TIMER_REFRESH:
-        send_response(c, true);
+        od_callee_send_response(c, true);
         set_timer(c, OD_CALLEE_TIMER_REFRESH, c->node->now.mono_ns + refresh_ns);
         break;
     case OD_CALLEE_TIMER_RETRANSMIT:

@@ -3,8 +3,8 @@
  * the readable audio sockets are handled, what was composed is sent, the timer is set to the
  * earliest callee. Order never depends on a hash table: the tables only find.
  */
-#include "bench/carrier/callee.h"
-#include "bench/carrier/sip_port.h"
+#include "bench/carrier/callee_table.h"
+#include "bench/carrier/switchboard.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -39,57 +39,14 @@ static struct od_carrier_now clock_now(void)
     return (struct od_carrier_now){uv_hrtime(), (int64_t)wall.tv_sec * 1000000000 + wall.tv_nsec};
 }
 
-/* ---- the timer heap ----------------------------------------------------------------------------
- */
-
-static void place(struct od_carrier_node *n, size_t at, struct od_callee *c)
+int od_carrier_watch(struct od_carrier_node *n, struct od_callee *c)
 {
-    n->heap[at] = c;
-    c->heap_at = at;
+    struct epoll_event event = {.events = EPOLLIN,
+                                .data.u64 = (uint64_t)c->generation << 32 | c->index};
+    return epoll_ctl(n->rtp_epoll_fd, EPOLL_CTL_ADD, od_rtp_talk_fd(c->talk), &event) ? -errno : 0;
 }
 
-static bool earlier(const struct od_callee *a, const struct od_callee *b)
-{
-    return a->due_ns < b->due_ns || (a->due_ns == b->due_ns && a->serial < b->serial);
-}
-
-static void sift_up(struct od_carrier_node *n, size_t at, struct od_callee *c)
-{
-    while (at > 0 && earlier(c, n->heap[(at - 1) / 2])) {
-        place(n, at, n->heap[(at - 1) / 2]);
-        at = (at - 1) / 2;
-    }
-    place(n, at, c);
-}
-
-static void sift_down(struct od_carrier_node *n, size_t at, struct od_callee *c)
-{
-    for (;;) {
-        size_t child = 2 * at + 1;
-        if (child + 1 < n->heap_n && earlier(n->heap[child + 1], n->heap[child]))
-            child++;
-        if (child >= n->heap_n || !earlier(n->heap[child], c))
-            break;
-        place(n, at, n->heap[child]);
-        at = child;
-    }
-    place(n, at, c);
-}
-
-void od_carrier_arm(struct od_carrier_node *n, struct od_callee *c)
-{
-    sift_up(n, c->heap_at, c);
-    sift_down(n, c->heap_at, c);
-}
-
-static void heap_remove(struct od_carrier_node *n, struct od_callee *c)
-{
-    struct od_callee *last = n->heap[--n->heap_n];
-    if (last == c)
-        return;
-    place(n, c->heap_at, last);
-    od_carrier_arm(n, last);
-}
+/* ---- turns ---- */
 
 static void set_timer(struct od_carrier_node *n)
 {
@@ -100,464 +57,6 @@ static void set_timer(struct od_carrier_node *n)
     timerfd_settime(n->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
     n->timer_armed_ns = due;
 }
-
-/* ---- finding callees ---------------------------------------------------------------------------
- */
-
-uint64_t od_carrier_hash(const struct od_carrier_node *n, struct od_text text)
-{
-    return od_keyed_hash(n->secret, text.at, text.bytes);
-}
-
-static uint64_t hash_parts(const struct od_carrier_node *n, const struct od_text *parts,
-                           size_t count, uint64_t number)
-{
-    uint64_t words[8] = {number};
-    for (size_t i = 0; i < count; i++)
-        words[i + 1] = od_carrier_hash(n, parts[i]);
-    return od_keyed_hash(n->secret, words, (count + 1) * sizeof *words);
-}
-
-uint64_t od_carrier_transaction_key(const struct od_carrier_node *n, const struct od_sip_text *m)
-{
-    if (m->branch.bytes > 7 && memcmp(m->branch.at, "z9hG4bK", 7) == 0) {
-        const struct od_text parts[] = {m->branch, m->via_host};
-        return hash_parts(n, parts, 2, m->via_port);
-    }
-    /* RFC 2543 matching: the same request but for its method */
-    const struct od_text parts[] = {m->via, m->call_id, m->from_tag, m->uri};
-    return hash_parts(n, parts, 4, m->cseq);
-}
-
-/* 8.2.2.2: the same request that came another way has this in common with the first. */
-static uint64_t merge_key(const struct od_carrier_node *n, const struct od_sip_text *m)
-{
-    const struct od_text parts[] = {m->call_id, m->from_tag};
-    return hash_parts(n, parts, 2, m->cseq);
-}
-
-static struct od_callee *find_invite(struct od_carrier_node *n, uint64_t key)
-{
-    struct od_callee *c = n->by_invite[key & (n->chains - 1)];
-    while (c && c->invite.key != key)
-        c = c->invite_next;
-    return c;
-}
-
-static struct od_callee *find_merge(struct od_carrier_node *n, uint64_t key)
-{
-    struct od_callee *c = n->by_merge[key & (n->chains - 1)];
-    while (c && c->merge_key != key)
-        c = c->merge_next;
-    return c;
-}
-
-static void unlink_invite(struct od_carrier_node *n, struct od_callee *c, uint64_t key)
-{
-    struct od_callee **at = &n->by_invite[key & (n->chains - 1)];
-    while (*at && *at != c)
-        at = &(*at)->invite_next;
-    if (*at)
-        *at = c->invite_next;
-}
-
-static void unlink_merge(struct od_carrier_node *n, struct od_callee *c)
-{
-    struct od_callee **at = &n->by_merge[c->merge_key & (n->chains - 1)];
-    while (*at && *at != c)
-        at = &(*at)->merge_next;
-    if (*at)
-        *at = c->merge_next;
-}
-
-static void link_invite(struct od_carrier_node *n, struct od_callee *c)
-{
-    struct od_callee **head = &n->by_invite[c->invite.key & (n->chains - 1)];
-    c->invite_next = *head;
-    *head = c;
-}
-
-void od_carrier_rekey(struct od_carrier_node *n, struct od_callee *c, uint64_t key)
-{
-    uint64_t chain = c->linked_key;
-    unlink_invite(n, c, chain);
-    c->linked_key = key;
-    link_invite(n, c);
-}
-
-/* Our tags and branches begin with the callee's slot and generation in hexadecimal. */
-static struct od_callee *find_tag(struct od_carrier_node *n, struct od_text tag)
-{
-    char text[40];
-    unsigned index, generation;
-    if (tag.bytes == 0 || tag.bytes >= sizeof text)
-        return NULL;
-    memcpy(text, tag.at, tag.bytes);
-    text[tag.bytes] = 0;
-    if (sscanf(text, "%8x.%8x.", &index, &generation) != 2 || index >= n->setup.calls_max)
-        return NULL;
-    struct od_callee *c = n->slots[index].callee;
-    return c && c->generation == generation && strcmp(c->tag, text) == 0 ? c : NULL;
-}
-
-/* The callee of an in-dialog request: Call-ID and both tags must match (12.2.2). */
-static struct od_callee *find_dialog(struct od_carrier_node *n, const struct od_sip_text *m)
-{
-    struct od_callee *c = find_tag(n, m->to_tag);
-    if (!c || c->call_id_hash != od_carrier_hash(n, m->call_id) ||
-        c->from_tag_hash != od_carrier_hash(n, m->from_tag))
-        return NULL;
-    return c;
-}
-
-/* ---- sending -----------------------------------------------------------------------------------
- */
-
-struct od_sip_out *od_carrier_compose(struct od_carrier_node *n)
-{
-    return od_sip_port_compose(n->port);
-}
-
-static bool chance(struct od_carrier_node *n, double probability)
-{
-    return probability > 0 && od_population_unit(&n->faults) < probability;
-}
-
-void od_carrier_send(struct od_carrier_node *n, const struct od_carrier_addr *to)
-{
-    const struct od_sip_out *out = od_sip_port_composing(n->port);
-    if (out->full) {
-        n->tally.unsendable++;
-        return;
-    }
-    if (chance(n, n->setup.profile.lose_sent)) {
-        n->tally.dropped_out++;
-        return;
-    }
-    bool twice = chance(n, n->setup.profile.duplicate);
-    n->tally.duplicated_out += twice;
-    od_sip_port_post(n->port, to, twice ? 2 : 1);
-}
-
-void od_carrier_reply(struct od_carrier_node *n, const struct od_sip_text *m,
-                      const struct od_carrier_arrival *a, struct od_carrier_reply reply)
-{
-    struct od_carrier_addr to = a->source;
-    if (!m->rport_end)
-        od_carrier_addr_set_port(&to, m->via_port ? m->via_port : 5060);
-    struct od_sip_out *out = od_carrier_compose(n);
-    od_sip_out_format(out, "SIP/2.0 %d %s\r\n", reply.status,
-                      reply.reason ? reply.reason : od_sip_text_reason(reply.status));
-    od_sip_text_echo(m, a->source_text, reply.to_tag, out);
-    od_sip_out_word(out, reply.extra);
-    od_sip_out_word(out, "Content-Length: 0\r\n\r\n");
-    od_carrier_send(n, &to);
-    n->tally.responses_out++;
-    od_ledger_begin(&n->ledger, "response", n->now);
-    od_ledger_text(&n->ledger, "call_id", m->call_id);
-    od_ledger_number(&n->ledger, "code", (uint64_t)reply.status);
-    od_ledger_text(&n->ledger, "method", m->method_name);
-    od_ledger_end(&n->ledger);
-}
-
-/* A tag for a response outside any call: the same for a retransmission, as 8.2.7 asks. */
-static void reply_stateless(struct od_carrier_node *n, const struct od_sip_text *m,
-                            const struct od_carrier_arrival *a, int status, const char *reason,
-                            const char *extra)
-{
-    char tag[24];
-    snprintf(tag, sizeof tag, "s%016llx", (unsigned long long)od_carrier_transaction_key(n, m));
-    od_carrier_reply(n, m, a, (struct od_carrier_reply){status, reason, tag, extra});
-}
-
-/* ---- callees come and go -----------------------------------------------------------------------
- */
-
-static struct od_callee *add_callee(struct od_carrier_node *n)
-{
-    if (n->free_n == 0)
-        return NULL;
-    struct od_callee *c = calloc(1, sizeof *c);
-    if (!c)
-        return NULL;
-    c->index = n->free_slots[--n->free_n];
-    c->generation = ++n->slots[c->index].generation;
-    n->slots[c->index].callee = c;
-    c->due_ns = UINT64_MAX;
-    place(n, n->heap_n++, c);
-    return c;
-}
-
-static void free_callee(struct od_carrier_node *n, struct od_callee *c)
-{
-    if (c->linked) {
-        unlink_invite(n, c, c->linked_key);
-        unlink_merge(n, c);
-    }
-    heap_remove(n, c);
-    od_callee_deinit(c);
-    n->slots[c->index].callee = NULL;
-    n->free_slots[n->free_n++] = c->index;
-    free(c);
-}
-
-int od_carrier_watch(struct od_carrier_node *n, struct od_callee *c)
-{
-    struct epoll_event event = {.events = EPOLLIN,
-                                .data.u64 = (uint64_t)c->generation << 32 | c->index};
-    return epoll_ctl(n->rtp_epoll_fd, EPOLL_CTL_ADD, od_rtp_talk_fd(c->talk), &event) ? -errno : 0;
-}
-
-/* ---- requests ----------------------------------------------------------------------------------
- */
-
-static bool sdp_unusable(const struct od_sip_text *m)
-{
-    struct od_sdp_text sdp;
-    return m->body.bytes > 0 && !od_sdp_text_parse(&sdp, m->body);
-}
-
-static bool is_sdp(struct od_text type)
-{
-    static const char sdp[] = "application/sdp";
-    const size_t n = sizeof sdp - 1;
-    if (type.bytes < n || (type.bytes > n && type.at[n] != ';' && type.at[n] != ' '))
-        return false;
-    return od_text_is_nocase((struct od_text){type.at, n}, sdp);
-}
-
-/* Whether a limit of this carrier refuses the INVITE. A refused one uses nothing up. */
-static struct od_refusal check_limits(struct od_carrier_node *n, const struct od_carrier_arrival *a)
-{
-    const struct od_profile *p = &n->setup.profile;
-    if (n->stopping) {
-        n->tally.refused_other++;
-        return (struct od_refusal){503, "Carrier Stopping"};
-    }
-    if (p->max_calls && n->live >= p->max_calls) {
-        n->tally.refused_calls++;
-        return (struct od_refusal){503, "Concurrent call limit exceeded"};
-    }
-    if (p->cps_limit && od_rate_window_count(&n->accepted, a->at.wall_ns) >= p->cps_limit) {
-        n->tally.refused_cps++;
-        return (struct od_refusal){503, "CPS limit exceeded"};
-    }
-    if (p->cps_limit)
-        od_rate_window_add(&n->accepted, a->at.wall_ns);
-    return (struct od_refusal){0};
-}
-
-static struct od_refusal check_invite(struct od_carrier_node *n, const struct od_sip_text *m,
-                                      const struct od_carrier_arrival *a)
-{
-    char number[OD_SIP_TEXT_NUMBER_BYTES];
-    struct od_refusal refusal = {od_sip_text_number(m->uri, number), NULL};
-    if (!refusal.status && m->body.bytes > 0 && !is_sdp(m->content_type))
-        refusal.status = 415;
-    else if (!refusal.status && sdp_unusable(m))
-        refusal.status = 488;
-    if (!refusal.status)
-        return check_limits(n, a);
-    n->tally.refused_other++;
-    return refusal;
-}
-
-static void write_refused(struct od_carrier_node *n, const struct od_callee *c,
-                          const struct od_carrier_arrival *a, struct od_refusal refusal)
-{
-    od_ledger_begin(&n->ledger, "refused", a->at);
-    od_ledger_number(&n->ledger, "call", c->serial);
-    od_ledger_text(&n->ledger, "call_id", c->call_id);
-    od_ledger_word(&n->ledger, "number", c->number);
-    od_ledger_number(&n->ledger, "code", (uint64_t)refusal.status);
-    od_ledger_word(&n->ledger, "reason",
-                   refusal.reason ? refusal.reason : od_sip_text_reason(refusal.status));
-    od_ledger_end(&n->ledger);
-}
-
-static void first_invite(struct od_carrier_node *n, const struct od_sip_text *m,
-                         const struct od_carrier_arrival *a, uint64_t merge)
-{
-    n->tally.invites++;
-    od_rate_window_add(&n->offered, a->at.wall_ns);
-    struct od_callee *c = add_callee(n);
-    if (!c) {
-        n->tally.refused_other++;
-        reply_stateless(n, m, a, 503, "Carrier Full", "");
-        return;
-    }
-    struct od_refusal refusal = check_invite(n, m, a);
-    if (!od_callee_init(c, n, m, a, refusal)) {
-        free_callee(n, c);
-        reply_stateless(n, m, a, 513, NULL, "");
-        return;
-    }
-    n->tally.calls++;
-    c->linked = true;
-    c->linked_key = c->invite.key;
-    c->merge_key = merge;
-    link_invite(n, c);
-    c->merge_next = n->by_merge[merge & (n->chains - 1)];
-    n->by_merge[merge & (n->chains - 1)] = c;
-    if (refusal.status)
-        write_refused(n, c, a, refusal);
-}
-
-static void take_invite(struct od_carrier_node *n, const struct od_sip_text *m,
-                        const struct od_carrier_arrival *a)
-{
-    struct od_callee *c = find_invite(n, od_carrier_transaction_key(n, m));
-    if (c) {
-        n->tally.invite_retransmissions++;
-        od_callee_invite_again(c, m, a);
-        return;
-    }
-    if (m->to_tag.at) {
-        c = find_dialog(n, m);
-        if (c)
-            od_callee_reinvite(c, m, a);
-        else
-            reply_stateless(n, m, a, 481, NULL, "");
-        return;
-    }
-    uint64_t merge = merge_key(n, m);
-    if (find_merge(n, merge))
-        reply_stateless(n, m, a, 482, NULL, "");
-    else
-        first_invite(n, m, a, merge);
-}
-
-/* A message for a call we don't know: worth a line, whoever checks wants to know. */
-static void take_stray(struct od_carrier_node *n, const struct od_sip_text *m,
-                       const struct od_carrier_arrival *a, const char *fact)
-{
-    n->tally.strays++;
-    od_ledger_begin(&n->ledger, fact, a->at);
-    od_ledger_text(&n->ledger, "call_id", m->call_id);
-    od_ledger_bool(&n->ledger, "matched", false);
-    if (m->method == OD_SIP_TEXT_BYE)
-        od_ledger_word(&n->ledger, "who", "caller");
-    od_ledger_end(&n->ledger);
-    if (m->method != OD_SIP_TEXT_ACK)
-        reply_stateless(n, m, a, 481, NULL, "");
-}
-
-static void take_ack(struct od_carrier_node *n, const struct od_sip_text *m,
-                     const struct od_carrier_arrival *a)
-{
-    /* of a refusal: the INVITE's own transaction; of a 2xx: only the dialog tells
-     * (17.1.1.3, 13.2.2.4) */
-    struct od_callee *c = find_invite(n, od_carrier_transaction_key(n, m));
-    if (!c)
-        c = find_dialog(n, m);
-    n->tally.acks++;
-    if (c)
-        od_callee_ack(c, m, a);
-    else
-        take_stray(n, m, a, "ack");
-}
-
-static void take_request(struct od_carrier_node *n, const struct od_sip_text *m,
-                         const struct od_carrier_arrival *a)
-{
-    static const char abilities[] = "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS\r\n"
-                                    "Accept: application/sdp\r\n";
-    struct od_callee *c;
-    if (m->require.at && m->method != OD_SIP_TEXT_ACK && m->method != OD_SIP_TEXT_CANCEL) {
-        char extra[256]; /* 8.2.2.3: no extension is supported */
-        snprintf(extra, sizeof extra, "Unsupported: %.*s\r\n",
-                 m->require.bytes < 200 ? (int)m->require.bytes : 200, m->require.at);
-        reply_stateless(n, m, a, 420, NULL, extra);
-        return;
-    }
-    switch (m->method) {
-    case OD_SIP_TEXT_INVITE:
-        take_invite(n, m, a);
-        break;
-    case OD_SIP_TEXT_ACK:
-        take_ack(n, m, a);
-        break;
-    case OD_SIP_TEXT_CANCEL:
-        n->tally.cancels++;
-        c = find_invite(n, od_carrier_transaction_key(n, m));
-        if (c)
-            od_callee_cancel(c, m, a);
-        else
-            take_stray(n, m, a, "cancel");
-        break;
-    case OD_SIP_TEXT_BYE:
-        c = find_dialog(n, m);
-        if (c)
-            od_callee_bye(c, m, a);
-        else
-            take_stray(n, m, a, "bye");
-        break;
-    case OD_SIP_TEXT_OPTIONS:
-        n->tally.options++;
-        reply_stateless(n, m, a, 200, NULL, abilities);
-        break;
-    case OD_SIP_TEXT_REFUSED:
-    case OD_SIP_TEXT_UNKNOWN:
-        n->tally.other_requests++;
-        reply_stateless(n, m, a, m->method == OD_SIP_TEXT_REFUSED ? 405 : 501, NULL, abilities);
-        break;
-    }
-}
-
-static void take_response(struct od_carrier_node *n, const struct od_sip_text *m)
-{
-    struct od_text tag = m->branch;
-    if (tag.bytes <= 7 || m->method != OD_SIP_TEXT_BYE)
-        return;
-    tag = (struct od_text){tag.at + 7, tag.bytes - 7};
-    struct od_callee *c = find_tag(n, tag);
-    if (c && c->call_id_hash == od_carrier_hash(n, m->call_id))
-        od_callee_response(c, m);
-    else
-        n->tally.strays++;
-}
-
-static bool lost(struct od_carrier_node *n, const struct od_sip_datagram *d)
-{
-    bool ack = d->count > 4 && memcmp(d->bytes, "ACK ", 4) == 0;
-    if (!chance(n, n->setup.profile.lose) && !(ack && chance(n, n->setup.profile.lose_ack)))
-        return false;
-    n->tally.dropped_in++;
-    return true;
-}
-
-static void take_datagram(struct od_carrier_node *n, const struct od_sip_datagram *d)
-{
-    n->tally.datagrams++;
-    if (lost(n, d))
-        return;
-    struct od_sip_text m;
-    int status = od_sip_text_parse(&m, d->bytes, d->count);
-    if (status < 0) {
-        n->tally.malformed++;
-        return;
-    }
-    struct od_carrier_arrival a = {.source = d->source, .at = n->now};
-    od_carrier_addr_host_text(&a.source, a.host);
-    a.source_text = (struct od_sip_text_source){a.host, od_carrier_addr_port(&a.source)};
-    int64_t waited_ns = d->stamp_ns ? n->now.wall_ns - d->stamp_ns : 0;
-    if (waited_ns > 0 && (uint64_t)waited_ns < n->now.mono_ns) {
-        a.at.wall_ns = d->stamp_ns;
-        a.at.mono_ns = n->now.mono_ns - (uint64_t)waited_ns;
-    }
-    if (!m.request) {
-        take_response(n, &m);
-    } else if (status > 0) {
-        n->tally.malformed++;
-        if (m.method != OD_SIP_TEXT_ACK)
-            reply_stateless(n, &m, &a, status, m.problem, "");
-    } else {
-        take_request(n, &m, &a);
-    }
-}
-
-/* ---- turns -------------------------------------------------------------------------------------
- */
 
 static void begin_turn(struct od_carrier_node *n)
 {
@@ -581,7 +80,7 @@ static void on_datagrams(uv_poll_t *poll, int status, int events)
         size_t count = od_sip_port_read(n->port);
         for (size_t i = 0; i < count; i++) {
             struct od_sip_datagram d = od_sip_port_datagram(n->port, i);
-            take_datagram(n, &d);
+            od_switchboard_take(n, &d);
         }
         more = od_sip_port_more(count);
     }
@@ -601,7 +100,7 @@ static void on_timer(uv_poll_t *poll, int status, int events)
     while (n->heap_n && n->heap[0]->due_ns <= n->now.mono_ns) {
         struct od_callee *c = n->heap[0];
         if (!od_callee_run(c))
-            free_callee(n, c);
+            od_callee_table_remove(n, c);
     }
     end_turn(n);
 }
@@ -647,8 +146,7 @@ static void on_housekeeping(uv_timer_t *timer)
         uv_stop(&n->loop);
 }
 
-/* ---- life --------------------------------------------------------------------------------------
- */
+/* ---- life ---- */
 
 static int take_memory(struct od_carrier_node *n)
 {
@@ -803,7 +301,7 @@ void od_carrier_run(struct od_carrier_node *n)
         struct od_callee *c = n->slots[i].callee;
         if (c) {
             od_callee_abandon(c);
-            free_callee(n, c);
+            od_callee_table_remove(n, c);
         }
     }
     od_sip_port_flush(n->port);

@@ -5,6 +5,7 @@
  */
 #include "bench/carrier/rtp_talk.h"
 
+#include "bench/carrier/rtp_stream.h"
 #include "bench/carrier/wav_file.h"
 
 #include <errno.h>
@@ -18,7 +19,6 @@ enum {
     LATE_NS_MAX = 200000000, /* further behind than this we skip instead of bursting */
     BATCH = 8,
     PACKET_BYTES = 1500,
-    HEAD_BYTES = 12,      /* RFC 3550 5.1 without CSRCs */
     LOUD = 200,           /* about -44 dBFS: above line noise, below any speech */
     TURN_SPEECH_MS = 300, /* shorter than this is a cough */
     TURN_PAUSE_MS = 600,  /* longer than the gap between two words */
@@ -55,18 +55,6 @@ struct press {
     unsigned ends_sent;
 };
 
-/* What arrived, for loss and jitter. */
-struct stream {
-    bool begun;
-    uint16_t highest;
-    uint32_t cycles, first;
-    uint32_t ssrc, timestamp_first;
-    double transit, jitter;
-    bool transit_known;
-    uint32_t event_timestamp;
-    bool event_seen;
-};
-
 struct od_rtp_talk {
     struct od_rtp_room *room;
     int fd;
@@ -88,7 +76,9 @@ struct od_rtp_talk {
     uint64_t answered_ns, loud_ns; /* when speech was last heard */
     uint64_t turn_ms;              /* heard since the last turn */
     struct press press;
-    struct stream in;
+    struct od_rtp_stream in;
+    uint32_t event_timestamp;
+    bool event_seen;
     struct od_wav_file wav;
     struct od_rtp_facts facts;
 };
@@ -200,8 +190,7 @@ void od_rtp_talk_describe(struct od_rtp_talk *t, const struct od_sdp_text *sdp)
     t->receives = sdp->sends;
 }
 
-/* ---- saying ------------------------------------------------------------------------------------
- */
+/* ---- saying ---- */
 
 /* A whole number of frames for `low`..`high` milliseconds. */
 static unsigned draw_frames(struct od_rtp_talk *t, unsigned low_ms, unsigned high_ms)
@@ -332,7 +321,7 @@ static bool key_due(struct od_rtp_talk *t, uint64_t now_ns)
 static void send_packet(struct od_rtp_talk *t, int type, uint32_t timestamp, const uint8_t *payload,
                         size_t count)
 {
-    uint8_t packet[HEAD_BYTES + OD_VOICE_FRAME];
+    uint8_t packet[OD_RTP_HEAD_BYTES + OD_VOICE_FRAME];
     packet[0] = 0x80;
     packet[1] = (uint8_t)(type | (t->marker ? 0x80 : 0));
     packet[2] = (uint8_t)(t->sequence >> 8);
@@ -341,10 +330,10 @@ static void send_packet(struct od_rtp_talk *t, int type, uint32_t timestamp, con
         packet[4 + i] = (uint8_t)(timestamp >> (24 - 8 * i));
         packet[8 + i] = (uint8_t)(t->ssrc >> (24 - 8 * i));
     }
-    memcpy(packet + HEAD_BYTES, payload, count);
+    memcpy(packet + OD_RTP_HEAD_BYTES, payload, count);
     t->marker = false;
     t->sequence++;
-    if (sendto(t->fd, packet, HEAD_BYTES + count, MSG_DONTWAIT, &t->remote.u.any,
+    if (sendto(t->fd, packet, OD_RTP_HEAD_BYTES + count, MSG_DONTWAIT, &t->remote.u.any,
                od_carrier_addr_bytes(&t->remote)) > 0)
         t->facts.packets_out++;
 }
@@ -446,79 +435,9 @@ uint64_t od_rtp_talk_tick(struct od_rtp_talk *t, uint64_t now_ns)
     return t->next_ns;
 }
 
-/* ---- hearing -----------------------------------------------------------------------------------
- */
+/* ---- hearing ---- */
 
-struct packet {
-    bool marker;
-    int type;
-    uint16_t sequence;
-    uint32_t timestamp, ssrc;
-    const uint8_t *payload;
-    size_t bytes;
-};
-
-static bool parse_packet(const uint8_t *at, size_t count, struct packet *p)
-{
-    if (count < HEAD_BYTES || at[0] >> 6 != 2)
-        return false;
-    size_t head = HEAD_BYTES + 4u * (at[0] & 15);
-    if (at[0] & 0x10) {
-        if (count < head + 4)
-            return false;
-        head += 4 + 4u * ((size_t)at[head + 2] << 8 | at[head + 3]);
-    }
-    size_t padding = at[0] & 0x20 ? at[count - 1] : 0;
-    if (count < head + padding)
-        return false;
-    p->marker = at[1] >> 7;
-    p->type = at[1] & 127;
-    p->sequence = (uint16_t)(at[2] << 8 | at[3]);
-    p->timestamp = (uint32_t)at[4] << 24 | (uint32_t)at[5] << 16 | (uint32_t)at[6] << 8 | at[7];
-    p->ssrc = (uint32_t)at[8] << 24 | (uint32_t)at[9] << 16 | (uint32_t)at[10] << 8 | at[11];
-    p->payload = at + head;
-    p->bytes = count - head - padding;
-    return true;
-}
-
-/* RFC 3550 A.1 and A.3 without its probation; a new source starts the counting over. */
-static void count_sequence(struct od_rtp_talk *t, const struct packet *p)
-{
-    struct stream *in = &t->in;
-    if (!in->begun || in->ssrc != p->ssrc) {
-        *in = (struct stream){.begun = true,
-                              .highest = p->sequence,
-                              .first = p->sequence,
-                              .ssrc = p->ssrc,
-                              .timestamp_first = p->timestamp};
-        t->facts.lost = 0;
-        return;
-    }
-    uint16_t ahead = (uint16_t)(p->sequence - in->highest);
-    if (ahead == 0 || ahead >= 0x8000) {
-        if (ahead && t->facts.lost > 0)
-            t->facts.lost--; /* late, not lost */
-        return;
-    }
-    if (p->sequence < in->highest)
-        in->cycles++;
-    in->highest = p->sequence;
-    t->facts.lost += ahead - 1u;
-}
-
-static void count_jitter(struct od_rtp_talk *t, const struct packet *p, int64_t arrived_ns)
-{
-    double transit = (double)arrived_ns / 125000 - (double)p->timestamp; /* in samples */
-    double change = transit - t->in.transit;
-    /* a wrapped or jumped timestamp says nothing about the network */
-    if (t->in.transit_known && change > -80000 && change < 80000)
-        t->in.jitter += ((change < 0 ? -change : change) - t->in.jitter) / 16;
-    t->in.transit = transit;
-    t->in.transit_known = true;
-    t->facts.jitter_ms = t->in.jitter / 8;
-}
-
-static void hear(struct od_rtp_talk *t, const struct packet *p, uint64_t now_ns)
+static void hear(struct od_rtp_talk *t, const struct od_rtp_packet *p, uint64_t now_ns)
 {
     if (od_voice_loudness(&t->room->voice, t->law, p->payload, p->bytes) >= LOUD) {
         if (t->answered)
@@ -535,17 +454,17 @@ static void hear(struct od_rtp_talk *t, const struct packet *p, uint64_t now_ns)
     }
 }
 
-static void hear_event(struct od_rtp_talk *t, const struct packet *p)
+static void hear_event(struct od_rtp_talk *t, const struct od_rtp_packet *p)
 {
-    if (t->in.event_seen && t->in.event_timestamp == p->timestamp)
+    if (t->event_seen && t->event_timestamp == p->timestamp)
         return;
-    t->in.event_seen = true;
-    t->in.event_timestamp = p->timestamp;
+    t->event_seen = true;
+    t->event_timestamp = p->timestamp;
     t->facts.events_in++;
 }
 
 static void take_packet(struct od_rtp_talk *t, const struct od_carrier_addr *source,
-                        const struct packet *p, int64_t arrived_ns, uint64_t now_ns)
+                        const struct od_rtp_packet *p, int64_t arrived_ns, uint64_t now_ns)
 {
     t->facts.packets_in++;
     if (t->remote_known && !od_carrier_addr_equal(source, &t->remote)) {
@@ -558,14 +477,16 @@ static void take_packet(struct od_rtp_talk *t, const struct od_carrier_addr *sou
     }
     if (!t->answered)
         t->facts.before_answer++;
-    count_sequence(t, p);
+    od_rtp_stream_count(&t->in, p);
+    t->facts.lost = t->in.lost;
     if (p->type == t->event_type) {
         hear_event(t, p);
         return;
     }
     if (p->type != audio_type(t))
         return;
-    count_jitter(t, p, arrived_ns);
+    od_rtp_stream_time(&t->in, p, arrived_ns);
+    t->facts.jitter_ms = t->in.jitter / 8;
     hear(t, p, now_ns);
 }
 
@@ -591,8 +512,8 @@ void od_rtp_talk_read(struct od_rtp_talk *t, uint64_t now_ns)
     /* one batch a turn: a flood on one call must not starve the others */
     int n = recvmmsg(t->fd, room->heads, BATCH, MSG_DONTWAIT, NULL);
     for (int i = 0; i < n; i++) {
-        struct packet p;
-        if (!parse_packet(room->packets[i], room->heads[i].msg_len, &p))
+        struct od_rtp_packet p;
+        if (!od_rtp_packet_parse(room->packets[i], room->heads[i].msg_len, &p))
             t->facts.malformed++;
         else
             take_packet(t, &room->sources[i], &p, stamp_of(&room->heads[i].msg_hdr), now_ns);

@@ -5,8 +5,6 @@
  */
 #include "bench/carrier/sip_text.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 struct cursor {
@@ -213,8 +211,7 @@ bool od_sip_text_next_element(struct od_text *rest, struct od_text *element)
     return true;
 }
 
-/* ---- the start line ----------------------------------------------------------------------------
- */
+/* ---- the start line ---- */
 
 static enum od_sip_text_method method_of(struct od_text name)
 {
@@ -283,8 +280,7 @@ static int parse_request_line(struct od_sip_text *m, struct od_text line)
     return 0;
 }
 
-/* ---- the heads ---------------------------------------------------------------------------------
- */
+/* ---- the heads ---- */
 
 static enum od_sip_text_head_id head_of(struct od_text name)
 {
@@ -563,8 +559,7 @@ int od_sip_text_parse(struct od_sip_text *m, char *bytes, size_t count)
     return judge(m, &t, start_status);
 }
 
-/* ---- URIs --------------------------------------------------------------------------------------
- */
+/* ---- URIs ---- */
 
 static bool starts(struct od_text text, const char *prefix)
 {
@@ -643,180 +638,4 @@ bool od_sip_text_uri_host(struct od_text uri, struct od_text *host, uint16_t *po
         *port = (uint16_t)n;
     }
     return host->bytes > 0;
-}
-
-/* ---- writing -----------------------------------------------------------------------------------
- */
-
-void od_sip_out_bytes(struct od_sip_out *out, const char *bytes, size_t count)
-{
-    if (out->full || count > out->room - out->used) {
-        out->full = true;
-        return;
-    }
-    if (count)
-        memcpy(out->at + out->used, bytes, count);
-    out->used += count;
-}
-
-void od_sip_out_text(struct od_sip_out *out, struct od_text text)
-{
-    od_sip_out_bytes(out, text.at, text.bytes);
-}
-
-void od_sip_out_word(struct od_sip_out *out, const char *word)
-{
-    od_sip_out_bytes(out, word, strlen(word));
-}
-
-void od_sip_out_format(struct od_sip_out *out, const char *format, ...)
-{
-    if (out->full)
-        return;
-    va_list args;
-    va_start(args, format);
-    int n = vsnprintf(out->at + out->used, out->room - out->used, format, args);
-    va_end(args);
-    if (n < 0 || (size_t)n >= out->room - out->used)
-        out->full = true;
-    else
-        out->used += (size_t)n;
-}
-
-static void echo_line(struct od_sip_out *out, const char *name, struct od_text value)
-{
-    if (value.at == NULL)
-        return;
-    od_sip_out_word(out, name);
-    od_sip_out_text(out, value);
-    od_sip_out_word(out, "\r\n");
-}
-
-/* RFC 3581 section 4: rport filled in, and received always beside it; else received only if it
- * differs. */
-static void echo_top_via(const struct od_sip_text *m, struct od_sip_text_source source,
-                         struct od_text value, struct od_sip_out *out)
-{
-    const char *end = m->via.at + m->via.bytes;
-    const char *cut = m->rport_end ? m->rport_end : end;
-    od_sip_out_word(out, "Via: ");
-    od_sip_out_bytes(out, m->via.at, (size_t)(cut - m->via.at));
-    if (m->rport_end)
-        od_sip_out_format(out, "=%u", (unsigned)source.port);
-    od_sip_out_bytes(out, cut, (size_t)(end - cut));
-    if (!m->received && (m->rport_end || !od_text_is(m->via_host, source.host))) {
-        od_sip_out_word(out, ";received=");
-        od_sip_out_word(out, source.host);
-    }
-    od_sip_out_bytes(out, end, (size_t)(value.at + value.bytes - end));
-    od_sip_out_word(out, "\r\n");
-}
-
-void od_sip_text_echo(const struct od_sip_text *m, struct od_sip_text_source source,
-                      const char *to_tag, struct od_sip_out *out)
-{
-    for (size_t i = 0; i < m->heads_n; i++) {
-        struct od_text value = m->heads[i].value;
-        if (m->heads[i].id == OD_SIP_HEAD_VIA && value.at == m->via.at)
-            echo_top_via(m, source, value, out);
-        else if (m->heads[i].id == OD_SIP_HEAD_VIA)
-            echo_line(out, "Via: ", value);
-        else if (m->heads[i].id == OD_SIP_HEAD_TIMESTAMP)
-            echo_line(out, "Timestamp: ", value);
-    }
-    echo_line(out, "From: ", m->from);
-    if (m->to.at != NULL) {
-        od_sip_out_word(out, "To: ");
-        od_sip_out_text(out, m->to);
-        if (m->to_tag.at == NULL && to_tag != NULL) {
-            od_sip_out_word(out, ";tag=");
-            od_sip_out_word(out, to_tag);
-        }
-        od_sip_out_word(out, "\r\n");
-    }
-    echo_line(out, "Call-ID: ", m->call_id);
-    for (size_t i = 0; i < m->heads_n; i++) {
-        if (m->heads[i].id == OD_SIP_HEAD_CSEQ) {
-            echo_line(out, "CSeq: ", m->heads[i].value);
-            break;
-        }
-    }
-}
-
-void od_sip_text_routes(const struct od_sip_text *m, const char *name, struct od_sip_out *out)
-{
-    for (size_t i = 0; i < m->heads_n; i++) {
-        if (m->heads[i].id != OD_SIP_HEAD_RECORD_ROUTE)
-            continue;
-        od_sip_out_word(out, name);
-        od_sip_out_word(out, ": ");
-        od_sip_out_text(out, m->heads[i].value);
-        od_sip_out_word(out, "\r\n");
-    }
-}
-
-const char *od_sip_text_reason(int status)
-{
-    switch (status) {
-    case 100:
-        return "Trying";
-    case 180:
-        return "Ringing";
-    case 183:
-        return "Session Progress";
-    case 200:
-        return "OK";
-    case 400:
-        return "Bad Request";
-    case 403:
-        return "Forbidden";
-    case 404:
-        return "Not Found";
-    case 405:
-        return "Method Not Allowed";
-    case 408:
-        return "Request Timeout";
-    case 415:
-        return "Unsupported Media Type";
-    case 416:
-        return "Unsupported URI Scheme";
-    case 420:
-        return "Bad Extension";
-    case 480:
-        return "Temporarily Unavailable";
-    case 481:
-        return "Call/Transaction Does Not Exist";
-    case 482:
-        return "Loop Detected";
-    case 484:
-        return "Address Incomplete";
-    case 486:
-        return "Busy Here";
-    case 487:
-        return "Request Terminated";
-    case 488:
-        return "Not Acceptable Here";
-    case 491:
-        return "Request Pending";
-    case 500:
-        return "Server Internal Error";
-    case 501:
-        return "Not Implemented";
-    case 502:
-        return "Bad Gateway";
-    case 503:
-        return "Service Unavailable";
-    case 505:
-        return "Version Not Supported";
-    case 513:
-        return "Message Too Large";
-    case 600:
-        return "Busy Everywhere";
-    case 603:
-        return "Decline";
-    case 604:
-        return "Does Not Exist Anywhere";
-    default:
-        return "Unknown";
-    }
 }
