@@ -365,7 +365,7 @@ static bool conn_step(struct od_http_conn *conn)
         send_continue(conn);
         return true;
     }
-    if (conn->in_bytes == 0) {
+    if (conn->in_bytes == 0 && !od_http_request_ripe(&conn->request)) {
         if (conn->eof)
             od_http_conn_cut(conn);
         return false;

@@ -81,6 +81,7 @@ static int on_version_complete(llhttp_t *parser)
     if (parser->http_major != 1 || parser->http_minor > 1)
         return refuse(request, 505);
     request->http10 = parser->http_minor == 0;
+    request->version_done = true;
     return 0;
 }
 
@@ -90,6 +91,8 @@ static int on_field(llhttp_t *parser, const char *at, size_t bytes)
     struct od_http_request *request = request_of(parser);
     if (request->head_done)
         return 0;
+    if (!request->version_done)
+        return refuse(request, 400);
     int err = od_http_head_add(request->head, at, bytes);
     return err ? refuse_err(request, err) : 0;
 }
@@ -167,6 +170,8 @@ static int on_headers_complete(llhttp_t *parser)
 {
     struct od_http_request *request = request_of(parser);
     struct od_http_head *head = request->head;
+    if (!request->version_done) /* a line without one (HTTP/0.9) is read as far as here */
+        return refuse(request, 400);
     int status = check_fields(request);
     if (status)
         return refuse(request, status);
@@ -188,6 +193,8 @@ static int on_headers_complete(llhttp_t *parser)
 static int on_body(llhttp_t *parser, const char *at, size_t bytes)
 {
     struct od_http_request *request = request_of(parser);
+    if (bytes == 0) /* llhttp shows empty spans when it is given nothing */
+        return 0;
     request->body = at;
     request->body_bytes = bytes;
     request->framing_bytes = 0;
@@ -231,13 +238,15 @@ void od_http_request_free(struct od_http_request *request)
     request->head = NULL;
 }
 
-/* What an error of llhttp's own means to the client. `at`: the byte it did not like, if any. */
-static int status_of(llhttp_errno_t err, const char *at, const char *end)
+/* What an error of llhttp's own means to the client. */
+static int status_of(const struct od_http_request *request, llhttp_errno_t err, const char *end)
 {
+    const char *at = llhttp_get_error_pos(&request->parser); /* the byte it did not like */
     switch (err) {
     case HPE_INVALID_METHOD: /* a word that is no method we know, or no word at all */
         return at && at < end && od_http_is_token_char((unsigned char)*at) ? 501 : 400;
-    case HPE_INVALID_VERSION:
+    case HPE_INVALID_VERSION: /* also when a good one is not followed by CR LF */
+        return request->version_done ? 400 : 505;
     case HPE_PAUSED_H2_UPGRADE:
         return 505;
     default:
@@ -273,7 +282,7 @@ enum od_http_step od_http_request_step(struct od_http_request *request, const ch
 {
     if (request->event == OD_HTTP_BAD)
         return OD_HTTP_BAD;
-    const char *start = *data, *end = start + *bytes;
+    const char *start = *bytes ? *data : "", *end = start + *bytes;
     /* Before the body no more than the limit and a byte is looked at at once, so that an over-long
      * head is found at its limit however much came with it. */
     size_t look = *bytes;
@@ -284,7 +293,7 @@ enum od_http_step od_http_request_step(struct od_http_request *request, const ch
     if (err != HPE_OK && err != HPE_PAUSED) {
         /* Our own refusals come back under several error codes of llhttp's. */
         if (!request->status)
-            request->status = status_of(err, llhttp_get_error_pos(&request->parser), end);
+            request->status = status_of(request, err, end);
         return bad(request, request->status);
     }
 
@@ -297,9 +306,15 @@ enum od_http_step od_http_request_step(struct od_http_request *request, const ch
     bool was_framing = request->event == OD_HTTP_MORE || request->event == OD_HTTP_END;
     if (was_framing && !framing_fits(request, used))
         return bad(request, too_long_status(request));
-    *data = stop;
+    if (used)
+        *data = stop;
     *bytes -= used;
     return (enum od_http_step)request->event;
+}
+
+bool od_http_request_ripe(const struct od_http_request *request)
+{
+    return request->event == OD_HTTP_HEAD || request->event == OD_HTTP_BODY;
 }
 
 bool od_http_request_begun(const struct od_http_request *request)
@@ -316,6 +331,6 @@ void od_http_request_next(struct od_http_request *request)
     request->content_length = 0;
     request->framing_bytes = 0;
     request->is_head = request->keep_alive = request->http10 = request->expect_continue = false;
-    request->begun = request->head_done = request->target_done = false;
+    request->begun = request->target_done = request->version_done = request->head_done = false;
     request->event = OD_HTTP_MORE;
 }

@@ -45,7 +45,7 @@ struct od_http_request {
 
     /* private */
     uint32_t framing_bytes; /* of the head so far, or since the last byte of the body */
-    bool begun, head_done, target_done;
+    bool begun, target_done, version_done, head_done;
     uint8_t event;
 };
 
@@ -53,9 +53,13 @@ void od_http_request_init(struct od_http_request *request, uint32_t head_bytes_m
                           uint32_t target_bytes_max);
 void od_http_request_free(struct od_http_request *request);
 
-/* Uses up *data, moving it and *bytes on. */
+/* Uses up *data, moving it and *bytes on. After HEAD and BODY the next thing may be known already:
+ * step with no bytes until it says MORE. */
 enum od_http_step od_http_request_step(struct od_http_request *request, const char **data,
                                        size_t *bytes);
+
+/* A step is worth its while even with no bytes. */
+bool od_http_request_ripe(const struct od_http_request *request);
 
 /* Some byte of a message has been seen that is not complete. */
 bool od_http_request_begun(const struct od_http_request *request);

@@ -130,7 +130,7 @@ void raw_forget(struct raw *raw)
 static void answer_echo(struct od_exchange *x, const char *data, size_t bytes)
 {
     char text[512];
-    int n = snprintf(text, sizeof text, "%s %s|%s|%.*s", x->method, x->path, x->query,
+    int n = snprintf(text, sizeof text, "%s %.100s|%.100s|%.*s", x->method, x->path, x->query,
                      (int)(bytes < 200 ? bytes : 200), data);
     x->ops->respond(x, 200, "text/plain", NULL, text, (size_t)n);
 }
