@@ -73,7 +73,8 @@ static bool is_host_name(const char *host)
         host[0] == '.' || host[0] == '-')
         return false;
     const char *last = strrchr(host, '.');
-    if (only(last ? last + 1 : host, DIGITS))
+    const char *label = last ? last + 1 : host;
+    if (*label && only(label, DIGITS))
         return od_check_address(host);
     return true;
 }

@@ -1,0 +1,192 @@
+/*
+ * api_glue - what the API asks of the living process, and the HTTP handler in front of it, which
+ * answers 503 until the store has been reached for the first time.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include <openssl/sha.h>
+
+#include "engine/base/str.h"
+#include "engine/host/host.h"
+#include "engine/host/log.h"
+#include "engine/host/resolve.h"
+#include "outdial/err.h"
+
+static struct od_now api_now(void *ctx)
+{
+    (void)ctx;
+    return od_turn_now();
+}
+
+static void api_stats(void *ctx, struct od_engine_stats *out)
+{
+    struct od_host *host = ctx;
+    od_engine_stats(host->engine, out);
+}
+
+/* The slowest of a trunk's shapes, in thousandths of a call per second. */
+static uint32_t rate_of(const struct od_trunk_def *def)
+{
+    uint64_t least = 0;
+    for (unsigned i = 0; i < OD_SHAPES_MAX && def->shapes[i].kind != OD_SHAPE_NONE; i++) {
+        uint64_t milli = def->shapes[i].count * 1000 * OD_NS_PER_S / def->shapes[i].window_ns;
+        if (!least || milli < least)
+            least = milli;
+    }
+    return (uint32_t)least;
+}
+
+static size_t api_trunks(void *ctx, struct od_api_trunk *out, size_t max)
+{
+    struct od_host *host = ctx;
+    size_t count = od_catalog_trunk_count(host->catalog);
+    for (size_t i = 0; i < count && i < max; i++) {
+        const struct od_trunk_entry *entry = od_catalog_trunk(host->catalog, (uint16_t)i);
+        struct od_trunk_stats stats = {0};
+        struct od_api_trunk *trunk = &out[i];
+        od_engine_trunk_stats(host->engine, (uint16_t)i, &stats);
+        memset(trunk, 0, sizeof *trunk);
+        od_str_copy(trunk->name, sizeof trunk->name, entry->config->name,
+                    strlen(entry->config->name));
+        od_str_copy(trunk->server, sizeof trunk->server, entry->config->server,
+                    strlen(entry->config->server));
+        od_str_copy(trunk->reason, sizeof trunk->reason, entry->reason, strlen(entry->reason));
+        trunk->usable = entry->addr.family != 0;
+        trunk->in_use = stats.in_use;
+        trunk->max_calls = entry->config->def.max_calls;
+        trunk->cps_milli = rate_of(&entry->config->def);
+        trunk->invites = stats.invites;
+        trunk->answers = stats.answers;
+        trunk->failures = stats.failures;
+    }
+    return count;
+}
+
+static bool api_ready(void *ctx, char *why, size_t size)
+{
+    struct od_host *host = ctx;
+    struct od_buf buf;
+    size_t usable = 0, trunks = od_catalog_trunk_count(host->catalog);
+    od_buf_init(&buf, why, size);
+    if (host->stage >= OD_HOST_DRAINING)
+        od_buf_str(&buf, "draining\n");
+    if (!host->store_up) {
+        od_buf_str(&buf, "redis: ");
+        od_buf_str(&buf, od_store_why(host->store));
+        od_buf_char(&buf, '\n');
+    }
+    for (size_t i = 0; i < trunks; i++)
+        usable += od_catalog_trunk(host->catalog, (uint16_t)i)->addr.family != 0;
+    if (trunks && !usable)
+        od_buf_str(&buf, "no usable trunk\n");
+    return buf.used == 0;
+}
+
+static const char *api_live_state(void *ctx, const struct od_uid *call)
+{
+    struct od_host *host = ctx;
+    return od_engine_state(host->engine, od_engine_find(host->engine, call));
+}
+
+static size_t api_trace(void *ctx, const struct od_uid *call, char *out, size_t max)
+{
+    struct od_host *host = ctx;
+    return od_ladder_json(host->ladder, call, out, max);
+}
+
+static void api_random(void *ctx, void *out, size_t bytes)
+{
+    (void)ctx;
+    uint8_t *at = out;
+    while (bytes) { /* the kernel gives up to 256 bytes at once without being interrupted */
+        size_t piece = bytes < 256 ? bytes : 256;
+        if (getrandom(at, piece, 0) != (ssize_t)piece)
+            abort(); /* a key that can be guessed would be worse */
+        at += piece;
+        bytes -= piece;
+    }
+}
+
+static void api_sha256(void *ctx, const void *data, size_t bytes, uint8_t out[32])
+{
+    (void)ctx;
+    SHA256(data, bytes, out);
+}
+
+int od_host_open_api(struct od_host *host)
+{
+    const struct od_config *config = host->config;
+    struct od_api_key *keys = calloc(config->auth.count + 1, sizeof *keys);
+    size_t count = 0;
+    if (!keys)
+        return OD_ENOMEM;
+    for (; count < config->auth.count; count++)
+        keys[count] = (struct od_api_key){.key = config->auth.keys[count].key,
+                                          .org = config->auth.keys[count].org,
+                                          .scopes = config->auth.keys[count].scopes};
+    if (*host->dev_key)
+        keys[count++] = (struct od_api_key){.key = host->dev_key, .org = "default", .scopes = "*"};
+    int err =
+        od_api_create(&host->api, &(struct od_api_config){.repo = od_store_repo(host->store),
+                                                          .host = {.ctx = host,
+                                                                   .now = api_now,
+                                                                   .stats = api_stats,
+                                                                   .trunks = api_trunks,
+                                                                   .ready = api_ready,
+                                                                   .live_state = api_live_state,
+                                                                   .trace = api_trace,
+                                                                   .random = api_random,
+                                                                   .sha256 = api_sha256},
+                                                          .keys = keys,
+                                                          .key_count = count});
+    free(keys);
+    return err;
+}
+
+/* ---- the handler in front of the API ---- */
+
+static enum od_body_mode on_head(void *ctx, struct od_exchange *x, uint64_t *limit)
+{
+    struct od_host *host = ctx;
+    if (host->api) {
+        const struct od_http_handler *api = od_api_handler(host->api);
+        return api->head(api->ctx, x, limit);
+    }
+    x->user = host; /* answered here: the API never hears of it */
+    bool alive = strcmp(x->path, "/livez") == 0;
+    static const char starting[] = "{\"type\":\"about:blank\",\"title\":\"Service Unavailable\","
+                                   "\"status\":503,\"detail\":\"outdial is starting\"}";
+    if (alive)
+        x->ops->respond(x, 200, "text/plain", NULL, "ok\n", 3);
+    else
+        x->ops->respond(x, 503, "application/problem+json", "Retry-After: 1\r\n", starting,
+                        sizeof starting - 1);
+    return OD_BODY_NONE;
+}
+
+static void on_body(void *ctx, struct od_exchange *x, const char *data, size_t bytes, bool last)
+{
+    struct od_host *host = ctx;
+    if (x->user == host)
+        return;
+    const struct od_http_handler *api = od_api_handler(host->api);
+    api->body(api->ctx, x, data, bytes, last);
+}
+
+static void on_closed(void *ctx, struct od_exchange *x)
+{
+    struct od_host *host = ctx;
+    if (x->user == host)
+        return;
+    const struct od_http_handler *api = od_api_handler(host->api);
+    api->closed(api->ctx, x);
+}
+
+struct od_http_handler od_host_http_handler(struct od_host *host)
+{
+    return (struct od_http_handler){
+        .ctx = host, .head = on_head, .body = on_body, .closed = on_closed};
+}

@@ -1,0 +1,418 @@
+/*
+ * catalog - agents live in a small hash table by uid; lanes in an array by the store's index, each
+ * knowing its agent's uid, so that a changed agent finds its lanes. Trunk names are resolved at the
+ * start and again every few minutes; until the first answer the trunk isn't usable.
+ */
+#include "engine/host/catalog.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <uthash.h>
+
+#include "engine/base/uid.h"
+#include "engine/host/log.h"
+#include "engine/host/resolve.h"
+#include "outdial/err.h"
+
+enum {
+    RESOLVE_AGAIN_MS = 5 * 60 * 1000, /* a usual TTL of carriers' A records */
+    RESOLVE_RETRY_MS = 5 * 1000,
+    RING_MS_DEFAULT = 45 * 1000,
+    TALK_MS_DEFAULT = 3600 * 1000,
+};
+
+/* One reading of an agent's document. It lives while it is the agent's latest or a call holds it.
+ */
+struct version {
+    struct od_agent_def *def;
+    uint32_t holds;
+    bool latest;
+    UT_hash_handle hh; /* by def, to find it when it is released */
+};
+
+struct agent {
+    struct od_uid uid;
+    uint32_t rotor;
+    struct version *version; /* NULL: deleted or unreadable */
+    UT_hash_handle hh;
+};
+
+struct trunk {
+    struct od_trunk_entry entry;
+    struct od_catalog *catalog;
+    uint16_t index;
+    uv_timer_t timer;
+    bool asking;
+};
+
+struct od_catalog {
+    uv_loop_t *loop;
+    const struct od_config *config;
+    struct od_catalog_events events;
+    struct agent *agents;
+    struct version *versions;
+    uint32_t rotors;
+    struct od_lane_info *lanes;
+    uint32_t lane_count;
+    struct trunk *trunks;
+    unsigned pending; /* look-ups and timer handles that close() waits for */
+    void (*closed)(void *ctx);
+    void *closed_ctx;
+};
+
+/* ---- trunks ---- */
+
+static void ask(struct trunk *trunk);
+
+static void finish_close(struct od_catalog *catalog)
+{
+    struct agent *agent, *next;
+    struct version *version, *next_version;
+    if (!catalog->closed || catalog->pending)
+        return;
+    HASH_ITER(hh, catalog->agents, agent, next)
+    {
+        HASH_DEL(catalog->agents, agent);
+        free(agent);
+    }
+    HASH_ITER(hh, catalog->versions, version, next_version)
+    {
+        HASH_DEL(catalog->versions, version);
+        od_agent_def_destroy(version->def);
+        free(version);
+    }
+    void (*fn)(void *) = catalog->closed;
+    void *ctx = catalog->closed_ctx;
+    free(catalog->trunks);
+    free(catalog->lanes);
+    free(catalog);
+    fn(ctx);
+}
+
+static void announce(struct trunk *trunk)
+{
+    struct od_trunk_def def = trunk->entry.config->def;
+    def.usable = trunk->entry.addr.family != 0;
+    trunk->catalog->events.trunk(trunk->catalog->events.ctx, trunk->index, &def);
+}
+
+static void on_ask_again(uv_timer_t *timer)
+{
+    ask(timer->data);
+}
+
+static void on_resolved(void *ctx, int err, const struct od_addr *addr, const char *why)
+{
+    struct trunk *trunk = ctx;
+    struct od_catalog *catalog = trunk->catalog;
+    trunk->asking = false;
+    catalog->pending--;
+    if (catalog->closed) {
+        finish_close(catalog);
+        return;
+    }
+    if (err) {
+        /* An address that was good stays in use: a resolver's trouble is not the carrier's. */
+        od_log(OD_CONFIG_LOG_WARN, "trunk", "%s: %s can't be resolved: %s",
+               trunk->entry.config->name, trunk->entry.config->host, why);
+        if (!trunk->entry.addr.family)
+            snprintf(trunk->entry.reason, sizeof trunk->entry.reason, "name not resolved: %s", why);
+        uv_timer_start(&trunk->timer, on_ask_again, RESOLVE_RETRY_MS, 0);
+        return;
+    }
+    bool first = !trunk->entry.addr.family;
+    trunk->entry.addr = *addr;
+    trunk->entry.reason[0] = 0;
+    if (first) {
+        char text[64];
+        od_addr_text(addr, text, sizeof text);
+        od_log(OD_CONFIG_LOG_INFO, "trunk", "%s: INVITEs go to %s", trunk->entry.config->name,
+               text);
+        announce(trunk);
+    }
+    uv_timer_start(&trunk->timer, on_ask_again, RESOLVE_AGAIN_MS, 0);
+}
+
+static void ask(struct trunk *trunk)
+{
+    const struct od_config_trunk *config = trunk->entry.config;
+    struct od_addr addr;
+    if (od_addr_parse(config->host, config->port, &addr)) {
+        trunk->entry.addr = addr;
+        trunk->entry.reason[0] = 0;
+        announce(trunk);
+        return;
+    }
+    if (od_resolve(trunk->catalog->loop, config->host, config->port, on_resolved, trunk)) {
+        uv_timer_start(&trunk->timer, on_ask_again, RESOLVE_RETRY_MS, 0);
+        return;
+    }
+    trunk->asking = true;
+    trunk->catalog->pending++;
+}
+
+int od_catalog_open(struct od_catalog **out, uv_loop_t *loop, const struct od_config *config,
+                    const struct od_catalog_events *events)
+{
+    struct od_catalog *catalog = calloc(1, sizeof *catalog);
+    if (!catalog)
+        return OD_ENOMEM;
+    catalog->loop = loop;
+    catalog->config = config;
+    catalog->events = *events;
+    catalog->trunks = calloc(config->trunk_count ? config->trunk_count : 1, sizeof(struct trunk));
+    if (!catalog->trunks) {
+        free(catalog);
+        return OD_ENOMEM;
+    }
+    for (size_t i = 0; i < config->trunk_count; i++) {
+        struct trunk *trunk = &catalog->trunks[i];
+        trunk->catalog = catalog;
+        trunk->index = (uint16_t)i;
+        trunk->entry.config = &config->trunks[i];
+        snprintf(trunk->entry.reason, sizeof trunk->entry.reason, "name not resolved yet");
+        uv_timer_init(loop, &trunk->timer);
+        trunk->timer.data = trunk;
+        catalog->pending++;
+        announce(trunk);
+        ask(trunk);
+    }
+    *out = catalog;
+    return 0;
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    struct trunk *trunk = handle->data;
+    trunk->catalog->pending--;
+    finish_close(trunk->catalog);
+}
+
+void od_catalog_close(struct od_catalog *catalog, void (*fn)(void *ctx), void *ctx)
+{
+    catalog->closed = fn;
+    catalog->closed_ctx = ctx;
+    if (!catalog->config->trunk_count) {
+        finish_close(catalog);
+        return;
+    }
+    for (size_t i = 0; i < catalog->config->trunk_count; i++)
+        uv_close((uv_handle_t *)&catalog->trunks[i].timer, on_timer_closed);
+}
+
+const struct od_trunk_entry *od_catalog_trunk(const struct od_catalog *catalog, uint16_t index)
+{
+    return index < catalog->config->trunk_count ? &catalog->trunks[index].entry : NULL;
+}
+
+size_t od_catalog_trunk_count(const struct od_catalog *catalog)
+{
+    return catalog->config->trunk_count;
+}
+
+const char *od_catalog_trunk_name(const struct od_catalog *catalog, uint16_t index)
+{
+    const struct od_trunk_entry *entry = od_catalog_trunk(catalog, index);
+    return entry ? entry->config->name : "";
+}
+
+/* ---- lanes ---- */
+
+static uint32_t gcd(uint32_t a, uint32_t b)
+{
+    while (b) {
+        uint32_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+/* The agent's trunks by name; names that the configuration doesn't know are told once per load. */
+static void lane_trunks(const struct od_catalog *catalog, const struct od_agent_def *agent,
+                        uint16_t out[OD_TRUNKS_PER_LANE])
+{
+    size_t n = 0;
+    for (size_t i = 0; i < catalog->config->trunk_count && n < OD_TRUNKS_PER_LANE; i++) {
+        bool wanted = agent->trunk_count == 0;
+        for (unsigned k = 0; k < agent->trunk_count && !wanted; k++)
+            wanted = strcmp(agent->trunks[k], catalog->config->trunks[i].name) == 0;
+        if (wanted)
+            out[n++] = (uint16_t)i;
+    }
+    if (n < OD_TRUNKS_PER_LANE)
+        out[n] = UINT16_MAX;
+}
+
+static void announce_lane(struct od_catalog *catalog, const struct od_lane_info *info)
+{
+    struct agent *agent;
+    struct od_lane_def def = {
+        .priority = info->priority,
+        .max_calls = info->max_calls,
+        .ring_ms = RING_MS_DEFAULT,
+        .talk_ms_max = TALK_MS_DEFAULT,
+        .trunks = {UINT16_MAX},
+    };
+    HASH_FIND(hh, catalog->agents, &info->agent, sizeof info->agent, agent);
+    if (info->cps_milli) {
+        /* Thousandths of a call per second, as the smallest whole "count per window". */
+        uint32_t divisor = gcd(info->cps_milli, 1000);
+        def.shape.kind = OD_SHAPE_EVEN;
+        def.shape.count = info->cps_milli / divisor;
+        def.shape.window_ns = 1000 / divisor * OD_NS_PER_S;
+    }
+    if (agent && agent->version) {
+        const struct od_agent_def *doc = agent->version->def;
+        def.open = info->open && doc->enabled;
+        def.rotor = agent->rotor;
+        if (doc->ring_timeout_s)
+            def.ring_ms = doc->ring_timeout_s * 1000;
+        if (doc->max_duration_s)
+            def.talk_ms_max = doc->max_duration_s * 1000;
+        lane_trunks(catalog, doc, def.trunks);
+    }
+    catalog->events.lane(catalog->events.ctx, info->lane, &def);
+}
+
+void od_catalog_lane(struct od_catalog *catalog, const struct od_lane_info *info)
+{
+    if (info->lane >= catalog->lane_count) {
+        uint32_t count = info->lane + 64;
+        struct od_lane_info *lanes = realloc(catalog->lanes, count * sizeof *lanes);
+        if (!lanes) {
+            od_log(OD_CONFIG_LOG_ERROR, "catalog", "out of memory for lane %u", info->lane);
+            return;
+        }
+        memset(lanes + catalog->lane_count, 0,
+               (count - catalog->lane_count) * sizeof *catalog->lanes);
+        catalog->lanes = lanes;
+        catalog->lane_count = count;
+    }
+    catalog->lanes[info->lane] = *info;
+    announce_lane(catalog, info);
+}
+
+const struct od_lane_info *od_catalog_find_lane(const struct od_catalog *catalog, uint32_t lane)
+{
+    if (lane >= catalog->lane_count || !catalog->lanes[lane].org[0])
+        return NULL;
+    return &catalog->lanes[lane];
+}
+
+/* ---- agents ---- */
+
+static void warn_unknown_trunks(const struct od_catalog *catalog, const struct od_agent_def *def)
+{
+    for (unsigned k = 0; k < def->trunk_count; k++) {
+        bool known = false;
+        for (size_t i = 0; i < catalog->config->trunk_count && !known; i++)
+            known = strcmp(def->trunks[k], catalog->config->trunks[i].name) == 0;
+        if (!known)
+            od_log(OD_CONFIG_LOG_WARN, "agent",
+                   "%s: names trunk '%s', which is not configured here", def->name, def->trunks[k]);
+    }
+}
+
+static void drop_version(struct od_catalog *catalog, struct version *version)
+{
+    if (version->latest || version->holds)
+        return;
+    HASH_DEL(catalog->versions, version);
+    od_agent_def_destroy(version->def);
+    free(version);
+}
+
+static struct agent *take_agent(struct od_catalog *catalog, const struct od_uid *uid)
+{
+    struct agent *agent;
+    HASH_FIND(hh, catalog->agents, uid, sizeof *uid, agent);
+    if (agent)
+        return agent;
+    agent = calloc(1, sizeof *agent);
+    if (!agent)
+        return NULL;
+    agent->uid = *uid;
+    agent->rotor = catalog->rotors++;
+    HASH_ADD(hh, catalog->agents, uid, sizeof agent->uid, agent);
+    return agent;
+}
+
+/* NULL: the document can't be read (told in the log), or no memory. */
+static struct version *read_version(struct od_catalog *catalog, const struct od_agent_rec *rec)
+{
+    struct od_agent_problem problem;
+    struct od_agent_def *def;
+    if (od_agent_def_parse(rec->doc.at, rec->doc.bytes, &def, &problem)) {
+        od_log(OD_CONFIG_LOG_WARN, "agent",
+               "%s: %s: expected %s, found %s; nothing is dialled for it", rec->name,
+               problem.pointer, problem.expected, problem.found);
+        return NULL;
+    }
+    struct version *version = calloc(1, sizeof *version);
+    if (!version) {
+        od_agent_def_destroy(def);
+        return NULL;
+    }
+    version->def = def;
+    version->latest = true;
+    HASH_ADD_PTR(catalog->versions, def, version);
+    warn_unknown_trunks(catalog, def);
+    return version;
+}
+
+void od_catalog_agent(struct od_catalog *catalog, const char *org, const struct od_agent_rec *rec,
+                      bool deleted)
+{
+    (void)org; /* uids are unique over all orgs */
+    struct agent *agent = take_agent(catalog, &rec->id);
+    if (!agent) {
+        od_log(OD_CONFIG_LOG_ERROR, "catalog", "out of memory for agent %s", rec->name);
+        return;
+    }
+    struct version *before = agent->version;
+    agent->version = deleted ? NULL : read_version(catalog, rec);
+    if (before) {
+        before->latest = false;
+        drop_version(catalog, before);
+    }
+    for (uint32_t i = 0; i < catalog->lane_count; i++)
+        if (catalog->lanes[i].org[0] && od_uid_equal(&catalog->lanes[i].agent, &rec->id))
+            announce_lane(catalog, &catalog->lanes[i]);
+}
+
+static struct version *find_version(const struct od_catalog *catalog, const struct od_uid *uid)
+{
+    struct agent *agent;
+    HASH_FIND(hh, catalog->agents, uid, sizeof *uid, agent);
+    return agent ? agent->version : NULL;
+}
+
+const struct od_agent_def *od_catalog_find_agent(const struct od_catalog *catalog,
+                                                 const struct od_uid *agent)
+{
+    struct version *version = find_version(catalog, agent);
+    return version ? version->def : NULL;
+}
+
+const struct od_agent_def *od_catalog_hold_agent(struct od_catalog *catalog,
+                                                 const struct od_uid *agent)
+{
+    struct version *version = find_version(catalog, agent);
+    if (!version)
+        return NULL;
+    version->holds++;
+    return version->def;
+}
+
+void od_catalog_release_agent(struct od_catalog *catalog, const struct od_agent_def *def)
+{
+    struct version *version;
+    if (!def)
+        return;
+    HASH_FIND_PTR(catalog->versions, &def, version);
+    version->holds--;
+    drop_version(catalog, version);
+}

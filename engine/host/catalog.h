@@ -1,0 +1,63 @@
+/*
+ * catalog - what the engine's indices mean: trunks of the configuration with their resolved
+ * addresses, agents with their parsed documents, lanes with what they wait for. It turns what the
+ * store tells about agents and lanes into the engine's lane definitions.
+ *
+ * It decides nothing about calls. Lifetime: owned by the host.
+ */
+#ifndef ENGINE_HOST_CATALOG_H
+#define ENGINE_HOST_CATALOG_H
+
+#include <uv.h>
+
+#include "engine/agent/agent_def.h"
+#include "outdial/config.h"
+#include "outdial/engine.h"
+#include "proto/redis/redis_store.h"
+
+struct od_catalog;
+
+struct od_trunk_entry {
+    const struct od_config_trunk *config;
+    struct od_addr addr; /* family 0: not resolved yet */
+    char reason[96];     /* why it isn't usable; "" when it is */
+};
+
+struct od_catalog_events {
+    void *ctx;
+    /* Definitions for the engine, made new or changed. */
+    void (*trunk)(void *ctx, uint16_t index, const struct od_trunk_def *def);
+    void (*lane)(void *ctx, uint32_t lane, const struct od_lane_def *def);
+};
+
+/* The configuration is borrowed for the catalog's life. OD_ENOMEM. */
+int od_catalog_open(struct od_catalog **out, uv_loop_t *loop, const struct od_config *config,
+                    const struct od_catalog_events *events);
+
+/* fn fires when the look-ups under way have ended. */
+void od_catalog_close(struct od_catalog *catalog, void (*fn)(void *ctx), void *ctx);
+
+/* From the store. A document that can't be read closes the agent's lanes and is logged. */
+void od_catalog_agent(struct od_catalog *catalog, const char *org, const struct od_agent_rec *rec,
+                      bool deleted);
+void od_catalog_lane(struct od_catalog *catalog, const struct od_lane_info *info);
+
+/* NULL: unknown, deleted or unreadable. Borrowed until the next od_catalog_agent(). */
+const struct od_agent_def *od_catalog_find_agent(const struct od_catalog *catalog,
+                                                 const struct od_uid *agent);
+
+/* The same, kept as it is until released, whatever is edited meanwhile: what a call has begun with
+ * it ends with. release() takes NULL too. */
+const struct od_agent_def *od_catalog_hold_agent(struct od_catalog *catalog,
+                                                 const struct od_uid *agent);
+void od_catalog_release_agent(struct od_catalog *catalog, const struct od_agent_def *def);
+/* NULL: no such trunk. */
+const struct od_trunk_entry *od_catalog_trunk(const struct od_catalog *catalog, uint16_t index);
+size_t od_catalog_trunk_count(const struct od_catalog *catalog);
+/* "" for UINT16_MAX and unknown indices. */
+const char *od_catalog_trunk_name(const struct od_catalog *catalog, uint16_t index);
+
+/* The last known of a lane; NULL when there is none. */
+const struct od_lane_info *od_catalog_find_lane(const struct od_catalog *catalog, uint32_t lane);
+
+#endif

@@ -1,0 +1,84 @@
+/*
+ * host - the one struct that knows all parts; private to engine/host. main.c opens and closes them
+ * in order, store_glue.c and api_glue.c connect them.
+ *
+ * How a call's life crosses the parts: the store posts a job; the engine orders an intent from the
+ * store, then an INVITE from the legs; sip reports, the legs post; the engine orders talk to start
+ * and stop; at the end it orders finish, and when that is stored the webhook goes out.
+ */
+#ifndef ENGINE_HOST_HOST_H
+#define ENGINE_HOST_HOST_H
+
+#include <uv.h>
+
+#include "engine/api/api.h"
+#include "engine/host/catalog.h"
+#include "engine/host/ladder.h"
+#include "engine/host/legs.h"
+#include "engine/host/private_redis.h"
+#include "engine/host/talk.h"
+#include "engine/host/turn.h"
+#include "engine/host/webhook_sender.h"
+#include "outdial/config.h"
+#include "proto/http/http_server.h"
+#include "proto/redis/redis_store.h"
+#include "proto/redis/redis_url.h"
+#include "proto/sip/sip.h"
+
+enum od_host_stage {
+    OD_HOST_STARTING, /* until the store has been up once */
+    OD_HOST_SERVING,
+    OD_HOST_DRAINING,   /* no new calls; those under way may end */
+    OD_HOST_HANGING_UP, /* the drain's time is over: BYE to the rest */
+    OD_HOST_CLOSING,
+};
+
+struct od_host {
+    uv_loop_t loop;
+    const struct od_config *config;
+    enum od_host_stage stage;
+    int exit_code;
+    int lock_fd; /* of data_dir/lock, held for life: one daemon per data_dir */
+    char worker[40];
+    char dev_key[64]; /* secret; "" when the configuration has keys */
+
+    struct od_engine *engine;
+    struct od_turn turn;
+    struct od_catalog *catalog;
+    struct od_ladder *ladder;
+    struct od_legs *legs;
+    struct od_sip *sip;
+    struct od_talk *talk;
+    struct od_http_server *http;
+    struct od_webhook_sender *webhooks;
+    struct od_private_redis *redis;
+    struct od_redis_url redis_url;
+    struct od_store *store;
+    struct od_api *api;
+    bool store_up;
+    bool agents_seeded;
+
+    uv_signal_t sigterm, sigint;
+    uv_timer_t tick; /* every 100 ms: event streams, drain */
+    uint64_t stage_ends_ns;
+    unsigned closing; /* parts not yet closed in the present step */
+};
+
+/* store_glue.c: what the store tells. */
+int od_host_open_store(struct od_host *host, const char *path_or_host, int port);
+
+/* api_glue.c: what the API asks, and the HTTP handler in front of it. */
+int od_host_open_api(struct od_host *host);
+struct od_http_handler od_host_http_handler(struct od_host *host);
+
+/* secrets.c: files of data_dir that are made at the first start. 0, or OD_EIO with a logged line.
+ */
+int od_host_open_data_dir(struct od_host *host);
+int od_host_ident_key(struct od_host *host, uint8_t key[16]);
+int od_host_dev_key(struct od_host *host);
+
+/* main.c */
+void od_host_store_is_up(struct od_host *host);
+void od_host_give_up(struct od_host *host, const char *why); /* logs, closes all, exit code 1 */
+
+#endif

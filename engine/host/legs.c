@@ -1,0 +1,334 @@
+/*
+ * legs - one slot per call of the engine, found by index and generation.
+ */
+#include "engine/host/legs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/str.h"
+#include "engine/host/log.h"
+#include "engine/host/resolve.h"
+#include "engine/host/turn.h"
+#include "outdial/err.h"
+
+struct leg {
+    uint32_t gen;     /* 0: no leg */
+    bool on_the_wire; /* od_sip_invite() took it */
+    struct od_job_id job;
+    uint16_t trunk;
+    const struct od_agent_def *agent;
+};
+
+struct od_legs {
+    struct od_legs_config config;
+    struct od_store *store;
+    struct od_sip *sip;
+    struct od_talk *talk;
+    struct od_catalog *catalog;
+    struct leg *legs;
+    uint64_t quiet_until_ns; /* no line about an unreachable trunk before */
+    uint64_t sdp_session; /* o= of the next offer; RFC 8866 section 5.2 asks for uniqueness only */
+};
+
+static struct leg *find(struct od_legs *legs, struct od_call_id call)
+{
+    if (!call.gen || call.index >= legs->config.calls_max || legs->legs[call.index].gen != call.gen)
+        return NULL;
+    return &legs->legs[call.index];
+}
+
+/* ---- facts for the engine ---- */
+
+static void post(struct od_legs *legs, struct od_call_id call, enum od_event_kind kind)
+{
+    legs->config.post(legs->config.ctx, &(struct od_event){.kind = (uint8_t)kind, .call = call});
+}
+
+static void post_media_failed(struct od_legs *legs, struct od_call_id call, const char *reason)
+{
+    struct od_event event = {.kind = OD_EV_MEDIA_FAILED, .call = call};
+    od_str_copy(event.u.fail.reason, sizeof event.u.fail.reason, reason, strlen(reason));
+    legs->config.post(legs->config.ctx, &event);
+}
+
+static void post_sip(struct od_legs *legs, struct od_call_id call, enum od_event_kind kind,
+                     const struct od_sip_response *response)
+{
+    struct od_event event = {.kind = (uint8_t)kind, .call = call};
+    event.u.sip.status = response->status;
+    event.u.sip.local = response->local;
+    event.u.sip.retry_after_s = response->retry_after_s;
+    if (response->reason)
+        od_str_copy(event.u.sip.reason, sizeof event.u.sip.reason, response->reason,
+                    strlen(response->reason));
+    legs->config.post(legs->config.ctx, &event);
+}
+
+static void post_local_reject(struct od_legs *legs, struct od_call_id call, uint16_t status,
+                              const char *reason)
+{
+    post_sip(legs, call, OD_EV_REJECT,
+             &(struct od_sip_response){.status = status, .local = true, .reason = reason});
+}
+
+/* ---- orders of the engine ---- */
+
+static int send_invite(struct od_legs *legs, struct od_call_id call, const struct od_invite *invite,
+                       const struct od_trunk_entry *trunk, const struct od_job *job,
+                       struct od_addr media)
+{
+    char offer[1024];
+    const struct od_config_trunk *config = trunk->config;
+    const struct od_agent_def *agent = legs->legs[call.index].agent;
+    /* Who calls, most specific first: the call's own number, the trunk's fixed user, the agent's.
+     */
+    const char *from = *config->from_user ? config->from_user : job->from;
+    if (!*from && agent)
+        from = agent->number;
+    if (!*from)
+        from = "anonymous"; /* RFC 3323 section 4.1.1.3 */
+    int bytes = od_sdp_write(&(struct od_sdp_offer){.local = media,
+                                                    .session = ++legs->sdp_session,
+                                                    .user = "outdial",
+                                                    .pcmu = config->pcmu,
+                                                    .pcma = config->pcma,
+                                                    .first = config->codec_first,
+                                                    .dtmf_type = 101,
+                                                    .direction = OD_SDP_SENDRECV},
+                             offer, sizeof offer);
+    if (bytes < 0)
+        return bytes;
+    return od_sip_invite(
+        legs->sip, call,
+        &(struct od_sip_invite){.names = &invite->names,
+                                .server = trunk->addr,
+                                .transport = config->transport == OD_CONFIG_TCP ? "tcp" : "udp",
+                                .domain = config->domain,
+                                .from_user = from,
+                                .display_name = config->display_name,
+                                .to = invite->to,
+                                .sdp = offer,
+                                .sdp_bytes = (size_t)bytes});
+}
+
+static void on_invite(void *ctx, struct od_call_id call, const struct od_invite *invite)
+{
+    struct od_legs *legs = ctx;
+    const struct od_job *job = od_store_job(legs->store, invite->job);
+    const struct od_trunk_entry *trunk = od_catalog_trunk(legs->catalog, invite->trunk);
+    struct od_addr media;
+    struct leg *leg = &legs->legs[call.index];
+    *leg = (struct leg){.gen = call.gen, .job = invite->job, .trunk = invite->trunk};
+    if (!job || !trunk || !trunk->addr.family) {
+        post_local_reject(legs, call, 503, trunk ? "trunk not resolved" : "no such trunk");
+        return;
+    }
+    leg->agent = od_catalog_hold_agent(legs->catalog, &job->agent);
+    int err = od_talk_offer(legs->talk, call, &media);
+    if (err) {
+        post_media_failed(legs, call, err == OD_EBUSY ? "no RTP port free" : od_err_text(err));
+        return;
+    }
+    err = send_invite(legs, call, invite, trunk, job, media);
+    if (err) {
+        post_local_reject(legs, call, 0, od_err_text(err));
+        return;
+    }
+    leg->on_the_wire = true;
+}
+
+static void on_cancel(void *ctx, struct od_call_id call)
+{
+    struct od_legs *legs = ctx;
+    struct leg *leg = find(legs, call);
+    if (leg && leg->on_the_wire)
+        od_sip_cancel(legs->sip, call);
+    else
+        post_local_reject(legs, call, 487, "never sent");
+}
+
+static void on_ack(void *ctx, struct od_call_id call)
+{
+    struct od_legs *legs = ctx;
+    od_sip_ack(legs->sip, call);
+}
+
+static void on_bye(void *ctx, struct od_call_id call)
+{
+    struct od_legs *legs = ctx;
+    od_sip_bye(legs->sip, call);
+}
+
+static void on_drop(void *ctx, struct od_call_id call)
+{
+    struct od_legs *legs = ctx;
+    struct leg *leg = find(legs, call);
+    if (!leg)
+        return;
+    if (leg->on_the_wire)
+        od_sip_drop(legs->sip, call);
+    od_talk_drop(legs->talk, call);
+    od_catalog_release_agent(legs->catalog, leg->agent);
+    *leg = (struct leg){0};
+}
+
+struct od_sip_port od_legs_port(struct od_legs *legs)
+{
+    return (struct od_sip_port){.ctx = legs,
+                                .invite = on_invite,
+                                .cancel = on_cancel,
+                                .ack = on_ack,
+                                .bye = on_bye,
+                                .drop = on_drop};
+}
+
+/* ---- what the wire says ---- */
+
+static void on_sent(void *ctx, struct od_call_id call)
+{
+    post(ctx, call, OD_EV_SENT);
+}
+
+static void on_progress(void *ctx, struct od_call_id call, const struct od_sip_response *response)
+{
+    struct od_legs *legs = ctx;
+    struct leg *leg = find(legs, call);
+    if (!leg)
+        return;
+    const struct od_trunk_entry *trunk = od_catalog_trunk(legs->catalog, leg->trunk);
+    if (response->sdp && trunk && trunk->config->early_media)
+        od_talk_early(legs->talk, call, response->sdp);
+    post_sip(legs, call, OD_EV_PROGRESS, response);
+}
+
+static void on_answered(void *ctx, struct od_call_id call, const struct od_sip_response *response,
+                        bool again)
+{
+    struct od_legs *legs = ctx;
+    int err = 0;
+    if (!again)
+        err = response->sdp ? od_talk_answer(legs->talk, call, response->sdp) : OD_EPROTO;
+    /* The answer itself always counts: it must be acknowledged whatever its body says. */
+    post(legs, call, OD_EV_ANSWER);
+    if (err)
+        post_media_failed(legs, call,
+                          err == OD_ENOENT ? "no codec in common"
+                          : !response->sdp ? "answer with no usable SDP"
+                                           : od_err_text(err));
+}
+
+/* A trunk that can't be reached is worth a line, though not one per call. */
+static void warn_unreachable(struct od_legs *legs, const struct leg *leg,
+                             const struct od_sip_response *response)
+{
+    uint64_t now_ns = od_turn_now().mono_ns;
+    char server[64];
+    if (!response->local || now_ns < legs->quiet_until_ns)
+        return;
+    const struct od_trunk_entry *trunk = od_catalog_trunk(legs->catalog, leg->trunk);
+    if (!trunk)
+        return;
+    legs->quiet_until_ns = now_ns + 10 * OD_NS_PER_S;
+    od_addr_text(&trunk->addr, server, sizeof server);
+    od_log(OD_CONFIG_LOG_WARN, "trunk",
+           "%s: %s does not answer (%s): check the server's address, its port and that it runs",
+           trunk->config->name, server, response->status == 408 ? "timeout" : response->reason);
+}
+
+static void on_rejected(void *ctx, struct od_call_id call, const struct od_sip_response *response)
+{
+    struct od_legs *legs = ctx;
+    struct leg *leg = find(legs, call);
+    if (leg)
+        warn_unreachable(legs, leg, response);
+    post_sip(legs, call, OD_EV_REJECT, response);
+}
+
+static void on_peer_bye(void *ctx, struct od_call_id call)
+{
+    post(ctx, call, OD_EV_PEER_BYE);
+}
+
+static void on_cleared(void *ctx, struct od_call_id call)
+{
+    post(ctx, call, OD_EV_CLEARED);
+}
+
+static void on_reoffered(void *ctx, struct od_call_id call, const struct od_sdp *sdp)
+{
+    struct od_legs *legs = ctx;
+    if (find(legs, call) && od_talk_answer(legs->talk, call, sdp))
+        post_media_failed(legs, call, "the callee changed to media we can't do");
+}
+
+static void on_message(void *ctx, struct od_call_id call, bool outgoing, const char *start_line)
+{
+    struct od_legs *legs = ctx;
+    od_ladder_add(legs->config.ladder, call, &(struct od_uid){{0}}, od_turn_now().wall_ms,
+                  outgoing ? OD_LADDER_SENT : OD_LADDER_RECEIVED, start_line);
+}
+
+struct od_sip_events od_legs_sip_events(struct od_legs *legs)
+{
+    return (struct od_sip_events){.ctx = legs,
+                                  .sent = on_sent,
+                                  .progress = on_progress,
+                                  .answered = on_answered,
+                                  .rejected = on_rejected,
+                                  .peer_bye = on_peer_bye,
+                                  .cleared = on_cleared,
+                                  .reoffered = on_reoffered,
+                                  .message = on_message};
+}
+
+/* ---- the life of all ---- */
+
+const struct od_agent_def *od_legs_agent(const struct od_legs *legs, struct od_call_id call)
+{
+    if (call.index >= legs->config.calls_max || legs->legs[call.index].gen != call.gen)
+        return NULL;
+    return legs->legs[call.index].agent;
+}
+
+int od_legs_create(struct od_legs **out, const struct od_legs_config *config)
+{
+    struct od_legs *legs = calloc(1, sizeof *legs);
+    if (!legs)
+        return OD_ENOMEM;
+    legs->config = *config;
+    legs->sdp_session = (uint64_t)od_turn_now().wall_ms;
+    legs->legs = calloc(config->calls_max, sizeof *legs->legs);
+    if (!legs->legs) {
+        free(legs);
+        return OD_ENOMEM;
+    }
+    *out = legs;
+    return 0;
+}
+
+void od_legs_destroy(struct od_legs *legs)
+{
+    if (!legs)
+        return;
+    free(legs->legs);
+    free(legs);
+}
+
+void od_legs_attach(struct od_legs *legs, struct od_store *store, struct od_sip *sip,
+                    struct od_talk *talk, struct od_catalog *catalog)
+{
+    legs->catalog = catalog;
+    legs->store = store;
+    legs->sip = sip;
+    legs->talk = talk;
+}
+
+void od_legs_each(const struct od_legs *legs, void (*fn)(void *ctx, struct od_call_id call),
+                  void *ctx)
+{
+    for (uint32_t i = 0; i < legs->config.calls_max; i++)
+        if (legs->legs[i].gen)
+            fn(ctx, (struct od_call_id){.index = i, .gen = legs->legs[i].gen});
+}

@@ -1,0 +1,597 @@
+/*
+ * main - opens the parts from the outside in (what can be refused first: data_dir, ports), then the
+ * store, then what needs it; closes them the other way round. Each step that ends later continues
+ * in a callback, so the order below reads as the order of a life.
+ */
+#include "engine/host/main.h"
+
+#include <arpa/inet.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "engine/base/str.h"
+#include "engine/base/uid.h"
+#include "engine/host/host.h"
+#include "engine/host/log.h"
+#include "engine/host/resolve.h"
+#include "outdial/err.h"
+
+enum {
+    TICK_MS = 100,
+    DRAIN_MS = 30 * 1000,   /* SIGTERM: calls under way may end in this time */
+    HANG_UP_MS = 5 * 1000,  /* then BYE, and this long for the answers */
+    WEBHOOKS_MS = 3 * 1000, /* then this long for what is still to be told */
+    LADDERS_KEPT = 512,
+    COALESCE_US = 2000, /* measured: bench/path */
+};
+
+/* ---- facts and orders ---- */
+
+static void post(void *ctx, const struct od_event *event)
+{
+    struct od_host *host = ctx;
+    if (host->engine)
+        od_engine_post(host->engine, event);
+}
+
+static void on_step(void *ctx, struct od_now now, const struct od_step_view *view)
+{
+    struct od_host *host = ctx;
+    char text[96];
+    snprintf(text, sizeof text, "%s -> %s (%s)", view->from, view->to, view->event);
+    od_ladder_add(host->ladder, view->call, &view->uid, now.wall_ms, OD_LADDER_STEP, text);
+    if (od_log_enabled(OD_CONFIG_LOG_DEBUG)) {
+        char uid[OD_UID_TEXT];
+        od_uid_text(&view->uid, uid);
+        od_log_fields(view->odd ? OD_CONFIG_LOG_WARN : OD_CONFIG_LOG_DEBUG, "call", text,
+                      (struct od_log_field[]){
+                          OD_LOG_TEXT("call_id", uid),
+                          OD_LOG_NUMBER("attempt", view->attempt),
+                          OD_LOG_TEXT("trunk", od_catalog_trunk_name(host->catalog, view->trunk)),
+                          {0}});
+    }
+    if (view->cause != OD_CAUSE_NONE || strcmp(view->to, "ended") == 0)
+        od_ladder_end(host->ladder, view->call);
+}
+
+/* ---- opening ---- */
+
+static bool open_sip(struct od_host *host)
+{
+    const struct od_config *config = host->config;
+    char why[256] = "";
+    struct od_sip_config sip = {.advertise = *config->sip.advertise ? config->sip.advertise : NULL,
+                                .user_agent = config->sip.user_agent,
+                                .coalesce_us = COALESCE_US};
+    for (unsigned i = 0; i < 4 && i < OD_CONFIG_LISTEN_MAX; i++)
+        sip.listen[i] = config->sip.listen[i];
+    struct od_sip_events events = od_legs_sip_events(host->legs);
+    if (od_sip_open(&host->sip, &host->loop, &sip, &events, why, sizeof why)) {
+        od_log(OD_CONFIG_LOG_ERROR, "sip", "%s", why);
+        return false;
+    }
+    return true;
+}
+
+static const struct od_job *talk_job(void *ctx, struct od_job_id job)
+{
+    struct od_host *host = ctx;
+    return od_store_job(host->store, job);
+}
+
+static const struct od_agent_def *talk_agent(void *ctx, struct od_call_id call,
+                                             const struct od_job *job)
+{
+    struct od_host *host = ctx;
+    const struct od_agent_def *held = od_legs_agent(host->legs, call);
+    return held ? held : od_catalog_find_agent(host->catalog, &job->agent);
+}
+
+static void talk_result(void *ctx, struct od_job_id job, const char *json, size_t bytes)
+{
+    struct od_host *host = ctx;
+    if (od_store_job_result(host->store, job, json, bytes) == OD_ETOOBIG)
+        od_log(OD_CONFIG_LOG_WARN, "talk", "a call's result is above 64 KiB and was left out");
+}
+
+static struct od_addr media_advertise(const struct od_config *config)
+{
+    struct od_addr addr = {0};
+    char host[INET6_ADDRSTRLEN + 8];
+    if (*config->rtp.advertise && od_addr_parse(config->rtp.advertise, 0, &addr))
+        return addr;
+    /* sip.advertise may carry a port; for audio only a numeric host is of use. */
+    od_str_copy(host, sizeof host, config->sip.advertise, strcspn(config->sip.advertise, ":"));
+    if (*host)
+        od_addr_parse(host, 0, &addr);
+    return addr;
+}
+
+static bool open_talk(struct od_host *host)
+{
+    const struct od_config *config = host->config;
+    char why[256] = "";
+    if (od_talk_open(&host->talk,
+                     &(struct od_talk_config){.loop = &host->loop,
+                                              .rtp_ports = config->rtp.ports,
+                                              .rtp_address = config->rtp.address,
+                                              .data_dir = config->data_dir,
+                                              .advertise = media_advertise(config),
+                                              .sessions_max = config->limits.contacts_leased_max},
+                     &(struct od_talk_events){.ctx = host,
+                                              .post = post,
+                                              .job = talk_job,
+                                              .agent = talk_agent,
+                                              .result = talk_result},
+                     why, sizeof why)) {
+        od_log(OD_CONFIG_LOG_ERROR, "rtp", "%s", why);
+        return false;
+    }
+    return true;
+}
+
+static bool open_http(struct od_host *host)
+{
+    char why[256] = "";
+    struct od_http_handler handler = od_host_http_handler(host);
+    if (od_http_server_open(&host->http, &host->loop,
+                            &(struct od_http_server_config){.listen = host->config->http.listen},
+                            &handler, why, sizeof why)) {
+        od_log(OD_CONFIG_LOG_ERROR, "http", "%s", why);
+        return false;
+    }
+    return true;
+}
+
+static void webhook_log(void *ctx, const char *line)
+{
+    (void)ctx;
+    od_log(OD_CONFIG_LOG_WARN, "webhook", "%s", line);
+}
+
+static bool open_outside(struct od_host *host)
+{
+    const struct od_config *config = host->config;
+    if (od_ladder_create(&host->ladder, config->limits.contacts_leased_max, LADDERS_KEPT) ||
+        od_legs_create(&host->legs,
+                       &(struct od_legs_config){.calls_max = config->limits.contacts_leased_max,
+                                                .ladder = host->ladder,
+                                                .post = post,
+                                                .ctx = host}) ||
+        od_webhook_open(&host->webhooks, &host->loop,
+                        &(struct od_webhook_config){.user_agent = "outdial/" OUTDIAL_VERSION,
+                                                    .allow_private = config->webhooks.allow_private,
+                                                    .timeout_ms = config->webhooks.timeout_ms,
+                                                    .log = webhook_log})) {
+        od_log(OD_CONFIG_LOG_ERROR, "host", "out of memory; lower limits.contacts_leased_max");
+        return false;
+    }
+    return open_http(host) && open_sip(host) && open_talk(host);
+}
+
+static void on_trunk_def(void *ctx, uint16_t index, const struct od_trunk_def *def)
+{
+    struct od_host *host = ctx;
+    if (od_engine_set_trunk(host->engine, index, def))
+        od_log(OD_CONFIG_LOG_ERROR, "engine", "trunk %s: a value is out of range", def->name);
+    od_turn_wake(&host->turn);
+}
+
+static void on_lane_def(void *ctx, uint32_t lane, const struct od_lane_def *def)
+{
+    struct od_host *host = ctx;
+    if (od_engine_set_lane(host->engine, lane, def))
+        od_log(OD_CONFIG_LOG_ERROR, "engine", "lane %u: a value is out of range", lane);
+    od_turn_wake(&host->turn);
+}
+
+static bool open_engine(struct od_host *host)
+{
+    const struct od_config *config = host->config;
+    uint64_t seed;
+    struct od_limits limits = {
+        .calls_max = config->limits.contacts_leased_max,
+        .dialled_max = config->limits.calls_max,
+        .lanes_max = 100000,
+        .trunks_max = config->trunk_count ? (uint32_t)config->trunk_count : 1,
+        .events_max = 65536,
+        .turn_budget = 4096,
+    };
+    struct od_ports ports = {
+        .store = *od_store_port(host->store),
+        .sip = od_legs_port(host->legs),
+        .talk = *od_talk_port(host->talk),
+        .trace = {.ctx = host, .step = on_step},
+    };
+    if (limits.dialled_max > limits.calls_max)
+        limits.dialled_max = limits.calls_max;
+    if (od_host_ident_key(host, limits.ident_key) ||
+        getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
+        return false;
+    if (od_engine_create(&host->engine, &limits, &ports, seed)) {
+        od_log(OD_CONFIG_LOG_ERROR, "engine", "out of memory; lower limits.contacts_leased_max");
+        return false;
+    }
+    if (od_turn_open(&host->turn, &host->loop, host->engine))
+        return false;
+    if (od_catalog_open(
+            &host->catalog, &host->loop, config,
+            &(struct od_catalog_events){.ctx = host, .trunk = on_trunk_def, .lane = on_lane_def})) {
+        od_log(OD_CONFIG_LOG_ERROR, "host", "out of memory");
+        return false;
+    }
+    od_legs_attach(host->legs, host->store, host->sip, host->talk, host->catalog);
+    return true;
+}
+
+/* Redis can be reached at this address: everything that needs it is opened. */
+static void open_inside(struct od_host *host, const char *path_or_host, int port)
+{
+    if (od_host_open_store(host, path_or_host, port)) {
+        od_host_give_up(host,
+                        "the store can't be opened: a setting is out of range or memory short");
+        return;
+    }
+    if (!open_engine(host) || od_host_open_api(host))
+        od_host_give_up(host, "could not start");
+}
+
+static void on_redis_ready(void *ctx, const char *socket_path)
+{
+    struct od_host *host = ctx;
+    if (host->stage < OD_HOST_DRAINING && !host->store)
+        open_inside(host, socket_path, 0);
+}
+
+static void on_redis_failed(void *ctx, const char *why)
+{
+    od_host_give_up(ctx, why);
+}
+
+static void on_redis_died(void *ctx, const char *why)
+{
+    (void)ctx;
+    od_log(OD_CONFIG_LOG_ERROR, "redis", "%s; starting it again", why);
+}
+
+static void on_redis_resolved(void *ctx, int err, const struct od_addr *addr, const char *why)
+{
+    struct od_host *host = ctx;
+    char text[64], line[400];
+    if (host->stage >= OD_HOST_CLOSING)
+        return;
+    if (err) {
+        snprintf(line, sizeof line, "redis.url: host '%s' can't be resolved: %s",
+                 host->redis_url.host, why);
+        od_host_give_up(host, line);
+        return;
+    }
+    inet_ntop(addr->family == 6 ? AF_INET6 : AF_INET, addr->ip, text, sizeof text);
+    open_inside(host, text, host->redis_url.port);
+}
+
+static bool begin_redis(struct od_host *host)
+{
+    char why[256] = "";
+    if (!*host->config->redis.url) {
+        if (od_private_redis_start(&host->redis, &host->loop, host->config->data_dir,
+                                   &(struct od_private_redis_events){.ctx = host,
+                                                                     .ready = on_redis_ready,
+                                                                     .failed = on_redis_failed,
+                                                                     .died = on_redis_died},
+                                   why, sizeof why)) {
+            od_log(OD_CONFIG_LOG_ERROR, "redis", "%s", why);
+            return false;
+        }
+        return true;
+    }
+    if (od_redis_url_parse(host->config->redis.url, &host->redis_url, why, sizeof why)) {
+        od_log(OD_CONFIG_LOG_ERROR, "redis", "redis.url: %s", why);
+        return false;
+    }
+    if (host->redis_url.is_path) {
+        open_inside(host, host->redis_url.host, 0);
+        return host->stage != OD_HOST_CLOSING;
+    }
+    if (od_resolve(&host->loop, host->redis_url.host, (uint16_t)host->redis_url.port,
+                   on_redis_resolved, host)) {
+        od_log(OD_CONFIG_LOG_ERROR, "redis", "redis.url: the host name can't be looked up");
+        return false;
+    }
+    return true;
+}
+
+/* ---- agents of the configuration ---- */
+
+struct seed {
+    struct od_host *host;
+    const struct od_config_agent *agent;
+};
+
+static void on_seeded(void *ctx, int err)
+{
+    struct seed *seed = ctx;
+    if (err)
+        od_log(OD_CONFIG_LOG_WARN, "config", "agent %s could not be stored: %s", seed->agent->name,
+               od_err_text(err));
+    else
+        od_log(OD_CONFIG_LOG_INFO, "config", "agent %s made", seed->agent->name);
+    free(seed);
+}
+
+static void on_sought(void *ctx, int err, const struct od_agent_rec *recs, size_t count)
+{
+    struct seed *seed = ctx;
+    const struct od_repo_port *repo = od_store_repo(seed->host->store);
+    struct od_agent_rec rec = {
+        .doc = {seed->agent->doc, strlen(seed->agent->doc)},
+        .created_ms = od_turn_now().wall_ms,
+    };
+    (void)recs;
+    if ((err && err != OD_ENOENT) || count || seed->host->stage != OD_HOST_SERVING) {
+        free(seed); /* there already, and then the API's changes win; or not now */
+        return;
+    }
+    rec.updated_ms = rec.created_ms;
+    od_str_copy(rec.name, sizeof rec.name, seed->agent->name, strlen(seed->agent->name));
+    repo->agent_put(repo->ctx, "default", &rec, on_seeded, seed);
+}
+
+static void seed_agents(struct od_host *host)
+{
+    const struct od_repo_port *repo = od_store_repo(host->store);
+    for (size_t i = 0; i < host->config->agent_count; i++) {
+        struct seed *seed = calloc(1, sizeof *seed);
+        if (!seed)
+            return;
+        *seed = (struct seed){host, &host->config->agents[i]};
+        repo->agent_find(repo->ctx, "default", seed->agent->name, on_sought, seed);
+    }
+}
+
+void od_host_store_is_up(struct od_host *host)
+{
+    if (host->stage != OD_HOST_STARTING)
+        return;
+    host->stage = OD_HOST_SERVING;
+    seed_agents(host);
+    uint16_t port = od_http_server_bound_port(host->http);
+    const char *listen = host->config->http.listen, *colon = strrchr(listen, ':');
+    if (port && colon)
+        od_log(OD_CONFIG_LOG_INFO, "host", "ready: http://%.*s:%u, SIP port %u",
+               (int)(colon - listen), listen, port, od_sip_bound_port(host->sip, 0));
+    else
+        od_log(OD_CONFIG_LOG_INFO, "host", "ready: %s, SIP port %u", listen,
+               od_sip_bound_port(host->sip, 0));
+    if (*host->dev_key)
+        od_log(OD_CONFIG_LOG_INFO, "host", "the API key is in %s/dev.key", host->config->data_dir);
+}
+
+/* ---- closing ---- */
+
+static void close_handles(struct od_host *host);
+static void close_redis(void *ctx);
+static void close_store(void *ctx);
+static void close_engine(void *ctx);
+
+/* Calls next when every part of the present step has closed. */
+static bool step_done(struct od_host *host)
+{
+    return --host->closing == 0;
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    (void)handle; /* the loop ends when it has no handle left */
+}
+
+static void close_handles(struct od_host *host)
+{
+    uv_close((uv_handle_t *)&host->sigterm, on_handle_closed);
+    uv_close((uv_handle_t *)&host->sigint, on_handle_closed);
+    uv_close((uv_handle_t *)&host->tick, on_handle_closed);
+}
+
+static void on_last_closed(void *ctx)
+{
+    struct od_host *host = ctx;
+    if (step_done(host))
+        close_handles(host);
+}
+
+/* Last of all: what the final ends of calls still have to tell, then Redis itself. */
+static void close_redis(void *ctx)
+{
+    struct od_host *host = ctx;
+    host->store = NULL;
+    host->closing = 1;
+    if (host->webhooks) {
+        host->closing++;
+        od_webhook_close(host->webhooks, WEBHOOKS_MS, on_last_closed, host);
+    }
+    if (host->redis) {
+        host->closing++;
+        od_private_redis_stop(host->redis, on_last_closed, host);
+    }
+    on_last_closed(host);
+}
+
+static void close_store(void *ctx)
+{
+    struct od_host *host = ctx;
+    if (!step_done(host))
+        return;
+    if (host->store)
+        od_store_close(host->store, close_redis, host);
+    else
+        close_redis(host);
+}
+
+static void close_engine(void *ctx)
+{
+    struct od_host *host = ctx;
+    host->http = NULL;
+    host->closing = 1;
+    if (host->sip) {
+        host->closing++;
+        od_sip_close(host->sip, close_store, host);
+    }
+    if (host->talk) {
+        host->closing++;
+        od_talk_close(host->talk, close_store, host);
+    }
+    if (host->catalog) {
+        host->closing++;
+        od_catalog_close(host->catalog, close_store, host);
+    }
+    if (host->turn.running) {
+        host->closing++;
+        od_turn_close(&host->turn, close_store, host);
+    }
+    close_store(host);
+}
+
+static void begin_closing(struct od_host *host)
+{
+    if (host->stage == OD_HOST_CLOSING)
+        return;
+    host->stage = OD_HOST_CLOSING;
+    if (host->api)
+        od_api_drain(host->api);
+    if (host->http)
+        od_http_server_close(host->http, close_engine, host);
+    else
+        close_engine(host);
+}
+
+void od_host_give_up(struct od_host *host, const char *why)
+{
+    od_log(OD_CONFIG_LOG_ERROR, "host", "%s", why);
+    host->exit_code = 1;
+    begin_closing(host);
+}
+
+static void stop_call(void *ctx, struct od_call_id call)
+{
+    struct od_event event = {.kind = OD_EV_STOP, .call = call};
+    event.u.stop.cause = OD_CAUSE_COMPLETED;
+    post(ctx, &event);
+}
+
+static void begin_hanging_up(struct od_host *host)
+{
+    host->stage = OD_HOST_HANGING_UP;
+    host->stage_ends_ns = od_turn_now().mono_ns + HANG_UP_MS * OD_NS_PER_MS;
+    od_legs_each(host->legs, stop_call, host);
+    od_turn_wake(&host->turn);
+}
+
+static void begin_draining(struct od_host *host)
+{
+    struct od_event event = {.kind = OD_EV_DRAIN};
+    if (!host->engine) {
+        begin_closing(host);
+        return;
+    }
+    host->stage = OD_HOST_DRAINING;
+    host->stage_ends_ns = od_turn_now().mono_ns + DRAIN_MS * OD_NS_PER_MS;
+    post(host, &event);
+    od_turn_wake(&host->turn);
+    struct od_engine_stats stats;
+    od_engine_stats(host->engine, &stats);
+    if (stats.alive)
+        od_log(OD_CONFIG_LOG_INFO, "host",
+               "ending: %u calls may finish within %d s (once more to hang up now)", stats.alive,
+               DRAIN_MS / 1000);
+}
+
+static void on_signal(uv_signal_t *handle, int signum)
+{
+    struct od_host *host = handle->data;
+    (void)signum;
+    if (host->stage < OD_HOST_DRAINING)
+        begin_draining(host);
+    else if (host->stage == OD_HOST_DRAINING)
+        begin_hanging_up(host);
+    else
+        begin_closing(host);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct od_host *host = timer->data;
+    struct od_engine_stats stats;
+    struct od_now now = od_turn_now();
+    if (host->api && host->stage < OD_HOST_CLOSING)
+        od_api_tick(host->api, now);
+    if (host->stage != OD_HOST_DRAINING && host->stage != OD_HOST_HANGING_UP)
+        return;
+    od_engine_stats(host->engine, &stats);
+    if (!stats.alive)
+        begin_closing(host);
+    else if (now.mono_ns >= host->stage_ends_ns && host->stage == OD_HOST_DRAINING)
+        begin_hanging_up(host);
+    else if (now.mono_ns >= host->stage_ends_ns)
+        begin_closing(host);
+}
+
+/* ---- the whole ---- */
+
+static void begin_handles(struct od_host *host)
+{
+    uv_signal_init(&host->loop, &host->sigterm);
+    uv_signal_init(&host->loop, &host->sigint);
+    uv_timer_init(&host->loop, &host->tick);
+    host->sigterm.data = host->sigint.data = host->tick.data = host;
+    uv_signal_start(&host->sigterm, on_signal, SIGTERM);
+    uv_signal_start(&host->sigint, on_signal, SIGINT);
+    uv_timer_start(&host->tick, on_tick, TICK_MS, TICK_MS);
+}
+
+/* One descriptor per RTP port and connection: as many as the system lets us have. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+int od_serve(const struct od_config *config)
+{
+    struct od_host *host = calloc(1, sizeof *host);
+    if (!host)
+        return 1;
+    od_log_init(config->log.level, config->log.format);
+    host->config = config;
+    host->lock_fd = -1;
+    signal(SIGPIPE, SIG_IGN);
+    raise_descriptor_limit();
+    int exit_code = 1;
+    if (od_host_open_data_dir(host) == 0 && od_host_dev_key(host) == 0) {
+        uv_loop_init(&host->loop);
+        begin_handles(host);
+        if (!open_outside(host) || !begin_redis(host)) {
+            host->exit_code = 1;
+            begin_closing(host);
+        }
+        uv_run(&host->loop, UV_RUN_DEFAULT);
+        uv_loop_close(&host->loop);
+        exit_code = host->exit_code;
+    }
+    od_api_destroy(host->api);
+    od_engine_destroy(host->engine);
+    od_legs_destroy(host->legs);
+    od_ladder_destroy(host->ladder);
+    if (host->lock_fd >= 0)
+        close(host->lock_fd);
+    explicit_bzero(host, sizeof *host);
+    free(host);
+    return exit_code;
+}

@@ -1,0 +1,131 @@
+/*
+ * store_glue - what the store tells, passed on: facts to the engine, agents and lanes to the
+ * catalog, ends to the webhooks.
+ */
+#include <string.h>
+
+#include "engine/api/call_event.h"
+#include "engine/base/uid.h"
+#include "engine/host/host.h"
+#include "engine/host/log.h"
+#include "outdial/err.h"
+
+static void on_post(void *ctx, const struct od_event *event)
+{
+    struct od_host *host = ctx;
+    od_engine_post(host->engine, event);
+    if (event->kind == OD_EV_STORE_UP) {
+        host->store_up = true;
+        od_host_store_is_up(host);
+    } else if (event->kind == OD_EV_STORE_DOWN) {
+        host->store_up = false;
+    }
+}
+
+static void on_lane(void *ctx, const struct od_lane_info *info)
+{
+    struct od_host *host = ctx;
+    od_catalog_lane(host->catalog, info);
+}
+
+static void on_agent(void *ctx, const char *org, const struct od_agent_rec *rec, bool deleted)
+{
+    struct od_host *host = ctx;
+    od_catalog_agent(host->catalog, org, rec, deleted);
+}
+
+static void on_stop(void *ctx, const struct od_uid *call, bool hangup)
+{
+    struct od_host *host = ctx;
+    struct od_event event = {.kind = OD_EV_STOP, .call = od_engine_find(host->engine, call)};
+    if (!event.call.gen)
+        return; /* it ended on its own meanwhile */
+    /* Hanging up a talking call is an ordinary end of it; anything before is a cancellation. */
+    const char *state = od_engine_state(host->engine, event.call);
+    bool talking = state && strcmp(state, "talking") == 0;
+    event.u.stop.before_answer_only = !hangup;
+    event.u.stop.cause = hangup && talking ? OD_CAUSE_COMPLETED : OD_CAUSE_CANCELED;
+    od_engine_post(host->engine, &event);
+}
+
+static const char *on_trunk(void *ctx, uint16_t trunk)
+{
+    struct od_host *host = ctx;
+    return od_catalog_trunk_name(host->catalog, trunk);
+}
+
+static void on_log(void *ctx, bool trouble, const char *text)
+{
+    (void)ctx;
+    od_log(trouble ? OD_CONFIG_LOG_WARN : OD_CONFIG_LOG_INFO, "store", "%s", text);
+}
+
+/* The stored call as the API would show it, inside the event's envelope. */
+static void send_webhook(struct od_host *host, const char *url, const struct od_job *job,
+                         const struct od_outcome *outcome, struct od_text result)
+{
+    struct od_call_rec rec = {
+        .id = job->uid,
+        .agent = job->agent,
+        .campaign = job->campaign,
+        .phase = OD_PHASE_ENDED,
+        .priority = job->priority,
+        .attempts = job->attempt,
+        .context = job->context,
+        .result = result,
+        .created_ms = job->created_ms,
+        .deadline_ms = job->deadline_ms,
+        .outcome = *outcome,
+        .row = job->row,
+    };
+    size_t bytes;
+    strncpy(rec.to, job->to, sizeof rec.to - 1);
+    strncpy(rec.from, job->from, sizeof rec.from - 1);
+    strncpy(rec.trunk, od_catalog_trunk_name(host->catalog, outcome->trunk), sizeof rec.trunk - 1);
+    char *body = od_call_event_json(&rec, od_turn_now().wall_ms, &bytes);
+    if (!body) {
+        od_log(OD_CONFIG_LOG_ERROR, "webhook", "out of memory");
+        return;
+    }
+    if (od_webhook_send(host->webhooks, url, body, bytes, &job->uid) == OD_EINVAL)
+        od_log(OD_CONFIG_LOG_WARN, "webhook", "the webhook URL of a call is not an http(s) URL");
+    od_call_event_free(body);
+}
+
+static void on_ended(void *ctx, const struct od_job *job, const struct od_outcome *outcome,
+                     struct od_text result)
+{
+    struct od_host *host = ctx;
+    char url[OD_AGENT_URL_MAX];
+    const struct od_agent_def *agent = od_catalog_find_agent(host->catalog, &job->agent);
+    if (job->webhook_url.bytes && job->webhook_url.bytes < sizeof url) {
+        memcpy(url, job->webhook_url.at, job->webhook_url.bytes);
+        url[job->webhook_url.bytes] = 0;
+        send_webhook(host, url, job, outcome, result);
+    } else if (agent && *agent->webhook_url) {
+        send_webhook(host, agent->webhook_url, job, outcome, result);
+    }
+}
+
+int od_host_open_store(struct od_host *host, const char *path_or_host, int port)
+{
+    const struct od_config *config = host->config;
+    struct od_store_config store = {
+        .path_or_host = path_or_host,
+        .port = port,
+        .password = host->redis_url.password,
+        .db = host->redis_url.db,
+        .worker = host->worker,
+        /* A job stays in its table after the engine is through with it, until its end is stored. */
+        .jobs_max = 2 * config->limits.contacts_leased_max,
+    };
+    return od_store_open(&host->store, &host->loop, &store,
+                         &(struct od_store_events){.ctx = host,
+                                                   .post = on_post,
+                                                   .lane = on_lane,
+                                                   .agent = on_agent,
+                                                   .stop = on_stop,
+                                                   .ended = on_ended,
+                                                   .trunk = on_trunk,
+                                                   .log = on_log});
+}
