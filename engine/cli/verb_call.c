@@ -173,14 +173,11 @@ static int verb_new(int argc, char **argv)
 /* -- show, cancel, hangup, trace
  * ----------------------------------------------------------------------- */
 
-static void print_trace(yyjson_val *list)
+static void print_trace(yyjson_val *answer)
 {
-    yyjson_val *item;
+    yyjson_val *list = yyjson_obj_get(answer, "trace"), *item;
     size_t i, count;
     char text[300], at[40];
-    /* Some servers wrap the list; ours answers the list itself or { data: [...] }. */
-    if (!yyjson_is_arr(list))
-        list = yyjson_obj_get(list, "data");
     yyjson_arr_foreach(list, i, count, item)
     {
         const char *kind = od_json_text(item, "kind", "");

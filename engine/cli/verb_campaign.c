@@ -288,6 +288,7 @@ int od_verb_campaign(int argc, char **argv)
         {"pause", verb_pause, "ID: no new calls; those under way go on"},
         {"resume", verb_resume, "ID: go on dialing"},
         {"cancel", verb_cancel, "ID: never dial what has not been dialled"},
+        {"limits", verb_limits, "ID --cps N --max-calls N: change its pace while it runs"},
         {"status", verb_status, "ID: counts and outcomes"},
         {"list", verb_list, "the newest campaigns"},
         {0},

@@ -3,7 +3,6 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "engine/cli/client.h"
 
@@ -14,12 +13,7 @@ static char *key_body(const char *org, const char *scopes)
     yyjson_mut_doc_set_root(doc, root);
     if (org)
         yyjson_mut_obj_add_str(doc, root, "org", org);
-    yyjson_mut_val *list = yyjson_mut_obj_add_arr(doc, root, "scopes");
-    for (const char *at = scopes; *at;) {
-        size_t bytes = strcspn(at, ",");
-        yyjson_mut_arr_add_strncpy(doc, list, at, bytes);
-        at += bytes + (at[bytes] == ',');
-    }
+    yyjson_mut_obj_add_str(doc, root, "scopes", scopes);
     char *body = yyjson_mut_write(doc, 0, NULL);
     yyjson_mut_doc_free(doc);
     return body;

@@ -1,0 +1,543 @@
+/*
+ * Goal: the configuration is what file, environment and flags say in their order of precedence, and
+ * every mistake is told at its place in words an operator can act on, without showing a secret.
+ * Method: texts in memory, an environment of the test's own, tables of mistakes and their lines.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "engine/host/options.h"
+#include "engine/host/options_check.h"
+#include "outdial/err.h"
+
+struct variable {
+    const char *name, *value;
+};
+
+static const char *find_variable(void *ctx, const char *name)
+{
+    for (const struct variable *v = ctx; v && v->name; v++) {
+        if (strcmp(v->name, name) == 0)
+            return v->value;
+    }
+    return NULL;
+}
+
+static struct od_options_problems problems;
+
+static int load(struct od_config **out, const char *text, const struct variable *env,
+                const struct od_options_flag *flags, size_t flag_count)
+{
+    return od_options_load(out,
+                           &(struct od_options_input){.file = "t.yaml",
+                                                      .text = text,
+                                                      .text_bytes = strlen(text),
+                                                      .env = find_variable,
+                                                      .env_ctx = (void *)env,
+                                                      .flags = flags,
+                                                      .flag_count = flag_count},
+                           &problems);
+}
+
+static struct od_config *good(const char *text, const struct variable *env)
+{
+    struct od_config *config;
+    int err = load(&config, text, env, NULL, 0);
+    for (unsigned i = 0; err && i < problems.count; i++)
+        print_error("%s\n", problems.line[i]);
+    assert_int_equal(err, 0);
+    return config;
+}
+
+/* -- what is there when nothing is said ----------------------------------------------------------
+ */
+
+static void test_defaults(void **state)
+{
+    (void)state;
+    struct od_config *config;
+    assert_int_equal(od_options_load(&config, &(struct od_options_input){0}, &problems), 0);
+    assert_string_equal(config->data_dir, "./outdial-data");
+    assert_string_equal(config->http.listen, "127.0.0.1:8080");
+    assert_string_equal(config->redis.url, "");
+    assert_string_equal(config->sip.listen[0], "udp:0.0.0.0:5060");
+    assert_null(config->sip.listen[1]);
+    assert_string_equal(config->sip.user_agent, "outdial");
+    assert_int_equal(config->rtp.port_min, 20000);
+    assert_int_equal(config->rtp.port_max, 39999);
+    assert_int_equal(config->limits.calls_max, 5000);
+    assert_int_equal(config->limits.contacts_leased_max, 20000);
+    assert_int_equal(config->auth.count, 0);
+    assert_int_equal(config->trunk_count, 0);
+    assert_false(config->webhooks.allow_private);
+    assert_int_equal(config->webhooks.timeout_ms, 10000);
+    assert_int_equal(config->log.level, OD_CONFIG_LOG_INFO);
+    assert_int_equal(config->log.format, OD_CONFIG_LOG_AUTO);
+    od_config_destroy(config);
+}
+
+static void test_trunk(void **state)
+{
+    (void)state;
+    struct od_config *config =
+        good("trunks:\n"
+             "  - name: main\n"
+             "    server: \"[2001:db8::1]:5080\"\n"
+             "    transport: tcp\n"
+             "    cps_limit: 2.5\n"
+             "    limit: [ { calls: 150, per_ms: 5000 }, { cps: 10, burst: 3 } ]\n"
+             "    max_calls: 7\n"
+             "    priority: 0\n"
+             "    prefixes: [\"+1\", \"+44\"]\n"
+             "    ring_timeout_s: 20\n"
+             "    early_media: false\n"
+             "    media: { codecs: [pcma], srtp: off, dtmf: rfc4733 }\n"
+             "  - { name: spare, server: sip.example.net }\n"
+             "  - { name: free, server: 192.0.2.1, cps_limit: 0 }\n",
+             NULL);
+    assert_int_equal(config->trunk_count, 3);
+    const struct od_config_trunk *t = &config->trunks[0];
+    assert_string_equal(t->host, "2001:db8::1");
+    assert_int_equal(t->port, 5080);
+    assert_string_equal(t->domain, "2001:db8::1");
+    assert_int_equal(t->transport, OD_CONFIG_TCP);
+    assert_string_equal(t->def.name, "main");
+    assert_int_equal(t->def.shapes[0].kind, OD_SHAPE_EVEN);
+    assert_int_equal(t->def.shapes[0].count, 5);
+    assert_int_equal(t->def.shapes[0].window_ns, 2 * OD_NS_PER_S);
+    assert_int_equal(t->def.shapes[1].kind, OD_SHAPE_WINDOW);
+    assert_int_equal(t->def.shapes[1].count, 150);
+    assert_int_equal(t->def.shapes[1].window_ns, 5 * OD_NS_PER_S);
+    assert_int_equal(t->def.shapes[2].kind, OD_SHAPE_BUCKET);
+    assert_int_equal(t->def.shapes[2].burst, 3);
+    assert_int_equal(t->def.shapes[3].kind, OD_SHAPE_NONE);
+    assert_int_equal(t->def.max_calls, 7);
+    assert_int_equal(t->def.priority, 0);
+    assert_int_equal(t->def.weight, 100);
+    assert_int_equal(t->def.ring_ms_max, 20000);
+    assert_string_equal(t->def.prefixes[1], "+44");
+    assert_string_equal(t->def.prefixes[2], "");
+    assert_false(t->early_media);
+    assert_false(t->pcmu);
+    assert_true(t->pcma);
+    assert_int_equal(t->codec_first, 8);
+    assert_false(t->def.usable);
+
+    t = &config->trunks[1];
+    assert_string_equal(t->host, "sip.example.net");
+    assert_int_equal(t->port, 5060);
+    assert_int_equal(t->def.shapes[0].kind, OD_SHAPE_EVEN); /* nothing said: 10 calls a second */
+    assert_int_equal(t->def.shapes[0].count, 10);
+    assert_int_equal(t->def.max_calls, 200);
+    assert_true(t->pcmu && t->pcma && t->codec_first == 0);
+
+    assert_int_equal(config->trunks[2].def.shapes[0].kind, OD_SHAPE_NONE); /* asked for */
+    od_config_destroy(config);
+}
+
+static void test_precedence(void **state)
+{
+    (void)state;
+    static const struct variable env[] = {
+        {"OUTDIAL_HTTP_LISTEN", "127.0.0.1:2"},
+        {"OUTDIAL_SIP_LISTEN", "udp:127.0.0.1:5, tcp:127.0.0.1:6"},
+        {"OUTDIAL_LIMITS_CALLS_MAX", "17"},
+        {0}};
+    static const struct od_options_flag flags[] = {{"http.listen", "127.0.0.1:9"},
+                                                   {"http.listen", "127.0.0.1:3"}};
+    const char *text = "http: { listen: \"127.0.0.1:1\" }\nrtp: { ports: 3000-3100 }\n";
+    struct od_config *config;
+    assert_int_equal(load(&config, text, NULL, NULL, 0), 0);
+    assert_string_equal(config->http.listen, "127.0.0.1:1");
+    od_config_destroy(config);
+    assert_int_equal(load(&config, text, env, NULL, 0), 0);
+    assert_string_equal(config->http.listen, "127.0.0.1:2");
+    assert_string_equal(config->sip.listen[1], "tcp:127.0.0.1:6");
+    assert_int_equal(config->limits.calls_max, 17);
+    assert_int_equal(config->rtp.port_min, 3000);
+    od_config_destroy(config);
+    assert_int_equal(load(&config, text, env, flags, 2), 0);
+    assert_string_equal(config->http.listen, "127.0.0.1:3"); /* the last of equal flags */
+    od_config_destroy(config);
+}
+
+static void test_mistakes_outside_the_file(void **state)
+{
+    (void)state;
+    static const struct variable env[] = {{"OUTDIAL_LIMITS_CALLS_MAX", "many"}, {0}};
+    static const struct od_options_flag flags[] = {{"http.listen", "here"}};
+    struct od_config *config;
+    assert_int_equal(load(&config, "", env, flags, 1), OD_EINVAL);
+    assert_null(config);
+    assert_int_equal(problems.count, 2);
+    assert_non_null(strstr(problems.line[0], "--http-listen: expected ADDRESS:PORT"));
+    assert_non_null(strstr(problems.line[1],
+                           "OUTDIAL_LIMITS_CALLS_MAX: expected a whole number, found 'many'"));
+}
+
+/* -- references
+ * ------------------------------------------------------------------------------------ */
+
+static void test_references(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/outdial-options-XXXXXX", text[300];
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "key-from-a-file-0123\n", 21), 21);
+    close(fd);
+    static const struct variable env[] = {{"PORT", "8181"}, {"KEY", "key-from-the-env-0123"}, {0}};
+    snprintf(text, sizeof text,
+             "http: { listen: \"127.0.0.1:${PORT}\" }\n"
+             "sip: { user_agent: \"a $${b} $c\" }\n"
+             "auth: { keys: [ { key: \"${file:%s}\" }, { key: \"${KEY}\", org: x, scopes: [read] } "
+             "] }\n",
+             path);
+    struct od_config *config = good(text, env);
+    assert_string_equal(config->http.listen, "127.0.0.1:8181");
+    assert_string_equal(config->sip.user_agent, "a ${b} $c");
+    assert_string_equal(config->auth.keys[0].key, "key-from-a-file-0123");
+    assert_string_equal(config->auth.keys[0].org, "default");
+    assert_string_equal(config->auth.keys[0].scopes, "*");
+    assert_string_equal(config->auth.keys[1].scopes, "read");
+    od_config_destroy(config);
+    unlink(path);
+
+    static const struct {
+        const char *text, *says;
+    } cases[] = {
+        {"http:\n  listen: ${NOT_SET}\n", "t.yaml:2:11: listen: expected the environment variable "
+                                          "NOT_SET, found it not set"},
+        {"data_dir: \"${file:/no/such/file}\"", "${file:/no/such/file}, found: No such file"},
+        {"data_dir: \"${OPEN\"", "to end with '}'"},
+        {"data_dir: \"${A B}\"", "found ${A B}"},
+        {"data_dir: \"${}\"", "found ${}"},
+        {"data_dir: \"${file:/dev/zero}\"", "more than 64 KiB"},
+        {"data_dir: \"${file:/}\"", "${file:/}"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(load(&config, cases[i].text, env, NULL, 0), OD_EINVAL);
+        if (problems.count != 1 || !strstr(problems.line[0], cases[i].says))
+            fail_msg("case %zu: %s", i, problems.line[0]);
+    }
+}
+
+static void test_secrets_are_not_shown(void **state)
+{
+    (void)state;
+    static const struct variable env[] = {{"SECRET", "sesame"}, {0}};
+    static const char *const texts[] = {
+        "auth: { keys: [ { key: sesame } ] }",
+        "redis: { url: \"rediss://:sesame@10.0.0.1:6379\" }",
+        "redis: { url: \"http://sesame\" }",
+        "trunks: [ { name: a, server: b, password: sesame } ]",
+        "webhooks: { signing_secret: sesame }",
+        "http: { listen: \"${SECRET}\" }",
+        "limits: { calls_max: \"${SECRET}\" }",
+        "trunks: [ { name: a, server: b, max_calls: \"${SECRET}\" } ]",
+        "log: { level: \"${SECRET}\" }",
+        "webhooks: { allow_private: \"${SECRET}\" }",
+    };
+    struct od_config *config;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        assert_int_equal(load(&config, texts[i], env, NULL, 0), OD_EINVAL);
+        assert_int_equal(problems.count, 1);
+        if (strstr(problems.line[0], "sesame"))
+            fail_msg("case %zu: %s", i, problems.line[0]);
+    }
+}
+
+/* -- mistakes
+ * ---------------------------------------------------------------------------------------- */
+
+static void test_mistakes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *line;
+    } cases[] = {
+        {"htp: {}", "t.yaml:1:1: htp: unknown key; did you mean 'http'?"},
+        {"http:\n  lisen: x", "t.yaml:2:3: http.lisen: unknown key; did you mean 'listen'?"},
+        {"zzzzzz: 1", "t.yaml:1:1: zzzzzz: unknown key"},
+        {"http: 5", "t.yaml:1:7: http: expected a mapping, found '5'"},
+        {"- a", "t.yaml:1:1: expected a mapping of keys, found a list"},
+        {"http: { listen: [] }", "t.yaml:1:17: http.listen: expected a value, found a list"},
+        {"http: { listen: \"localhost:80\" }",
+         "t.yaml:1:17: http.listen: expected ADDRESS:PORT with a "
+         "numeric address (127.0.0.1:8080) or unix:/PATH, found "
+         "'localhost:80'"},
+        {"http: { tls: { cert: a.pem } }",
+         "t.yaml:1:22: http.tls.cert: tls is not available in this version"},
+        {"sip: { listen: \"tls:0.0.0.0:5061\" }",
+         "t.yaml:1:16: sip.listen: tls is not available in this version"},
+        {"sip: { listen: [] }", "t.yaml:1:16: sip.listen: expected 1 to 4 listeners, found 0"},
+        {"sip: { user_agent: \"a\\r\\nX: b\" }",
+         "t.yaml:1:20: sip.user_agent: expected up to 100 printable characters, found 'a??X: b'"},
+        {"rtp: { ports: 2001-2002 }", "t.yaml:1:15: rtp.ports: expected FIRST-LAST, two ports of "
+                                      "1024 to 65535 with at least one "
+                                      "even-odd pair, found '2001-2002'"},
+        {"limits: { calls_max: 0 }",
+         "t.yaml:1:22: limits.calls_max: expected 1 to 1000000, found '0'"},
+        {"limits: { calls_max: 30000 }",
+         "t.yaml:1:9: limits.calls_max: expected at most limits.contacts_leased_max (20000), found "
+         "30000"},
+        {"trunks: [ { name: a } ]",
+         "t.yaml:1:11: trunks[0].server: expected a value, found nothing"},
+        {"trunks: [ { name: a, server: \"a:b:c\" } ]",
+         "t.yaml:1:30: trunks[0].server: expected host or host:port (sip.example.net:5060), found "
+         "'a:b:c'"},
+        {"trunks: [ { name: a, server: a }, { name: a, server: b } ]",
+         "t.yaml:1:43: trunks[1].name: expected a name of its own, found 'a' for the second time"},
+        {"trunks: [ { name: a, server: a, transport: tls } ]",
+         "t.yaml:1:44: trunks[0].transport: expected udp or tcp, found 'tls'; tls is not available "
+         "in "
+         "this version"},
+        {"trunks: [ { name: a, server: a, display_name: 'x\"y' } ]",
+         "t.yaml:1:47: trunks[0].display_name: expected up to 63 bytes of text without quotes or "
+         "backslashes, found 'x\"y'"},
+        {"trunks: [ { name: a, server: a, prefixes: [\"44\"] } ]",
+         "t.yaml:1:43: trunks[0].prefixes: expected '+' and 1 to 10 digits, found '44'"},
+        {"trunks: [ { name: a, server: a, limit: [ { calls: 5 } ] } ]",
+         "t.yaml:1:42: trunks[0].limit[0]: expected { calls, per_ms } or { cps, burst } and "
+         "nothing "
+         "else"},
+        {"trunks: [ { name: a, server: a, options_ping_s: 30 } ]",
+         "t.yaml:1:49: trunks[0].options_ping_s: health checking by OPTIONS is not available in "
+         "this "
+         "version"},
+        {"trunks: { main: {} }", "t.yaml:1:9: trunks: expected a list, found a mapping"},
+        {"numbers: [ { number: \"+15550001111\", trunk: x } ]",
+         "t.yaml:1:45: numbers[0].trunk: expected the name of a trunk, found 'x', which is none"},
+        {"agents: [ { type: outbound } ]", "t.yaml:1:11: agents[0]: expected a mapping with a name "
+                                           "of 1 to 100 bytes, found a mapping"},
+        {"hours: { legal: \"08:00-21:00\" }",
+         "t.yaml:1:17: hours.legal: a legal window for calls is not available in this version"},
+        {"caps: [ { attempts: 3, per_h: 24 } ]",
+         "t.yaml:1:7: caps: caps on attempts are not available in this version"},
+        {"log: { level: loud }",
+         "t.yaml:1:15: log.level: expected error, warn, info or debug, found 'loud'"},
+        {"a: [",
+         "t.yaml:2:1: not YAML: while parsing a flow node: did not find expected node content"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct od_config *config;
+        assert_int_equal(load(&config, cases[i].text, NULL, NULL, 0), OD_EINVAL);
+        assert_null(config);
+        assert_int_equal(problems.count, 1);
+        assert_string_equal(problems.line[0], cases[i].line);
+    }
+}
+
+static void test_all_mistakes_at_once_and_bounded(void **state)
+{
+    (void)state;
+    char text[4000], *at = text;
+    for (int i = 0; i < OD_OPTIONS_PROBLEMS_MAX + 10; i++)
+        at += sprintf(at, "nonsense%d: 1\n", i);
+    struct od_config *config;
+    assert_int_equal(load(&config, text, NULL, NULL, 0), OD_EINVAL);
+    assert_int_equal(problems.count, OD_OPTIONS_PROBLEMS_MAX + 10);
+}
+
+static void test_unserved_at_their_harmless_values(void **state)
+{
+    (void)state;
+    struct od_config *config =
+        good("http: { tls: { cert: \"\", key: \"\" } }\n"
+             "trunks: [ { name: a, server: b, auth_user: \"\", password: \"\", register: false,\n"
+             "  cps_key: \"\", options_ping_s: 0, media: { srtp: off, dtmf: rfc4733 } } ]\n"
+             "agent_default: { kind: stream, url: \"\", format: twilio }\n"
+             "hours: { legal: \"\" }\ncaps: []\nwebhooks: { signing_secret: \"\" }\n"
+             "compat: { dasha_running_status: false }\n",
+             NULL);
+    assert_int_equal(config->trunk_count, 1);
+    od_config_destroy(config);
+}
+
+static void test_file(void **state)
+{
+    (void)state;
+    struct od_config *config;
+    struct od_options_input input = {.file = "/no/such/file.yaml"};
+    assert_int_equal(od_options_load(&config, &input, &problems), OD_ENOENT);
+    assert_string_equal(problems.line[0], "/no/such/file.yaml: No such file or directory");
+    input.file = "/";
+    assert_int_equal(od_options_load(&config, &input, &problems), OD_EIO);
+    input.file = "/dev/zero";
+    assert_int_equal(od_options_load(&config, &input, &problems), OD_ETOOBIG);
+}
+
+/* -- dump
+ * -----------------------------------------------------------------------------------------------
+ */
+
+static char *dump(const struct od_config *config, bool json)
+{
+    char *text = NULL;
+    size_t bytes;
+    FILE *out = open_memstream(&text, &bytes);
+    if (json)
+        od_options_dump_json(config, out);
+    else
+        od_options_dump(config, out);
+    fclose(out);
+    return text;
+}
+
+static void test_dump_is_read_again(void **state)
+{
+    (void)state;
+    struct od_config *config = good("trunks:\n"
+                                    "  - { name: main, server: \"h:1\", cps_limit: 0.5, limit: [ { "
+                                    "calls: 1, per_ms: 7 }, { cps: 1, burst: 2 } ],\n"
+                                    "      prefixes: [\"+1\"], media: { codecs: [pcma, pcmu] }, "
+                                    "display_name: \"Cl\xc3\xafnic\" }\n"
+                                    "  - { name: b, server: \"h\", cps_limit: 0 }\n"
+                                    "numbers: [ { number: \"+15550001111\", trunk: main } ]\n"
+                                    "agents: [ { name: r, outdial: { agent: { kind: script, steps: "
+                                    "[ { say: \"a: \\\"b\\\"\" } ] } } } ]\n"
+                                    "log: { level: debug }\n",
+                                    NULL);
+    char *yaml = dump(config, false), *json = dump(config, true);
+    od_config_destroy(config);
+
+    config = good(yaml, NULL);
+    char *yaml_again = dump(config, false), *json_again = dump(config, true);
+    assert_string_equal(yaml, yaml_again);
+    assert_string_equal(json, json_again);
+    od_config_destroy(config);
+
+    config = good(json, NULL); /* JSON is YAML */
+    free(yaml_again);
+    yaml_again = dump(config, false);
+    assert_string_equal(yaml, yaml_again);
+    od_config_destroy(config);
+    free(yaml);
+    free(yaml_again);
+    free(json);
+    free(json_again);
+}
+
+static void test_dump_hides_secrets(void **state)
+{
+    (void)state;
+    struct od_config *config = good("auth: { keys: [ { key: open-sesame-0123456 } ] }\n"
+                                    "redis: { url: \"redis://:p@ss@10.0.0.1:6379/2\" }\n",
+                                    NULL);
+    for (int json = 0; json < 2; json++) {
+        char *text = dump(config, json);
+        assert_null(strstr(text, "sesame"));
+        assert_null(strstr(text, "p@ss"));
+        assert_non_null(strstr(text, "redis://:***@10.0.0.1:6379/2"));
+        free(text);
+    }
+    od_config_destroy(config);
+}
+
+static void test_flags_by_name(void **state)
+{
+    (void)state;
+    assert_string_equal(od_options_flag_key("http-listen"), "http.listen");
+    assert_string_equal(od_options_flag_key("data-dir"), "data_dir");
+    assert_null(od_options_flag_key("trunks"));
+    assert_null(od_options_flag_key("http.listen"));
+    assert_null(od_options_flag_key("http-tls-cert")); /* unserved */
+    assert_string_equal(od_options_flag_near("http-lissten"), "http-listen");
+    assert_null(od_options_flag_near("frobnicate"));
+}
+
+/* -- single texts
+ * ------------------------------------------------------------------------------------------ */
+
+static void test_rates(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        uint32_t count;
+        uint64_t seconds;
+    } good_rates[] = {{"10", 10, 1},      {"0.5", 1, 2},         {"2.5", 5, 2},
+                      {"0.001", 1, 1000}, {"100000", 100000, 1}, {"1.250", 5, 4}};
+    static const char *const bad_rates[] = {"",       "0",      "-1", "1.", ".5",   "1e3",
+                                            "0.0001", "100001", "x",  " 1", "0.000"};
+    struct od_shape shape;
+    for (size_t i = 0; i < sizeof good_rates / sizeof *good_rates; i++) {
+        assert_true(od_check_rate(good_rates[i].text, 1, &shape));
+        assert_int_equal(shape.kind, OD_SHAPE_EVEN);
+        assert_int_equal(shape.count, good_rates[i].count);
+        assert_int_equal(shape.window_ns, good_rates[i].seconds * OD_NS_PER_S);
+    }
+    for (size_t i = 0; i < sizeof bad_rates / sizeof *bad_rates; i++) {
+        if (od_check_rate(bad_rates[i], 1, &shape))
+            fail_msg("'%s' was taken", bad_rates[i]);
+    }
+}
+
+static void test_hosts(void **state)
+{
+    (void)state;
+    char host[256];
+    uint16_t port;
+    static const char *const good_hosts[] = {"a",     "a.b-c.d",    "a:1",        "192.0.2.1:65535",
+                                             "[::1]", "[::1]:5060", "x1.example."};
+    static const char *const bad_hosts[] = {
+        "",      ":1",   "a:", "a:0", "a:65536", "a b", "[::1", "::1",         "[::1]x",
+        "1.2.3", "a..b", ".a", "-a",  "a/b",     "a@b", "a;b",  "[192.0.2.1]", "999.1.1.1"};
+    for (size_t i = 0; i < sizeof good_hosts / sizeof *good_hosts; i++) {
+        if (!od_check_host_port(good_hosts[i], host, sizeof host, &port))
+            fail_msg("'%s' was refused", good_hosts[i]);
+    }
+    for (size_t i = 0; i < sizeof bad_hosts / sizeof *bad_hosts; i++) {
+        if (od_check_host_port(bad_hosts[i], host, sizeof host, &port))
+            fail_msg("'%s' was taken", bad_hosts[i]);
+    }
+}
+
+static void test_words(void **state)
+{
+    (void)state;
+    assert_true(od_check_e164("+15550001111"));
+    assert_false(od_check_e164("15550001111"));
+    assert_false(od_check_e164("+155500"));
+    assert_false(od_check_e164("+1234567890123456"));
+    assert_true(od_check_user("+1555") && od_check_user("") && !od_check_user("a b"));
+    assert_false(od_check_user("a@b"));
+    assert_true(od_check_display_name("Cl\xc3\xafnic"));
+    assert_false(od_check_display_name("a\nb"));
+    assert_false(od_check_display_name("\xff"));
+    assert_true(od_check_address("::1") && od_check_address("10.0.0.1"));
+    assert_false(od_check_address("10.0.0") || od_check_address(""));
+    assert_true(od_check_address_port("[::1]:0") && od_check_address_port("0.0.0.0:5060"));
+    assert_false(od_check_address_port("0.0.0.0") || od_check_address_port("::1:5060"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_trunk),
+        cmocka_unit_test(test_precedence),
+        cmocka_unit_test(test_mistakes_outside_the_file),
+        cmocka_unit_test(test_references),
+        cmocka_unit_test(test_secrets_are_not_shown),
+        cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_all_mistakes_at_once_and_bounded),
+        cmocka_unit_test(test_unserved_at_their_harmless_values),
+        cmocka_unit_test(test_file),
+        cmocka_unit_test(test_dump_is_read_again),
+        cmocka_unit_test(test_dump_hides_secrets),
+        cmocka_unit_test(test_flags_by_name),
+        cmocka_unit_test(test_rates),
+        cmocka_unit_test(test_hosts),
+        cmocka_unit_test(test_words),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,1 @@
+od_unit_test(yaml_test LIBS od_yaml)
