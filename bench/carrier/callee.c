@@ -497,6 +497,7 @@ static void give_up(struct od_callee *c)
         break;
     case OD_CALLEE_CLOSING:
         c->node->tally.byes_unanswered += c->bye_from_callee;
+        c->node->tally.refusals_unacked += !c->bye_from_callee;
         settle(c);
         break;
     case OD_CALLEE_PROCEEDING:

@@ -263,8 +263,19 @@ static int apply_key(struct options *o, const char *name, const char *value)
         value = "";
     if (od_profile_set(&o->setup.profile, key, value, problem) == 0)
         return 0;
-    fprintf(stderr, "outdial carrier: %s: %s\n", name, problem);
-    return strncmp(problem, "unknown", 7) == 0 ? EXIT_USAGE : EXIT_PROFILE;
+    if (strncmp(problem, "unknown", 7) != 0) {
+        fprintf(stderr, "outdial carrier: %s: %s\n", name, problem);
+        return EXIT_PROFILE;
+    }
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+        if (od_profile_distance(name, options[i].name) <= strlen(name) / 4) {
+            fprintf(stderr, "outdial carrier: unknown option '%s', did you mean '%s'?\n", name,
+                    options[i].name);
+            return EXIT_USAGE;
+        }
+    }
+    fprintf(stderr, "outdial carrier: unknown option '%s': %s\n", name, problem);
+    return EXIT_USAGE;
 }
 
 /* One pass over the command line. With `profile_only`, --profile alone is looked at. */

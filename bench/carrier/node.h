@@ -64,7 +64,7 @@ struct od_carrier_tally {
     uint64_t ringing_abandoned; /* rang to the end: neither cancelled nor answered */
     uint64_t double_dials;      /* overlapping calls to a number; with once: any second call */
     uint64_t redials;           /* calls to a number called before */
-    uint64_t byes_unanswered;
+    uint64_t byes_unanswered, refusals_unacked; /* given up after 64*T1 */
     uint64_t rtp_in, rtp_out, rtp_lost, rtp_wrong_place, rtp_after_bye;
     uint64_t live_most;
 };

@@ -248,8 +248,7 @@ static bool store(const struct key *key, void *field, const char *value)
     return false;
 }
 
-/* Levenshtein distance, for names of at most 31 characters. */
-static size_t distance(const char *a, const char *b)
+size_t od_profile_distance(const char *a, const char *b)
 {
     size_t row[32], n = strlen(b);
     if (n > 31)
@@ -281,9 +280,9 @@ static const struct key *find_key(const char *name)
 static int unknown_key(const char *name, char *problem)
 {
     const char *best = NULL;
-    size_t best_distance = 4; /* further off than this a suggestion is noise */
+    size_t best_distance = strlen(name) / 3 + 1; /* further off, a suggestion is noise */
     for (size_t i = 0; i < KEYS_N; i++) {
-        size_t d = distance(name, keys[i].name);
+        size_t d = od_profile_distance(name, keys[i].name);
         if (d < best_distance) {
             best_distance = d;
             best = keys[i].name;

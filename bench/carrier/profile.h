@@ -83,6 +83,9 @@ int od_profile_read(struct od_profile *, const char *path, char problem[OD_PROFI
 /* Whether every combination makes sense (some outcome must be possible). As od_profile_set(). */
 int od_profile_check(const struct od_profile *, char problem[OD_PROFILE_PROBLEM_BYTES]);
 
+/* How many letters must change to make one name of the other; SIZE_MAX: b is longer than 31. */
+size_t od_profile_distance(const char *a, const char *b);
+
 /* Lists every key with its default and meaning, for --help. */
 void od_profile_help(FILE *);
 

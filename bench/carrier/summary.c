@@ -25,6 +25,7 @@ static size_t list_figures(const struct od_carrier_report *r, struct figure out[
         {"byes_from_caller", t->byes_in, false},
         {"byes_from_callee", t->byes_out, false},
         {"byes_unanswered", t->byes_unanswered, false},
+        {"refusals_unacked", t->refusals_unacked, false},
         {"cancels", t->cancels, false},
         {"off_hook", t->off_hook, true},
         {"never_acked", t->never_acked, true},
