@@ -56,7 +56,8 @@ struct od_jitter {
     uint32_t target;    /* delay aimed at, in samples */
     uint32_t depth_min; /* least samples held after a frame in this window */
     uint16_t window;    /* frames in this window */
-    uint16_t dry;       /* frames in a row that found nothing at all */
+    uint16_t lead;      /* frames of silence before the stream's first sample */
+    uint16_t dry;       /* frames in a row that found too little to play */
     uint16_t faded;     /* frames in a row that were concealed */
     bool running;
     bool jumping;
