@@ -237,6 +237,61 @@ static int verb_status(int argc, char **argv)
                     argc, argv);
 }
 
+/* -- limits --------------------------------------------------------------------------------------
+ */
+
+static int verb_limits(int argc, char **argv)
+{
+    uint32_t cps_milli = 0, max_calls = UINT32_MAX;
+    struct od_cli_common common = {0};
+    const char *words[2];
+    char path[160], body[120];
+    const struct od_arg table[] = {
+        {"--cps", OD_ARG_RATE, &cps_milli, "N  calls per second, at most"},
+        {"--max-calls", OD_ARG_U32, &max_calls, "N  calls at once, at most; 0: only the trunks'"},
+        {0},
+    };
+    int code = od_args_read(
+        &(struct od_args){.verb = "campaign limits",
+                          .usage = "ID [--cps N] [--max-calls N]",
+                          .examples = "examples:\n"
+                                      "  outdial campaign limits ID --cps 2.5 --max-calls 20\n",
+                          .table = table,
+                          .common = &common,
+                          .words_min = 1,
+                          .words_max = 1,
+                          .words = words},
+        argc, argv);
+    if (code != OD_EXIT_NONE)
+        return code;
+    bool has_cps = cps_milli > 0, has_max = max_calls != UINT32_MAX;
+    if (!has_cps && !has_max) {
+        od_cli_error("campaign limits: --cps or --max-calls is missing");
+        return OD_EXIT_USAGE;
+    }
+    char cps[32] = "", max[40] = "";
+    if (has_cps)
+        snprintf(cps, sizeof cps, "\"cps\":%u.%03u", cps_milli / 1000, cps_milli % 1000);
+    if (has_max)
+        snprintf(max, sizeof max, "%s\"max_calls\":%u", has_cps ? "," : "", max_calls);
+    snprintf(body, sizeof body, "{%s%s}", cps, max);
+    if (!od_campaign_path(words[0], "", path, sizeof path))
+        return OD_EXIT_FAILED;
+    struct od_client *client;
+    code = od_client_open(&client, &common);
+    if (code != OD_EXIT_NONE)
+        return code;
+    struct od_reply reply;
+    bool good = od_client_call(client, "PATCH", path, body, &reply);
+    if (good && common.json)
+        od_reply_print(&reply);
+    else if (good)
+        od_cli_note("campaign %s: limits changed", words[0]);
+    od_reply_free(&reply);
+    od_client_close(client);
+    return good ? OD_EXIT_OK : OD_EXIT_FAILED;
+}
+
 /* -- list
  * --------------------------------------------------------------------------------------------- */
 
