@@ -243,8 +243,8 @@ static size_t op_write(struct od_exchange *x, const void *data, size_t bytes)
     if (!may_stream(job))
         return 0;
     if (job->bodyless || bytes == 0)
-        return conn->stream->queued;
-    if (conn->stream->queued > conn->hub->config.write_queue_bytes_max) {
+        return od_http_stream_queued(conn->stream);
+    if (od_http_stream_queued(conn->stream) > conn->hub->config.write_queue_bytes_max) {
         conn->hub->stats.overruns++;
         od_http_conn_cut(conn);
         return 0;
@@ -263,7 +263,7 @@ static size_t op_write(struct od_exchange *x, const void *data, size_t bytes)
         return 0;
     }
     od_http_conn_wrote(conn);
-    return conn->stream->queued;
+    return od_http_stream_queued(conn->stream);
 }
 
 static void op_finish(struct od_exchange *x)

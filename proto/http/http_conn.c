@@ -142,7 +142,7 @@ static bool wants_input(const struct od_http_conn *conn)
 static void linger(struct od_http_conn *conn)
 {
     conn->in_bytes = 0;
-    if (conn->eof && conn->stream->queued == 0) {
+    if (conn->eof && od_http_stream_queued(conn->stream) == 0) {
         od_http_conn_cut(conn);
         return;
     }
@@ -152,10 +152,10 @@ static void linger(struct od_http_conn *conn)
 
 void od_http_conn_wrote(struct od_http_conn *conn)
 {
-    if (conn->phase == OD_HTTP_CLOSING || conn->stream->queued == 0 ||
+    if (conn->phase == OD_HTTP_CLOSING || od_http_stream_queued(conn->stream) == 0 ||
         od_http_deadline_waits(&conn->write_wait))
         return;
-    conn->taken_mark = conn->stream->taken;
+    conn->taken_mark = conn->stream->written - od_http_stream_queued(conn->stream);
     od_http_deadline_start(&conn->hub->deadlines, &conn->write_wait, LANE_WRITE,
                            conn->hub->config.rate_window_ms);
 }
@@ -304,7 +304,7 @@ static void send_continue(struct od_http_conn *conn)
 static bool job_over(const struct od_http_conn *conn)
 {
     const struct od_http_job *job = conn->job;
-    return job && job->answering == OD_HTTP_ANSWERED && conn->stream->queued == 0 &&
+    return job && job->answering == OD_HTTP_ANSWERED && od_http_stream_queued(conn->stream) == 0 &&
            (job->complete || job->cut);
 }
 
@@ -485,8 +485,9 @@ static void body_window_over(struct od_http_conn *conn)
 
 static void write_window_over(struct od_http_conn *conn)
 {
-    if (conn->stream->queued &&
-        conn->stream->taken - conn->taken_mark < window_bytes_min(conn->hub)) {
+    size_t queued = od_http_stream_queued(conn->stream);
+    uint64_t taken = conn->stream->written - queued - conn->taken_mark;
+    if (queued && taken < window_bytes_min(conn->hub)) {
         conn->hub->stats.timeouts++;
         od_http_conn_cut(conn);
         return;

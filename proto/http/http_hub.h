@@ -86,7 +86,7 @@ struct od_http_conn {
     struct od_http_deadline read_wait, write_wait;
     struct od_http_later later;
     uint64_t window_bytes; /* of the body in the present window, or swallowed while lingering */
-    uint64_t taken_mark;   /* stream->taken when the present write window began */
+    uint64_t taken_mark;   /* what the kernel had taken when the present write window began */
     uint8_t phase;         /* enum od_http_phase */
     bool fresh;            /* no request has come yet */
     bool eof, in_turn, rearm;

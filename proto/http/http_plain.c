@@ -142,9 +142,7 @@ static void on_written(uv_write_t *req, int status)
 {
     struct write *write = (struct write *)req;
     struct plain *plain = write->plain;
-    size_t bytes = write->bytes.used;
     plain->under_way = NULL;
-    plain->base.queued -= bytes;
     od_http_bytes_free(&write->bytes);
     free(write);
     if (plain->closing)
@@ -153,7 +151,6 @@ static void on_written(uv_write_t *req, int status)
         tell_end(plain, OD_EDOWN);
         return;
     }
-    plain->base.taken += bytes;
     if (plain->waiting.used) {
         if (start_write(plain))
             tell_end(plain, OD_EDOWN);
@@ -200,17 +197,23 @@ static int plain_write(struct od_http_stream *stream, const uv_buf_t *bufs, unsi
     if (plain->closing || plain->broken)
         return 0;
     size_t skip = try_now(plain, bufs, count);
-    plain->base.taken += skip;
     for (unsigned i = 0; i < count; i++) {
         size_t taken = skip < bufs[i].len ? skip : bufs[i].len;
         skip -= taken;
         if (od_http_bytes_add(&plain->waiting, bufs[i].base + taken, bufs[i].len - taken))
             return OD_ENOMEM;
-        plain->base.queued += bufs[i].len - taken;
+        plain->base.written += bufs[i].len;
     }
     if (plain->waiting.used && !plain->under_way)
         return start_write(plain) ? OD_ENOMEM : 0;
     return 0;
+}
+
+/* libuv counts down as parts of a write are taken. */
+static size_t plain_queued(const struct od_http_stream *stream)
+{
+    const struct plain *plain = (const struct plain *)stream;
+    return plain->waiting.used + uv_stream_get_write_queue_size(&plain->handle.stream);
 }
 
 static void plain_shutdown(struct od_http_stream *stream)
@@ -218,7 +221,7 @@ static void plain_shutdown(struct od_http_stream *stream)
     struct plain *plain = plain_of(stream);
     if (plain->closing || plain->shut || plain->shut_wanted)
         return;
-    if (plain->base.queued)
+    if (plain_queued(stream))
         plain->shut_wanted = true;
     else
         start_shutdown(plain);
@@ -249,6 +252,7 @@ static const struct od_http_stream_ops plain_ops = {
     .read_start = plain_read_start,
     .read_stop = plain_read_stop,
     .write = plain_write,
+    .queued = plain_queued,
     .shutdown = plain_shutdown,
     .close = plain_close,
 };

@@ -32,6 +32,7 @@ struct od_http_stream_ops {
     void (*read_stop)(struct od_http_stream *stream);
     /* Copies what it can't hand to the kernel at once. OD_ENOMEM: the stream is of no more use. */
     int (*write)(struct od_http_stream *stream, const uv_buf_t *bufs, unsigned count);
+    size_t (*queued)(const struct od_http_stream *stream);
     void (*shutdown)(struct od_http_stream *stream); /* our side is complete once all is written */
     void (*close)(struct od_http_stream *stream);
 };
@@ -43,10 +44,15 @@ struct od_http_stream {
     const struct od_http_stream_user *user;
     void *ctx;
 
-    /* read by the holder */
-    size_t queued;  /* bytes written and not yet taken by the kernel */
-    uint64_t taken; /* bytes the kernel took so far */
+    /* read by the holder: bytes given to write() so far */
+    uint64_t written;
 };
+
+/* Bytes written and not yet taken by the kernel. */
+static inline size_t od_http_stream_queued(const struct od_http_stream *stream)
+{
+    return stream->ops->queued(stream);
+}
 
 /* Closes with no callback to come. */
 static inline void od_http_stream_abandon(struct od_http_stream *stream)

@@ -1,1 +1,2 @@
 od_unit_test(http_abuse_test LIBS od_http SOURCES ${CMAKE_CURRENT_LIST_DIR}/http_support.c)
+od_unit_test(http_server_test LIBS od_http SOURCES ${CMAKE_CURRENT_LIST_DIR}/http_support.c TIMEOUT 120)

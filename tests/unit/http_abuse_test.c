@@ -1,7 +1,8 @@
 /*
- * What a client may say to the HTTP server and what it may not: each row is what goes in, the status
- * line that must come out, and whether the connection is kept. Every row is sent twice, at once and
- * byte by byte, because a parser that is right on whole requests can still be wrong on pieces.
+ * What a client may say to the HTTP server and what it may not: each row is what goes in, the
+ * status line that must come out, and whether the connection is kept. Every row is sent twice, at
+ * once and byte by byte, because a parser that is right on whole requests can still be wrong on
+ * pieces.
  */
 #include "http_support.h"
 
@@ -135,8 +136,8 @@ static const struct row rows[] = {
     {"POST / HTTP/1.1\r\n" H "Content-Length: +3\r\n\r\nabc", "HTTP/1.1 400", CUT, NULL},
     {"POST / HTTP/1.1\r\n" H "Content-Length: -3\r\n\r\nabc", "HTTP/1.1 400", CUT, NULL},
     {"POST / HTTP/1.1\r\n" H "Content-Length: 0x3\r\n\r\nabc", "HTTP/1.1 400", CUT, NULL},
-    {"POST / HTTP/1.1\r\n" H "Content-Length: 99999999999999999999999\r\n\r\n", "HTTP/1.1 400",
-     CUT, NULL},
+    {"POST / HTTP/1.1\r\n" H "Content-Length: 99999999999999999999999\r\n\r\n", "HTTP/1.1 400", CUT,
+     NULL},
     {"POST / HTTP/1.1\r\n" H "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", "HTTP/1.1 501",
      CUT, NULL},
     {"POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n", "HTTP/1.1 400",

@@ -91,20 +91,28 @@ void raw_poll(struct raw *raw)
 struct expect {
     struct raw *raw;
     const char *text;
+    size_t looked; /* so far: an answer of megabytes is searched once */
+    bool found;
 };
 
 static bool has_text(void *ctx)
 {
     struct expect *expect = ctx;
-    raw_poll(expect->raw);
-    return expect->raw->ended || (expect->raw->got && strstr(expect->raw->got, expect->text));
+    struct raw *raw = expect->raw;
+    raw_poll(raw);
+    if (raw->got_bytes > expect->looked) {
+        expect->found = strstr(raw->got + expect->looked, expect->text) != NULL;
+        size_t tail = strlen(expect->text) - 1;
+        expect->looked = raw->got_bytes > tail ? raw->got_bytes - tail : 0;
+    }
+    return raw->ended || expect->found;
 }
 
 bool raw_expect(uv_loop_t *loop, struct raw *raw, const char *text)
 {
-    struct expect expect = {raw, text};
+    struct expect expect = {.raw = raw, .text = text};
     run_until(loop, has_text, &expect, LIMIT_MS);
-    return raw->got && strstr(raw->got, text);
+    return expect.found;
 }
 
 static bool has_ended(void *ctx)

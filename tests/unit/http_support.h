@@ -1,6 +1,6 @@
 /*
- * http_support - what the HTTP tests share: a loop that is run until something is true (with a limit,
- * never a sleep for luck), raw sockets that say exactly what a test wants said, and a little
+ * http_support - what the HTTP tests share: a loop that is run until something is true (with a
+ * limit, never a sleep for luck), raw sockets that say exactly what a test wants said, and a little
  * application behind the server that can answer in every way the seam allows.
  */
 #ifndef TESTS_UNIT_HTTP_SUPPORT_H
