@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# Everything that is tested: installs what is missing, builds with sanitizers and plain, runs the unit,
+# simulation, conformance, contract and fuzz-corpus tests under ASan and UBSan, then the end-to-end
+# tests against the plain build.
+#
+# usage: tests/run.sh [--quick] [--no-install] [--jobs N]
+#   --quick       without the end-to-end tests
+#   --no-install  install no packages (they are there already)
+#   --jobs N      tests at once (2)
+#
+# May be run again: the build directories build-test and build-e2e are kept. CC chooses the compiler
+# of the sanitizer build (clang when there is one).
+set -euo pipefail
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+quick=0
+install=1
+jobs=2
+while [ $# -gt 0 ]; do
+    case "$1" in
+    --quick) quick=1 ;;
+    --no-install) install=0 ;;
+    --jobs)
+        [ $# -gt 1 ] || { echo "run.sh: --jobs needs a number" >&2; exit 2; }
+        jobs=$2
+        shift
+        ;;
+    -h | --help) sed -n '2,13p' "$0" | sed 's/^# \{0,1\}//'; exit 0 ;;
+    *) echo "run.sh: unknown argument '$1' (expected --quick, --no-install or --jobs N)" >&2; exit 2 ;;
+    esac
+    shift
+done
+
+say() { printf '\n== %s\n' "$*"; }
+results=()
+status=0
+suite() { # NAME COMMAND...: runs it, keeps its closing lines
+    local name=$1 log line
+    shift
+    log=$(mktemp)
+    if "$@" 2>&1 | tee "$log"; then line=passed; else line=FAILED status=1; fi
+    results+=("$name: $line: $(grep -E 'tests (passed|failed)' "$log" | tail -n 1)")
+    rm -f "$log"
+}
+
+if [ "$install" = 1 ]; then
+    say "packages"
+    "$root/deploy/install-deps.sh" --tests
+fi
+
+compiler=${CC:-}
+if [ -z "$compiler" ]; then
+    if command -v clang >/dev/null; then compiler=clang; else compiler=gcc; fi
+fi
+
+say "build with sanitizers ($compiler)"
+cmake -S "$root" -B "$root/build-test" -G Ninja -DCMAKE_C_COMPILER="$compiler" \
+    -DOUTDIAL_SANITIZE=ON >/dev/null
+cmake --build "$root/build-test" -j "$(nproc)" | tail -n 1
+
+say "tests under ASan and UBSan"
+export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0}
+export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
+suite sanitizers ctest --test-dir "$root/build-test" -LE e2e -j "$jobs" --output-on-failure \
+    --no-tests=error
+
+if [ "$quick" = 0 ]; then
+    say "plain build"
+    cmake -S "$root" -B "$root/build-e2e" -G Ninja -DOUTDIAL_SANITIZE=OFF >/dev/null
+    cmake --build "$root/build-e2e" -j "$(nproc)" --target outdial | tail -n 1
+    say "end-to-end tests"
+    suite end-to-end ctest --test-dir "$root/build-e2e" -L e2e --output-on-failure --no-tests=error
+fi
+
+say "closing"
+printf '%s\n' "${results[@]}"
+exit "$status"
