@@ -160,6 +160,8 @@ static void choose_claims(struct od_redis_org *org)
         org->asked_total += org->asked.all[org->asked.count - 1].count;
         done++;
     }
+    if (done == 0)
+        return;
     org->claims.count -= done;
     memmove(org->claims.all, org->claims.all + done, org->claims.count * sizeof *org->claims.all);
 }

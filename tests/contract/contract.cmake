@@ -1,0 +1,6 @@
+# The Redis world needs a redis-server binary; a test that can't start one fails.
+set(redis_world ${CMAKE_CURRENT_LIST_DIR}/redis_world.c ${CMAKE_CURRENT_LIST_DIR}/redis_server.c)
+
+od_unit_test(redis_store_contract_test DIR contract TIMEOUT 120
+    LIBS od_redis
+    SOURCES ${CMAKE_CURRENT_LIST_DIR}/store_contract.c ${redis_world})

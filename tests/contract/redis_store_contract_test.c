@@ -1,0 +1,102 @@
+/*
+ * redis_store_contract_test - the store contract over Redis, each test on a server of its own.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "tests/contract/redis_world.h"
+#include "tests/contract/store_contract.h"
+
+struct contract_world {
+    struct od_contract contract;
+    struct world *world;
+    struct od_uid agents[2];
+};
+
+static const char org[] = "acme";
+
+static void add(void *ctx, unsigned which, struct od_uid *uids, size_t count, int64_t deadline_ms)
+{
+    struct contract_world *c = ctx;
+    struct od_call_new *calls = calloc(count, sizeof *calls);
+    for (size_t i = 0; i < count; i++) {
+        uids[i] = world_uid(c->world);
+        calls[i] =
+            (struct od_call_new){.id = uids[i], .to = "+15550001111", .deadline_ms = deadline_ms};
+    }
+    int err = world_add(c->world, org, &c->agents[which], NULL, calls, count);
+    free(calls);
+    if (err != 0) {
+        fprintf(stderr, "calls_add: %d\n", err);
+        abort();
+    }
+}
+
+static int cancel(void *ctx, const struct od_uid *uid)
+{
+    struct contract_world *c = ctx;
+    return world_stop(c->world, org, uid, false);
+}
+
+static bool next(void *ctx, struct od_event *out)
+{
+    struct contract_world *c = ctx;
+    return world_next(c->world, out);
+}
+
+static void look(void *ctx, const struct od_uid *uid, struct od_contract_seen *out)
+{
+    struct contract_world *c = ctx;
+    memset(out, 0, sizeof *out);
+    if (world_call_get(c->world, org, uid) != 0 || c->world->count != 1)
+        return;
+    out->found = true;
+    out->phase = c->world->calls[0].phase;
+    out->cause = (uint8_t)c->world->calls[0].outcome.cause;
+    out->attempts = c->world->calls[0].attempts;
+    out->ends = world_ends(c->world, org, uid);
+}
+
+static int64_t wall_ms(void *ctx)
+{
+    (void)ctx;
+    struct timespec ts;
+    clock_gettime(CLOCK_REALTIME, &ts);
+    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static void close_world(struct od_contract *contract)
+{
+    struct contract_world *c = contract->ctx;
+    if (c->world != NULL)
+        world_close(c->world);
+    free(c);
+}
+
+static struct od_contract *open_world(void)
+{
+    struct contract_world *c = calloc(1, sizeof *c);
+    c->contract = (struct od_contract){
+        .ctx = c, .add = add, .cancel = cancel, .next = next, .look = look, .wall_ms = wall_ms};
+    c->world = world_open("worker-1");
+    if (c->world == NULL) {
+        free(c);
+        return NULL;
+    }
+    c->contract.port = c->world->port;
+    for (int i = 0; i < 2; i++) {
+        c->agents[i] = world_uid(c->world);
+        if (world_agent_put(c->world, org, &c->agents[i], i == 0 ? "first" : "second", "{}") != 0) {
+            close_world(&c->contract);
+            return NULL;
+        }
+    }
+    return &c->contract;
+}
+
+int main(void)
+{
+    return od_contract_run(&(struct od_contract_worlds){.open = open_world, .close = close_world});
+}

@@ -1,0 +1,354 @@
+/*
+ * store_contract - what every store port owes the engine. Each test opens a world of its own, so
+ * one failure says nothing about the next.
+ */
+#include "tests/contract/store_contract.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "engine/base/uid.h"
+#include "outdial/err.h"
+
+static const struct od_contract_worlds *worlds;
+
+static int setup(void **state)
+{
+    *state = worlds->open();
+    return *state == NULL ? -1 : 0;
+}
+
+static int teardown(void **state)
+{
+    worlds->close(*state);
+    return 0;
+}
+
+static const struct od_sip_names names = {
+    .call_id = "00112233445566778899aabbccddeeff",
+    .from_tag = "0011223344556677",
+    .branch = "z9hG4bK0011223344556677",
+};
+
+/* The next event of the kind; news of lanes and of the store itself may come in between. */
+static struct od_event expect(struct od_contract *c, enum od_event_kind kind)
+{
+    struct od_event event;
+    while (true) {
+        assert_true(c->next(c->ctx, &event));
+        if (event.kind == kind)
+            return event;
+        if (event.kind != OD_EV_LANE_READY && event.kind != OD_EV_STORE_UP)
+            fail_msg("event %d came instead of %d", event.kind, kind);
+    }
+}
+
+/* The lane's number, once the store has said that work waits there. */
+static uint32_t ready(struct od_contract *c)
+{
+    struct od_event event;
+    do
+        event = expect(c, OD_EV_LANE_READY);
+    while (event.u.lane.waiting == 0);
+    return event.u.lane.lane;
+}
+
+/* Claims and returns the jobs; their events come before the claim's answer. */
+static struct od_event claim(struct od_contract *c, uint32_t lane, uint32_t count,
+                             struct od_event *jobs)
+{
+    struct od_event event;
+    uint32_t got = 0;
+    c->port->claim(c->port->ctx, lane, count);
+    while (true) {
+        assert_true(c->next(c->ctx, &event));
+        if (event.kind == OD_EV_JOB) {
+            assert_true(got < count);
+            assert_int_equal(event.u.job.lane, lane);
+            jobs[got++] = event;
+        } else if (event.kind == OD_EV_CLAIM_DONE) {
+            assert_int_equal(event.u.claim.lane, lane);
+            assert_int_equal(event.u.claim.asked, count);
+            assert_false(event.u.claim.failed);
+            assert_int_equal(event.u.claim.got, got);
+            return event;
+        } else {
+            assert_true(event.kind == OD_EV_LANE_READY || event.kind == OD_EV_STORE_UP);
+        }
+    }
+}
+
+static struct od_event claim_one(struct od_contract *c, unsigned which, struct od_uid *uid)
+{
+    struct od_event job;
+    c->add(c->ctx, which, uid, 1, 0);
+    assert_int_equal(claim(c, ready(c), 1, &job).u.claim.got, 1);
+    assert_true(od_uid_equal(&job.u.job.uid, uid));
+    return job;
+}
+
+static void intent(struct od_contract *c, struct od_call_id call, const struct od_event *job,
+                   enum od_event_kind answer)
+{
+    c->port->intent(c->port->ctx, call, job->u.job.job, &names, 0);
+    struct od_event event = expect(c, answer);
+    assert_int_equal(event.call.index, call.index);
+    assert_int_equal(event.call.gen, call.gen);
+}
+
+static void finish(struct od_contract *c, const struct od_event *job, enum od_cause cause)
+{
+    struct od_outcome outcome = {.cause = cause,
+                                 .verdict = OD_VERDICT_CALLEE,
+                                 .sip_status = 486,
+                                 .trunk = UINT16_MAX,
+                                 .ended_ms = c->wall_ms(c->ctx)};
+    c->port->finish(c->port->ctx, job->u.job.job, &outcome);
+}
+
+static struct od_contract_seen look(struct od_contract *c, const struct od_uid *uid)
+{
+    struct od_contract_seen seen;
+    c->look(c->ctx, uid, &seen);
+    assert_true(seen.found);
+    return seen;
+}
+
+/* Finishing has no answer of its own: the claim that is asked after it is answered after it. */
+static void settle(struct od_contract *c, uint32_t lane)
+{
+    struct od_event none[1];
+    claim(c, lane, 1, none);
+}
+
+static void claims_come_in_order(void **state)
+{
+    struct od_contract *c = *state;
+    struct od_uid uids[5];
+    struct od_event jobs[5];
+    c->add(c->ctx, 0, uids, 5, 0);
+    uint32_t lane = ready(c);
+    struct od_event done = claim(c, lane, 3, jobs);
+    assert_int_equal(done.u.claim.got, 3);
+    assert_int_equal(done.u.claim.waiting, 2);
+    done = claim(c, lane, 5, jobs + 3);
+    assert_int_equal(done.u.claim.got, 2);
+    assert_int_equal(done.u.claim.waiting, 0);
+    for (int i = 0; i < 5; i++) {
+        assert_true(od_uid_equal(&jobs[i].u.job.uid, &uids[i]));
+        assert_int_equal(jobs[i].u.job.attempt, 1);
+    }
+}
+
+static void lanes_are_apart(void **state)
+{
+    struct od_contract *c = *state;
+    struct od_uid first, second;
+    struct od_event job;
+    c->add(c->ctx, 0, &first, 1, 0);
+    uint32_t lane = ready(c);
+    c->add(c->ctx, 1, &second, 1, 0);
+    uint32_t other = ready(c);
+    assert_int_not_equal(lane, other);
+    assert_int_equal(claim(c, other, 2, &job).u.claim.got, 1);
+    assert_true(od_uid_equal(&job.u.job.uid, &second));
+    assert_int_equal(claim(c, lane, 2, &job).u.claim.got, 1);
+    assert_true(od_uid_equal(&job.u.job.uid, &first));
+}
+
+static void empty_lane_says_so_and_wakes(void **state)
+{
+    struct od_contract *c = *state;
+    struct od_uid uid;
+    struct od_event job;
+    c->add(c->ctx, 0, &uid, 1, 0);
+    uint32_t lane = ready(c);
+    claim(c, lane, 1, &job);
+    struct od_event done = claim(c, lane, 4, &job);
+    assert_int_equal(done.u.claim.got, 0);
+    assert_int_equal(done.u.claim.waiting, 0);
+    c->add(c->ctx, 0, &uid, 1, 0);
+    assert_int_equal(ready(c), lane);
+}
+
+static void intent_is_written_once(void **state)
+{
+    struct od_contract *c = *state;
+    struct od_uid uid;
+    struct od_event job = claim_one(c, 0, &uid);
+    assert_int_equal(look(c, &uid).attempts, 0);
+    intent(c, (struct od_call_id){7, 3}, &job, OD_EV_DURABLE);
+    assert_int_equal(look(c, &uid).attempts, 1);
+    assert_int_equal(look(c, &uid).phase, OD_PHASE_DIALING);
+    assert_int_equal(look(c, &uid).ends, 0);
+}
+
+static void finish_ends_once(void **state)
+{
+    struct od_contract *c = *state;
+    struct od_uid uid;
+    struct od_event job = claim_one(c, 0, &uid);
+    intent(c, (struct od_call_id){1, 1}, &job, OD_EV_DURABLE);
+    finish(c, &job, OD_CAUSE_BUSY);
+    settle(c, job.u.job.lane);
+    finish(c, &job, OD_CAUSE_COMPLETED); /* the job is gone: without effect */
+    settle(c, job.u.job.lane);
+    struct od_contract_seen seen = look(c, &uid);
+    assert_int_equal(seen.phase, OD_PHASE_ENDED);
+    assert_int_equal(seen.cause, OD_CAUSE_BUSY);
+    assert_int_equal(seen.attempts, 1);
+    assert_int_equal(seen.ends, 1);
+    assert_int_equal(c->cancel(c->ctx, &uid), OD_ECONFLICT);
+}
+
+static void finish_without_intent_is_no_attempt(void **state)
+{
+    struct od_contract *c = *state;
+    struct od_uid uid;
+    struct od_event job = claim_one(c, 0, &uid);
+    finish(c, &job, OD_CAUSE_REFUSED);
+    settle(c, job.u.job.lane);
+    struct od_contract_seen seen = look(c, &uid);
+    assert_int_equal(seen.cause, OD_CAUSE_REFUSED);
+    assert_int_equal(seen.attempts, 0);
+    assert_int_equal(seen.ends, 1);
+}
+
+static void release_goes_to_the_front(void **state)
+{
+    struct od_contract *c = *state;
+    struct od_uid uids[4];
+    struct od_event jobs[4];
+    c->add(c->ctx, 0, uids, 4, 0);
+    uint32_t lane = ready(c);
+    claim(c, lane, 2, jobs);
+    for (uint32_t i = 0; i < 2; i++)
+        c->port->release(c->port->ctx, (struct od_call_id){i, 1}, jobs[i].u.job.job, 0, "paused");
+    expect(c, OD_EV_RELEASED);
+    expect(c, OD_EV_RELEASED);
+    assert_int_equal(look(c, &uids[0]).ends, 0);
+    claim(c, lane, 4, jobs);
+    for (int i = 0; i < 4; i++) {
+        assert_true(od_uid_equal(&jobs[i].u.job.uid, &uids[i]));
+        assert_int_equal(jobs[i].u.job.attempt, 1);
+    }
+}
+
+static void release_waits_until_due(void **state)
+{
+    struct od_contract *c = *state;
+    struct od_uid uid;
+    struct od_event job = claim_one(c, 0, &uid);
+    uint32_t lane = job.u.job.lane;
+    int64_t due_ms = c->wall_ms(c->ctx) + 400;
+    c->port->release(c->port->ctx, (struct od_call_id){1, 1}, job.u.job.job, due_ms, "hours");
+    expect(c, OD_EV_RELEASED);
+    if (c->wall_ms(c->ctx) < due_ms - 100) {
+        assert_int_equal(claim(c, lane, 1, &job).u.claim.got, 0);
+        assert_int_equal(look(c, &uid).phase, OD_PHASE_WAITING);
+    }
+    assert_int_equal(ready(c), lane);
+    assert_true(c->wall_ms(c->ctx) >= due_ms);
+    assert_int_equal(claim(c, lane, 1, &job).u.claim.got, 1);
+    assert_true(od_uid_equal(&job.u.job.uid, &uid));
+}
+
+static void canceled_while_waiting_is_never_claimed(void **state)
+{
+    struct od_contract *c = *state;
+    struct od_uid uids[3];
+    struct od_event jobs[3];
+    c->add(c->ctx, 0, uids, 3, 0);
+    uint32_t lane = ready(c);
+    assert_int_equal(c->cancel(c->ctx, &uids[1]), 0);
+    assert_int_equal(claim(c, lane, 3, jobs).u.claim.got, 2);
+    assert_true(od_uid_equal(&jobs[0].u.job.uid, &uids[0]));
+    assert_true(od_uid_equal(&jobs[1].u.job.uid, &uids[2]));
+    struct od_contract_seen seen = look(c, &uids[1]);
+    assert_int_equal(seen.cause, OD_CAUSE_CANCELED);
+    assert_int_equal(seen.ends, 1);
+}
+
+static void canceled_while_claimed_is_not_durable(void **state)
+{
+    struct od_contract *c = *state;
+    struct od_uid uid;
+    struct od_event job = claim_one(c, 0, &uid);
+    assert_int_equal(c->cancel(c->ctx, &uid), 0);
+    intent(c, (struct od_call_id){5, 9}, &job, OD_EV_NOT_DURABLE);
+    finish(c, &job, OD_CAUSE_UNKNOWN);
+    settle(c, job.u.job.lane);
+    struct od_contract_seen seen = look(c, &uid);
+    assert_int_equal(seen.cause, OD_CAUSE_CANCELED);
+    assert_int_equal(seen.attempts, 0);
+    assert_int_equal(seen.ends, 1);
+}
+
+static void canceled_while_claimed_is_not_given_back(void **state)
+{
+    struct od_contract *c = *state;
+    struct od_uid uid;
+    struct od_event job = claim_one(c, 0, &uid);
+    assert_int_equal(c->cancel(c->ctx, &uid), 0);
+    c->port->release(c->port->ctx, (struct od_call_id){1, 1}, job.u.job.job, 0, "");
+    expect(c, OD_EV_RELEASED);
+    assert_int_equal(claim(c, job.u.job.lane, 1, &job).u.claim.got, 0);
+    assert_int_equal(look(c, &uid).ends, 1);
+}
+
+static void many_at_once(void **state)
+{
+    enum { MANY = 300 };
+    struct od_contract *c = *state;
+    static struct od_uid uids[MANY];
+    static struct od_event jobs[MANY];
+    c->add(c->ctx, 0, uids, MANY, 0);
+    uint32_t lane = ready(c), got = 0;
+    while (got < MANY) {
+        struct od_event done = claim(c, lane, MANY - got, jobs + got);
+        assert_true(done.u.claim.got > 0);
+        got += done.u.claim.got;
+    }
+    for (uint32_t i = 0; i < MANY; i++)
+        c->port->intent(c->port->ctx, (struct od_call_id){i, 1}, jobs[i].u.job.job, &names, 0);
+    for (uint32_t i = 0; i < MANY; i++)
+        assert_int_equal(expect(c, OD_EV_DURABLE).call.gen, 1);
+    for (uint32_t i = 0; i < MANY; i++) {
+        c->port->progress(c->port->ctx, jobs[i].u.job.job, "ringing", c->wall_ms(c->ctx));
+        c->port->progress(c->port->ctx, jobs[i].u.job.job, "talking", c->wall_ms(c->ctx));
+        finish(c, &jobs[i], OD_CAUSE_COMPLETED);
+    }
+    settle(c, lane);
+    settle(c, lane);
+    for (uint32_t i = 0; i < MANY; i++) {
+        struct od_contract_seen seen = look(c, &uids[i]);
+        assert_int_equal(seen.cause, OD_CAUSE_COMPLETED);
+        assert_int_equal(seen.attempts, 1);
+        assert_int_equal(seen.ends, 1);
+    }
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int od_contract_run(const struct od_contract_worlds *of)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(claims_come_in_order),
+        TEST(lanes_are_apart),
+        TEST(empty_lane_says_so_and_wakes),
+        TEST(intent_is_written_once),
+        TEST(finish_ends_once),
+        TEST(finish_without_intent_is_no_attempt),
+        TEST(release_goes_to_the_front),
+        TEST(release_waits_until_due),
+        TEST(canceled_while_waiting_is_never_claimed),
+        TEST(canceled_while_claimed_is_not_durable),
+        TEST(canceled_while_claimed_is_not_given_back),
+        TEST(many_at_once),
+    };
+    worlds = of;
+    return cmocka_run_group_tests_name("store contract", tests, NULL, NULL);
+}

@@ -1,0 +1,46 @@
+/*
+ * store_contract - what every store port owes the engine, as assertions over the port and a few
+ * hooks. The same suite runs over Redis and over the simulated store, so that a call's life proved
+ * in simulation is the one that is lived.
+ *
+ * Lanes of the world are given by position ("which", 0 and 1), empty and open at the start of each
+ * test. Nothing here sleeps: next() lets the world go on until an event has been posted.
+ */
+#ifndef TESTS_CONTRACT_STORE_CONTRACT_H
+#define TESTS_CONTRACT_STORE_CONTRACT_H
+
+#include "outdial/event.h"
+#include "outdial/ports.h"
+#include "outdial/repo.h"
+
+struct od_contract_seen {
+    bool found;
+    uint8_t phase; /* enum od_call_phase */
+    uint8_t cause; /* enum od_cause */
+    uint16_t attempts;
+    uint32_t ends; /* terminal events written for it */
+};
+
+struct od_contract {
+    void *ctx;
+    const struct od_store_port *port;
+    /* Adds calls to a lane, in order, and gives their uids. deadline_ms 0: none. */
+    void (*add)(void *ctx, unsigned which, struct od_uid *uids, size_t count, int64_t deadline_ms);
+    /* The user's cancel of one call; 0 or an error as in repo.h. */
+    int (*cancel)(void *ctx, const struct od_uid *uid);
+    /* The next event posted; false: none came for as long as the world is willing to wait. */
+    bool (*next)(void *ctx, struct od_event *out);
+    void (*look)(void *ctx, const struct od_uid *uid, struct od_contract_seen *out);
+    int64_t (*wall_ms)(void *ctx);
+};
+
+/* A world for one test; NULL: none could be made. */
+struct od_contract_worlds {
+    struct od_contract *(*open)(void);
+    void (*close)(struct od_contract *contract);
+};
+
+/* Runs all tests; returns how many failed. */
+int od_contract_run(const struct od_contract_worlds *worlds);
+
+#endif
