@@ -22,7 +22,9 @@ struct od_sip_identity {
     struct od_addr server;
     msg_t *model; /* holds all the objects below */
     const sip_via_t *via;
+    const char *via_text;   /* "Via: ...;branch=" */
     const sip_from_t *from; /* no tag */
+    const char *from_text;  /* "From: ...;tag=" */
     const sip_max_forwards_t *max_forwards;
     const sip_contact_t *contact; /* its encoding carries all constant lines of an INVITE */
     const url_t *route;           /* the server, as a URL */

@@ -10,11 +10,11 @@
  * answered, and is freed 64*T1 after it ended, when no message of it can still be under way
  * (RFC 3261 section 17.1.1.2, timer D; section 13.3.1.4 for the 2xx).
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "engine/base/str.h"
 #include "outdial/err.h"
 #include "proto/sip/sip_internal.h"
 #include "proto/sip/sip_read.h"
@@ -205,7 +205,13 @@ static url_string_t const *as_route(const url_t *url)
     return (url_string_t const *)url;
 }
 
-/* Hands over a request that needs no transaction. The branch is in its Via already. */
+/* The parameter as nta likes it, "branch=...", is what the value in our Via is part of. */
+static const char *branch_of(const msg_t *msg)
+{
+    return sip_object(msg)->sip_via->v_branch - strlen("branch=");
+}
+
+/* Hands over a request that needs no transaction. */
 static void send_stateless(struct od_sip_leg *leg, msg_t *msg, const url_t *hop)
 {
     if (!msg) {
@@ -214,7 +220,7 @@ static void send_stateless(struct od_sip_leg *leg, msg_t *msg, const url_t *hop)
     }
     od_sip_note_sent(leg->sip, leg->call, sip_object(msg));
     if (!nta_outgoing_mcreate(leg->sip->agent, NULL, NULL, as_route(hop), msg, NTATAG_USER_VIA(1),
-                              NTATAG_STATELESS(1), TAG_END())) {
+                              NTATAG_BRANCH_KEY(branch_of(msg)), NTATAG_STATELESS(1), TAG_END())) {
         leg->sip->send_failed++;
         msg_destroy(msg);
     }
@@ -226,9 +232,9 @@ static nta_outgoing_t *send_transaction(struct od_sip_leg *leg, msg_t *msg, cons
     if (!msg)
         return NULL;
     od_sip_note_sent(leg->sip, leg->call, sip_object(msg));
-    nta_outgoing_t *orq =
-        nta_outgoing_mcreate(leg->sip->agent, fn, fn ? leg : NULL, as_route(hop), msg,
-                             NTATAG_USER_VIA(1), NTATAG_PASS_100(1), TAG_END());
+    nta_outgoing_t *orq = nta_outgoing_mcreate(
+        leg->sip->agent, fn, fn ? leg : NULL, as_route(hop), msg, NTATAG_USER_VIA(1),
+        NTATAG_BRANCH_KEY(branch_of(msg)), NTATAG_PASS_100(1), TAG_END());
     if (!orq) {
         leg->sip->send_failed++;
         msg_destroy(msg);
@@ -240,7 +246,13 @@ static nta_outgoing_t *send_transaction(struct od_sip_leg *leg, msg_t *msg, cons
  * ACK goes out each time the same 2xx comes (RFC 3261 section 13.2.2.4). */
 static void make_branch(const struct od_sip_leg *leg, char kind, uint64_t tag, char *out)
 {
-    snprintf(out, BRANCH_BYTES, "%s%c%08x", leg->names.branch, kind, (unsigned)(tag ^ tag >> 32));
+    struct od_buf buf;
+    uint8_t bytes[4] = {(uint8_t)(tag >> 24), (uint8_t)(tag >> 16), (uint8_t)(tag >> 8),
+                        (uint8_t)tag};
+    od_buf_init(&buf, out, BRANCH_BYTES);
+    od_buf_str(&buf, leg->names.branch);
+    od_buf_char(&buf, kind);
+    od_buf_hex(&buf, bytes, sizeof bytes);
 }
 
 /* The ACK or BYE of the dialog that this 2xx made. */

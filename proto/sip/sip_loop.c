@@ -96,6 +96,19 @@ void od_sip_loop_leave(void)
 }
 
 static void on_timer(uv_timer_t *timer);
+static void on_readable(uv_poll_t *poll, int status, int events);
+
+/* While gathering only the timer brings turns; stopping and starting the poll costs two system
+ * calls, so it happens when the load changes and not each time. */
+static void choose_watching(struct od_sip_loop *loop)
+{
+    bool gather = loop->busy && loop->config.coalesce_us;
+    if (gather && !loop->gathering)
+        uv_poll_stop(&loop->poll);
+    else if (!gather && loop->gathering)
+        uv_poll_start(&loop->poll, UV_READABLE, on_readable);
+    loop->gathering = gather;
+}
 
 static void arm(struct od_sip_loop *loop, long guest_ms)
 {
@@ -105,10 +118,7 @@ static void arm(struct od_sip_loop *loop, long guest_ms)
         delay_ms = (uint64_t)guest_ms;
         loop->due_ns = loop->config.clock_ns() + delay_ms * OD_NS_PER_MS;
     }
-    if (loop->busy && !loop->gathering && loop->config.coalesce_us) {
-        loop->gathering = true;
-        uv_poll_stop(&loop->poll);
-    }
+    choose_watching(loop);
     if (loop->gathering) {
         uint64_t gather_ms = (loop->config.coalesce_us + 999) / 1000;
         if (gather_ms < delay_ms)
@@ -164,18 +174,9 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     turn(poll->data);
 }
 
-static void watch(struct od_sip_loop *loop)
-{
-    loop->gathering = false;
-    uv_poll_start(&loop->poll, UV_READABLE, on_readable);
-}
-
 static void on_timer(uv_timer_t *timer)
 {
-    struct od_sip_loop *loop = timer->data;
-    if (loop->gathering)
-        watch(loop);
-    turn(loop);
+    turn(timer->data);
 }
 
 static void on_prepare(uv_prepare_t *prepare)

@@ -314,13 +314,15 @@ static int open_agent(struct opening *opening)
 {
     struct od_sip *sip = opening->sip;
     unsigned t1_ms = sip->t1_ms;
-    /* NTATAG_UA(0): every 2xx reaches us, also repeated, forked and late ones. With UA(1) nta would
+    /* T4 is how long an answered BYE or CANCEL is kept to swallow repeated answers (timer K). Those
+     * come to on_message() otherwise and mean nothing, so nothing needs 5 s of memory.
+     * NTATAG_UA(0): every 2xx reaches us, also repeated, forked and late ones. With UA(1) nta would
      * answer some by itself: no ACK after its table grew, a BYE for each repetition of a fork's. */
     sip->agent = nta_agent_create(sip->loop.root, (url_string_t *)-1, on_message, sip, NTATAG_UA(0),
                                   NTATAG_SIP_T1(t1_ms), NTATAG_SIP_T1X64(64 * t1_ms),
-                                  NTATAG_MAXSIZE(MESSAGE_BYTES_MAX), NTATAG_UDP_MTU(65535),
-                                  NTATAG_USE_NAPTR(0), NTATAG_USE_SRV(0), NTATAG_CANCEL_487(0),
-                                  NTATAG_PRELOAD(PRELOAD_BYTES), TAG_END());
+                                  NTATAG_SIP_T4(t1_ms), NTATAG_MAXSIZE(MESSAGE_BYTES_MAX),
+                                  NTATAG_UDP_MTU(65535), NTATAG_USE_NAPTR(0), NTATAG_USE_SRV(0),
+                                  NTATAG_CANCEL_487(0), NTATAG_PRELOAD(PRELOAD_BYTES), TAG_END());
     if (!sip->agent)
         return refuse(opening, OD_ENOMEM, "can't create the SIP agent", NULL);
     sip->deadline_timer = su_timer_create(su_root_task(sip->loop.root), 0);
