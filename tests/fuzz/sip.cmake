@@ -1,0 +1,1 @@
+od_fuzz(sip_sdp_fuzz LIBS od_sip)

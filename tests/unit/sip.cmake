@@ -1,0 +1,1 @@
+od_unit_test(sip_sdp_test LIBS od_sip)
