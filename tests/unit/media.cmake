@@ -1,0 +1,5 @@
+od_unit_test(media_g711_test LIBS od_media)
+od_unit_test(media_frames_test LIBS od_media)
+od_unit_test(media_jitter_test LIBS od_media od_base)
+od_unit_test(media_dtmf_test LIBS od_media od_base)
+od_unit_test(media_wav_test LIBS od_media)
