@@ -4,6 +4,7 @@
 #include "proto/sip/sip_fds.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,7 +73,7 @@ int od_sip_fds_new(const struct od_sip_fds *before, bool (*fn)(void *ctx, int fd
     if (!dir)
         return OD_EIO;
     bool more = true;
-    for (int fd; more && (fd = next_fd(dir)) >= 0;) {
+    for (int fd; (fd = next_fd(dir)) >= 0;) {
         char path[64], link[128];
         if (was_open(before, fd))
             continue;
@@ -81,7 +82,10 @@ int od_sip_fds_new(const struct od_sip_fds *before, bool (*fn)(void *ctx, int fd
         if (n < 0)
             continue; /* closed by another thread meanwhile */
         link[n] = '\0';
-        more = fn(ctx, fd, link);
+        /* The library leaves this out, and a child of ours would keep the SIP port for its life. */
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
+        if (more)
+            more = fn(ctx, fd, link);
     }
     closedir(dir);
     return 0;

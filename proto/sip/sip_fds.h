@@ -19,7 +19,8 @@ int od_sip_fds_take(struct od_sip_fds *fds);
 void od_sip_fds_drop(struct od_sip_fds *fds);
 
 /* Calls fn for each descriptor open now that wasn't at `before`; link is what /proc says it is
- * ("anon_inode:[eventpoll]", "socket:[123]"). Stops when fn returns false. 0 or OD_EIO. */
+ * ("anon_inode:[eventpoll]", "socket:[123]"); no more once it has returned false. All of them are
+ * marked close-on-exec. 0 or OD_EIO. */
 int od_sip_fds_new(const struct od_sip_fds *before, bool (*fn)(void *ctx, int fd, const char *link),
                    void *ctx);
 
