@@ -338,7 +338,10 @@ static void on_call(struct od_engine *engine, struct od_event *event)
         call->lane->waiting++;
         od_lane_touch(engine, call->lane);
     }
-    od_call_do(engine, call, step, &facts);
+    if (step == OD_CALL_EV_NOT_DURABLE)
+        od_call_give_back(engine, call, step, "not_ours");
+    else
+        od_call_do(engine, call, step, &facts);
 }
 
 static void take_event(struct od_engine *engine, struct od_event *event)

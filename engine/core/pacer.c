@@ -262,7 +262,12 @@ static void claim_one(struct od_engine *engine, struct od_trunk *trunk, struct o
         share = 1;
     count = count < share ? count : share;
     count = count < room ? count : room;
-    OD_ASSERT(count && !lane->claiming);
+    OD_ASSERT(!lane->claiming);
+    if (!count) {
+        /* The lead has shrunk since the lane wished: its pace allows that claim later. */
+        od_lane_touch(engine, lane);
+        return;
+    }
     od_fair_served(&path->claim);
     lane->claiming = true;
     lane->asked = count;

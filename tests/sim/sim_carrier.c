@@ -1,0 +1,432 @@
+/*
+ * sim_carrier - the callees and what lies between: behind the port that the SIP adapter has. What
+ * becomes of a leg is drawn when its INVITE comes. It checks what a carrier would complain about:
+ * two legs for one attempt, a rate or cap exceeded, an answer never acknowledged, a phone left
+ * ringing or off hook.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/assert.h"
+#include "tests/sim/sim_world.h"
+
+struct sim_leg {
+    struct od_call_id call; /* gen 0: none */
+    uint32_t contact;
+    uint32_t lane;
+    uint16_t trunk;
+    bool ringing, answered, rejected, hung_up; /* by the callee, as told to the engine */
+    bool cancelled, byed;                      /* by the engine */
+    uint32_t answers, acks;
+};
+
+static const struct {
+    uint16_t status;
+    const char *reason;
+} refusals[] = {
+    {486, "Busy Here"},
+    {480, "Temporarily Unavailable"},
+    {404, "Not Found"},
+    {503, "Service Unavailable"},
+    {603, "Decline"},
+    {500, "Server Internal Error"},
+    {403, "Rate Exceeded"},
+    {403, "Forbidden"},
+    {408, "Request Timeout"},
+    {302, "Moved Temporarily"},
+    {488, "Not Acceptable Here"},
+    {600, "Busy Everywhere"},
+    {487, "Request Terminated"},
+    {699, ""},
+};
+
+static uint64_t name_of(struct od_call_id call)
+{
+    return (uint64_t)call.index << 32 | call.gen;
+}
+
+/* The leg a happening is about; NULL when it was dropped meanwhile. */
+static struct sim_leg *leg_named(struct sim_world *world, uint64_t name)
+{
+    struct sim_leg *leg = &world->legs[name >> 32];
+
+    return leg->call.gen == (uint32_t)name ? leg : NULL;
+}
+
+static struct sim_leg *leg_of(struct sim_world *world, struct od_call_id call, const char *order)
+{
+    struct sim_leg *leg = call.index < world->limits.calls_max ? &world->legs[call.index] : NULL;
+
+    sim_order(world, order, call.index, call.gen);
+    if (leg && leg->call.gen == call.gen && call.gen)
+        return leg;
+    sim_wrong(&world->clock, "%s for a call that has no leg", order);
+    return NULL;
+}
+
+static bool final(const struct sim_leg *leg)
+{
+    return leg->answered || leg->rejected;
+}
+
+static void reject(struct sim_world *world, struct sim_leg *leg, uint16_t status, bool local,
+                   const char *reason)
+{
+    struct od_event event = {.kind = OD_EV_REJECT, .call = leg->call};
+
+    if (final(leg))
+        return;
+    leg->rejected = true;
+    event.u.sip.status = status;
+    event.u.sip.local = local;
+    memcpy(event.u.sip.reason, reason, strlen(reason) + 1);
+    sim_post(world, &event);
+}
+
+static void refuse(void *ctx, uint64_t name, uint64_t which)
+{
+    struct sim_world *world = ctx;
+    struct sim_leg *leg = leg_named(world, name);
+
+    if (leg && !leg->cancelled)
+        reject(world, leg, refusals[which].status, false, refusals[which].reason);
+}
+
+static void fail_locally(void *ctx, uint64_t name, uint64_t status)
+{
+    struct sim_world *world = ctx;
+    struct sim_leg *leg = leg_named(world, name);
+
+    if (leg)
+        reject(world, leg, (uint16_t)status, true, "");
+}
+
+static void terminate(void *ctx, uint64_t name, uint64_t unused)
+{
+    struct sim_world *world = ctx;
+    struct sim_leg *leg = leg_named(world, name);
+
+    (void)unused;
+    if (leg)
+        reject(world, leg, 487, false, "Request Terminated");
+}
+
+static void ring(void *ctx, uint64_t name, uint64_t status)
+{
+    struct sim_world *world = ctx;
+    struct sim_leg *leg = leg_named(world, name);
+    struct od_event event = {.kind = OD_EV_PROGRESS};
+
+    if (!leg || leg->rejected)
+        return;
+    leg->ringing = true;
+    event.call = leg->call;
+    event.u.sip.status = (uint16_t)status;
+    sim_post(world, &event);
+}
+
+static void hang_up(void *ctx, uint64_t name, uint64_t unused)
+{
+    struct sim_world *world = ctx;
+    struct sim_leg *leg = leg_named(world, name);
+
+    (void)unused;
+    if (!leg || leg->hung_up || !leg->answered)
+        return;
+    leg->hung_up = true;
+    sim_post_kind(world, OD_EV_PEER_BYE, leg->call);
+}
+
+static void send_answer(struct sim_world *world, struct sim_leg *leg)
+{
+    leg->answers++;
+    world->unacked++;
+    sim_post_kind(world, OD_EV_ANSWER, leg->call);
+}
+
+static void answer_again(void *ctx, uint64_t name, uint64_t unused)
+{
+    struct sim_world *world = ctx;
+    struct sim_leg *leg = leg_named(world, name);
+
+    (void)unused;
+    if (leg && !leg->hung_up)
+        send_answer(world, leg);
+}
+
+static void break_media(void *ctx, uint64_t name, uint64_t unused)
+{
+    struct sim_world *world = ctx;
+    struct sim_leg *leg = leg_named(world, name);
+    struct od_event event = {.kind = OD_EV_MEDIA_FAILED, .u.fail.reason = "silence"};
+
+    (void)unused;
+    if (!leg)
+        return;
+    event.call = leg->call;
+    sim_post(world, &event);
+}
+
+static void answer(void *ctx, uint64_t name, uint64_t crossing)
+{
+    struct sim_world *world = ctx;
+    struct sim_leg *leg = leg_named(world, name);
+
+    if (!leg || final(leg) || (leg->cancelled && !crossing))
+        return;
+    leg->answered = true;
+    world->answered++;
+    send_answer(world, leg);
+    if (sim_chance(world, world->knobs.repeat))
+        for (uint32_t i = 1; i <= 3; i++)
+            sim_after(&world->clock, sim_ms(world, 1, 500 * i), answer_again, world, name, 0);
+    if (sim_chance(world, world->knobs.repeat))
+        sim_after(&world->clock, sim_ms(world, 0, 20), ring, world, name, 180); /* overtaken */
+    if (sim_chance(world, world->knobs.media_fault))
+        sim_after(&world->clock, sim_ms(world, 0, 20000), break_media, world, name, 0);
+    /* Some talk until the agent or the longest talk ends it. */
+    if (od_rng_below(&world->rng, 4))
+        sim_after(&world->clock, sim_ms(world, 1, world->knobs.talk_ms), hang_up, world, name, 0);
+}
+
+static void resend(void *ctx, uint64_t name, uint64_t unused)
+{
+    struct sim_world *world = ctx;
+    struct sim_leg *leg = leg_named(world, name);
+    struct od_event event = {.kind = OD_EV_SENT, .u.sent.resent = true};
+
+    (void)unused;
+    if (!leg || final(leg) || leg->cancelled)
+        return;
+    event.call = leg->call;
+    sim_post(world, &event);
+    sim_rate_sent(world, &world->trunk_rates[leg->trunk], true, "trunk", leg->trunk);
+    sim_rate_sent(world, &world->lane_rates[leg->lane], true, "lane", leg->lane);
+}
+
+/* An event that no carrier and no agent of this leg would cause; none that would be believed. */
+static void talk_nonsense(void *ctx, uint64_t name, uint64_t what)
+{
+    static const uint8_t kinds[] = {OD_EV_RELEASED, OD_EV_HOOK_DONE, OD_EV_DURABLE,
+                                    OD_EV_SENT,     OD_EV_NONE,      OD_EV_COUNT};
+    struct sim_world *world = ctx;
+    struct sim_leg *leg = leg_named(world, name);
+    struct od_event event = {.kind = kinds[what % sizeof kinds]};
+
+    if (!leg)
+        return;
+    event.call = leg->call;
+    sim_post(world, &event);
+    if (!leg->answered)
+        sim_post_kind(world, OD_EV_PEER_BYE, leg->call);
+    event.call.gen += 2;
+    sim_post(world, &event);
+    event.call.index = UINT32_MAX;
+    sim_post(world, &event);
+    sim_post(world, &(struct od_event){.kind = OD_EV_CLAIM_DONE, .u.claim = {.lane = UINT32_MAX}});
+    sim_post(world, &(struct od_event){.kind = OD_EV_LANE_READY, .u.lane = {UINT32_MAX - 1, 7}});
+}
+
+/* Draws what becomes of a new leg. */
+static void decide(struct sim_world *world, struct sim_leg *leg)
+{
+    const struct sim_knobs *knobs = &world->knobs;
+    struct sim_clock *clock = &world->clock;
+    uint64_t name = name_of(leg->call), rings_ns = sim_ms(world, 20, 3000), answers_ns;
+
+    if (sim_chance(world, knobs->icmp)) {
+        sim_after(clock, sim_ms(world, 0, 2), fail_locally, world, name,
+                  od_rng_below(&world->rng, 2) ? 503 : 0);
+        return;
+    }
+    if (sim_chance(world, knobs->resent))
+        sim_after(clock, sim_ms(world, 20, 200), resend, world, name, 0);
+    if (sim_chance(world, knobs->hostile))
+        sim_after(clock, sim_ms(world, 0, 30000), talk_nonsense, world, name,
+                  od_rng_below(&world->rng, 100));
+    if (sim_chance(world, knobs->media_fault))
+        sim_after(clock, sim_ms(world, 0, 5000), break_media, world, name, 0);
+    if (sim_chance(world, knobs->silent)) {
+        if (od_rng_below(&world->rng, 2)) /* Timer B of RFC 3261 17.1.1.2 */
+            sim_after(clock, 32 * OD_NS_PER_S, fail_locally, world, name, 408);
+        return;
+    }
+    if (sim_chance(world, knobs->reject)) {
+        if (od_rng_below(&world->rng, 2))
+            sim_after(clock, rings_ns, ring, world, name, 183);
+        sim_after(clock, rings_ns + sim_ms(world, 0, 5000), refuse, world, name,
+                  od_rng_below(&world->rng, sizeof refusals / sizeof *refusals));
+        return;
+    }
+    answers_ns = rings_ns + sim_ms(world, 0, knobs->ring_ms);
+    if (od_rng_below(&world->rng, 10)) /* else answered without ringing */
+        sim_after(clock, rings_ns, ring, world, name, 180);
+    if (od_rng_below(&world->rng, 3) == 0)
+        sim_after(clock, rings_ns + sim_ms(world, 1, 4000), ring, world, name, 180);
+    if (sim_chance(world, knobs->answer))
+        sim_after(clock, answers_ns, answer, world, name, 0);
+}
+
+static void check_invite(struct sim_world *world, struct sim_leg *leg,
+                         const struct od_invite *invite)
+{
+    struct sim_clock *clock = &world->clock;
+    const struct sim_contact *contact;
+    const struct od_lane_def *lane;
+    bool durable = false;
+    uint16_t attempt = 0;
+    uint32_t number = sim_store_job(world->store, invite->job, &durable, &attempt);
+
+    if (number == UINT32_MAX) {
+        sim_wrong(clock, "an INVITE for a job that is not the engine's");
+        return;
+    }
+    contact = sim_store_contact(world->store, number);
+    lane = &world->lanes[contact->lane];
+    leg->contact = number;
+    leg->lane = contact->lane;
+    if (!durable)
+        sim_wrong(clock, "contact %u: an INVITE before its intent was durable", number);
+    if (attempt >= 8 || (world->dialled[number] >> attempt & 1))
+        sim_wrong(clock, "contact %u: attempt %u dialled twice", number, attempt);
+    world->dialled[number] |= (uint8_t)(1u << attempt);
+    if (world->on_phone[number]++)
+        sim_wrong(clock, "contact %u: two calls at once", number);
+    if (!lane->open)
+        sim_wrong(clock, "lane %u: an INVITE while it is closed", contact->lane);
+    if (!world->trunks[invite->trunk].usable)
+        sim_wrong(clock, "trunk %u: an INVITE while it is not usable", invite->trunk);
+    if (contact->deadline_ms && contact->deadline_ms <= sim_wall_ms(clock))
+        sim_wrong(clock, "contact %u: an INVITE after its deadline", number);
+    if (strcmp(contact->to, invite->to) != 0)
+        sim_wrong(clock, "contact %u: an INVITE to %s", number, invite->to);
+    if (world->drained)
+        sim_wrong(clock, "contact %u: an INVITE after the drain", number);
+}
+
+static void port_invite(void *ctx, struct od_call_id call, const struct od_invite *invite)
+{
+    struct sim_world *world = ctx;
+    struct sim_leg *leg = &world->legs[call.index];
+
+    sim_order(world, "invite", call.index, invite->trunk);
+    if (leg->call.gen)
+        sim_wrong(&world->clock, "an INVITE for a call that has a leg");
+    *leg = (struct sim_leg){.call = call, .trunk = invite->trunk};
+    check_invite(world, leg, invite);
+    sim_rate_sent(world, &world->trunk_rates[leg->trunk], false, "trunk", leg->trunk);
+    sim_rate_sent(world, &world->lane_rates[leg->lane], false, "lane", leg->lane);
+    sim_cap_take(world, &world->trunk_caps[leg->trunk], "trunk", leg->trunk);
+    sim_cap_take(world, &world->lane_caps[leg->lane], "lane", leg->lane);
+    if (++world->legs_live > world->limits.dialled_max)
+        sim_wrong(&world->clock, "%u calls at once, the node's cap is %u", world->legs_live,
+                  world->limits.dialled_max);
+    if (!world->invites++)
+        world->first_invite_ns = world->clock.now_ns;
+    world->last_invite_ns = world->clock.now_ns;
+    sim_post_kind(world, OD_EV_SENT, call);
+    decide(world, leg);
+}
+
+static void port_cancel(void *ctx, struct od_call_id call)
+{
+    struct sim_world *world = ctx;
+    struct sim_leg *leg = leg_of(world, call, "cancel");
+    const struct sim_knobs *knobs = &world->knobs;
+
+    if (!leg)
+        return;
+    if (leg->cancelled || leg->byed)
+        sim_wrong(&world->clock, "a CANCEL after a CANCEL or a BYE");
+    leg->cancelled = true;
+    if (final(leg))
+        return; /* it crossed the final response */
+    if (sim_chance(world, knobs->cross))
+        sim_after(&world->clock, sim_ms(world, 0, 50), answer, world, name_of(call), 1);
+    else if (!sim_chance(world, knobs->deaf))
+        sim_after(&world->clock, sim_ms(world, 1, 100), terminate, world, name_of(call), 0);
+}
+
+static void port_ack(void *ctx, struct od_call_id call)
+{
+    struct sim_world *world = ctx;
+    struct sim_leg *leg = leg_of(world, call, "ack");
+
+    if (!leg)
+        return;
+    if (leg->acks == leg->answers)
+        sim_wrong(&world->clock, "an ACK for no answer");
+    else
+        world->unacked--;
+    leg->acks++;
+}
+
+static void end_bye(void *ctx, uint64_t name, uint64_t unused)
+{
+    struct sim_world *world = ctx;
+    struct sim_leg *leg = leg_named(world, name);
+
+    (void)unused;
+    if (leg)
+        sim_post_kind(world, OD_EV_CLEARED, leg->call);
+}
+
+static void port_bye(void *ctx, struct od_call_id call)
+{
+    struct sim_world *world = ctx;
+    struct sim_leg *leg = leg_of(world, call, "bye");
+
+    if (!leg)
+        return;
+    if (!leg->answered || !leg->acks || leg->byed)
+        sim_wrong(&world->clock, "a BYE %s", leg->byed ? "twice" : "before the ACK");
+    leg->byed = true;
+    if (sim_chance(world, world->knobs.both_bye))
+        sim_after(&world->clock, sim_ms(world, 0, 3), hang_up, world, name_of(call), 0);
+    if (!sim_chance(world, world->knobs.deaf))
+        sim_after(&world->clock, sim_ms(world, 1, 100), end_bye, world, name_of(call), 0);
+}
+
+static void port_drop(void *ctx, struct od_call_id call)
+{
+    struct sim_world *world = ctx;
+    struct sim_leg *leg = leg_of(world, call, "drop");
+
+    if (!leg)
+        return;
+    if (leg->answered && !leg->hung_up && !leg->byed)
+        sim_wrong(&world->clock, "contact %u is left off hook", leg->contact);
+    if (!final(leg) && !leg->cancelled)
+        sim_wrong(&world->clock, "contact %u is left ringing", leg->contact);
+    if (leg->answered && !leg->acks)
+        sim_wrong(&world->clock, "contact %u answered and got no ACK", leg->contact);
+    world->unacked -= leg->answers - leg->acks; /* crossed the end: not the engine's any more */
+    world->on_phone[leg->contact]--;
+    world->legs_live--;
+    world->trunk_caps[leg->trunk].used--;
+    world->lane_caps[leg->lane].used--;
+    *leg = (struct sim_leg){0};
+}
+
+void sim_carrier_check(struct sim_world *world)
+{
+    if (world->unacked)
+        sim_wrong(&world->clock, "%u answers are not acknowledged", world->unacked);
+}
+
+void sim_carrier_init(struct sim_world *world, struct od_sip_port *port)
+{
+    world->legs = calloc(world->limits.calls_max, sizeof *world->legs);
+    OD_ASSERT(world->legs);
+    *port = (struct od_sip_port){.ctx = world,
+                                 .invite = port_invite,
+                                 .cancel = port_cancel,
+                                 .ack = port_ack,
+                                 .bye = port_bye,
+                                 .drop = port_drop};
+}
+
+void sim_carrier_deinit(struct sim_world *world)
+{
+    free(world->legs);
+}

@@ -1,0 +1,109 @@
+/* sim_check - caps and rates as a carrier would count them, by the shapes' plain words and without
+ * the engine's guard. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/assert.h"
+#include "tests/sim/sim_world.h"
+
+void sim_rate_set(struct sim_rate *rate, const struct od_shape *shapes, uint32_t count)
+{
+    memset(rate->shapes, 0, sizeof rate->shapes);
+    memcpy(rate->shapes, shapes, count * sizeof *shapes);
+    rate->sent = 0;
+    rate->bucket_ns = 0;
+}
+
+void sim_rate_deinit(struct sim_rate *rate)
+{
+    free(rate->sent_ns);
+}
+
+static void check_window(struct sim_world *world, const struct sim_rate *rate,
+                         const struct od_shape *shape, const char *whose, uint32_t index)
+{
+    uint64_t last_ns = rate->sent_ns[rate->sent - 1], first_ns;
+
+    if (rate->sent <= shape->count)
+        return;
+    first_ns = rate->sent_ns[rate->sent - 1 - shape->count];
+    if (last_ns - first_ns < shape->window_ns)
+        sim_wrong(&world->clock, "%s %u: %u INVITEs within %.3f ms, allowed are %u in %.0f ms",
+                  whose, index, shape->count + 1, (double)(last_ns - first_ns) / 1e6, shape->count,
+                  (double)shape->window_ns / 1e6);
+}
+
+/* Evenly: no two nearer than an interval less what a late wake-up is forgiven. */
+static void check_even(struct sim_world *world, const struct sim_rate *rate,
+                       const struct od_shape *shape, const char *whose, uint32_t index)
+{
+    uint64_t interval_ns = shape->window_ns / shape->count, gap_ns;
+
+    check_window(world, rate, shape, whose, index);
+    if (rate->sent < 2)
+        return;
+    gap_ns = rate->sent_ns[rate->sent - 1] - rate->sent_ns[rate->sent - 2];
+    if (gap_ns + OD_NS_PER_MS < interval_ns)
+        sim_wrong(&world->clock, "%s %u: %.3f ms between INVITEs, evenly were %.3f ms", whose,
+                  index, (double)gap_ns / 1e6, (double)interval_ns / 1e6);
+}
+
+static void check_bucket(struct sim_world *world, struct sim_rate *rate,
+                         const struct od_shape *shape, bool resent, const char *whose,
+                         uint32_t index)
+{
+    uint64_t now_ns = world->clock.now_ns, interval_ns = shape->window_ns / shape->count;
+
+    if (!resent && rate->bucket_ns > now_ns + (shape->burst - 1) * interval_ns)
+        sim_wrong(&world->clock, "%s %u: an INVITE with no token left", whose, index);
+    rate->bucket_ns = (rate->bucket_ns > now_ns ? rate->bucket_ns : now_ns) + interval_ns;
+}
+
+void sim_rate_sent(struct sim_world *world, struct sim_rate *rate, bool resent, const char *whose,
+                   uint32_t index)
+{
+    if (rate->sent == rate->size) {
+        rate->size = rate->size ? 2 * rate->size : 64;
+        rate->sent_ns = realloc(rate->sent_ns, rate->size * sizeof *rate->sent_ns);
+        OD_ASSERT(rate->sent_ns);
+    }
+    rate->sent_ns[rate->sent++] = world->clock.now_ns;
+    /* A re-sent INVITE is the answer to a challenge: it goes when it goes, and counts. */
+    for (int i = 0; i < OD_SHAPES_MAX; i++) {
+        const struct od_shape *shape = &rate->shapes[i];
+        if (shape->kind == OD_SHAPE_EVEN && !resent)
+            check_even(world, rate, shape, whose, index);
+        if (shape->kind == OD_SHAPE_WINDOW && !resent)
+            check_window(world, rate, shape, whose, index);
+        if (shape->kind == OD_SHAPE_BUCKET)
+            check_bucket(world, rate, shape, resent, whose, index);
+    }
+}
+
+/* A slot may be taken this long before its INVITE: start hook, intent and limiter together. */
+#define SLOT_NS (45 * OD_NS_PER_S)
+
+void sim_cap_set(struct sim_world *world, struct sim_cap *cap, uint32_t now)
+{
+    bool recent = world->clock.now_ns < cap->changed_ns + SLOT_NS;
+    uint32_t old = cap->now;
+
+    if (recent && (!cap->before || (old && cap->before > old)))
+        old = cap->before; /* the highest of the last while */
+    cap->before = old;
+    cap->now = now;
+    cap->changed_ns = world->clock.now_ns;
+}
+
+void sim_cap_take(struct sim_world *world, struct sim_cap *cap, const char *whose, uint32_t index)
+{
+    bool recent = cap->changed_ns && world->clock.now_ns < cap->changed_ns + SLOT_NS;
+    uint32_t most = cap->now;
+
+    if (recent && most && (!cap->before || cap->before > most))
+        most = cap->before;
+    cap->used++;
+    if (most && cap->used > most)
+        sim_wrong(&world->clock, "%s %u: %u calls at once, allowed are %u", whose, index, cap->used,
+                  most);
+}

@@ -1,0 +1,673 @@
+/*
+ * sim_store - see sim_store.h. The server's half is apply(): one order at a time, each checked
+ * against the fence its claim was given, so that sending an order twice changes nothing. The
+ * adapter's half is the rest: jobs, batches, a connection that can break between the two.
+ */
+#include "tests/sim/sim_store.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/assert.h"
+#include "engine/base/str.h"
+
+enum op_kind { OP_CLAIM, OP_INTENT, OP_PROGRESS, OP_RELEASE, OP_FINISH };
+
+struct op {
+    enum op_kind kind;
+    uint32_t job; /* index; not of CLAIM */
+    struct od_call_id call;
+    uint32_t lane, count; /* CLAIM */
+    int64_t not_before_ms;
+    struct od_outcome outcome;
+    char progress[16];
+    /* written by the server */
+    bool applied, accepted;
+    uint32_t got, *claimed;
+};
+
+struct ops {
+    struct op *at;
+    uint32_t count, size;
+};
+
+enum job_state { JOB_FREE, JOB_LIVE, JOB_GIVEN_BACK };
+
+struct job {
+    uint32_t gen;
+    enum job_state state;
+    uint32_t contact, fence;
+    uint16_t attempt;
+    bool asked, durable; /* intent ordered; intent reported durable */
+};
+
+struct lane {
+    uint32_t *list; /* ring of contacts, oldest first; some may have been ended meanwhile */
+    uint32_t head, count;
+    uint32_t waiting;
+};
+
+struct sim_store {
+    struct sim_clock *clock;
+    struct od_rng *rng;
+    struct sim_store_config config;
+    struct od_store_port port;
+    struct sim_contact *contacts;
+    uint32_t contact_count, ended;
+    struct lane *lanes;
+    struct job *jobs;
+    uint32_t jobs_used;
+    struct ops gathered, flight;
+    bool up, flying;
+    uint64_t epoch; /* of the connection */
+    uint64_t hash;
+};
+
+/* ---- the server ---- */
+
+static void lane_push(struct sim_store *store, uint32_t number, bool front)
+{
+    struct sim_contact *contact = &store->contacts[number];
+    struct lane *lane = &store->lanes[contact->lane];
+    uint32_t size = store->config.contacts_max;
+
+    contact->phase = SIM_WAITING;
+    contact->listed = true;
+    lane->waiting++;
+    if (front)
+        lane->head = (lane->head + size - 1) % size;
+    lane->list[front ? lane->head : (lane->head + lane->count) % size] = number;
+    OD_ASSERT(++lane->count <= size);
+}
+
+static void end(struct sim_store *store, struct sim_contact *contact,
+                const struct od_outcome *outcome)
+{
+    contact->phase = SIM_ENDED;
+    contact->outcome = *outcome;
+    contact->ends++;
+    store->ended++;
+    store->hash = (store->hash ^ ((uint64_t)(contact - store->contacts) << 8 | outcome->cause)) *
+                  UINT64_C(0x100000001b3);
+    if (contact->ends != 1)
+        sim_wrong(store->clock, "contact %u ended %u times", (unsigned)(contact - store->contacts),
+                  contact->ends);
+}
+
+static void end_with(struct sim_store *store, struct sim_contact *contact, enum od_cause cause)
+{
+    end(store, contact, &(struct od_outcome){.cause = cause});
+}
+
+/* The oldest waiting contact of a lane, expired ones being ended on the way; UINT32_MAX: none. */
+static uint32_t lane_pop(struct sim_store *store, struct lane *lane)
+{
+    while (lane->count) {
+        uint32_t number = lane->list[lane->head];
+        struct sim_contact *contact = &store->contacts[number];
+        lane->head = (lane->head + 1) % store->config.contacts_max;
+        lane->count--;
+        contact->listed = false;
+        if (contact->phase != SIM_WAITING)
+            continue; /* ended by the user meanwhile */
+        lane->waiting--;
+        if (!contact->deadline_ms || contact->deadline_ms > sim_wall_ms(store->clock))
+            return number;
+        end_with(store, contact, OD_CAUSE_DEADLINE);
+    }
+    return UINT32_MAX;
+}
+
+static void apply_claim(struct sim_store *store, struct op *op)
+{
+    op->claimed = calloc(op->count, sizeof *op->claimed);
+    OD_ASSERT(op->claimed);
+    while (op->got < op->count) {
+        uint32_t number = lane_pop(store, &store->lanes[op->lane]);
+        if (number == UINT32_MAX)
+            break;
+        store->contacts[number].phase = SIM_HELD;
+        store->contacts[number].fence++;
+        op->claimed[op->got++] = number;
+    }
+}
+
+static void put_back(void *ctx, uint64_t number, uint64_t fence)
+{
+    struct sim_store *store = ctx;
+    struct sim_contact *contact = &store->contacts[number];
+
+    if (contact->phase != SIM_TAKEN || contact->fence != fence)
+        return;
+    lane_push(store, (uint32_t)number, true);
+    if (store->up)
+        store->config.post(
+            store->config.ctx,
+            &(struct od_event){.kind = OD_EV_LANE_READY,
+                               .u.lane = {contact->lane, store->lanes[contact->lane].waiting}});
+}
+
+static void apply_release(struct sim_store *store, struct sim_contact *contact, const struct op *op)
+{
+    int64_t wait_ms = op->not_before_ms - sim_wall_ms(store->clock);
+
+    contact->fence++;
+    contact->intent = false;
+    if (contact->stop) {
+        end_with(store, contact, OD_CAUSE_CANCELED);
+    } else if (op->not_before_ms && wait_ms > 0) {
+        contact->phase = SIM_TAKEN;
+        sim_after(store->clock, (uint64_t)wait_ms * OD_NS_PER_MS, put_back, store,
+                  (uint64_t)(contact - store->contacts), contact->fence);
+    } else {
+        lane_push(store, (uint32_t)(contact - store->contacts), true);
+    }
+}
+
+static void apply(struct sim_store *store, struct op *op)
+{
+    const struct job *job = &store->jobs[op->job];
+    struct sim_contact *contact = &store->contacts[job->contact];
+    bool ours;
+
+    if (op->applied && op->kind == OP_CLAIM)
+        return;
+    op->applied = true;
+    if (op->kind == OP_CLAIM) {
+        apply_claim(store, op);
+        return;
+    }
+    ours = contact->phase == SIM_HELD && contact->fence == job->fence;
+    op->accepted = ours;
+    if (!ours)
+        return;
+    switch (op->kind) {
+    case OP_INTENT:
+        if (contact->stop) {
+            op->accepted = false;
+            break;
+        }
+        contact->intent = true;
+        contact->attempts = job->attempt;
+        break;
+    case OP_PROGRESS:
+        memcpy(contact->progress, op->progress, sizeof contact->progress);
+        break;
+    case OP_RELEASE:
+        apply_release(store, contact, op);
+        break;
+    case OP_FINISH:
+        end(store, contact, &op->outcome);
+        break;
+    case OP_CLAIM:
+        break;
+    }
+}
+
+/* ---- the adapter ---- */
+
+static void post(struct sim_store *store, const struct od_event *event)
+{
+    store->config.post(store->config.ctx, event);
+}
+
+static void hand_over(struct sim_store *store, uint32_t number)
+{
+    const struct sim_contact *contact = &store->contacts[number];
+    struct od_event event = {.kind = OD_EV_JOB};
+    uint32_t index = 0;
+    struct job *job;
+
+    while (index < store->jobs_used && store->jobs[index].state != JOB_FREE)
+        index++;
+    OD_ASSERT(index < 2 * store->config.contacts_max);
+    if (index == store->jobs_used)
+        store->jobs_used++;
+    job = &store->jobs[index];
+    *job = (struct job){
+        .gen = job->gen + 1,
+        .state = JOB_LIVE,
+        .contact = number,
+        .fence = contact->fence,
+        .attempt = (uint16_t)(contact->attempts + 1),
+    };
+    event.u.job.lane = contact->lane;
+    event.u.job.job = (struct od_job_id){index, job->gen};
+    event.u.job.uid = contact->uid;
+    event.u.job.attempt = job->attempt;
+    event.u.job.deadline_wall_ms = contact->deadline_ms;
+    memcpy(event.u.job.to, contact->to, sizeof event.u.job.to);
+    post(store, &event);
+}
+
+static void flush(struct sim_store *store);
+
+static void add_op(struct ops *ops, const struct op *op)
+{
+    if (ops->count == ops->size) {
+        ops->size = ops->size ? 2 * ops->size : 64;
+        ops->at = realloc(ops->at, ops->size * sizeof *ops->at);
+        OD_ASSERT(ops->at);
+    }
+    ops->at[ops->count++] = *op;
+}
+
+static void answer_claim(struct sim_store *store, const struct op *op, bool failed)
+{
+    struct od_event event = {.kind = OD_EV_CLAIM_DONE};
+
+    for (uint32_t i = 0; !failed && i < op->got; i++)
+        hand_over(store, op->claimed[i]);
+    event.u.claim.lane = op->lane;
+    event.u.claim.asked = op->count;
+    event.u.claim.got = failed ? 0 : op->got;
+    event.u.claim.waiting = failed ? 0 : store->lanes[op->lane].waiting;
+    event.u.claim.failed = failed;
+    free(op->claimed);
+    post(store, &event);
+}
+
+static void answer(struct sim_store *store, const struct op *op)
+{
+    struct job *job = &store->jobs[op->job];
+    uint32_t lane;
+
+    switch (op->kind) {
+    case OP_CLAIM:
+        answer_claim(store, op, false);
+        break;
+    case OP_INTENT:
+        job->durable = op->accepted;
+        post(store, &(struct od_event){.kind = op->accepted ? OD_EV_DURABLE : OD_EV_NOT_DURABLE,
+                                       .call = op->call});
+        break;
+    case OP_PROGRESS:
+        break;
+    case OP_RELEASE:
+        lane = store->contacts[job->contact].lane;
+        job->state = JOB_FREE;
+        post(store, &(struct od_event){.kind = OD_EV_RELEASED, .call = op->call});
+        post(store, &(struct od_event){.kind = OD_EV_LANE_READY,
+                                       .u.lane = {lane, store->lanes[lane].waiting}});
+        break;
+    case OP_FINISH:
+        job->state = JOB_FREE;
+        break;
+    }
+}
+
+static void arrives(void *ctx, uint64_t epoch, uint64_t unused)
+{
+    struct sim_store *store = ctx;
+
+    (void)unused;
+    if (epoch != store->epoch)
+        return;
+    for (uint32_t i = 0; i < store->flight.count; i++)
+        apply(store, &store->flight.at[i]);
+}
+
+static void replies(void *ctx, uint64_t epoch, uint64_t unused)
+{
+    struct sim_store *store = ctx;
+
+    (void)unused;
+    if (epoch != store->epoch)
+        return;
+    for (uint32_t i = 0; i < store->flight.count; i++)
+        answer(store, &store->flight.at[i]);
+    store->flight.count = 0;
+    store->flying = false;
+    flush(store);
+}
+
+static void flush(struct sim_store *store)
+{
+    uint64_t latency_ns = (uint64_t)store->config.latency_us * 1000;
+    struct ops empty = store->flight;
+
+    if (!store->up || store->flying || !store->gathered.count)
+        return;
+    latency_ns = latency_ns / 2 + od_rng_below(store->rng, latency_ns + 1);
+    store->flight = store->gathered;
+    store->gathered = empty;
+    store->flying = true;
+    sim_after(store->clock, latency_ns / 2, arrives, store, store->epoch, 0);
+    sim_after(store->clock, latency_ns, replies, store, store->epoch, 0);
+}
+
+static void flush_soon(void *ctx, uint64_t epoch, uint64_t unused)
+{
+    (void)epoch;
+    (void)unused;
+    flush(ctx);
+}
+
+static void order(struct sim_store *store, const struct op *op)
+{
+    add_op(&store->gathered, op);
+    if (store->gathered.count == 1)
+        sim_after(store->clock, 0, flush_soon, store, 0, 0);
+}
+
+void sim_store_down(struct sim_store *store)
+{
+    struct ops lost = store->flight;
+    bool arrived = od_rng_below(store->rng, 2);
+
+    if (!store->up)
+        return;
+    store->up = false;
+    store->epoch++;
+    post(store, &(struct od_event){.kind = OD_EV_STORE_DOWN});
+    /* What was on its way may have arrived; either way nobody was told. Orders are sent again,
+     * before those given since; claims are not. */
+    store->flight = store->gathered;
+    store->gathered = (struct ops){0};
+    for (uint32_t i = 0; i < lost.count; i++) {
+        if (arrived)
+            apply(store, &lost.at[i]);
+        if (lost.at[i].kind == OP_CLAIM)
+            answer_claim(store, &lost.at[i], true);
+        else
+            add_op(&store->gathered, &lost.at[i]);
+    }
+    for (uint32_t i = 0; i < store->flight.count; i++) {
+        if (store->flight.at[i].kind == OP_CLAIM)
+            answer_claim(store, &store->flight.at[i], true);
+        else
+            add_op(&store->gathered, &store->flight.at[i]);
+    }
+    store->flight.count = 0;
+    store->flying = false;
+    free(lost.at);
+}
+
+static bool job_holds(const struct sim_store *store, uint32_t number)
+{
+    for (uint32_t i = 0; i < store->jobs_used; i++)
+        if (store->jobs[i].state != JOB_FREE && store->jobs[i].contact == number &&
+            store->jobs[i].fence == store->contacts[number].fence)
+            return true;
+    return false;
+}
+
+/* Contacts that are ours on the server and of which we know nothing: a claim's lost reply. */
+static void reconcile(struct sim_store *store)
+{
+    for (uint32_t i = 0; i < store->contact_count; i++) {
+        if (store->contacts[i].phase != SIM_HELD || job_holds(store, i))
+            continue;
+        if (od_rng_below(store->rng, 2))
+            hand_over(store, i);
+        else if (store->contacts[i].stop)
+            end_with(store, &store->contacts[i], OD_CAUSE_CANCELED);
+        else
+            lane_push(store, i, true);
+    }
+}
+
+void sim_store_up(struct sim_store *store)
+{
+    if (store->up)
+        return;
+    store->up = true;
+    reconcile(store);
+    post(store, &(struct od_event){.kind = OD_EV_STORE_UP});
+    for (uint32_t i = 0; i < store->config.lanes_max; i++)
+        if (store->lanes[i].waiting)
+            post(store, &(struct od_event){.kind = OD_EV_LANE_READY,
+                                           .u.lane = {i, store->lanes[i].waiting}});
+    flush(store);
+}
+
+/* ---- the port ---- */
+
+/* The job an order names; NULL, and a violation, when the engine has no right to it. */
+static struct job *job_of(struct sim_store *store, struct od_job_id id, const char *what)
+{
+    struct job *job = id.index < store->jobs_used ? &store->jobs[id.index] : NULL;
+
+    if (job && job->gen == id.gen && job->state == JOB_LIVE)
+        return job;
+    sim_wrong(store->clock, "%s for a job that is not the engine's (any more)", what);
+    return NULL;
+}
+
+static void port_claim(void *ctx, uint32_t lane, uint32_t count)
+{
+    struct sim_store *store = ctx;
+    struct op op = {.kind = OP_CLAIM, .lane = lane, .count = count};
+
+    if (!count || lane >= store->config.lanes_max)
+        sim_wrong(store->clock, "claim of %u in lane %u", count, lane);
+    else if (store->up)
+        order(store, &op);
+    else
+        answer_claim(store, &op, true);
+}
+
+static void port_intent(void *ctx, struct od_call_id call, struct od_job_id id,
+                        const struct od_sip_names *names, uint16_t trunk)
+{
+    struct sim_store *store = ctx;
+    struct job *job = job_of(store, id, "intent");
+
+    (void)names;
+    (void)trunk;
+    if (!job)
+        return;
+    if (job->asked)
+        sim_wrong(store->clock, "a second intent for one job");
+    job->asked = true;
+    order(store, &(struct op){.kind = OP_INTENT, .job = id.index, .call = call});
+}
+
+static void port_progress(void *ctx, struct od_job_id id, const char *state, int64_t wall_ms)
+{
+    struct sim_store *store = ctx;
+    struct op op = {.kind = OP_PROGRESS, .job = id.index};
+
+    (void)wall_ms;
+    if (!job_of(store, id, "progress"))
+        return;
+    od_str_copy(op.progress, sizeof op.progress, state, strlen(state));
+    order(store, &op);
+}
+
+static void port_release(void *ctx, struct od_call_id call, struct od_job_id id,
+                         int64_t not_before_ms, const char *why)
+{
+    struct sim_store *store = ctx;
+    struct job *job = job_of(store, id, "release");
+
+    if (!job)
+        return;
+    if (!why || !*why)
+        sim_wrong(store->clock, "a release that doesn't say why");
+    job->state = JOB_GIVEN_BACK;
+    order(store,
+          &(struct op){
+              .kind = OP_RELEASE, .job = id.index, .call = call, .not_before_ms = not_before_ms});
+}
+
+static void port_finish(void *ctx, struct od_job_id id, const struct od_outcome *outcome)
+{
+    struct sim_store *store = ctx;
+    struct job *job = job_of(store, id, "finish");
+
+    if (!job)
+        return;
+    if (outcome->cause == OD_CAUSE_NONE || outcome->cause >= OD_CAUSE_COUNT ||
+        outcome->verdict == OD_VERDICT_NONE)
+        sim_wrong(store->clock, "finished with cause %d, verdict %d", (int)outcome->cause,
+                  (int)outcome->verdict);
+    job->state = JOB_GIVEN_BACK;
+    order(store, &(struct op){.kind = OP_FINISH, .job = id.index, .outcome = *outcome});
+}
+
+/* ---- for the test ---- */
+
+struct sim_store *sim_store_create(struct sim_clock *clock, struct od_rng *rng,
+                                   const struct sim_store_config *config)
+{
+    struct sim_store *store = calloc(1, sizeof *store);
+
+    OD_ASSERT(store);
+    store->clock = clock;
+    store->rng = rng;
+    store->config = *config;
+    store->port = (struct od_store_port){.ctx = store,
+                                         .claim = port_claim,
+                                         .intent = port_intent,
+                                         .progress = port_progress,
+                                         .release = port_release,
+                                         .finish = port_finish};
+    store->contacts = calloc(config->contacts_max, sizeof *store->contacts);
+    store->lanes = calloc(config->lanes_max, sizeof *store->lanes);
+    store->jobs = calloc(2 * (size_t)config->contacts_max, sizeof *store->jobs);
+    OD_ASSERT(store->contacts && store->lanes && store->jobs);
+    for (uint32_t i = 0; i < config->lanes_max; i++) {
+        store->lanes[i].list = calloc(config->contacts_max, sizeof *store->lanes[i].list);
+        OD_ASSERT(store->lanes[i].list);
+    }
+    return store;
+}
+
+void sim_store_destroy(struct sim_store *store)
+{
+    for (uint32_t i = 0; i < store->config.lanes_max; i++)
+        free(store->lanes[i].list);
+    for (uint32_t i = 0; i < store->flight.count; i++)
+        free(store->flight.at[i].claimed);
+    free(store->flight.at);
+    free(store->gathered.at);
+    free(store->jobs);
+    free(store->lanes);
+    free(store->contacts);
+    free(store);
+}
+
+const struct od_store_port *sim_store_port(struct sim_store *store)
+{
+    return &store->port;
+}
+
+uint32_t sim_store_add(struct sim_store *store, uint32_t lane, const char *to, int64_t deadline_ms,
+                       uint64_t salt)
+{
+    uint32_t number = store->contact_count++;
+    struct sim_contact *contact = &store->contacts[number];
+
+    OD_ASSERT(number < store->config.contacts_max && lane < store->config.lanes_max);
+    contact->lane = lane;
+    contact->deadline_ms = deadline_ms;
+    memcpy(contact->uid.b, &salt, sizeof salt);
+    memcpy(contact->uid.b + 8, &number, sizeof number);
+    od_str_copy(contact->to, sizeof contact->to, to, strlen(to));
+    lane_push(store, number, false);
+    if (store->up)
+        post(store, &(struct od_event){.kind = OD_EV_LANE_READY,
+                                       .u.lane = {lane, store->lanes[lane].waiting}});
+    return number;
+}
+
+bool sim_store_stop(struct sim_store *store, uint32_t number)
+{
+    struct sim_contact *contact = &store->contacts[number];
+
+    if (contact->phase == SIM_WAITING) {
+        store->lanes[contact->lane].waiting--;
+        end_with(store, contact, OD_CAUSE_CANCELED);
+    }
+    if (contact->phase != SIM_HELD)
+        return false;
+    contact->stop = true;
+    return true;
+}
+
+static void other_worker_done(void *ctx, uint64_t number, uint64_t fence)
+{
+    struct sim_store *store = ctx;
+    struct sim_contact *contact = &store->contacts[number];
+
+    if (contact->phase == SIM_TAKEN && contact->fence == fence)
+        end_with(store, contact, OD_CAUSE_COMPLETED);
+}
+
+void sim_store_take_over(struct sim_store *store, uint32_t number)
+{
+    struct sim_contact *contact = &store->contacts[number];
+    uint64_t in_ns = 100 * OD_NS_PER_MS + od_rng_below(store->rng, 5 * OD_NS_PER_S);
+
+    if (contact->phase != SIM_HELD)
+        return;
+    contact->fence++;
+    if (contact->intent) {
+        end_with(store, contact, OD_CAUSE_UNKNOWN); /* it may have been dialled: never again */
+    } else {
+        contact->phase = SIM_TAKEN;
+        contact->stop = false;
+        sim_after(store->clock, in_ns, od_rng_below(store->rng, 2) ? put_back : other_worker_done,
+                  store, number, contact->fence);
+    }
+}
+
+const struct sim_contact *sim_store_contact(const struct sim_store *store, uint32_t number)
+{
+    return &store->contacts[number];
+}
+
+uint32_t sim_store_contacts(const struct sim_store *store)
+{
+    return store->contact_count;
+}
+
+uint32_t sim_store_ended(const struct sim_store *store)
+{
+    return store->ended;
+}
+
+uint32_t sim_store_job(const struct sim_store *store, struct od_job_id id, bool *durable,
+                       uint16_t *attempt)
+{
+    const struct job *job = id.index < store->jobs_used ? &store->jobs[id.index] : NULL;
+
+    if (!job || job->gen != id.gen || job->state != JOB_LIVE)
+        return UINT32_MAX;
+    *durable = job->durable;
+    *attempt = job->attempt;
+    return job->contact;
+}
+
+uint32_t sim_store_waiting(const struct sim_store *store, uint32_t lane)
+{
+    return store->lanes[lane].waiting;
+}
+
+uint32_t sim_store_busy(const struct sim_store *store)
+{
+    uint32_t busy = store->gathered.count + store->flight.count;
+
+    for (uint32_t i = 0; i < store->jobs_used; i++)
+        busy += store->jobs[i].state != JOB_FREE;
+    return busy;
+}
+
+void sim_store_check_end(struct sim_store *store, bool all_ended)
+{
+    if (sim_store_busy(store))
+        sim_wrong(store->clock, "%u jobs and orders left over", sim_store_busy(store));
+    for (uint32_t i = 0; i < store->contact_count; i++) {
+        const struct sim_contact *contact = &store->contacts[i];
+        if (contact->phase == SIM_HELD)
+            sim_wrong(store->clock, "contact %u is held, by nobody", i);
+        if (all_ended && contact->ends != 1)
+            sim_wrong(store->clock, "contact %u has %u ends", i, contact->ends);
+    }
+}
+
+uint64_t sim_store_hash(const struct sim_store *store)
+{
+    return store->hash;
+}

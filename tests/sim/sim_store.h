@@ -1,0 +1,87 @@
+/*
+ * sim_store - a simulated store behind the store port: a server that keeps contacts in lanes and
+ * applies what reaches it, and an adapter that gathers orders, sends one batch at a time, loses
+ * replies and sends again. It checks the engine's side of the port's contract as it goes: each job
+ * given back exactly once, no order about a job that is gone, each contact ended exactly once.
+ *
+ * Lifetime: owned by the test; the clock, the generator and the port's user outlive it.
+ */
+#ifndef TESTS_SIM_SIM_STORE_H
+#define TESTS_SIM_SIM_STORE_H
+
+#include "engine/base/rng.h"
+#include "outdial/event.h"
+#include "outdial/ports.h"
+#include "tests/sim/sim_clock.h"
+
+struct sim_store;
+
+struct sim_store_config {
+    uint32_t contacts_max, lanes_max;
+    uint32_t latency_us; /* from order to reply, usually; half to one and a half of it */
+    /* Where the adapter's events go. */
+    void (*post)(void *ctx, const struct od_event *event);
+    void *ctx;
+};
+
+enum sim_phase { SIM_WAITING, SIM_HELD, SIM_TAKEN, SIM_ENDED };
+
+/* A contact as the server sees it. */
+struct sim_contact {
+    struct od_uid uid;
+    uint32_t lane;
+    uint8_t phase; /* enum sim_phase; TAKEN: another worker has it */
+    uint8_t ends;  /* terminal states written: 1 at the end, never more */
+    bool intent;   /* the present attempt's intent is written */
+    bool stop;     /* the user wants it over; its holder was asked */
+    bool listed;   /* on its lane's list */
+    uint16_t attempts;
+    uint32_t fence;
+    int64_t deadline_ms;
+    struct od_outcome outcome;
+    char to[OD_ENDPOINT_MAX];
+    char progress[16]; /* the last progress reported */
+};
+
+struct sim_store *sim_store_create(struct sim_clock *clock, struct od_rng *rng,
+                                   const struct sim_store_config *config);
+void sim_store_destroy(struct sim_store *store);
+const struct od_store_port *sim_store_port(struct sim_store *store);
+
+/* Connects: STORE_UP and what waits in the lanes follow. */
+void sim_store_up(struct sim_store *store);
+
+/* The connection breaks: STORE_DOWN follows; what was on its way may or may not have arrived. */
+void sim_store_down(struct sim_store *store);
+
+/* A contact for a lane; returns its number. uid is made from the number and `salt`. */
+uint32_t sim_store_add(struct sim_store *store, uint32_t lane, const char *to, int64_t deadline_ms,
+                       uint64_t salt);
+
+/* One that waits is ended; of one that we hold, true: ask its holder. */
+bool sim_store_stop(struct sim_store *store, uint32_t contact);
+
+/* Another worker takes a contact that we hold, as if our lease had run out. */
+void sim_store_take_over(struct sim_store *store, uint32_t contact);
+
+const struct sim_contact *sim_store_contact(const struct sim_store *store, uint32_t contact);
+uint32_t sim_store_contacts(const struct sim_store *store);
+uint32_t sim_store_ended(const struct sim_store *store);
+
+/* The contact of a job that is not given back yet, UINT32_MAX: none such. *durable: its intent was
+ * reported durable. */
+uint32_t sim_store_job(const struct sim_store *store, struct od_job_id job, bool *durable,
+                       uint16_t *attempt);
+
+/* Waiting in a lane, on the server. */
+uint32_t sim_store_waiting(const struct sim_store *store, uint32_t lane);
+
+/* Orders and jobs not finished yet: 0 at rest. */
+uint32_t sim_store_busy(const struct sim_store *store);
+
+/* Violations that can only be seen when all is over: contacts held by nobody, and the like. */
+void sim_store_check_end(struct sim_store *store, bool all_ended);
+
+uint64_t sim_store_hash(const struct sim_store *store);
+
+#endif

@@ -1,0 +1,118 @@
+/*
+ * sim_world - the whole simulated world: one engine on a virtual clock, a store, a carrier, agents
+ * and an operator around it, all moved by one seed. Checks stand on both sides of every port; the
+ * first violation is kept in clock.wrong.
+ *
+ * Lifetime: init, run, deinit by the test, on its stack.
+ */
+#ifndef TESTS_SIM_SIM_WORLD_H
+#define TESTS_SIM_SIM_WORLD_H
+
+#include <stdio.h>
+
+#include "outdial/engine.h"
+#include "tests/sim/sim_clock.h"
+#include "tests/sim/sim_knobs.h"
+#include "tests/sim/sim_store.h"
+
+enum { SIM_LANES_MAX = 16, SIM_TRUNKS_MAX = 8 };
+
+/* What left under one rate, and the rate it must keep. */
+struct sim_rate {
+    struct od_shape shapes[OD_SHAPES_MAX];
+    uint64_t *sent_ns; /* since the shapes were set */
+    uint32_t sent, size;
+    uint64_t bucket_ns; /* BUCKET: theoretical arrival time of the next */
+};
+
+/* A cap that may have been lowered: the old one still covers calls that had their slot. */
+struct sim_cap {
+    uint32_t now, before; /* 0: none */
+    uint64_t changed_ns;
+    uint32_t used;
+};
+
+struct sim_leg; /* the carrier's view of a call */
+struct sim_talk;
+
+struct sim_world {
+    uint64_t seed;
+    struct sim_knobs knobs;
+    struct sim_clock clock;
+    struct od_rng rng;
+    struct od_engine *engine;
+    struct od_limits limits;
+    struct sim_store *store;
+
+    struct od_lane_def lanes[SIM_LANES_MAX];
+    struct od_trunk_def trunks[SIM_TRUNKS_MAX];
+    struct sim_cap lane_caps[SIM_LANES_MAX], trunk_caps[SIM_TRUNKS_MAX];
+    struct sim_rate lane_rates[SIM_LANES_MAX], trunk_rates[SIM_TRUNKS_MAX];
+
+    struct sim_leg *legs;   /* by call index */
+    struct sim_talk *talks; /* by call index */
+    uint32_t legs_live, talks_live;
+    uint32_t unacked;  /* 2xx the engine was told of and has not acknowledged */
+    uint8_t *dialled;  /* by contact: bit n: attempt n was dialled; no two alike */
+    uint8_t *on_phone; /* by contact: legs alive */
+    bool drained;
+
+    uint64_t wake_ns; /* when the host runs the engine next */
+    uint64_t runs, orders, claims;
+    uint64_t invites, answered, first_invite_ns, last_invite_ns;
+    uint64_t hash;
+    FILE *log; /* NULL: quiet */
+
+    /* Lets a test stand between the engine and the world. May be NULL; changes the ports in place
+     * before the engine is made. */
+    void (*plant)(struct sim_world *world, struct od_ports *ports);
+    void *plant_ctx;
+};
+
+struct sim_result {
+    bool ok;
+    char wrong[256];
+    uint64_t hash, sim_ns, runs, invites, answered, ended;
+    uint64_t first_invite_ns, last_invite_ns;
+    struct od_engine_stats stats;
+};
+
+/* Runs the world of this seed and these knobs to its end. log: NULL, or where every step goes. */
+void sim_run(uint64_t seed, const struct sim_knobs *knobs,
+             void (*plant)(struct sim_world *world, struct od_ports *ports), void *plant_ctx,
+             FILE *log, struct sim_result *result);
+
+/* ---- between the files of the world ---- */
+
+/* An event for the engine. */
+void sim_post(struct sim_world *world, const struct od_event *event);
+void sim_post_kind(struct sim_world *world, enum od_event_kind kind, struct od_call_id call);
+
+/* True in `knob` of 1000. */
+bool sim_chance(struct sim_world *world, uint32_t knob);
+
+/* low..high ms, in ns */
+uint64_t sim_ms(struct sim_world *world, uint32_t low, uint32_t high);
+
+/* An order of the engine, for the hash and the log. */
+void sim_order(struct sim_world *world, const char *what, uint32_t index, uint64_t detail);
+
+void sim_carrier_init(struct sim_world *world, struct od_sip_port *port);
+void sim_carrier_deinit(struct sim_world *world);
+/* After the engine has seen all events: nothing may be owed to a callee. */
+void sim_carrier_check(struct sim_world *world);
+
+void sim_talk_init(struct sim_world *world, struct od_talk_port *port);
+void sim_talk_deinit(struct sim_world *world);
+
+/* Sets up lanes, trunks and contacts, and what the operator and the users will do. */
+void sim_operator_init(struct sim_world *world);
+
+void sim_rate_set(struct sim_rate *rate, const struct od_shape *shapes, uint32_t count);
+void sim_rate_sent(struct sim_world *world, struct sim_rate *rate, bool resent, const char *whose,
+                   uint32_t index);
+void sim_rate_deinit(struct sim_rate *rate);
+void sim_cap_set(struct sim_world *world, struct sim_cap *cap, uint32_t now);
+void sim_cap_take(struct sim_world *world, struct sim_cap *cap, const char *whose, uint32_t index);
+
+#endif
