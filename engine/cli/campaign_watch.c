@@ -54,7 +54,7 @@ void od_campaign_take(struct od_campaign_view *view, yyjson_val *campaign)
     view->active = od_json_u64(campaign, "counts.active", 0);
     view->ended = od_json_u64(campaign, "counts.ended", 0);
 
-    yyjson_val *outcomes = yyjson_obj_get(campaign, "outcomes");
+    yyjson_val *outcomes = yyjson_obj_get(yyjson_obj_get(campaign, "counts"), "outcomes");
     yyjson_val *key, *value;
     size_t i, count;
     yyjson_obj_foreach(outcomes, i, count, key, value)

@@ -1,0 +1,47 @@
+#!/usr/bin/env python3
+"""Goal: a trunk's rate is kept in every window and used almost fully. Method: 300 contacts at 50 a
+second against the carrier; its ledger has the time of every INVITE."""
+from harness import main, wait_until
+
+COUNT, CPS = 300, 50
+
+
+def evenly_and_never_above(world):
+    carrier = world.carrier({"answer": 0, "no_answer": 0, "busy": 80, "decline": 20, "fail": 0,
+                             "pdd_ms": "20-300", "ring_ms": "100-800"}, ["--no-rtp", "--once"])
+    server = world.serve([{"name": "main", "server": carrier.address, "cps_limit": CPS,
+                           "max_calls": 300}])
+    world.cli("agent", "put", world.agent("short", [{"hangup": {}}]), server=server)
+    world.cli("campaign", "run", world.contacts(COUNT), "--agent", "short", "--yes", server=server)
+    server.stop()
+    verdict = carrier.check("--once", "--max-per-second", str(CPS), "--rate", str(CPS))
+    assert verdict["invites"] == COUNT, verdict
+    invites = sorted(f["mono_ns"] for f in carrier.facts("invite") if not f["retransmission"])
+    rate = (COUNT - 1) * 1e9 / (invites[-1] - invites[0])
+    print(f"     {rate:.2f} calls/s of {CPS}, most in a second {verdict['most_per_second']}, "
+          f"spacing p99 {verdict['spacing']['p99_ms']} ms, max {verdict['spacing']['max_ms']} ms")
+    assert rate >= 0.98 * CPS, f"only {rate:.2f} calls/s of {CPS}"
+    carrier.finish()
+
+
+def limits_change_while_it_runs(world):
+    carrier = world.carrier({"answer": 0, "no_answer": 0, "busy": 1, "decline": 0, "fail": 0,
+                             "pdd_ms": "10-20"}, ["--no-rtp", "--once"])
+    server = world.serve([{"name": "main", "server": carrier.address, "cps_limit": CPS}])
+    world.cli("agent", "put", world.agent("short", [{"hangup": {}}]), server=server)
+    campaign = world.cli("campaign", "create", "slow", "--agent", "short", "--cps", "5",
+                         server=server).stdout.strip()
+    world.cli("campaign", "import", campaign, world.contacts(60), server=server)
+    run = world.start_cli("run", "campaign", "start", campaign, "--watch", server=server)
+    wait_until(lambda: len(list(carrier.facts("invite"))) >= 10, 20, "ten calls")
+    world.cli("campaign", "limits", campaign, "--cps", "40", server=server)
+    assert run.wait(20) == 0, run.stderr()
+    invites = sorted(f["mono_ns"] for f in carrier.facts("invite") if not f["retransmission"])
+    assert len(invites) == 60
+    first, last = (invites[9] - invites[0]) / 1e9, (invites[-1] - invites[-31]) / 1e9
+    assert first >= 1.75, f"ten calls at 5/s took {first:.2f} s"
+    assert 0.7 <= last <= 1.5, f"the last 30 calls at 40/s took {last:.2f} s"
+    carrier.finish()
+
+
+main(evenly_and_never_above, limits_change_while_it_runs)
