@@ -55,7 +55,7 @@ static void on_step(void *ctx, struct od_now now, const struct od_step_view *vie
                           OD_LOG_TEXT("trunk", od_catalog_trunk_name(host->catalog, view->trunk)),
                           {0}});
     }
-    if (view->cause != OD_CAUSE_NONE || strcmp(view->to, "ended") == 0)
+    if (strcmp(view->to, "ended") == 0)
         od_ladder_end(host->ladder, view->call);
 }
 
