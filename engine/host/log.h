@@ -20,13 +20,13 @@ void od_log_init(enum od_config_log_level level, enum od_config_log_format forma
 
 bool od_log_enabled(enum od_config_log_level level);
 
-/* A field: text (NULL is left out) or number, by constructor. */
+/* A field: text (not NULL) or number, by constructor. */
 struct od_log_field {
     const char *name;
     const char *text;
     int64_t number;
 };
-#define OD_LOG_TEXT(n, t) ((struct od_log_field){.name = (n), .text = (t) ? (t) : ""})
+#define OD_LOG_TEXT(n, t) ((struct od_log_field){.name = (n), .text = (t)})
 #define OD_LOG_NUMBER(n, v) ((struct od_log_field){.name = (n), .number = (int64_t)(v)})
 
 /* Fields end with one whose name is NULL; NULL: none. */
