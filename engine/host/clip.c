@@ -53,18 +53,18 @@ void od_clip_release(struct od_clip *clip)
         free(clip);
 }
 
-/* Fills out[] (of room samples) with the file at 8,000 Hz; returns how many. */
+/* Fills out[] (of room samples) with the file at 8,000 Hz; returns how many. The filter keeps the
+ * last few samples to itself until zeros push them out. */
 static size_t resample(SpeexResamplerState *state, const struct od_wav *wav, int16_t *out,
                        size_t room)
 {
     int16_t chunk[CHUNK];
     size_t at = 0, made = 0;
-    while (at < wav->frames && made < room) {
+    size_t end = wav->frames + (size_t)speex_resampler_get_input_latency(state);
+    while (at < end && made < room) {
         spx_uint32_t in = 0;
-        while (in < CHUNK && at + in < wav->frames) {
-            chunk[in] = od_wav_sample(wav, at + in);
-            in++;
-        }
+        for (; in < CHUNK && at + in < end; in++)
+            chunk[in] = at + in < wav->frames ? od_wav_sample(wav, at + in) : 0;
         spx_uint32_t produced = (spx_uint32_t)(room - made), taken = in;
         if (speex_resampler_process_int(state, 0, chunk, &taken, out + made, &produced) ||
             (!taken && !produced))
@@ -73,6 +73,31 @@ static size_t resample(SpeexResamplerState *state, const struct od_wav *wav, int
         made += produced;
     }
     return made;
+}
+
+/* The file's samples at 8,000 Hz, to be freed by the caller. NULL: no memory. */
+static int16_t *read_samples(const struct od_wav *wav, size_t *count)
+{
+    size_t room = (size_t)((uint64_t)wav->frames * RATE / wav->rate);
+    int16_t *pcm = malloc((room + 1) * sizeof *pcm);
+    if (!pcm)
+        return NULL;
+    if (wav->rate == RATE) {
+        for (size_t i = 0; i < room; i++)
+            pcm[i] = od_wav_sample(wav, i);
+        *count = room;
+        return pcm;
+    }
+    int failed = 0;
+    SpeexResamplerState *state = speex_resampler_init(1, wav->rate, RATE, QUALITY, &failed);
+    if (!state) {
+        free(pcm);
+        return NULL;
+    }
+    speex_resampler_skip_zeros(state);
+    *count = resample(state, wav, pcm, room);
+    speex_resampler_destroy(state);
+    return pcm;
 }
 
 static int is_quiet(int16_t sample)
@@ -120,16 +145,10 @@ int od_clip_from_wav(const uint8_t *bytes, size_t count, int trim, struct od_cli
         return *out ? 0 : OD_ENOMEM;
     }
 
-    int failed = 0;
-    size_t room = (size_t)((uint64_t)wav.frames * RATE / wav.rate) + 16;
-    int16_t *pcm = malloc(room * sizeof *pcm);
-    SpeexResamplerState *state = speex_resampler_init(1, wav.rate, RATE, QUALITY, &failed);
-    if (pcm && state) {
-        speex_resampler_skip_zeros(state);
-        *out = encode(pcm, resample(state, &wav, pcm, room), trim);
-    }
-    if (state)
-        speex_resampler_destroy(state);
+    size_t samples = 0;
+    int16_t *pcm = read_samples(&wav, &samples);
+    if (pcm)
+        *out = encode(pcm, samples, trim);
     free(pcm);
     if (!*out)
         snprintf(why, OD_CLIP_WHY_MAX, "no memory");

@@ -256,6 +256,7 @@ static void on_loaded(uv_work_t *work, int status)
         settle(entry);
     } else {
         entry->err = 0; /* not there, or damaged: it is said anew */
+        entry->why[0] = '\0';
         entry->state = ENTRY_WAITING;
         od_list_push(entry->urgent ? &speech->urgent : &speech->patient, &entry->place);
         speech->stats.queued++;

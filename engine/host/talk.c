@@ -198,8 +198,8 @@ static void on_digit(void *ctx, uint64_t now_ns, char digit)
 static void on_heard(void *ctx, const uint8_t ulaw[OD_FRAME_BYTES], enum od_jitter_frame what)
 {
     struct session *session = ctx;
-    (void)what;
-    session->talk->events.heard(session->talk->events.ctx, session->call, ulaw);
+    session->talk->events.heard(session->talk->events.ctx, session->call, ulaw,
+                                what == OD_JITTER_AUDIO);
 }
 
 static void check_silence(struct session *session, uint64_t now_ns)

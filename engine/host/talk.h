@@ -49,8 +49,9 @@ struct od_talk_events {
                                         const struct od_job *job);
     /* What the agent brought, from inside stop(). */
     void (*result)(void *ctx, struct od_job_id job, const char *json, size_t bytes);
-    /* 20 ms of a callee's voice (160 bytes of mu-law) as it is played. NULL: not wanted. */
-    void (*heard)(void *ctx, struct od_call_id call, const uint8_t *ulaw);
+    /* 20 ms of a callee's voice (160 bytes of mu-law) as it is played; as_sent is false for what
+     * was made up for lost or late packets and for silence. NULL: not wanted. */
+    void (*heard)(void *ctx, struct od_call_id call, const uint8_t *ulaw, bool as_sent);
 };
 
 struct od_talk_stats {

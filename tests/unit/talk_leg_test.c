@@ -1,0 +1,312 @@
+/*
+ * Goal: a call's media leg carries audio bit for bit, in both laws, hears keys and nobody but its
+ * peer, respects hold, and keeps its clock. Method: two legs on real loopback sockets, ticked on a
+ * simulated clock; loopback delivers before sendto() returns, so nothing is waited for.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "engine/base/rng.h"
+#include "engine/host/media_leg.h"
+#include "outdial/err.h"
+#include "proto/rtp/rtp_packet.h"
+
+enum { SOUND_BYTES = 160 * 150, EVENT_TYPE = 101 };
+
+struct end {
+    struct od_media_leg leg;
+    struct od_media_leg_events events;
+    uint8_t sound[SOUND_BYTES];
+    size_t spoken; /* of it */
+    uint8_t heard[2 * SOUND_BYTES];
+    size_t heard_bytes;
+    char digits[32];
+    size_t digit_count;
+};
+
+struct world {
+    struct od_rtp_pool *pool;
+    struct end a, b;
+    uint64_t now_ns;
+};
+
+static void on_frame(void *ctx, uint64_t now_ns, uint8_t ulaw[OD_FRAME_BYTES])
+{
+    struct end *end = ctx;
+    (void)now_ns;
+    memset(ulaw, OD_ULAW_SILENCE, OD_FRAME_BYTES);
+    if (end->spoken < SOUND_BYTES) {
+        memcpy(ulaw, end->sound + end->spoken, OD_FRAME_BYTES);
+        end->spoken += OD_FRAME_BYTES;
+    }
+}
+
+static void on_digit(void *ctx, uint64_t now_ns, char digit)
+{
+    struct end *end = ctx;
+    (void)now_ns;
+    if (end->digit_count < sizeof end->digits - 1)
+        end->digits[end->digit_count++] = digit;
+}
+
+static void on_heard(void *ctx, const uint8_t ulaw[OD_FRAME_BYTES], enum od_jitter_frame what)
+{
+    struct end *end = ctx;
+    if (what == OD_JITTER_AUDIO && end->heard_bytes + OD_FRAME_BYTES <= sizeof end->heard) {
+        memcpy(end->heard + end->heard_bytes, ulaw, OD_FRAME_BYTES);
+        end->heard_bytes += OD_FRAME_BYTES;
+    }
+}
+
+static struct od_sdp describe(uint16_t port, uint8_t codec, uint8_t direction)
+{
+    struct od_sdp sdp = {.remote = {.family = 4, .port = port, .ip = {127, 0, 0, 1}},
+                         .direction = direction,
+                         .count = 2};
+    sdp.formats[0] = (struct od_sdp_format){.payload_type = codec, .rate = 8000, .channels = 1};
+    strcpy(sdp.formats[0].encoding, codec ? "PCMA" : "PCMU");
+    sdp.formats[1] = (struct od_sdp_format){
+        .payload_type = EVENT_TYPE, .encoding = "TELEPHONE-EVENT", .rate = 8000, .channels = 1};
+    return sdp;
+}
+
+static uint16_t port_of(const struct end *end)
+{
+    return od_rtp_socket_port(end->leg.socket);
+}
+
+static struct world *begin(uint8_t codec)
+{
+    struct world *w = calloc(1, sizeof *w);
+    struct od_rng rng = {.state = 3};
+    char why[128];
+    assert_non_null(w);
+    w->now_ns = UINT64_C(7000000000001);
+    struct od_rtp_pool_config config = {
+        .ports = "42000-42099", .address = "127.0.0.1", .sockets_max = 10};
+    assert_int_equal(od_rtp_pool_open(&w->pool, &config, why, sizeof why), 0);
+    struct end *ends[] = {&w->a, &w->b};
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(od_media_leg_open(&ends[i]->leg, w->pool, w->now_ns), 0);
+        ends[i]->events = (struct od_media_leg_events){
+            .ctx = ends[i], .frame = on_frame, .digit = on_digit, .heard = on_heard};
+        for (size_t s = 0; s < SOUND_BYTES; s++)
+            ends[i]->sound[s] = (uint8_t)od_rng_next(&rng);
+    }
+    struct od_sdp sdp = describe(port_of(&w->b), codec, OD_SDP_SENDRECV);
+    assert_int_equal(od_media_leg_describe(&w->a.leg, &sdp, false, w->now_ns), 0);
+    sdp = describe(port_of(&w->a), codec, OD_SDP_SENDRECV);
+    assert_int_equal(od_media_leg_describe(&w->b.leg, &sdp, false, w->now_ns), 0);
+    return w;
+}
+
+static void start(struct world *w)
+{
+    od_media_leg_start(&w->a.leg, w->now_ns, 1);
+    od_media_leg_start(&w->b.leg, w->now_ns, 3);
+}
+
+static void end_world(struct world *w)
+{
+    od_media_leg_close(&w->a.leg, w->now_ns);
+    od_media_leg_close(&w->a.leg, w->now_ns); /* closing twice is fine */
+    od_media_leg_close(&w->b.leg, w->now_ns);
+    od_rtp_pool_close(w->pool);
+    free(w);
+}
+
+static void run_slots(struct world *w, unsigned slots)
+{
+    while (slots--) {
+        w->now_ns += OD_CLOCK_SLOT_NS;
+        uint32_t phase = od_clock_phase(w->now_ns);
+        if (phase == 1)
+            od_media_leg_tick(&w->a.leg, w->now_ns, &w->a.events);
+        if (phase == 3)
+            od_media_leg_tick(&w->b.leg, w->now_ns, &w->b.events);
+    }
+}
+
+static void expect_heard(const struct end *end, const uint8_t *sound)
+{
+    size_t at = 0;
+    while (at + SOUND_BYTES <= end->heard_bytes && memcmp(end->heard + at, sound, 200))
+        at++;
+    assert_true(at + SOUND_BYTES <= end->heard_bytes);
+    assert_true(at < OD_FRAME_BYTES);
+    assert_memory_equal(end->heard + at, sound, SOUND_BYTES);
+}
+
+static void test_sound_arrives_bit_for_bit_both_ways(void **state)
+{
+    (void)state;
+    static const uint8_t codecs[] = {OD_CODEC_PCMU, OD_CODEC_PCMA};
+    for (int c = 0; c < 2; c++) {
+        struct world *w = begin(codecs[c]);
+        start(w);
+        run_slots(w, 160 * OD_CLOCK_PHASES);
+        struct end *ends[] = {&w->a, &w->b};
+        for (int i = 0; i < 2; i++) {
+            uint8_t expected[SOUND_BYTES];
+            memcpy(expected, ends[!i]->sound, SOUND_BYTES);
+            if (codecs[c] == OD_CODEC_PCMA) { /* what A-law makes of it */
+                od_ulaw_to_alaw(expected, expected, SOUND_BYTES);
+                od_alaw_to_ulaw(expected, expected, SOUND_BYTES);
+            }
+            expect_heard(ends[i], expected);
+            assert_in_range(ends[i]->leg.sent, 159, 160);
+            assert_in_range(ends[i]->leg.received.received, 158, 160);
+            assert_int_equal(od_rtp_stats_lost(&ends[i]->leg.received), 0);
+            assert_int_equal(ends[i]->leg.jitter.stats.concealed, 0);
+            assert_int_equal(ends[i]->leg.given_up, 0);
+        }
+        end_world(w);
+    }
+}
+
+static void test_a_stalled_host_leaves_a_gap_and_no_burst(void **state)
+{
+    (void)state;
+    struct world *w = begin(OD_CODEC_PCMU);
+    start(w);
+    run_slots(w, 50 * OD_CLOCK_PHASES);
+    uint64_t sent = w->a.leg.sent;
+    uint32_t ts = w->a.leg.ts;
+    w->now_ns += OD_NS_PER_S;
+    run_slots(w, OD_CLOCK_PHASES);
+    assert_int_equal(w->a.leg.sent, sent + OD_CLOCK_BURST_MAX);
+    assert_int_equal(w->a.leg.given_up, 51 - OD_CLOCK_BURST_MAX);
+    assert_int_equal(w->a.leg.ts - ts, 51 * 160); /* the timestamp kept the time */
+    assert_int_equal(w->a.spoken, (sent + OD_CLOCK_BURST_MAX) * 160); /* and nothing went unsaid */
+    end_world(w);
+}
+
+static void send_event(struct world *w, struct end *from, struct end *to, char key, uint32_t ts,
+                       uint16_t seq)
+{
+    uint8_t bytes[OD_RTP_HEADER_BYTES + OD_DTMF_BYTES];
+    struct od_addr target = {.family = 4, .port = port_of(to), .ip = {127, 0, 0, 1}};
+    od_rtp_header(bytes, &(struct od_rtp_packet){
+                             .payload_type = EVENT_TYPE, .seq = seq, .ts = ts, .ssrc = 1});
+    od_dtmf_write(bytes + OD_RTP_HEADER_BYTES, key, false, 10, 160);
+    assert_int_equal(od_rtp_send(w->pool, from->leg.socket, &target, bytes, sizeof bytes), 0);
+}
+
+static void test_keys_are_heard_once_started_and_from_the_peer_only(void **state)
+{
+    (void)state;
+    struct world *w = begin(OD_CODEC_PCMU);
+    struct end other = {0};
+    assert_int_equal(od_media_leg_open(&other.leg, w->pool, w->now_ns), 0);
+    send_event(w, &w->a, &w->b, '7', 1, 1); /* while it rings */
+    od_media_leg_tick(&w->b.leg, w->now_ns, &w->b.events);
+    assert_int_equal(w->b.digit_count, 0);
+    assert_int_equal(w->b.leg.received.received, 1);
+    start(w);
+    send_event(w, &w->a, &w->b, '1', 1000, 2);
+    send_event(w, &w->a, &w->b, '1', 1000, 3);
+    send_event(w, &w->a, &w->b, '#', 3000, 4);
+    send_event(w, &other, &w->b, '9', 5000, 5);
+    run_slots(w, OD_CLOCK_PHASES);
+    assert_string_equal(w->b.digits, "1#");
+    assert_int_equal(w->b.leg.digits, 2);
+    assert_int_equal(w->b.leg.wrong_source, 1);
+    od_media_leg_close(&other.leg, w->now_ns);
+    end_world(w);
+}
+
+static void test_noise_is_counted_and_nothing_else(void **state)
+{
+    (void)state;
+    struct world *w = begin(OD_CODEC_PCMU);
+    struct od_addr target = {.family = 4, .port = port_of(&w->b), .ip = {127, 0, 0, 1}};
+    uint8_t bytes[1500] = {0};
+    start(w);
+    w->b.leg.heard_ns = 0;
+    od_rtp_send(w->pool, w->a.leg.socket, &target, bytes, 100); /* no RTP */
+    bytes[0] = 0x80;
+    bytes[1] = 96; /* a type nobody negotiated */
+    od_rtp_send(w->pool, w->a.leg.socket, &target, bytes, 100);
+    od_media_leg_tick(&w->b.leg, w->now_ns, &w->b.events);
+    assert_int_equal(w->b.leg.not_rtp, 2);
+    assert_int_equal(w->b.leg.heard_ns, 0);
+    bytes[1] = OD_CODEC_PCMU;
+    od_rtp_send(w->pool, w->a.leg.socket, &target, bytes, sizeof bytes); /* 186 ms in one packet */
+    od_media_leg_tick(&w->b.leg, w->now_ns, &w->b.events);
+    assert_int_equal(w->b.leg.jitter.stats.odd, 1);
+    assert_int_equal(w->b.leg.heard_ns, w->now_ns);
+    end_world(w);
+}
+
+static void test_hold_stops_the_sound_and_resume_goes_on_where_it_was(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t direction;
+        bool sends, hears;
+    } rows[] = {{OD_SDP_SENDONLY, false, true},
+                {OD_SDP_RECVONLY, true, false},
+                {OD_SDP_INACTIVE, false, false},
+                {OD_SDP_SENDRECV, true, true}};
+    struct world *w = begin(OD_CODEC_PCMU);
+    start(w);
+    run_slots(w, 10 * OD_CLOCK_PHASES);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct od_sdp sdp = describe(port_of(&w->b), OD_CODEC_PCMU, rows[i].direction);
+        uint64_t sent = w->a.leg.sent;
+        size_t spoken = w->a.spoken;
+        assert_int_equal(od_media_leg_describe(&w->a.leg, &sdp, false, w->now_ns), 0);
+        assert_int_equal(w->a.leg.hears, rows[i].hears);
+        run_slots(w, 10 * OD_CLOCK_PHASES);
+        assert_int_equal(w->a.leg.sent - sent, rows[i].sends ? 10 : 0);
+        assert_int_equal(w->a.spoken - spoken, rows[i].sends ? 1600 : 0);
+    }
+    /* the old way: no address at all */
+    struct od_sdp sdp = describe(port_of(&w->b), OD_CODEC_PCMU, OD_SDP_SENDRECV);
+    memset(sdp.remote.ip, 0, 4);
+    assert_int_equal(od_media_leg_describe(&w->a.leg, &sdp, false, w->now_ns), 0);
+    assert_false(w->a.leg.sends);
+    assert_false(w->a.leg.hears);
+    end_world(w);
+}
+
+static void test_descriptions_that_cannot_be_used_are_refused(void **state)
+{
+    (void)state;
+    struct world *w = begin(OD_CODEC_PCMU);
+    struct od_sdp good = describe(port_of(&w->b), OD_CODEC_PCMU, OD_SDP_SENDRECV), bad;
+    bad = good;
+    bad.remote.port = 0;
+    assert_int_equal(od_media_leg_describe(&w->a.leg, &bad, false, 0), OD_ENOENT);
+    bad = good;
+    bad.remote.family = 0;
+    assert_int_equal(od_media_leg_describe(&w->a.leg, &bad, false, 0), OD_ENOENT);
+    bad = good;
+    bad.remote.ip[0] = 239; /* to a crowd */
+    assert_int_equal(od_media_leg_describe(&w->a.leg, &bad, false, 0), OD_ENOENT);
+    bad = good;
+    strcpy(bad.formats[0].encoding, "G729");
+    bad.formats[0].payload_type = 18;
+    assert_int_equal(od_media_leg_describe(&w->a.leg, &bad, false, 0), OD_ENOENT);
+    assert_int_equal(od_media_leg_describe(&w->a.leg, &good, false, 0), 0);
+    end_world(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sound_arrives_bit_for_bit_both_ways),
+        cmocka_unit_test(test_a_stalled_host_leaves_a_gap_and_no_burst),
+        cmocka_unit_test(test_keys_are_heard_once_started_and_from_the_peer_only),
+        cmocka_unit_test(test_noise_is_counted_and_nothing_else),
+        cmocka_unit_test(test_hold_stops_the_sound_and_resume_goes_on_where_it_was),
+        cmocka_unit_test(test_descriptions_that_cannot_be_used_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
