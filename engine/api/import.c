@@ -114,7 +114,8 @@ static yyjson_mut_doc *summary(struct od_import *im)
 
 static void answer_failed(struct od_import *im)
 {
-    bool down = im->failed == OD_EDOWN || im->failed == OD_ETIMEOUT || im->failed == OD_ECANCELED;
+    bool down = im->failed == OD_EDOWN || im->failed == OD_ETIMEOUT || im->failed == OD_EBUSY ||
+                im->failed == OD_ECANCELED;
     int status = down || im->failed == OD_ENOMEM ? 503 : 500;
     yyjson_mut_doc *doc = od_request_problem_doc(
         im->q, status, "import_incomplete",

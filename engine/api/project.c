@@ -116,7 +116,7 @@ yyjson_mut_val *od_project_campaign(yyjson_mut_doc *doc, const struct od_campaig
     yyjson_mut_obj_add_uint(doc, counts, "waiting", rec->waiting);
     yyjson_mut_obj_add_uint(doc, counts, "active", rec->active);
     yyjson_mut_obj_add_uint(doc, counts, "ended", rec->ended);
-    yyjson_mut_val *outcomes = yyjson_mut_obj_add_obj(doc, o, "outcomes");
+    yyjson_mut_val *outcomes = yyjson_mut_obj_add_obj(doc, counts, "outcomes");
     for (unsigned i = OD_CAUSE_NONE + 1; i < OD_CAUSE_COUNT; i++)
         if (rec->ended_by[i])
             yyjson_mut_obj_add_uint(doc, outcomes, od_cause_name((enum od_cause)i),

@@ -1,0 +1,2 @@
+od_fuzz(csv_fuzz LIBS od_api)
+od_fuzz(api_request_fuzz LIBS od_api_fake)

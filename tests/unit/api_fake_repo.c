@@ -1,0 +1,639 @@
+/*
+ * Everything is in growing arrays that are searched from the front: tests are small. What an
+ * operation finds is decided when it is asked for; the records are copied when it is answered.
+ */
+#include "tests/unit/api_fake_repo.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/uid.h"
+#include "outdial/err.h"
+
+enum { FOUND_MAX = 1000 };
+
+enum answer_kind { DONE, AGENTS, CAMPAIGNS, CALLS, ADDED, EVENTS, KEY };
+
+struct fake_answer_due {
+    struct fake_answer_due *next;
+    enum answer_kind kind;
+    union {
+        od_repo_done_fn done;
+        od_repo_agents_fn agents;
+        od_repo_campaigns_fn campaigns;
+        od_repo_calls_fn calls;
+        od_repo_added_fn added;
+        od_repo_events_fn events;
+        od_repo_key_fn key;
+    } fn;
+    void *ctx;
+    int err;
+    size_t found[FOUND_MAX], count; /* indices of what was found */
+    uint64_t next_cursor;
+    size_t stored;
+    uint32_t twice[FOUND_MAX];
+    size_t twice_count;
+    char last[40];
+    char org[OD_NAME_MAX], scopes[128];
+};
+
+/* Room for one more, doubling at each power of two. */
+static void *grow(void *array, size_t count, size_t size)
+{
+    bool full = (count & (count - 1)) == 0;
+    void *more = full ? realloc(array, (count ? 2 * count : 1) * size) : array;
+    if (!more)
+        abort();
+    memset((char *)more + count * size, 0, size);
+    return more;
+}
+
+static char *text_copy(struct od_text text)
+{
+    char *copy = malloc(text.bytes + 1);
+    if (!copy)
+        abort();
+    if (text.bytes)
+        memcpy(copy, text.at, text.bytes);
+    copy[text.bytes] = 0;
+    return copy;
+}
+
+static struct fake_answer_due *owe(struct fake_repo *repo, enum answer_kind kind, void *ctx)
+{
+    struct fake_answer_due *due = calloc(1, sizeof *due);
+    if (!due)
+        abort();
+    due->kind = kind;
+    due->ctx = ctx;
+    *repo->due_end = due;
+    repo->due_end = &due->next;
+    if (kind == KEY) {
+        due->err = repo->fail_keys;
+    } else {
+        repo->operations++;
+        if (repo->fail && !repo->fail_after)
+            due->err = repo->fail;
+        else if (repo->fail_after)
+            repo->fail_after--;
+    }
+    return due;
+}
+
+/* ---- giving the answers ---- */
+
+static void give_agents(struct fake_repo *repo, struct fake_answer_due *due)
+{
+    struct od_agent_rec *recs = calloc(due->count + 1, sizeof *recs);
+    for (size_t i = 0; i < due->count; i++) {
+        recs[i] = repo->agents[due->found[i]].rec;
+        recs[i].doc = (struct od_text){repo->agents[due->found[i]].doc,
+                                       strlen(repo->agents[due->found[i]].doc)};
+    }
+    due->fn.agents(due->ctx, due->err, due->count ? recs : NULL, due->count);
+    free(recs);
+}
+
+static void count_contacts(struct fake_repo *repo, struct od_campaign_rec *rec)
+{
+    for (size_t i = 0; i < repo->call_count; i++) {
+        const struct od_call_rec *call = &repo->calls[i].rec;
+        if (!od_uid_equal(&call->campaign, &rec->id))
+            continue;
+        rec->total++;
+        if (call->phase == OD_PHASE_ENDED) {
+            rec->ended++;
+            rec->ended_by[call->outcome.cause]++;
+        } else if (call->phase >= OD_PHASE_DIALING) {
+            rec->active++;
+        } else {
+            rec->waiting++;
+        }
+    }
+}
+
+static void give_campaigns(struct fake_repo *repo, struct fake_answer_due *due)
+{
+    struct od_campaign_rec *recs = calloc(due->count + 1, sizeof *recs);
+    for (size_t i = 0; i < due->count; i++) {
+        recs[i] = repo->campaigns[due->found[i]].rec;
+        const char *url = repo->campaigns[due->found[i]].webhook_url;
+        recs[i].webhook_url = (struct od_text){url, strlen(url)};
+        count_contacts(repo, &recs[i]);
+    }
+    due->fn.campaigns(due->ctx, due->err, due->count ? recs : NULL, due->count);
+    free(recs);
+}
+
+static void give_calls(struct fake_repo *repo, struct fake_answer_due *due)
+{
+    struct od_call_rec *recs = calloc(due->count + 1, sizeof *recs);
+    for (size_t i = 0; i < due->count; i++) {
+        recs[i] = repo->calls[due->found[i]].rec;
+        const char *context = repo->calls[due->found[i]].context;
+        recs[i].context = (struct od_text){context, strlen(context)};
+    }
+    due->fn.calls(due->ctx, due->err, due->count ? recs : NULL, due->count, due->next_cursor);
+    free(recs);
+}
+
+static void give_events(struct fake_repo *repo, struct fake_answer_due *due)
+{
+    struct od_event_rec *recs = calloc(due->count + 1, sizeof *recs);
+    for (size_t i = 0; i < due->count; i++) {
+        recs[i] = repo->events[due->found[i]].rec;
+        const char *body = repo->events[due->found[i]].body;
+        recs[i].body = (struct od_text){body, strlen(body)};
+    }
+    size_t count = due->count;
+    if (due->last[0]) {
+        memcpy(recs[0].id, due->last, sizeof due->last);
+        count = 1;
+    }
+    due->fn.events(due->ctx, due->err, count ? recs : NULL, count);
+    free(recs);
+}
+
+bool fake_repo_run_one(struct fake_repo *repo)
+{
+    struct fake_answer_due *due = repo->due;
+    if (!due)
+        return false;
+    repo->due = due->next;
+    if (!repo->due)
+        repo->due_end = &repo->due;
+    if (due->err)
+        due->count = due->stored = due->twice_count = 0;
+    switch (due->kind) {
+    case DONE:
+        due->fn.done(due->ctx, due->err);
+        break;
+    case AGENTS:
+        give_agents(repo, due);
+        break;
+    case CAMPAIGNS:
+        give_campaigns(repo, due);
+        break;
+    case CALLS:
+        give_calls(repo, due);
+        break;
+    case ADDED:
+        repo->adds_due--;
+        due->fn.added(due->ctx, due->err, due->stored, due->twice, due->twice_count);
+        break;
+    case EVENTS:
+        give_events(repo, due);
+        break;
+    case KEY:
+        due->fn.key(due->ctx, due->err, due->org, due->scopes);
+        break;
+    }
+    free(due);
+    return true;
+}
+
+void fake_repo_run(struct fake_repo *repo)
+{
+    while (fake_repo_run_one(repo))
+        ;
+}
+
+/* ---- agents ---- */
+
+static struct fake_agent *agent_by_name(struct fake_repo *repo, const char *org, const char *name)
+{
+    for (size_t i = 0; i < repo->agent_count; i++)
+        if (!repo->agents[i].gone && strcmp(repo->agents[i].org, org) == 0 &&
+            strcmp(repo->agents[i].rec.name, name) == 0)
+            return &repo->agents[i];
+    return NULL;
+}
+
+static struct fake_agent *agent_by_id(struct fake_repo *repo, const char *org,
+                                      const struct od_uid *id)
+{
+    for (size_t i = 0; i < repo->agent_count; i++)
+        if (!repo->agents[i].gone && strcmp(repo->agents[i].org, org) == 0 &&
+            od_uid_equal(&repo->agents[i].rec.id, id))
+            return &repo->agents[i];
+    return NULL;
+}
+
+static struct od_uid fake_uid(struct fake_repo *repo)
+{
+    uint8_t random[10] = {0};
+    uint64_t n = ++repo->next_uid;
+    memcpy(random + 2, &n, sizeof n);
+    return od_uid_make(repo->wall_ms, random);
+}
+
+static void agent_put(void *ctx, const char *org, const struct od_agent_rec *rec,
+                      od_repo_done_fn fn, void *fn_ctx)
+{
+    struct fake_repo *repo = ctx;
+    struct fake_answer_due *due = owe(repo, DONE, fn_ctx);
+    due->fn.done = fn;
+    if (due->err)
+        return;
+    bool create = od_uid_none(&rec->id);
+    struct fake_agent *named = agent_by_name(repo, org, rec->name);
+    struct fake_agent *agent = create ? NULL : agent_by_id(repo, org, &rec->id);
+    if (named && named != agent) {
+        due->err = OD_EEXIST;
+        return;
+    }
+    if (!create && !agent) {
+        due->err = OD_ENOENT;
+        return;
+    }
+    if (create) {
+        repo->agents = grow(repo->agents, repo->agent_count, sizeof *repo->agents);
+        agent = &repo->agents[repo->agent_count++];
+        agent->rec.id = fake_uid(repo);
+        agent->rec.created_ms = repo->wall_ms;
+        snprintf(agent->org, sizeof agent->org, "%s", org);
+    }
+    memcpy(agent->rec.name, rec->name, sizeof rec->name);
+    agent->rec.updated_ms = repo->wall_ms;
+    free(agent->doc);
+    agent->doc = text_copy(rec->doc);
+}
+
+static void agent_found(struct fake_repo *repo, struct fake_answer_due *due,
+                        const struct fake_agent *agent)
+{
+    if (agent)
+        due->found[due->count++] = (size_t)(agent - repo->agents);
+    else if (!due->err)
+        due->err = OD_ENOENT;
+}
+
+static void agent_get(void *ctx, const char *org, const struct od_uid *id, od_repo_agents_fn fn,
+                      void *fn_ctx)
+{
+    struct fake_answer_due *due = owe(ctx, AGENTS, fn_ctx);
+    due->fn.agents = fn;
+    agent_found(ctx, due, agent_by_id(ctx, org, id));
+}
+
+static void agent_find(void *ctx, const char *org, const char *name, od_repo_agents_fn fn,
+                       void *fn_ctx)
+{
+    struct fake_answer_due *due = owe(ctx, AGENTS, fn_ctx);
+    due->fn.agents = fn;
+    agent_found(ctx, due, agent_by_name(ctx, org, name));
+}
+
+static void agent_list(void *ctx, const char *org, uint32_t skip, uint32_t take,
+                       od_repo_agents_fn fn, void *fn_ctx)
+{
+    struct fake_repo *repo = ctx;
+    struct fake_answer_due *due = owe(repo, AGENTS, fn_ctx);
+    due->fn.agents = fn;
+    for (size_t i = 0; i < repo->agent_count && due->count < take; i++)
+        if (!repo->agents[i].gone && strcmp(repo->agents[i].org, org) == 0) {
+            if (skip)
+                skip--;
+            else
+                due->found[due->count++] = i;
+        }
+}
+
+static void agent_delete(void *ctx, const char *org, const struct od_uid *id, od_repo_done_fn fn,
+                         void *fn_ctx)
+{
+    struct fake_answer_due *due = owe(ctx, DONE, fn_ctx);
+    struct fake_agent *agent = agent_by_id(ctx, org, id);
+    due->fn.done = fn;
+    if (!due->err && !agent)
+        due->err = OD_ENOENT;
+    if (!due->err)
+        agent->gone = true;
+}
+
+/* ---- campaigns ---- */
+
+static struct fake_campaign *campaign_by_id(struct fake_repo *repo, const char *org,
+                                            const struct od_uid *id)
+{
+    for (size_t i = 0; i < repo->campaign_count; i++)
+        if (strcmp(repo->campaigns[i].org, org) == 0 &&
+            od_uid_equal(&repo->campaigns[i].rec.id, id))
+            return &repo->campaigns[i];
+    return NULL;
+}
+
+static void campaign_create(void *ctx, const char *org, const struct od_campaign_rec *rec,
+                            od_repo_done_fn fn, void *fn_ctx)
+{
+    struct fake_repo *repo = ctx;
+    struct fake_answer_due *due = owe(repo, DONE, fn_ctx);
+    due->fn.done = fn;
+    if (due->err)
+        return;
+    repo->campaigns = grow(repo->campaigns, repo->campaign_count, sizeof *repo->campaigns);
+    struct fake_campaign *campaign = &repo->campaigns[repo->campaign_count++];
+    campaign->rec = *rec;
+    campaign->webhook_url = text_copy(rec->webhook_url);
+    snprintf(campaign->org, sizeof campaign->org, "%s", org);
+}
+
+static void campaign_get(void *ctx, const char *org, const struct od_uid *id,
+                         od_repo_campaigns_fn fn, void *fn_ctx)
+{
+    struct fake_repo *repo = ctx;
+    struct fake_answer_due *due = owe(repo, CAMPAIGNS, fn_ctx);
+    struct fake_campaign *campaign = campaign_by_id(repo, org, id);
+    due->fn.campaigns = fn;
+    if (campaign)
+        due->found[due->count++] = (size_t)(campaign - repo->campaigns);
+    else if (!due->err)
+        due->err = OD_ENOENT;
+}
+
+static void campaign_list(void *ctx, const char *org, uint32_t skip, uint32_t take,
+                          od_repo_campaigns_fn fn, void *fn_ctx)
+{
+    struct fake_repo *repo = ctx;
+    struct fake_answer_due *due = owe(repo, CAMPAIGNS, fn_ctx);
+    due->fn.campaigns = fn;
+    for (size_t i = repo->campaign_count; i-- > 0 && due->count < take;)
+        if (strcmp(repo->campaigns[i].org, org) == 0) {
+            if (skip)
+                skip--;
+            else
+                due->found[due->count++] = i;
+        }
+}
+
+static void campaign_limits(void *ctx, const char *org, const struct od_uid *id, uint32_t cps_milli,
+                            uint32_t max_calls, od_repo_done_fn fn, void *fn_ctx)
+{
+    struct fake_answer_due *due = owe(ctx, DONE, fn_ctx);
+    struct fake_campaign *campaign = campaign_by_id(ctx, org, id);
+    due->fn.done = fn;
+    if (!due->err && !campaign)
+        due->err = OD_ENOENT;
+    if (due->err)
+        return;
+    if (cps_milli != UINT32_MAX)
+        campaign->rec.cps_milli = cps_milli;
+    if (max_calls != UINT32_MAX)
+        campaign->rec.max_calls = max_calls;
+}
+
+static void campaign_set_state(void *ctx, const char *org, const struct od_uid *id,
+                               enum od_campaign_state state, od_repo_done_fn fn, void *fn_ctx)
+{
+    struct fake_repo *repo = ctx;
+    struct fake_answer_due *due = owe(repo, DONE, fn_ctx);
+    struct fake_campaign *campaign = campaign_by_id(repo, org, id);
+    due->fn.done = fn;
+    if (!due->err && !campaign)
+        due->err = OD_ENOENT;
+    if (!due->err && campaign->rec.state == OD_CAMPAIGN_CANCELED && state != OD_CAMPAIGN_CANCELED)
+        due->err = OD_ECONFLICT;
+    if (due->err)
+        return;
+    campaign->rec.state = (uint8_t)state;
+    if (state == OD_CAMPAIGN_RUNNING && !campaign->rec.started_ms)
+        campaign->rec.started_ms = repo->wall_ms;
+    for (size_t i = 0; state == OD_CAMPAIGN_CANCELED && i < repo->call_count; i++) {
+        struct od_call_rec *call = &repo->calls[i].rec;
+        if (od_uid_equal(&call->campaign, id) && call->phase < OD_PHASE_DIALING) {
+            call->phase = OD_PHASE_ENDED;
+            call->outcome.cause = OD_CAUSE_CANCELED;
+        }
+    }
+}
+
+/* ---- calls ---- */
+
+static bool number_taken(struct fake_repo *repo, const struct od_uid *campaign, const char *to)
+{
+    for (size_t i = 0; i < repo->call_count; i++)
+        if (od_uid_equal(&repo->calls[i].rec.campaign, campaign) &&
+            strcmp(repo->calls[i].rec.to, to) == 0)
+            return true;
+    return false;
+}
+
+static void calls_add(void *ctx, const char *org, const struct od_uid *agent,
+                      const struct od_uid *campaign, int32_t priority,
+                      const struct od_call_new *calls, size_t count, od_repo_added_fn fn,
+                      void *fn_ctx)
+{
+    struct fake_repo *repo = ctx;
+    struct fake_answer_due *due = owe(repo, ADDED, fn_ctx);
+    due->fn.added = fn;
+    repo->adds_due++;
+    if (repo->adds_due > repo->adds_due_max)
+        repo->adds_due_max = repo->adds_due;
+    if (!count || count > 1000)
+        abort(); /* the port's contract */
+    for (size_t i = 0; !due->err && i < count; i++) {
+        if (campaign && number_taken(repo, campaign, calls[i].to)) {
+            due->twice[due->twice_count++] = (uint32_t)i;
+            continue;
+        }
+        repo->calls = grow(repo->calls, repo->call_count, sizeof *repo->calls);
+        struct fake_call *call = &repo->calls[repo->call_count++];
+        call->rec.id = calls[i].id;
+        call->rec.agent = *agent;
+        if (campaign)
+            call->rec.campaign = *campaign;
+        call->rec.priority = priority;
+        call->rec.phase = OD_PHASE_QUEUED;
+        call->rec.row = calls[i].row;
+        call->rec.not_before_ms = calls[i].not_before_ms;
+        call->rec.deadline_ms = calls[i].deadline_ms;
+        call->rec.created_ms = repo->wall_ms;
+        snprintf(call->rec.to, sizeof call->rec.to, "%s", calls[i].to);
+        snprintf(call->rec.from, sizeof call->rec.from, "%s", calls[i].from ? calls[i].from : "");
+        snprintf(call->org, sizeof call->org, "%s", org);
+        call->context = text_copy(calls[i].context);
+        call->webhook_url = text_copy(calls[i].webhook_url);
+        due->stored++;
+    }
+}
+
+static struct fake_call *call_by_id(struct fake_repo *repo, const char *org,
+                                    const struct od_uid *id)
+{
+    for (size_t i = 0; i < repo->call_count; i++)
+        if (strcmp(repo->calls[i].org, org) == 0 && od_uid_equal(&repo->calls[i].rec.id, id))
+            return &repo->calls[i];
+    return NULL;
+}
+
+static void call_get(void *ctx, const char *org, const struct od_uid *id, od_repo_calls_fn fn,
+                     void *fn_ctx)
+{
+    struct fake_repo *repo = ctx;
+    struct fake_answer_due *due = owe(repo, CALLS, fn_ctx);
+    struct fake_call *call = call_by_id(repo, org, id);
+    due->fn.calls = fn;
+    if (call)
+        due->found[due->count++] = (size_t)(call - repo->calls);
+    else if (!due->err)
+        due->err = OD_ENOENT;
+}
+
+static void call_list(void *ctx, const char *org, const struct od_uid *campaign,
+                      enum od_call_phase phase, enum od_cause cause, uint64_t cursor, uint32_t take,
+                      od_repo_calls_fn fn, void *fn_ctx)
+{
+    struct fake_repo *repo = ctx;
+    struct fake_answer_due *due = owe(repo, CALLS, fn_ctx);
+    due->fn.calls = fn;
+    if (!take || take > 1000)
+        abort(); /* the port's contract */
+    for (size_t i = cursor; i < repo->call_count; i++) {
+        const struct fake_call *call = &repo->calls[i];
+        bool wanted = campaign ? od_uid_equal(&call->rec.campaign, campaign)
+                               : od_uid_none(&call->rec.campaign);
+        if (!wanted || strcmp(call->org, org) != 0 ||
+            (phase != OD_PHASE_COUNT && call->rec.phase != phase) ||
+            (cause != OD_CAUSE_COUNT && call->rec.outcome.cause != cause))
+            continue;
+        if (due->count == take) {
+            due->next_cursor = i;
+            break;
+        }
+        due->found[due->count++] = i;
+    }
+}
+
+static void call_stop(void *ctx, const char *org, const struct od_uid *id, bool hangup,
+                      od_repo_done_fn fn, void *fn_ctx)
+{
+    struct fake_answer_due *due = owe(ctx, DONE, fn_ctx);
+    struct fake_call *call = call_by_id(ctx, org, id);
+    due->fn.done = fn;
+    if (!due->err && !call)
+        due->err = OD_ENOENT;
+    if (!due->err &&
+        (call->rec.phase == OD_PHASE_ENDED || (call->rec.phase == OD_PHASE_TALKING && !hangup)))
+        due->err = OD_ECONFLICT;
+    if (!due->err && call->rec.phase < OD_PHASE_DIALING) {
+        call->rec.phase = OD_PHASE_ENDED;
+        call->rec.outcome.cause = OD_CAUSE_CANCELED;
+    }
+}
+
+/* ---- events and keys ---- */
+
+void fake_repo_add_event(struct fake_repo *repo, const char *org, const char *type,
+                         const char *body)
+{
+    repo->events = grow(repo->events, repo->event_count, sizeof *repo->events);
+    struct fake_event *event = &repo->events[repo->event_count++];
+    snprintf(event->rec.id, sizeof event->rec.id, "%zu-0", repo->event_count);
+    snprintf(event->rec.type, sizeof event->rec.type, "%s", type);
+    snprintf(event->org, sizeof event->org, "%s", org);
+    event->body = text_copy((struct od_text){body, strlen(body)});
+}
+
+static void events_read(void *ctx, const char *org, const char *after, uint32_t take,
+                        od_repo_events_fn fn, void *fn_ctx)
+{
+    struct fake_repo *repo = ctx;
+    struct fake_answer_due *due = owe(repo, EVENTS, fn_ctx);
+    due->fn.events = fn;
+    for (size_t i = strtoull(after, NULL, 10); i < repo->event_count && due->count < take; i++)
+        if (strcmp(repo->events[i].org, org) == 0)
+            due->found[due->count++] = i;
+}
+
+static void events_last(void *ctx, const char *org, od_repo_events_fn fn, void *fn_ctx)
+{
+    struct fake_repo *repo = ctx;
+    struct fake_answer_due *due = owe(repo, EVENTS, fn_ctx);
+    due->fn.events = fn;
+    strcpy(due->last, "0-0");
+    for (size_t i = 0; i < repo->event_count; i++)
+        if (strcmp(repo->events[i].org, org) == 0)
+            memcpy(due->last, repo->events[i].rec.id, sizeof due->last);
+}
+
+static void key_find(void *ctx, const uint8_t hash[32], od_repo_key_fn fn, void *fn_ctx)
+{
+    struct fake_repo *repo = ctx;
+    struct fake_answer_due *due = owe(repo, KEY, fn_ctx);
+    due->fn.key = fn;
+    for (size_t i = 0; i < repo->key_count; i++)
+        if (memcmp(repo->keys[i].hash, hash, 32) == 0) {
+            memcpy(due->org, repo->keys[i].org, sizeof due->org);
+            memcpy(due->scopes, repo->keys[i].scopes, sizeof due->scopes);
+        }
+}
+
+static void key_put(void *ctx, const uint8_t hash[32], const char *org, const char *scopes,
+                    od_repo_done_fn fn, void *fn_ctx)
+{
+    struct fake_repo *repo = ctx;
+    struct fake_answer_due *due = owe(repo, DONE, fn_ctx);
+    due->fn.done = fn;
+    if (due->err)
+        return;
+    repo->keys = grow(repo->keys, repo->key_count, sizeof *repo->keys);
+    struct fake_key *key = &repo->keys[repo->key_count++];
+    memcpy(key->hash, hash, 32);
+    snprintf(key->org, sizeof key->org, "%s", org);
+    snprintf(key->scopes, sizeof key->scopes, "%s", scopes);
+}
+
+/* ---- life ---- */
+
+void fake_repo_init(struct fake_repo *repo)
+{
+    *repo = (struct fake_repo){.wall_ms = 1800000000000};
+    repo->due_end = &repo->due;
+    repo->port = (struct od_repo_port){
+        .ctx = repo,
+        .agent_put = agent_put,
+        .agent_get = agent_get,
+        .agent_find = agent_find,
+        .agent_list = agent_list,
+        .agent_delete = agent_delete,
+        .campaign_create = campaign_create,
+        .campaign_get = campaign_get,
+        .campaign_list = campaign_list,
+        .campaign_limits = campaign_limits,
+        .campaign_set_state = campaign_set_state,
+        .calls_add = calls_add,
+        .call_get = call_get,
+        .call_list = call_list,
+        .call_stop = call_stop,
+        .events_read = events_read,
+        .events_last = events_last,
+        .key_find = key_find,
+        .key_put = key_put,
+    };
+}
+
+void fake_repo_deinit(struct fake_repo *repo)
+{
+    repo->fail = OD_ECANCELED;
+    repo->fail_after = 0;
+    while (repo->due) {
+        repo->due->err = OD_ECANCELED;
+        fake_repo_run_one(repo);
+    }
+    for (size_t i = 0; i < repo->agent_count; i++)
+        free(repo->agents[i].doc);
+    for (size_t i = 0; i < repo->campaign_count; i++)
+        free(repo->campaigns[i].webhook_url);
+    for (size_t i = 0; i < repo->call_count; i++) {
+        free(repo->calls[i].context);
+        free(repo->calls[i].webhook_url);
+    }
+    for (size_t i = 0; i < repo->event_count; i++)
+        free(repo->events[i].body);
+    free(repo->agents);
+    free(repo->campaigns);
+    free(repo->calls);
+    free(repo->events);
+    free(repo->keys);
+}

@@ -1,0 +1,68 @@
+/*
+ * api_fake_repo - the repo port in memory, for tests and fuzzing of the API. Answers are kept back
+ * until fake_repo_run() gives them, as the port promises ("never from inside the call"); any
+ * operation can be told to fail.
+ */
+#ifndef TESTS_UNIT_API_FAKE_REPO_H
+#define TESTS_UNIT_API_FAKE_REPO_H
+
+#include "outdial/repo.h"
+
+struct fake_answer_due;
+
+struct fake_agent {
+    struct od_agent_rec rec;
+    char org[OD_NAME_MAX];
+    char *doc;
+    bool gone;
+};
+struct fake_campaign {
+    struct od_campaign_rec rec;
+    char org[OD_NAME_MAX];
+    char *webhook_url;
+};
+struct fake_call {
+    struct od_call_rec rec;
+    char org[OD_NAME_MAX];
+    char *context, *webhook_url;
+};
+struct fake_event {
+    struct od_event_rec rec;
+    char org[OD_NAME_MAX];
+    char *body;
+};
+struct fake_key {
+    uint8_t hash[32];
+    char org[OD_NAME_MAX], scopes[128];
+};
+
+struct fake_repo {
+    struct od_repo_port port;
+    struct fake_answer_due *due, **due_end;
+    struct fake_agent *agents;
+    struct fake_campaign *campaigns;
+    struct fake_call *calls;
+    struct fake_event *events;
+    struct fake_key *keys;
+    size_t agent_count, campaign_count, call_count, event_count, key_count;
+    uint64_t next_uid;
+    int64_t wall_ms;
+
+    int fail;                        /* every operation but key_find answers this */
+    int fail_keys;                   /* key_find answers this */
+    size_t fail_after;               /* with fail: so many operations succeed first */
+    unsigned operations;             /* so far */
+    unsigned adds_due, adds_due_max; /* calls_add under way, now and at most */
+};
+
+void fake_repo_init(struct fake_repo *repo);
+void fake_repo_deinit(struct fake_repo *repo); /* gives what is due as OD_ECANCELED */
+
+/* Gives the oldest answer; false: none is due. */
+bool fake_repo_run_one(struct fake_repo *repo);
+void fake_repo_run(struct fake_repo *repo);
+
+void fake_repo_add_event(struct fake_repo *repo, const char *org, const char *type,
+                         const char *body);
+
+#endif
