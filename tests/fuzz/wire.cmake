@@ -1,0 +1,1 @@
+od_fuzz(wire_call_fuzz LIBS od_wire)

@@ -1,0 +1,1 @@
+od_unit_test(wire_test LIBS od_wire od_base)
