@@ -254,6 +254,8 @@ static void on_loaded(uv_work_t *work, int status)
         speech->stats.from_disk++;
     if (!entry->err || entry->is_file || speech->closing) {
         settle(entry);
+    } else if (od_list_empty(&entry->requests)) {
+        free_entry(entry); /* forgotten meanwhile: it needn't be said */
     } else {
         entry->err = 0; /* not there, or damaged: it is said anew */
         entry->why[0] = '\0';

@@ -620,7 +620,7 @@ int od_talk_open(struct od_talk **out, const struct od_talk_config *config,
     int err = od_rtp_pool_open(&talk->pool,
                                &(struct od_rtp_pool_config){.ports = config->rtp_ports,
                                                             .address = config->rtp_address,
-                                                            .sockets_max = config->sessions_max,
+                                                            .sockets_max = UINT32_MAX,
                                                             .quiet_ms = QUIET_MS},
                                why, why_bytes);
     if (err) {
