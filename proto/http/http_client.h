@@ -24,6 +24,7 @@
 #include "outdial/types.h"
 
 struct od_http_client;
+struct od_http_head;
 
 /* Numbers: 0 takes the default in brackets. Strings are copied. */
 struct od_http_client_config {
@@ -49,7 +50,7 @@ struct od_http_answer {
     const char *body; /* NULL when on_data took it */
     size_t bytes;
     const char *why; /* when err != 0: a short text for logs ("connection refused"); else "" */
-    void *headers;   /* for od_http_answer_header() */
+    const struct od_http_head *headers; /* for od_http_answer_header(); may be NULL */
 };
 
 /* err: OD_OK with a complete answer of any status; OD_EDOWN not reachable (name, connect, TLS, cut

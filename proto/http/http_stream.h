@@ -30,7 +30,7 @@ struct od_http_stream_user {
 struct od_http_stream_ops {
     void (*read_start)(struct od_http_stream *stream);
     void (*read_stop)(struct od_http_stream *stream);
-    /* Copies what it can't hand to the kernel at once. OD_ENOMEM: the stream is of no more use. */
+    /* Copies what it can't hand to the kernel at once. Negative: the stream is of no more use. */
     int (*write)(struct od_http_stream *stream, const uv_buf_t *bufs, unsigned count);
     size_t (*queued)(const struct od_http_stream *stream);
     void (*shutdown)(struct od_http_stream *stream); /* our side is complete once all is written */
