@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -508,6 +509,20 @@ msg_t *od_sip_request(const struct od_sip_leg *leg, const struct od_sip_request 
     return msg;
 }
 
+/* True when a loose router wrote this URL (RFC 3261 section 19.1.1, "lr"). The library's own
+ * url_param() reads past the end of a last parameter that only begins like the one it looks for. */
+static bool is_loose(const url_t *url)
+{
+    const char *param = url->url_params ? url->url_params : "";
+    while (*param) {
+        size_t bytes = strcspn(param, ";"), name = strcspn(param, ";=");
+        if (name == 2 && strncasecmp(param, "lr", 2) == 0)
+            return true;
+        param += bytes + (param[bytes] == ';');
+    }
+    return false;
+}
+
 /* True when the URL's host is an address of the server's family, so that it can be sent to without
  * asking a resolver. */
 static bool reachable(const struct od_sip_identity *identity, const url_t *url)
@@ -537,7 +552,7 @@ void od_sip_target(const struct od_sip_identity *identity, su_home_t *home, cons
     out->hop.url_user = out->hop.url_password = NULL;
     out->hop.url_headers = NULL;
     out->hop.url_params = identity->route->url_params; /* the transport the call began with */
-    if (out->route && !url_has_param(out->route->r_url, "lr")) {
+    if (out->route && !is_loose(out->route->r_url)) {
         /* a strict router gets itself as Request-URI, and the target last (section 12.2.1.1) */
         sip_route_t last, **end = &out->route->r_next;
         url_t target = out->uri;

@@ -123,7 +123,8 @@ struct od_sip {
 
     uint64_t stray_window_ns; /* strays answered are counted per second */
     uint32_t strays;
-    uint64_t received, dropped, send_failed;
+    uint64_t dropped, send_failed;
+    uint64_t refused_before; /* by the gate, when we opened */
 
     void (*closed)(void *ctx);
     void *closed_ctx;

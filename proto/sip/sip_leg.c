@@ -137,6 +137,7 @@ static void deadline_arm(struct od_sip *sip)
     uint64_t now_ns = sip->clock_ns(), at_ns = sip->deadline_first->deadline_ns;
     uint64_t wait_ms = at_ns > now_ns ? (at_ns - now_ns + OD_NS_PER_MS - 1) / OD_NS_PER_MS : 1;
     su_timer_set_interval(sip->deadline_timer, deadlines_passed, sip, (su_duration_t)wait_ms);
+    od_sip_loop_kick(&sip->loop); /* an order may set this timer when there was none */
 }
 
 /* 64*T1 from now, in place of an earlier deadline. */

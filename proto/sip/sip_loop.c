@@ -17,6 +17,7 @@
 #include "outdial/err.h"
 #include "outdial/types.h"
 #include "proto/sip/sip_fds.h"
+#include "proto/sip/sip_gate.h"
 #include "proto/sip/sip_getaddrinfo.h"
 
 enum {
@@ -88,10 +89,12 @@ static void clock_release(void)
 void od_sip_loop_enter(void)
 {
     od_sip_names_off();
+    od_sip_gate_up();
 }
 
 void od_sip_loop_leave(void)
 {
+    od_sip_gate_down();
     od_sip_names_on();
 }
 

@@ -56,7 +56,7 @@ void od_sip_loop_close(struct od_sip_loop *loop, void (*closed)(void *ctx), void
 /* There is something to flush, or the guest got new timers: take a turn before blocking. */
 void od_sip_loop_kick(struct od_sip_loop *loop);
 
-/* Around every call into the library: no name is resolved in between. */
+/* Around every call into the library: no name is resolved and no bad datagram read in between. */
 void od_sip_loop_enter(void);
 void od_sip_loop_leave(void);
 

@@ -13,12 +13,13 @@
 #include "outdial/err.h"
 #include "proto/sip/sip_fds.h"
 #include "proto/sip/sip_filter.h"
+#include "proto/sip/sip_gate.h"
 #include "proto/sip/sip_internal.h"
 #include "proto/sip/sip_read.h"
 
 enum {
-    T1_MS = 500,               /* RFC 3261 section 17.1.1.1 */
-    MESSAGE_BYTES_MAX = 65536, /* a UDP datagram's; the library's default is 2 MB */
+    T1_MS = 500,                             /* RFC 3261 section 17.1.1.1 */
+    MESSAGE_BYTES_MAX = OD_SIP_DATAGRAM_MAX, /* on a stream; the library's default is 2 MB */
     SOCKET_BUFFER_BYTES = 4 << 20,
     PRELOAD_BYTES = 2048, /* memory a message starts with, instead of many small pieces */
     STRAYS_PER_S = 20,
@@ -373,6 +374,7 @@ int od_sip_open(struct od_sip **out, uv_loop_t *loop, const struct od_sip_config
     if (!sip)
         return refuse(&opening, OD_ENOMEM, "out of memory", NULL);
     sip->events = *events;
+    sip->refused_before = od_sip_gate_refused();
     const char *reason = NULL;
     struct od_sip_loop_config loop_config = {
         .clock_ns = config->clock_ns,
@@ -435,7 +437,7 @@ void od_sip_stats(const struct od_sip *sip, struct od_sip_stats *out)
         .sent = sent,
         .received = received,
         .retransmitted = resent,
-        .dropped = sip->dropped + bad,
+        .dropped = sip->dropped + bad + od_sip_gate_refused() - sip->refused_before,
         .send_failed = sip->send_failed,
         .legs = sip->alive,
         .lingering = sip->lingering,

@@ -1,1 +1,5 @@
-od_unit_test(sip_call_test DIR conform LIBS od_sip SOURCES ${CMAKE_SOURCE_DIR}/tests/conform/sip_world.c)
+foreach(name sip_call_test sip_peer_test sip_hostile_test)
+    od_unit_test(${name} DIR conform LIBS od_sip
+        SOURCES ${CMAKE_SOURCE_DIR}/tests/conform/sip_world.c)
+endforeach()
+od_unit_test(sip_sipp_uas_test DIR conform LIBS od_sip)

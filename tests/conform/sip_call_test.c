@@ -380,6 +380,24 @@ static void peer_hangs_up(void **state)
                      "60000 < BYE\n60000 > 481\n");
 }
 
+/* Nothing is sent at the drop, and no timer runs: the lingering has to end all the same. */
+static void silent_drop_is_forgotten_in_time(void **state)
+{
+    (void)state;
+    world_invite(&w);
+    answer_ok("a");
+    world_request(&w, "BYE", 10, "a", NULL, NULL);
+    world_until(&w, 60000);
+    od_sip_drop(w.sip, world_call);
+    world_until(&w, 91999);
+    struct od_sip_stats stats;
+    od_sip_stats(w.sip, &stats);
+    assert_int_equal(stats.lingering, 1);
+    world_until(&w, 92001);
+    od_sip_stats(w.sip, &stats);
+    assert_int_equal(stats.lingering, 0);
+}
+
 static void both_hang_up_at_once(void **state)
 {
     (void)state;
@@ -575,6 +593,7 @@ int main(void)
         T(dropped_while_talking_is_hung_up),
         T(forgotten_answer_is_acknowledged_and_ended_a_few_times_a_second),
         T(peer_hangs_up),
+        T(silent_drop_is_forgotten_in_time),
         T(both_hang_up_at_once),
         T(bye_overtakes_its_answer),
         T(closed_port_is_a_local_503),

@@ -53,6 +53,8 @@ const char world_sdp[] = "v=0\r\n"
 static void note(struct world *w, const char *format, ...)
 {
     va_list args;
+    if (w->quiet)
+        return;
     int n = snprintf(w->text + w->used, sizeof w->text - w->used, "%llu ",
                      (unsigned long long)world_ms());
     w->used += (size_t)n;

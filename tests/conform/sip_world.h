@@ -36,6 +36,7 @@ struct world {
     char ack[WORLD_PACKET_MAX];
     bool auto_ack;     /* the owner acknowledges each 2xx at once */
     bool verbose;      /* whole start lines (the message event) go into the transcript */
+    bool quiet;        /* no transcript */
     struct od_sdp sdp; /* of the latest event that had one */
     struct od_sip_response response; /* of the latest event; its pointers are stale */
     unsigned events;
