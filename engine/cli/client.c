@@ -392,6 +392,8 @@ void od_reply_explain(const struct od_reply *reply, const char *doing)
                  od_term_safe(text, safe, sizeof safe), reply->status);
     yyjson_val *errors = yyjson_obj_get(root, "errors"), *item;
     size_t i, count;
+    if (yyjson_arr_size(errors) < 2)
+        return; /* the detail has told the only one */
     yyjson_arr_foreach(errors, i, count, item)
     {
         od_cli_note("  %s: %s",

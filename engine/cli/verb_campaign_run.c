@@ -26,7 +26,7 @@ struct run {
     uint32_t cps_milli, max_calls;
     int32_t priority;
     bool yes, json;
-    char id[40];
+    char id[40], way[400];
     uint64_t imported, rejected, duplicates;
     double seconds;
 };
@@ -114,21 +114,45 @@ static bool describe_way(struct run *run, yyjson_val *wanted, yyjson_val *trunks
     return used > 0;
 }
 
-static bool find_way(struct run *run, struct od_buf *out)
+/* The agent's document: by its name, else by its id. False: told. */
+static bool fetch_agent(struct run *run, struct od_reply *reply, yyjson_val **agent)
 {
-    char path[400], escaped[300];
-    struct od_reply agent = {0}, trunks = {0};
-    bool good = false;
-    if (!od_url_escape(run->agent, escaped, sizeof escaped))
-        escaped[0] = 0;
+    char path[500], escaped[400];
+    if (!od_url_escape(run->agent, escaped, sizeof escaped)) {
+        od_cli_error("--agent: the name is too long");
+        return false;
+    }
     snprintf(path, sizeof path, "/outdial/v1/agents?name=%s", escaped);
-    if (od_client_call(run->client, "GET", path, NULL, &agent) &&
-        od_client_call(run->client, "GET", "/outdial/v1/trunks", NULL, &trunks)) {
-        yyjson_val *found =
-            yyjson_arr_get_first(yyjson_obj_get(yyjson_doc_get_root(agent.doc), "data"));
-        yyjson_val *wanted = yyjson_obj_get(yyjson_obj_get(found, "outdial"), "trunks");
-        good =
-            describe_way(run, wanted, yyjson_obj_get(yyjson_doc_get_root(trunks.doc), "data"), out);
+    if (!od_client_call(run->client, "GET", path, NULL, reply))
+        return false;
+    *agent = yyjson_arr_get_first(yyjson_obj_get(yyjson_doc_get_root(reply->doc), "data"));
+    if (*agent)
+        return true;
+    od_reply_free(reply);
+    snprintf(path, sizeof path, "/outdial/v1/agents/%s", escaped);
+    if (!od_client_try(run->client, "GET", path, NULL, reply))
+        return false;
+    *agent = yyjson_doc_get_root(reply->doc);
+    if (reply->status == 200)
+        return true;
+    od_cli_error("there is no agent '%.100s' on the server; see outdial agent list, agent put",
+                 run->agent);
+    return false;
+}
+
+/* How the calls would go, for the question; false (told) when they can't go at all. */
+static bool find_way(struct run *run)
+{
+    struct od_reply agent = {0}, trunks = {0};
+    yyjson_val *document;
+    struct od_buf way;
+    od_buf_init(&way, run->way, sizeof run->way);
+    bool good = fetch_agent(run, &agent, &document) &&
+                od_client_call(run->client, "GET", "/outdial/v1/trunks", NULL, &trunks);
+    if (good) {
+        yyjson_val *wanted = yyjson_obj_get(yyjson_obj_get(document, "outdial"), "trunks");
+        good = describe_way(run, wanted, yyjson_obj_get(yyjson_doc_get_root(trunks.doc), "data"),
+                            &way);
         if (!good)
             od_cli_error("no trunk of the server's configuration can carry calls of agent %s",
                          run->agent);
@@ -140,18 +164,13 @@ static bool find_way(struct run *run, struct od_buf *out)
 
 static bool confirm(struct run *run)
 {
-    char memory[400];
-    struct od_buf way;
-    od_buf_init(&way, memory, sizeof memory);
-    if (!find_way(run, &way))
-        return false;
     char question[600];
-    snprintf(question, sizeof question, "Dial %llu contacts through trunk(s) %s?",
-             (unsigned long long)run->imported, memory);
+    snprintf(question, sizeof question, "%s %llu contact%s through trunk(s) %s%s",
+             run->yes ? "dialing" : "Dial", (unsigned long long)run->imported,
+             run->imported == 1 ? "" : "s", run->way, run->yes ? "" : "?");
     if (!run->yes)
         return od_term_ask(question);
-    od_cli_note("dialing %llu contacts through trunk(s) %s", (unsigned long long)run->imported,
-                memory);
+    od_cli_note("%s", question);
     return true;
 }
 
@@ -298,7 +317,7 @@ int od_verb_campaign_run(int argc, char **argv)
     if (code != OD_EXIT_NONE)
         return code;
     od_client_catch_interrupts(run.client);
-    code = create(&run) ? dial(&run) : OD_EXIT_FAILED;
+    code = find_way(&run) && create(&run) ? dial(&run) : OD_EXIT_FAILED;
     od_client_close(run.client);
     return code;
 }

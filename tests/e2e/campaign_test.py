@@ -67,7 +67,7 @@ def rows_that_cannot_be_dialled(world):
 
 def single_call_and_its_trace(world):
     carrier = world.carrier({"answer": 1, "no_answer": 0, "busy": 0, "decline": 0, "fail": 0,
-                             "digits": "1:1", "ring_ms": "100-200", "pdd_ms": "20-50"})
+                             "digits": "1:1", "ring_ms": "600-800", "pdd_ms": "20-50"})
     server = world.serve([trunk(carrier)])
     world.cli("agent", "put", world.agent("reminder", STEPS), server=server)
     done = world.cli("call", "new", "+15550001234", "--agent", "reminder", "--context",

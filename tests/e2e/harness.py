@@ -62,7 +62,8 @@ class Process:
     """A child with its output in files of the world's directory."""
 
     def __init__(self, world, name, argv, env=None, cwd=None):
-        self.name = name
+        same = sum(child.name.split(".")[0] == name for child in world.children)
+        self.name = name = f"{name}.{same + 1}" if same else name
         self.out_path = os.path.join(world.dir, f"{name}.out")
         self.err_path = os.path.join(world.dir, f"{name}.err")
         self.out = open(self.out_path, "ab")
@@ -178,11 +179,10 @@ class Server(Process):
         super().__init__(world, name,
                          [OUTDIAL, "serve", "--config", self.config_path, *args])
         world.data_dirs.add(self.data_dir)
-        begin = len(self.stderr())
         found = wait_until(
             lambda: re.search(r"ready: (http://[0-9.]+:\d+)", self.stderr()) or not self.running(),
             ready_s, "the daemon to be ready")
-        assert found is not True, f"the daemon ended: {self.stderr()[begin - 2000:]}"
+        assert found is not True, f"the daemon ended: {self.stderr()[-2000:]}"
         self.url = re.findall(r"ready: (http://[0-9.]+:\d+)", self.stderr())[-1]
         with open(os.path.join(self.data_dir, "dev.key"), encoding="ascii") as file:
             self.key = file.read().strip()

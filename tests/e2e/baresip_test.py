@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+"""Goal: a telephone of somebody else's making hears what the script says and plays, and the key it
+presses is the call's result. Method: baresip answers by itself and records; the played file must be in
+the recording sample by sample, the spoken text's loudness must follow that of the same text spoken by
+espeak-ng, and a digit sent by baresip (RFC 4733) must come back as the result."""
+import array
+import glob
+import json
+import math
+import os
+import random
+import socket
+import subprocess
+import time
+import wave
+
+from harness import free_port, main, wait_until
+
+TEXT = "Good morning. This is a reminder. Press five to confirm your appointment."
+RATE = 8000
+
+
+def ulaw_round(sample):
+    """The sample as G.711 mu-law carries it (ITU-T G.711, table 2; ties as in G.191's reference)."""
+    sign, magnitude = (-1, ~sample) if sample < 0 else (1, sample)
+    magnitude = min(magnitude, 32635) + 132
+    exponent = magnitude.bit_length() - 8
+    mantissa = magnitude >> (exponent + 3) & 15
+    return sign * ((((mantissa << 3) + 132) << exponent) - 132)
+
+
+def write_wav(path, samples):
+    with wave.open(path, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes(array.array("h", samples).tobytes())
+
+
+def read_wav(path):
+    """Samples of a WAV that may still be open in its writer: the header's length is not believed."""
+    with open(path, "rb") as file:
+        data = file.read()[44:]
+    return array.array("h", data[:len(data) // 2 * 2])
+
+
+def spoken(world, text):
+    """The same text by the same synthesiser, at 8 kHz."""
+    raw, low = world.path("spoken.wav"), world.path("spoken8.wav")
+    with open(raw, "wb") as file:
+        subprocess.run(["espeak-ng", "-v", "en-us", "--stdout", text], stdout=file, check=True, timeout=20)
+    subprocess.run(["sox", "-q", raw, "-r", str(RATE), "-c", "1", "-b", "16", low], check=True,
+                   timeout=20)
+    with wave.open(low, "rb") as file:
+        return array.array("h", file.readframes(file.getnframes()))
+
+
+def loudness(samples, frame=80):
+    return [math.sqrt(sum(s * s for s in samples[i:i + frame]) / frame)
+            for i in range(0, len(samples) - frame, frame)]
+
+
+def correlation(a, b):
+    mean_a, mean_b = sum(a) / len(a), sum(b) / len(b)
+    top = sum((x - mean_a) * (y - mean_b) for x, y in zip(a, b))
+    bottom = math.sqrt(sum((x - mean_a) ** 2 for x in a) * sum((y - mean_b) ** 2 for y in b))
+    return top / bottom if bottom else 0.0
+
+
+def best_correlation(recording, reference):
+    heard, wanted = loudness(recording), loudness(reference)
+    return max((correlation(heard[i:i + len(wanted)], wanted)
+                for i in range(len(heard) - len(wanted) + 1)), default=0.0)
+
+
+class Baresip:
+    def __init__(self, world):
+        self.sip, self.control = free_port(), free_port(socket.SOCK_STREAM)
+        self.records = world.path("records")
+        conf = world.path("baresip")
+        os.mkdir(conf)
+        os.mkdir(self.records)
+        write_wav(world.path("silence.wav"), [0] * RATE * 60)
+        modules = next(d for d in ("/usr/lib/baresip/modules", *glob.glob("/usr/lib/*/baresip/modules"))
+                       if os.path.isdir(d))
+        config = f"""poll_method epoll
+sip_listen 127.0.0.1:{self.sip}
+net_interface 127.0.0.1
+audio_source aufile,{world.path("silence.wav")}
+audio_player aufile,{world.path("player.wav")}
+audio_alert aufile,{world.path("alert.wav")}
+rtp_ports 46000-46100
+module_path {modules}
+module g711.so
+module aufile.so
+module sndfile.so
+snd_path {self.records}
+module_tmp account.so
+module_app menu.so
+module_app ctrl_tcp.so
+ctrl_tcp_listen 127.0.0.1:{self.control}
+"""
+        accounts = (f"<sip:callee@127.0.0.1:{self.sip}>;regint=0;answermode=auto;"
+                    "audio_codecs=PCMU\n")
+        for name, text in (("config", config), ("accounts", accounts), ("contacts", "")):
+            with open(os.path.join(conf, name), "w", encoding="ascii") as file:
+                file.write(text)
+        self.process = world.start("baresip", ["baresip", "-4", "-f", conf])
+        wait_until(lambda: "baresip is ready" in self.process.stdout(), 15, "baresip")
+
+    def press(self, digit):
+        command = json.dumps({"command": "sndcode", "params": digit, "token": "t"})
+        with socket.create_connection(("127.0.0.1", self.control), timeout=5) as control:
+            control.sendall(f"{len(command)}:{command},".encode())
+            assert b'"ok":true' in control.recv(1000)
+
+    def recording(self):
+        return read_wav(glob.glob(os.path.join(self.records, "*-dec.wav"))[0])
+
+
+def hears_and_answers(world):
+    baresip = Baresip(world)
+    random.seed(1)
+    level = 0
+    noise = []
+    for _ in range(2 * RATE):  # smooth noise: every stretch of it is different from every other
+        level = int(0.9 * level + random.randint(-2500, 2500))
+        noise.append(level)
+    os.makedirs(world.path("data/audio"))
+    write_wav(world.path("data/audio/marker.wav"), noise)
+    reference = spoken(world, TEXT)
+
+    server = world.serve([{"name": "main", "server": f"127.0.0.1:{baresip.sip}"}])
+    world.cli("agent", "put", world.agent("talker", [
+        {"play": "marker.wav"}, {"say": TEXT},
+        {"gather": {"digits": 1, "timeout_ms": 8000, "into": "choice", "map": {"5": True}}},
+        {"hangup": {}}]), server=server)
+    call = world.cli("call", "new", f"sip:callee@127.0.0.1:{baresip.sip}", "--agent", "talker",
+                     server=server).stdout.strip()
+    show = lambda: server.api("GET", f"/calls/{call}")
+    wait_until(lambda: show()["status"] == "talking", 15, "the call to be answered")
+    # The key is waited for long enough that its exact moment does not matter.
+    time.sleep(len(noise) / RATE + len(reference) / RATE + 1.5)
+    baresip.press("5")
+    ended = wait_until(lambda: show()["ended_at"] and show(), 20, "the end of the call")
+    assert ended["status"] == "completed" and ended["result"] == {"choice": True}, ended
+    baresip.process.stop()
+
+    heard = baresip.recording()
+    assert len(heard) > len(noise) + len(reference), f"only {len(heard)} samples were recorded"
+    # baresip's table decodes the two codes of zero to 2 and -2.
+    raw = array.array("h", [0 if abs(s) <= 2 else s for s in heard]).tobytes()
+    found = pieces = 0
+    expected = array.array("h", [ulaw_round(s) for s in noise])
+    for i in range(0, len(expected) - 800, 800):  # tenths of a second
+        pieces += 1
+        found += raw.find(expected[i:i + 800].tobytes()) >= 0
+    match = best_correlation(heard, reference)
+    print(f"     {found} of {pieces} pieces of the played file arrived bit by bit; the speech's "
+          f"loudness correlates by {match:.3f}")
+    assert found >= pieces - 1, f"{pieces - found} of {pieces} pieces did not arrive as they were"
+    assert match > 0.9, f"what was heard is not what was said: {match:.3f}"
+
+
+main(hears_and_answers)
