@@ -228,7 +228,22 @@ void od_campaigns_pause(struct od_request *q)
     set_state(q, OD_CAMPAIGN_PAUSED);
 }
 
+/* Canceling what is canceled already changes nothing, so a DELETE can be repeated (RFC 9110 section
+ * 9.2.2). */
+static void cancel_done(void *ctx, int err)
+{
+    struct od_request *q = ctx;
+    if (!od_request_back(q))
+        return;
+    if (err && err != OD_ECONFLICT)
+        od_request_err(q, err, "campaign");
+    else
+        od_campaigns_show(q);
+}
+
 void od_campaigns_cancel(struct od_request *q)
 {
-    set_state(q, OD_CAMPAIGN_CANCELED);
+    od_request_out(q);
+    q->api->repo.campaign_set_state(q->api->repo.ctx, q->who.org, &q->at.ids[0],
+                                    OD_CAMPAIGN_CANCELED, cancel_done, q);
 }

@@ -100,7 +100,7 @@ static const char *read_e164(const char *text, size_t bytes, char out[OD_ENDPOIN
     const char *first = digits;
     if (!plus) {
         if (count < 2 || digits[0] != '0' || digits[1] != '0')
-            return count ? "no country code: write it as +... " : "not a phone number";
+            return count ? "no country code: it must begin with + or 00" : "not a phone number";
         first += 2;
         count -= 2;
     }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/siphash.h"
 #include "engine/base/uid.h"
 #include "outdial/err.h"
 
@@ -392,7 +393,7 @@ static void campaign_set_state(void *ctx, const char *org, const struct od_uid *
     due->fn.done = fn;
     if (!due->err && !campaign)
         due->err = OD_ENOENT;
-    if (!due->err && campaign->rec.state == OD_CAMPAIGN_CANCELED && state != OD_CAMPAIGN_CANCELED)
+    if (!due->err && campaign->rec.state == OD_CAMPAIGN_CANCELED)
         due->err = OD_ECONFLICT;
     if (due->err)
         return;
@@ -410,11 +411,17 @@ static void campaign_set_state(void *ctx, const char *org, const struct od_uid *
 
 /* ---- calls ---- */
 
+static size_t *bucket_of(struct fake_repo *repo, const char *to)
+{
+    static const uint8_t key[16] = "api fake bucket";
+    return &repo->buckets[od_siphash(key, to, strlen(to)) % 4096];
+}
+
 static bool number_taken(struct fake_repo *repo, const struct od_uid *campaign, const char *to)
 {
-    for (size_t i = 0; i < repo->call_count; i++)
-        if (od_uid_equal(&repo->calls[i].rec.campaign, campaign) &&
-            strcmp(repo->calls[i].rec.to, to) == 0)
+    for (size_t i = *bucket_of(repo, to); i; i = repo->calls[i - 1].same)
+        if (od_uid_equal(&repo->calls[i - 1].rec.campaign, campaign) &&
+            strcmp(repo->calls[i - 1].rec.to, to) == 0)
             return true;
     return false;
 }
@@ -454,6 +461,9 @@ static void calls_add(void *ctx, const char *org, const struct od_uid *agent,
         snprintf(call->org, sizeof call->org, "%s", org);
         call->context = text_copy(calls[i].context);
         call->webhook_url = text_copy(calls[i].webhook_url);
+        size_t *bucket = bucket_of(repo, call->rec.to);
+        call->same = *bucket;
+        *bucket = repo->call_count;
         due->stored++;
     }
 }

@@ -25,6 +25,7 @@ struct fake_call {
     struct od_call_rec rec;
     char org[OD_NAME_MAX];
     char *context, *webhook_url;
+    size_t same; /* 1 + index of the call before it in its bucket */
 };
 struct fake_event {
     struct od_event_rec rec;
@@ -45,6 +46,7 @@ struct fake_repo {
     struct fake_event *events;
     struct fake_key *keys;
     size_t agent_count, campaign_count, call_count, event_count, key_count;
+    size_t buckets[4096]; /* of calls by number: 1 + index of the last */
     uint64_t next_uid;
     int64_t wall_ms;
 

@@ -98,19 +98,20 @@ static uint64_t count_of(const struct fake_exchange *x, const char *name)
 static void rows_are_stored_and_bad_ones_listed(void **state)
 {
     (void)state;
-    expect(csv("\xef\xbb\xbfName;Phone;Time\r\n"
-               "Ann;+1 555 000 1111;10:00\r\n"
-               "Bob;555;11:00\r\n"
-               "\r\n"
-               "\"C; \"\"D\"\"\";0015550002222;\r\n"
-               "Eve;+15550001111;\r\n"
-               "Bad\"x;+15550003333\r\n"
-               "\"a\"b;+15550004444;\r\n"),
-           200,
-           "{\"imported\":3,\"rejected\":2,\"duplicates\":1,\"errors\":["
-           "{\"line\":3,\"reason\":\"no country code: write it as +... \",\"value\":\"555\"},"
-           "{\"line\":6,\"reason\":\"already in the campaign\",\"value\":\"+15550001111\"},"
-           "{\"line\":8,\"reason\":\"text after a closing quote\",\"value\":\"\"}]}");
+    expect(
+        csv("\xef\xbb\xbfName;Phone;Time\r\n"
+            "Ann;+1 555 000 1111;10:00\r\n"
+            "Bob;555;11:00\r\n"
+            "\r\n"
+            "\"C; \"\"D\"\"\";0015550002222;\r\n"
+            "Eve;+15550001111;\r\n"
+            "Bad\"x;+15550003333\r\n"
+            "\"a\"b;+15550004444;\r\n"),
+        200,
+        "{\"imported\":3,\"rejected\":2,\"duplicates\":1,\"errors\":["
+        "{\"line\":3,\"reason\":\"no country code: it must begin with + or 00\",\"value\":\"555\"},"
+        "{\"line\":6,\"reason\":\"already in the campaign\",\"value\":\"+15550001111\"},"
+        "{\"line\":8,\"reason\":\"text after a closing quote\",\"value\":\"\"}]}");
     assert_int_equal(world.repo.call_count, 3);
     const struct fake_call *call = &world.repo.calls[0];
     assert_string_equal(call->rec.to, "+15550001111");
