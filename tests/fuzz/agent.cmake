@@ -1,0 +1,1 @@
+od_fuzz(agent_def_fuzz LIBS od_agent)

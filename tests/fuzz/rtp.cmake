@@ -1,0 +1,1 @@
+od_fuzz(rtp_fuzz LIBS od_rtp od_media)
