@@ -1,19 +1,25 @@
 /*
- * redis_conn - one connection to Redis on the loop. A `link` is one attempt: a hiredis context and
- * the poll handle that watches its socket; it ends in exactly one place, hiredis's cleanup hook.
+ * redis_conn - one connection to Redis on the loop. A `link` is one attempt: a socket, the poll
+ * handle that watches it, what is still to be written and a reader for what comes; it ends in
+ * exactly one place, link_end().
  *
  * Writes are put off to an idle callback, so that everything sent in one turn of the loop leaves
- * in one system call, and the socket is polled for writing only when the kernel took a part.
+ * in one system call, and the socket is watched for writability only when the kernel took a part.
  */
 #include "proto/redis/redis_conn.h"
 
-#include <hiredis/async.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <hiredis/hiredis.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <arpa/inet.h>
 
@@ -21,20 +27,29 @@
 #include "outdial/err.h"
 #include "proto/redis/redis_cmd.h"
 
-/* No reply of ours comes near this; a server that sends more is none of ours. */
-enum { UNREAD_MAX = 256 * 1024 * 1024, GRACE_MS = 50 };
+enum {
+    READ_BYTES = 64 * 1024,
+    READS_MAX = 16, /* per readiness, so that a flood leaves the loop some time */
+    /* No reply of ours comes near this; a server that sends more is none of ours. */
+    UNREAD_MAX = 256 * 1024 * 1024,
+    GRACE_MS = 50,
+};
 
 struct link {
     uv_poll_t poll;
     struct od_redis_conn *conn;
-    redisAsyncContext *ac; /* NULL: hiredis has freed it */
-    int mask;              /* what poll watches for */
-    bool pushing;          /* inside redisAsyncHandleWrite() */
+    int fd;
+    int mask; /* what poll watches for */
+    bool connected;
+    bool reading; /* inside replies' callbacks: the end waits */
+    bool ending;
+    redisReader *reader;
+    char *out; /* written from out_sent on */
+    size_t out_used, out_sent, out_size;
 };
 
 struct pending {
     struct pending *next;
-    struct od_redis_conn *conn;
     od_redis_reply_fn fn;
     void *ctx;
     uint64_t sent_ms;
@@ -65,6 +80,7 @@ struct od_redis_conn {
     void *closed_ctx;
 };
 
+static void connected(struct od_redis_conn *conn);
 static void connect_start(struct od_redis_conn *conn);
 
 static void handle_closed(struct od_redis_conn *conn)
@@ -129,48 +145,90 @@ static void lost(struct od_redis_conn *conn, const char *why)
     conn->events.down(conn->events.ctx, text);
 }
 
-static void set_mask(struct link *link, int mask);
-
-static void on_poll(uv_poll_t *poll, int status, int events)
+static struct pending *pop(struct od_redis_conn *conn)
 {
-    struct link *link = poll->data;
-    if (status < 0) {
-        /* libuv has stopped watching; hiredis reads and finds the socket's error itself */
-        link->mask = 0;
-        events = UV_READABLE | UV_WRITABLE;
-    }
-    if ((events & UV_READABLE) && link->ac != NULL)
-        redisAsyncHandleRead(link->ac);
-    if (link->ac != NULL && link->ac->c.reader != NULL && link->ac->c.reader->len > UNREAD_MAX)
-        od_redis_conn_drop(link->conn, "a reply without end");
-    if ((events & UV_WRITABLE) && link->ac != NULL) {
-        link->pushing = true;
-        redisAsyncHandleWrite(link->ac);
-        link->pushing = false;
-    }
-    if (status < 0 && link->ac != NULL)
-        od_redis_conn_drop(link->conn, uv_strerror(status));
+    struct pending *pending = conn->first;
+    conn->first = pending->next;
+    if (conn->first == NULL)
+        conn->last = &conn->first;
+    conn->pending--;
+    conn->pending_bytes -= pending->bytes;
+    return pending;
 }
+
+/* The link's end: every command under way gets its NULL, in order. */
+static void link_end(struct link *link, const char *why)
+{
+    struct od_redis_conn *conn = link->conn;
+    char text[sizeof conn->why];
+    snprintf(text, sizeof text, "%s", why);
+    conn->link = NULL;
+    if (conn->state != CLOSING)
+        conn->state = CONNECTING; /* until lost(): nothing can be sent */
+    uv_timer_stop(&conn->timer);
+    uv_idle_stop(&conn->idle);
+    uv_close((uv_handle_t *)&link->poll, link_closed);
+    close(link->fd);
+    redisReaderFree(link->reader);
+    free(link->out);
+    while (conn->first != NULL) {
+        struct pending *pending = pop(conn);
+        pending->fn(pending->ctx, NULL);
+        free(pending);
+    }
+    lost(conn, text);
+}
+
+static void link_fail(struct link *link, const char *why)
+{
+    if (link->reading) {
+        link->ending = true;
+        if (link->conn->why[0] == '\0')
+            snprintf(link->conn->why, sizeof link->conn->why, "%s", why);
+    } else {
+        link_end(link, why);
+    }
+}
+
+/* Writing */
+
+static void on_poll(uv_poll_t *poll, int status, int events);
 
 static void set_mask(struct link *link, int mask)
 {
     if (mask == link->mask)
         return;
     link->mask = mask;
-    if (mask == 0)
-        uv_poll_stop(&link->poll);
-    else
-        uv_poll_start(&link->poll, mask, on_poll);
+    uv_poll_start(&link->poll, mask, on_poll);
 }
 
 static void push(struct od_redis_conn *conn)
 {
     struct link *link = conn->link;
-    if (link == NULL || link->ac == NULL || !(link->ac->c.flags & REDIS_CONNECTED))
+    if (link == NULL || !link->connected)
         return;
-    link->pushing = true;
-    redisAsyncHandleWrite(link->ac); /* may end the link; its memory stays until the loop turns */
-    link->pushing = false;
+    while (link->out_sent < link->out_used) {
+        ssize_t sent = send(link->fd, link->out + link->out_sent, link->out_used - link->out_sent,
+                            MSG_NOSIGNAL);
+        if (sent < 0 && errno == EINTR)
+            continue;
+        if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+            set_mask(link, UV_READABLE | UV_WRITABLE);
+            return;
+        }
+        if (sent < 0) {
+            link_fail(link, strerror(errno));
+            return;
+        }
+        link->out_sent += (size_t)sent;
+    }
+    link->out_used = link->out_sent = 0;
+    if (link->out_size > 1024 * 1024) { /* a big import's; not to be kept */
+        free(link->out);
+        link->out = NULL;
+        link->out_size = 0;
+    }
+    set_mask(link, UV_READABLE);
 }
 
 static void on_idle(uv_idle_t *idle)
@@ -179,50 +237,126 @@ static void on_idle(uv_idle_t *idle)
     push(idle->data);
 }
 
-/* hiredis's hooks */
-
-static void add_read(void *data)
+static bool append(struct link *link, const char *bytes, size_t count)
 {
-    struct link *link = data;
-    set_mask(link, link->mask | UV_READABLE);
+    if (link->out_sent > 0 && count > link->out_size - link->out_used) {
+        memmove(link->out, link->out + link->out_sent, link->out_used - link->out_sent);
+        link->out_used -= link->out_sent;
+        link->out_sent = 0;
+    }
+    if (count > link->out_size - link->out_used) {
+        size_t size = link->out_size == 0 ? READ_BYTES : link->out_size;
+        while (size - link->out_used < count)
+            size *= 2;
+        char *out = realloc(link->out, size);
+        if (out == NULL)
+            return false;
+        link->out = out;
+        link->out_size = size;
+    }
+    memcpy(link->out + link->out_used, bytes, count);
+    link->out_used += count;
+    return true;
 }
 
-static void del_read(void *data)
-{
-    struct link *link = data;
-    set_mask(link, link->mask & ~UV_READABLE);
-}
+/* Reading */
 
-static void add_write(void *data)
+/* Hands out the replies that are complete. False: the link is to end, why is set. */
+static bool hand_out(struct link *link, const char **why)
 {
-    struct link *link = data;
-    /* a socket that is connecting tells of its success by being writable */
-    if (link->pushing || !(link->ac->c.flags & REDIS_CONNECTED))
-        set_mask(link, link->mask | UV_WRITABLE);
-    else
-        uv_idle_start(&link->conn->idle, on_idle);
-}
-
-static void del_write(void *data)
-{
-    struct link *link = data;
-    set_mask(link, link->mask & ~UV_WRITABLE);
-}
-
-static void cleanup(void *data)
-{
-    struct link *link = data;
     struct od_redis_conn *conn = link->conn;
-    const char *why =
-        link->ac->err != 0 && link->ac->errstr != NULL ? link->ac->errstr : "connection closed";
-    char text[sizeof conn->why];
-    snprintf(text, sizeof text, "%s", why);
-    link->ac = NULL;
-    conn->link = NULL;
-    uv_idle_stop(&conn->idle);
-    uv_poll_stop(&link->poll);
-    uv_close((uv_handle_t *)&link->poll, link_closed);
-    lost(conn, text);
+    while (!link->ending) {
+        void *reply = NULL;
+        if (redisReaderGetReply(link->reader, &reply) != REDIS_OK) {
+            *why = link->reader->errstr;
+            return false;
+        }
+        if (reply == NULL)
+            return true;
+        if (conn->first == NULL) {
+            const redisReply *said = reply; /* "too many clients" comes this way */
+            snprintf(conn->why, sizeof conn->why, "an answer that nobody asked for: %.100s",
+                     said->type == REDIS_REPLY_ERROR ? said->str : "");
+            freeReplyObject(reply);
+            *why = conn->why;
+            return false;
+        }
+        struct pending *pending = pop(conn);
+        conn->overdue = false;
+        if (conn->state == UP && conn->first == NULL)
+            uv_timer_stop(&conn->timer);
+        link->reading = true;
+        pending->fn(pending->ctx, reply);
+        link->reading = false;
+        free(pending);
+        freeReplyObject(reply);
+    }
+    *why = conn->why;
+    return false;
+}
+
+/* Reads what there is. False as above. */
+static bool read_some(struct link *link, const char **why)
+{
+    char bytes[READ_BYTES];
+    for (int i = 0; i < READS_MAX; i++) {
+        ssize_t got = recv(link->fd, bytes, sizeof bytes, 0);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            return true;
+        if (got <= 0) {
+            *why = got == 0 ? "the server closed the connection" : strerror(errno);
+            return false;
+        }
+        if (redisReaderFeed(link->reader, bytes, (size_t)got) != REDIS_OK ||
+            link->reader->len > UNREAD_MAX) {
+            *why = "a reply without end";
+            return false;
+        }
+        if (!hand_out(link, why))
+            return false;
+        if ((size_t)got < sizeof bytes)
+            return true;
+    }
+    return true;
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct link *link = poll->data;
+    struct od_redis_conn *conn = link->conn;
+    const char *why = "";
+    if (status < 0) { /* libuv has stopped watching; the socket itself says what is wrong */
+        link->mask = 0;
+        events = UV_READABLE | UV_WRITABLE;
+    }
+    if (!link->connected) {
+        int err = 0;
+        socklen_t bytes = sizeof err;
+        if (getsockopt(link->fd, SOL_SOCKET, SO_ERROR, &err, &bytes) != 0)
+            err = errno;
+        if (err != 0) {
+            link_end(link, strerror(err));
+        } else if (status < 0) {
+            link_end(link, uv_strerror(status));
+        } else {
+            link->connected = true;
+            set_mask(link, UV_READABLE);
+            connected(conn);
+        }
+        return;
+    }
+    if ((events & UV_READABLE) && !read_some(link, &why)) {
+        link_end(link, why);
+        return;
+    }
+    if (status < 0) {
+        link_end(link, uv_strerror(status));
+        return;
+    }
+    if (events & UV_WRITABLE)
+        push(conn);
 }
 
 /* Commands */
@@ -252,28 +386,6 @@ static void on_deadline(uv_timer_t *timer)
     }
 }
 
-static void on_reply(redisAsyncContext *ac, void *reply, void *data)
-{
-    struct pending *pending = data;
-    struct od_redis_conn *conn = pending->conn;
-    (void)ac;
-    /* replies come in the order of the commands, at the end of a link too */
-    conn->first = pending->next;
-    if (conn->first == NULL)
-        conn->last = &conn->first;
-    conn->pending--;
-    conn->pending_bytes -= pending->bytes;
-    conn->overdue = false;
-    if (reply == NULL && conn->state == UP)
-        conn->state = CONNECTING; /* until cleanup(): nothing can be sent any more */
-    if (conn->state == UP && conn->first == NULL)
-        uv_timer_stop(&conn->timer);
-    od_redis_reply_fn fn = pending->fn;
-    void *ctx = pending->ctx;
-    free(pending);
-    fn(ctx, reply);
-}
-
 static int queue(struct od_redis_conn *conn, const char *bytes, size_t count, od_redis_reply_fn fn,
                  void *ctx)
 {
@@ -283,12 +395,13 @@ static int queue(struct od_redis_conn *conn, const char *bytes, size_t count, od
     struct pending *pending = malloc(sizeof *pending);
     if (pending == NULL)
         return OD_ENOMEM;
-    *pending = (struct pending){
-        .conn = conn, .fn = fn, .ctx = ctx, .sent_ms = uv_now(conn->loop), .bytes = count};
-    if (redisAsyncFormattedCommand(conn->link->ac, on_reply, pending, bytes, count) != REDIS_OK) {
+    *pending =
+        (struct pending){.fn = fn, .ctx = ctx, .sent_ms = uv_now(conn->loop), .bytes = count};
+    if (!append(conn->link, bytes, count)) {
         free(pending);
-        return OD_EDOWN;
+        return OD_ENOMEM;
     }
+    uv_idle_start(&conn->idle, on_idle);
     *conn->last = pending;
     conn->last = &pending->next;
     conn->pending++;
@@ -367,12 +480,9 @@ static int prove(struct od_redis_conn *conn, const char *verb, const char *value
     return err;
 }
 
-static void on_connect(const redisAsyncContext *ac, int status)
+/* The socket is connected. */
+static void connected(struct od_redis_conn *conn)
 {
-    struct link *link = ac->data;
-    struct od_redis_conn *conn = link->conn;
-    if (status != REDIS_OK || conn->state != CONNECTING)
-        return; /* cleanup() follows */
     int err = 0;
     if (conn->password[0] != '\0')
         err = prove(conn, "AUTH", conn->password);
@@ -387,50 +497,78 @@ static void on_connect(const redisAsyncContext *ac, int status)
         proved(conn);
 }
 
-static bool attach(struct od_redis_conn *conn, redisAsyncContext *ac)
+/* A socket that is connecting to the address. -1 with errno. */
+static int connect_socket(const char *host, int port)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_un un;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+    } addr = {0};
+    socklen_t bytes;
+    if (host[0] == '/') {
+        addr.un.sun_family = AF_UNIX;
+        memcpy(addr.un.sun_path, host, strlen(host) + 1); /* its length was looked at in open */
+        bytes = sizeof addr.un;
+    } else if (inet_pton(AF_INET, host, &addr.in.sin_addr) == 1) {
+        addr.in.sin_family = AF_INET;
+        addr.in.sin_port = htons((uint16_t)port);
+        bytes = sizeof addr.in;
+    } else {
+        inet_pton(AF_INET6, host, &addr.in6.sin6_addr);
+        addr.in6.sin6_family = AF_INET6;
+        addr.in6.sin6_port = htons((uint16_t)port);
+        bytes = sizeof addr.in6;
+    }
+    int fd = socket(addr.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    int on = 1;
+    if (addr.any.sa_family != AF_UNIX)
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (connect(fd, &addr.any, bytes) == 0 || errno == EINPROGRESS)
+        return fd;
+    int err = errno;
+    close(fd);
+    errno = err;
+    return -1;
+}
+
+static bool attach(struct od_redis_conn *conn, int fd)
 {
     struct link *link = calloc(1, sizeof *link);
-    if (link == NULL)
-        return false;
-    if (uv_poll_init(conn->loop, &link->poll, ac->c.fd) != 0) {
+    redisReader *reader = redisReaderCreate();
+    if (link == NULL || reader == NULL || uv_poll_init(conn->loop, &link->poll, fd) != 0) {
+        if (reader != NULL)
+            redisReaderFree(reader);
         free(link);
         return false;
     }
     conn->handles++;
     link->poll.data = link;
     link->conn = conn;
-    link->ac = ac;
+    link->fd = fd;
+    link->reader = reader;
     conn->link = link;
-    ac->data = link;
-    ac->ev.data = link;
-    ac->ev.addRead = add_read;
-    ac->ev.delRead = del_read;
-    ac->ev.addWrite = add_write;
-    ac->ev.delWrite = del_write;
-    ac->ev.cleanup = cleanup;
     return true;
 }
 
 static void connect_start(struct od_redis_conn *conn)
 {
-    redisAsyncContext *ac = conn->host[0] == '/' ? redisAsyncConnectUnix(conn->host)
-                                                 : redisAsyncConnect(conn->host, conn->config.port);
-    if (ac == NULL || ac->err != 0) {
-        char text[sizeof conn->why];
-        snprintf(text, sizeof text, "%s", ac == NULL ? "out of memory" : ac->errstr);
-        if (ac != NULL)
-            redisAsyncFree(ac);
-        lost(conn, text);
+    int fd = connect_socket(conn->host, conn->config.port);
+    if (fd < 0) {
+        lost(conn, strerror(errno));
         return;
     }
-    if (!attach(conn, ac)) {
-        redisAsyncFree(ac);
+    if (!attach(conn, fd)) {
+        close(fd);
         lost(conn, "out of memory");
         return;
     }
     conn->state = CONNECTING;
     uv_timer_start(&conn->timer, on_deadline, conn->config.connect_ms, 0);
-    redisAsyncSetConnectCallback(ac, on_connect); /* starts watching for writability */
+    set_mask(conn->link, UV_WRITABLE); /* the sign that it is connected, or is not */
 }
 
 static bool numeric(const char *host)
@@ -447,6 +585,9 @@ int od_redis_conn_open(struct od_redis_conn **out, uv_loop_t *loop,
     if (config->path_or_host == NULL ||
         strlen(config->path_or_host) >= sizeof((struct od_redis_conn *)0)->host ||
         strlen(password) >= sizeof((struct od_redis_conn *)0)->password)
+        return OD_EINVAL;
+    if (config->path_or_host[0] == '/' &&
+        strlen(config->path_or_host) >= sizeof((struct sockaddr_un *)0)->sun_path)
         return OD_EINVAL;
     if (config->path_or_host[0] != '/' &&
         (!numeric(config->path_or_host) || config->port < 1 || config->port > 65535))
@@ -482,7 +623,7 @@ void od_redis_conn_close(struct od_redis_conn *conn, void (*fn)(void *ctx), void
     conn->state = CLOSING;
     uv_timer_stop(&conn->timer);
     if (conn->link != NULL)
-        redisAsyncFree(conn->link->ac); /* close_handles() comes from cleanup() */
+        link_end(conn->link, ""); /* and close_handles() */
     else
         close_handles(conn);
 }
@@ -491,10 +632,8 @@ void od_redis_conn_drop(struct od_redis_conn *conn, const char *why)
 {
     if (conn->link == NULL || conn->state == CLOSING)
         return;
-    if (conn->why[0] == '\0')
-        snprintf(conn->why, sizeof conn->why, "%s", why);
     conn->state = CONNECTING; /* nothing can be sent any more */
-    redisAsyncFree(conn->link->ac);
+    link_fail(conn->link, why);
 }
 
 void od_redis_conn_settled(struct od_redis_conn *conn)

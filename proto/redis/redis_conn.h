@@ -1,11 +1,12 @@
 /*
- * redis_conn - one connection to Redis on the loop, and the only user of hiredis's asynchronous
- * half. Connects, proves itself (AUTH, SELECT), watches that every command is answered in time,
- * and after any loss connects again, each time a little later.
+ * redis_conn - one connection to Redis on the loop. Connects, proves itself (AUTH, SELECT), writes
+ * commands, hands replies out in their order, watches that every command is answered in time, and
+ * after any loss connects again, each time a little later.
  *
- * hiredis 0.14 knows no timeouts and its libuv adapter loses connection failures, so the glue is
- * ours: an error of the poll handle is given to hiredis as readiness, it then finds the error
- * itself; deadlines are one timer. Never resolves names: a blocking resolver has no place here.
+ * Only hiredis's protocol reader is used, not its asynchronous contexts: 0.14 knows no timeouts,
+ * its libuv adapter loses connection failures, and async.c ends the process by an assertion when a
+ * server says something that nobody asked for. Never resolves names: a blocking resolver has no
+ * place here.
  *
  * Lifetime: owned by the store; lives until the callback of close.
  */
@@ -47,7 +48,8 @@ int od_redis_conn_open(struct od_redis_conn **out, uv_loop_t *loop,
                        const struct od_redis_conn_config *config,
                        const struct od_redis_conn_events *events);
 
-/* Every pending reply gets NULL, then fn is called, all from the loop. No further event. */
+/* Every pending reply gets NULL, then, from the loop, fn is called. No further event. Not from
+ * inside a reply's callback. */
 void od_redis_conn_close(struct od_redis_conn *conn, void (*fn)(void *ctx), void *ctx);
 
 /* Copies the command. fn fires exactly once, from the loop, unless an error is returned:
@@ -61,7 +63,8 @@ int od_redis_conn_send_bytes(struct od_redis_conn *conn, const char *bytes, size
  * from a reply's. */
 void od_redis_conn_push(struct od_redis_conn *conn);
 
-/* Gives the connection up and connects again after the usual pause. why is copied. */
+/* Gives the connection up and connects again after the usual pause. Pending replies get NULL before
+ * it returns, or, from inside a reply's callback, when that is over. why is copied. */
 void od_redis_conn_drop(struct od_redis_conn *conn, const char *why);
 
 /* The other side has proved to be in order: the next pause is a short one again. */
