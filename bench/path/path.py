@@ -107,7 +107,7 @@ class Outdial:
         self.folder = folder
         self.peers = peers
         self.http = free_port(socket.SOCK_STREAM)
-        rate = f"cps_limit: {cps}, " if cps else ""
+        rate = f"cps_limit: {cps}, "  # 0: none
         (folder / "outdial.yaml").write_text(f"""
 data_dir: {folder}/data
 http: {{ listen: "127.0.0.1:{self.http}" }}

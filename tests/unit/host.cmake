@@ -1,0 +1,1 @@
+od_unit_test(host_test LIBS od_host PkgConfig::YYJSON)
