@@ -431,6 +431,8 @@ int od_http_client_request(struct od_http_client *client, const struct od_http_c
         return OD_EINVAL;
     if (client->closing || client->free_slot == UINT32_MAX)
         return OD_EBUSY;
+    /* The loop's idea of now is as old as its turn, or as the program before its first turn. */
+    uv_update_time(client->loop);
     struct od_http_origin *origin = origin_get(client, &url, def->allow_private);
     if (!origin)
         return OD_ENOMEM;

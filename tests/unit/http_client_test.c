@@ -508,7 +508,7 @@ static void check_row(const struct row *row, const char *method)
     struct heard first = {0}, second = {0};
     struct od_http_call call = {.method = method,
                                 .url = url,
-                                .deadline_ms = row->err == OD_ETIMEOUT ? 100 : 10000,
+                                .deadline_ms = row->err == OD_ETIMEOUT ? 300 : 10000,
                                 .response_max = 65536,
                                 .allow_private = true,
                                 .on_done = on_done,
@@ -519,6 +519,7 @@ static void check_row(const struct row *row, const char *method)
         strcmp(first.body, row->body) != 0)
         fail_msg("%s: err %d (%s), status %d, <%s>", row->name, first.err, first.why, first.status,
                  first.body);
+    assert_int_equal(peer.requests, 1);
     call.ctx = &second;
     call.deadline_ms = 10000;
     assert_int_equal(od_http_client_request(f.client, &call, NULL), 0);
@@ -1025,7 +1026,8 @@ static void test_streamed_upload(void **state)
     print_message("100 MiB up: at most %zu KiB queued, resident %zu -> %zu KiB\n",
                   upload.most_queued / 1024, before / 1024, rss_bytes() / 1024);
     assert_true(upload.most_queued <= OD_HTTP_WRITE_HIGH + 65536 + 16);
-    assert_true(rss_bytes() < before + (8 << 20));
+    /* The sanitizers keep what was freed for a while; without backpressure it would be 100 MiB. */
+    assert_true(rss_bytes() < before + (40 << 20));
     close_serving(&s);
 }
 
