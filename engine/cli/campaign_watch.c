@@ -57,6 +57,8 @@ void od_campaign_take(struct od_campaign_view *view, yyjson_val *campaign)
     yyjson_val *outcomes = yyjson_obj_get(yyjson_obj_get(campaign, "counts"), "outcomes");
     yyjson_val *key, *value;
     size_t i, count;
+    if (!yyjson_is_obj(outcomes))
+        return;
     yyjson_obj_foreach(outcomes, i, count, key, value)
     {
         if (view->outcome_count == OD_CAUSE_COUNT || !yyjson_get_uint(value))

@@ -31,6 +31,8 @@ void od_show_object(yyjson_val *object)
     yyjson_val *key, *value;
     size_t i, count;
     char text[2000];
+    if (!yyjson_is_obj(object))
+        return;
     yyjson_obj_foreach(object, i, count, key, value)
     {
         if (!yyjson_is_null(value))

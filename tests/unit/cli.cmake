@@ -8,3 +8,5 @@ od_unit_test(private_redis_test
     SOURCES ${CMAKE_SOURCE_DIR}/engine/host/private_redis.c
         ${CMAKE_SOURCE_DIR}/engine/host/redis_probe.c
     LIBS od_base PkgConfig::UV)
+
+od_unit_test(cli_test LIBS od_cli)
