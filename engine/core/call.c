@@ -13,15 +13,22 @@
 #include "engine/core/lane.h"
 #include "engine/core/trunk.h"
 
+// clang-format off
 /* How long a state may last, by its timer's name (call_fsm). */
 static const uint32_t state_ms[OD_CALL_STATE_COUNT] = {
-    [OD_CALL_CREATED] = 5000,     [OD_CALL_WAITING] = 5000,     [OD_CALL_QUEUED] = 60000,
-    [OD_CALL_START_HOOK] = 15000, [OD_CALL_ARMING] = 15000,     [OD_CALL_ARMED] = 10000,
-    [OD_CALL_DIALING] = 40000, /* RFC 3261 Timer B is 32 s: the stack's own word comes first */
-    [OD_CALL_RINGING] = 45000,    [OD_CALL_CANCELLING] = 33000, /* 64*T1 = 32 s for the CANCEL, and
-                                                                   a second */
-    [OD_CALL_TALKING] = 3600000,  [OD_CALL_CLEARING] = 33000,   /* Timer F, likewise */
+    [OD_CALL_CREATED] = 5000,
+    [OD_CALL_WAITING] = 5000,
+    [OD_CALL_QUEUED] = 60000,
+    [OD_CALL_START_HOOK] = 15000,
+    [OD_CALL_ARMING] = 15000,
+    [OD_CALL_ARMED] = 10000,
+    [OD_CALL_DIALING] = 40000,    /* RFC 3261 Timer B is 32 s: the stack's own word comes first */
+    [OD_CALL_RINGING] = 45000,    /* at most: the lane's and the trunk's rule */
+    [OD_CALL_CANCELLING] = 33000, /* 64*T1 = 32 s for the CANCEL, and a second */
+    [OD_CALL_TALKING] = 3600000,  /* the lane's rules */
+    [OD_CALL_CLEARING] = 33000,   /* Timer F, likewise */
 };
+// clang-format on
 
 /* Why a job goes back, by the state it was in when its time was up. */
 static const char *const slow_words[OD_CALL_STATE_COUNT] = {

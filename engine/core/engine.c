@@ -81,8 +81,8 @@ static void init(struct od_engine *engine, uint64_t seed)
         od_trunk_init(engine, (uint16_t)i);
     for (size_t i = 0; i < sizeof engine->index_key; i++)
         engine->index_key[i] = (uint8_t)od_rng_next(&rng);
-    engine->intent = (struct od_latency){INTENT_NS_FIRST, INTENT_NS_FIRST / 2};
-    engine->hook = (struct od_latency){HOOK_NS_FIRST, HOOK_NS_FIRST / 2};
+    engine->intent = (struct od_latency){INTENT_NS_FIRST, INTENT_NS_FIRST / 2, 0};
+    engine->hook = (struct od_latency){HOOK_NS_FIRST, HOOK_NS_FIRST / 2, 0};
     engine->hash = seed;
 }
 
@@ -309,9 +309,9 @@ static void observe(struct od_engine *engine, const struct od_call *call, enum o
     uint64_t took_ns = engine->now.mono_ns - call->since_ns;
 
     if (call->state == OD_CALL_ARMING && step == OD_CALL_EV_DURABLE)
-        od_latency_add(&engine->intent, took_ns);
+        od_latency_add(&engine->intent, engine->now.mono_ns, took_ns);
     if (call->state == OD_CALL_START_HOOK && step == OD_CALL_EV_HOOK_OK)
-        od_latency_add(&engine->hook, took_ns);
+        od_latency_add(&engine->hook, engine->now.mono_ns, took_ns);
 }
 
 static void on_call(struct od_engine *engine, struct od_event *event)

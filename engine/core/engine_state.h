@@ -118,6 +118,7 @@ struct od_call {
 /* A smoothed time and its spread, as RFC 6298 section 2 smooths round trips. */
 struct od_latency {
     uint64_t mean_ns, spread_ns;
+    uint64_t turn_ns; /* of the last sample */
 };
 
 struct od_engine {

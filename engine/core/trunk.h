@@ -41,6 +41,7 @@ uint64_t od_trunk_arm_ns(const struct od_engine *engine, const struct od_trunk *
 /* True when one more call may take a slot of this trunk now. */
 bool od_trunk_can_arm(const struct od_engine *engine, const struct od_trunk *trunk, bool hook);
 
-void od_latency_add(struct od_latency *latency, uint64_t sample_ns);
+/* What comes in one turn was answered as one batch: its first, which waited longest, counts. */
+void od_latency_add(struct od_latency *latency, uint64_t now_ns, uint64_t sample_ns);
 
 #endif

@@ -8,3 +8,62 @@ target_link_libraries(od_simlib PUBLIC od_core)
 
 add_executable(od_sim ${CMAKE_SOURCE_DIR}/tests/sim/sim_main.c)
 target_link_libraries(od_sim PRIVATE od_simlib)
+
+od_unit_test(sim_test DIR sim LIBS od_simlib TIMEOUT 120)
+
+# Worlds with faults, in shards so that two cores share them.
+foreach(shard 0 1 2 3)
+    math(EXPR from "1000 * ${shard} + 1")
+    math(EXPR to "1000 * ${shard} + 1000")
+    add_test(NAME sim_seeds_${from} COMMAND od_sim --seeds ${from}:${to})
+    set_tests_properties(sim_seeds_${from} PROPERTIES TIMEOUT 120 LABELS sim)
+endforeach()
+add_test(NAME sim_seeds_known COMMAND od_sim --seeds-file ${CMAKE_SOURCE_DIR}/tests/sim/seeds.txt)
+set_tests_properties(sim_seeds_known PROPERTIES TIMEOUT 120 LABELS sim)
+
+# od_plant(NAME FILE FROM TO): the core with one mistake in it. FILE of engine/core is copied with
+# FROM replaced by TO, linked in place of the archive's own, and od_sim must find it.
+function(od_plant name file from to)
+    set(source ${CMAKE_SOURCE_DIR}/engine/core/${file})
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${source})
+    file(READ ${source} text)
+    string(FIND "${text}" "${from}" at)
+    if(at EQUAL -1)
+        message(FATAL_ERROR "plant ${name}: ${file} no longer contains: ${from}")
+    endif()
+    string(REPLACE "${from}" "${to}" text "${text}")
+    file(CONFIGURE OUTPUT plant_${name}.c CONTENT "${text}" @ONLY)
+    add_executable(plant_${name} ${CMAKE_SOURCE_DIR}/tests/sim/sim_main.c
+        ${CMAKE_CURRENT_BINARY_DIR}/plant_${name}.c)
+    target_link_libraries(plant_${name} PRIVATE od_simlib)
+    target_include_directories(plant_${name} PRIVATE ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/include)
+    target_compile_options(plant_${name} PRIVATE -w)
+    add_test(NAME sim_plant_${name} COMMAND plant_${name} --seeds 1:300 --expect-failure)
+    set_tests_properties(sim_plant_${name} PROPERTIES TIMEOUT 120 LABELS sim)
+endfunction()
+
+# One per invariant that the world checks.
+od_plant(second_answer_unacknowledged call_fsm.c "{TALKING, ACK}," "{TALKING, 0},")
+od_plant(crossed_answer_left_off_hook call_fsm.c "{CLEARING, ACK | BYE}," "{CLEARING, ACK},")
+od_plant(given_up_without_cancel call_fsm.c "{CANCELLING, CANCEL | TALK_STOP}," "{CANCELLING, TALK_STOP},")
+od_plant(refused_intent_dialled call_fsm.c
+    "{WAITING, RELEASE},      /* someone else has it" "{ARMED, 0}, /* someone else has it")
+od_plant(rate_two_percent_fast limit.c
+    "(guarded(shape->window_ns) + shape->count - 1) / shape->count"
+    "shape->window_ns * 98 / 100 / shape->count")
+od_plant(window_half limit.c "limit->span_ns = guarded(shape->window_ns)"
+    "limit->span_ns = shape->window_ns / 2")
+od_plant(trunk_cap_exceeded trunk.c
+    "trunk->in_use < trunk->def.max_calls ? trunk->def.max_calls - trunk->in_use : 0"
+    "trunk->in_use <= trunk->def.max_calls ? trunk->def.max_calls + 1 - trunk->in_use : 0")
+od_plant(lane_cap_ignored lane.c "lane->def.max_calls" "(lane->def.max_calls & 0)")
+od_plant(node_cap_exceeded pacer.c "engine->limits.dialled_max" "(engine->limits.dialled_max + 1)")
+od_plant(node_slot_kept call.c "engine->dialled--;" ";")
+od_plant(undialled_slot_kept call.c "if (had.slot && !has.slot)" "if (had.leg && !has.slot)")
+od_plant(closed_lane_dialled lane.c "open = od_lane_open(engine, lane);" "open = lane->set;")
+od_plant(deadline_ignored call.c ".deadline_wall_ms = job->u.job.deadline_wall_ms"
+    ".deadline_wall_ms = 0")
+od_plant(claim_never_over engine.c "lane->claiming = false;" ";")
+od_plant(bye_waits_for_ever call.c "[OD_CALL_CLEARING] = 33000," "[OD_CALL_CLEARING] = 4000000000,")
+od_plant(free_slot_unnoticed call.c
+    "od_trunk_touch(engine, trunk, OD_TOUCH_ARM | OD_TOUCH_CLAIM);" ";")

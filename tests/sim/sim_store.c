@@ -647,7 +647,7 @@ uint32_t sim_store_waiting(const struct sim_store *store, uint32_t lane)
 
 uint32_t sim_store_busy(const struct sim_store *store)
 {
-    uint32_t busy = store->gathered.count + store->flight.count;
+    uint32_t busy = store->gathered.count + store->flight.count + !store->up;
 
     for (uint32_t i = 0; i < store->jobs_used; i++)
         busy += store->jobs[i].state != JOB_FREE;

@@ -76,7 +76,7 @@ uint32_t sim_store_job(const struct sim_store *store, struct od_job_id job, bool
 /* Waiting in a lane, on the server. */
 uint32_t sim_store_waiting(const struct sim_store *store, uint32_t lane);
 
-/* Orders and jobs not finished yet: 0 at rest. */
+/* Orders and jobs not finished yet, and a connection to be made: 0 at rest. */
 uint32_t sim_store_busy(const struct sim_store *store);
 
 /* Violations that can only be seen when all is over: contacts held by nobody, and the like. */

@@ -15,7 +15,7 @@
 /* Longer than any world needs: one call at a time, each taking every timer there is. */
 #define SIM_NS_MAX (400 * 3600 * OD_NS_PER_S)
 /* Turns without any time passing: more than events and budgets can explain. */
-enum { TURNS_AT_ONCE_MAX = 200000 };
+enum { TURNS_AT_ONCE_MAX = 20000 };
 
 void sim_post(struct sim_world *world, const struct od_event *event)
 {
@@ -277,6 +277,7 @@ static void check_end(struct sim_world *world, uint64_t next_ns)
     struct od_engine_stats stats;
     bool quiet = !world->knobs.hostile && !world->knobs.takeover && !world->knobs.outage;
 
+    sim_store_check_end(world->store, !world->drained);
     for (int i = 0; next_ns != OD_NEVER && i < 1000; i++) {
         if (next_ns > world->clock.now_ns)
             sim_advance(&world->clock, next_ns);
@@ -298,7 +299,6 @@ static void check_end(struct sim_world *world, uint64_t next_ns)
                   world->talks_live);
     if (quiet && stats.odd)
         sim_wrong(&world->clock, "%" PRIu64 " surprises in a world without any", stats.odd);
-    sim_store_check_end(world->store, !world->drained);
 }
 
 void sim_run(uint64_t seed, const struct sim_knobs *knobs,
