@@ -349,22 +349,22 @@ static void answer_why(struct od_request *q, const char *reason)
     od_request_answer(q, 200, doc, NULL);
 }
 
-/* Nothing holds the call itself: it may be its campaign that stands still. */
+/* What stands still may be the campaign and not the call; the two are told apart for people. */
 static void why_campaign_done(void *ctx, int err, const struct od_campaign_rec *recs, size_t count)
 {
     struct od_request *q = ctx;
     if (!od_request_back(q))
         return;
+    const struct why_work *work = q->work;
+    bool known = !err && count;
     if (err && err != OD_ENOENT)
         od_request_err(q, err, "campaign");
-    else if (err || !count)
-        answer_why(q, "in its turn");
-    else if (recs->state == OD_CAMPAIGN_DRAFT)
+    else if (known && recs->state == OD_CAMPAIGN_DRAFT)
         answer_why(q, "campaign not started");
-    else if (recs->state == OD_CAMPAIGN_PAUSED)
+    else if (known && recs->state == OD_CAMPAIGN_PAUSED)
         answer_why(q, "campaign paused");
     else
-        answer_why(q, "in its turn");
+        answer_why(q, work->reason[0] ? work->reason : "in its turn");
 }
 
 static void why_done(void *ctx, int err, const struct od_call_rec *recs, size_t count,
@@ -389,16 +389,15 @@ static void why_done(void *ctx, int err, const struct od_call_rec *recs, size_t 
         work->until_ms = recs->not_before_ms;
     od_str_copy(work->reason, sizeof work->reason, recs->wait_reason,
                 strnlen(recs->wait_reason, sizeof recs->wait_reason));
-    if (work->reason[0]) {
-        answer_why(q, work->reason);
-    } else if (work->until_ms) {
-        answer_why(q, "not before");
-    } else if (od_uid_none(&recs->campaign)) {
-        answer_why(q, "in its turn");
-    } else {
+    if (!work->reason[0] && work->until_ms)
+        strcpy(work->reason, "not before");
+    bool lane_closed = !work->reason[0] || strcmp(work->reason, "paused") == 0;
+    if (lane_closed && !od_uid_none(&recs->campaign)) {
         od_request_out(q);
         q->api->repo.campaign_get(q->api->repo.ctx, q->who.org, &recs->campaign, why_campaign_done,
                                   q);
+    } else {
+        answer_why(q, work->reason[0] ? work->reason : "in its turn");
     }
 }
 
