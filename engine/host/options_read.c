@@ -22,12 +22,6 @@ void od_reader_problem(struct od_reader *r, const struct od_source *source, cons
     va_start(args, format);
     vsnprintf(message, sizeof message, format, args);
     va_end(args);
-    /* A value from the file may hold anything; the line stays one line. */
-    for (char *c = message; *c; c++) {
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = '?';
-    }
-
     struct od_buf line;
     od_buf_init(&line, r->problems->line[nth], sizeof r->problems->line[nth]);
     od_buf_str(&line, source->name ? source->name : r->file);
@@ -44,6 +38,21 @@ void od_reader_problem(struct od_reader *r, const struct od_source *source, cons
         od_buf_str(&line, ": ");
     }
     od_buf_str(&line, message);
+    /* Keys and values of the file may hold anything; the line stays one line. */
+    for (char *c = line.at; *c; c++) {
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = '?';
+    }
+}
+
+const char *od_reader_shown(const struct od_source *source, const char *text, char *out,
+                            size_t out_bytes)
+{
+    bool replaced = source->node && source->node->replaced;
+    for (const struct od_yaml_node *n = source->node ? source->node->child : NULL; n; n = n->next)
+        replaced |= n->replaced;
+    snprintf(out, out_bytes, replaced ? "what a ${...} stands for" : "'%.60s'", text);
+    return out;
 }
 
 const char *od_reader_text(struct od_reader *r, const char *text)

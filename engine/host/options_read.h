@@ -70,6 +70,10 @@ extern const struct od_option
 void od_reader_problem(struct od_reader *r, const struct od_source *source, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* "'text'" for a message, unless the source has a value that may be a secret. Returns out. */
+const char *od_reader_shown(const struct od_source *source, const char *text, char *out,
+                            size_t out_bytes);
+
 /* Arena copies; a lack of memory is noted in the reader and gives "" or NULL. */
 const char *od_reader_text(struct od_reader *r, const char *text);
 void *od_reader_memory(struct od_reader *r, size_t bytes);

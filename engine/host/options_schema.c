@@ -162,6 +162,7 @@ static void take_sip_listen(struct od_reader *r, void *base, const struct od_sou
                             const char *const *texts, size_t count)
 {
     struct od_config *config = base;
+    char found[96];
     if (count == 0 || count > OD_CONFIG_LISTEN_MAX) {
         od_reader_problem(r, source, "expected 1 to %d listeners, found %zu", OD_CONFIG_LISTEN_MAX,
                           count);
@@ -173,9 +174,8 @@ static void take_sip_listen(struct od_reader *r, void *base, const struct od_sou
             od_reader_problem(r, source, "tls is not available in this version");
         else if ((strncmp(texts[i], "udp:", 4) != 0 && strncmp(texts[i], "tcp:", 4) != 0) ||
                  !od_check_address_port(texts[i] + 4))
-            od_reader_problem(r, source,
-                              "expected udp:ADDRESS:PORT or tcp:ADDRESS:PORT, found '%.60s'",
-                              texts[i]);
+            od_reader_problem(r, source, "expected udp:ADDRESS:PORT or tcp:ADDRESS:PORT, found %s",
+                              od_reader_shown(source, texts[i], found, sizeof found));
     }
 }
 
@@ -183,6 +183,7 @@ static void take_prefixes(struct od_reader *r, void *base, const struct od_sourc
                           const char *const *texts, size_t count)
 {
     struct od_config_trunk *trunk = base;
+    char found[96];
     if (count > OD_PREFIXES_MAX) {
         od_reader_problem(r, source, "expected at most %d prefixes, found %zu", OD_PREFIXES_MAX,
                           count);
@@ -192,8 +193,9 @@ static void take_prefixes(struct od_reader *r, void *base, const struct od_sourc
         if (od_check_prefix(texts[i]))
             od_str_copy(trunk->def.prefixes[i], OD_PREFIX_LEN_MAX, texts[i], strlen(texts[i]));
         else
-            od_reader_problem(r, source, "expected '+' and 1 to %d digits, found '%.40s'",
-                              OD_PREFIX_LEN_MAX - 2, texts[i]);
+            od_reader_problem(r, source, "expected '+' and 1 to %d digits, found %s",
+                              OD_PREFIX_LEN_MAX - 2,
+                              od_reader_shown(source, texts[i], found, sizeof found));
     }
 }
 
@@ -201,10 +203,12 @@ static void take_codecs(struct od_reader *r, void *base, const struct od_source 
                         const char *const *texts, size_t count)
 {
     struct od_config_trunk *trunk = base;
+    char shown[96];
     for (size_t i = 0; i < count; i++) {
         bool pcmu = strcmp(texts[i], "pcmu") == 0, pcma = strcmp(texts[i], "pcma") == 0;
         if (!pcmu && !pcma) {
-            od_reader_problem(r, source, "expected pcmu or pcma, found '%.40s'", texts[i]);
+            od_reader_problem(r, source, "expected pcmu or pcma, found %s",
+                              od_reader_shown(source, texts[i], shown, sizeof shown));
             return;
         }
         if (!trunk->pcmu && !trunk->pcma)
@@ -221,7 +225,7 @@ static void take_scopes(struct od_reader *r, void *base, const struct od_source 
 {
     static const char *const known[] = {"*", "read", "dial", "admin", NULL};
     struct od_config_key *key = base;
-    char joined[64];
+    char joined[64], shown[96];
     struct od_buf buf;
     od_buf_init(&buf, joined, sizeof joined);
     for (size_t i = 0; i < count; i++) {
@@ -229,8 +233,8 @@ static void take_scopes(struct od_reader *r, void *base, const struct od_source 
         for (size_t k = 0; known[k]; k++)
             found |= strcmp(known[k], texts[i]) == 0;
         if (!found) {
-            od_reader_problem(r, source, "expected *, read, dial or admin, found '%.40s'",
-                              texts[i]);
+            od_reader_problem(r, source, "expected *, read, dial or admin, found %s",
+                              od_reader_shown(source, texts[i], shown, sizeof shown));
             return;
         }
         if (i)
@@ -505,32 +509,39 @@ static const struct od_config_trunk *find_trunk(const struct od_config *config, 
     return NULL;
 }
 
+/* "expected WHAT, found 'text' WHY" at a path of the file. */
+static void refuse_name(struct od_reader *r, const struct od_yaml_node *root, const char *path,
+                        const char *expected, const char *text, const char *why)
+{
+    struct od_source at = {.node = od_yaml_find(root, path), .key = path};
+    char found[96];
+    od_reader_problem(r, &at, "expected %s, found %s%s", expected,
+                      od_reader_shown(&at, text, found, sizeof found), why);
+}
+
 static void check_names(struct od_reader *r, const struct od_config *config,
                         const struct od_yaml_node *root)
 {
+    static const char own[] = "a name of its own", again[] = " for the second time";
     char path[48];
     for (size_t i = 0; i < config->trunk_count; i++) {
         const char *name = config->trunks[i].name;
         snprintf(path, sizeof path, "trunks[%zu].name", i);
         if (find_trunk(config, name) != &config->trunks[i])
-            od_reader_problem(r, &(struct od_source){.node = od_yaml_find(root, path), .key = path},
-                              "expected a name of its own, found '%s' for the second time", name);
+            refuse_name(r, root, path, own, name, again);
     }
     for (size_t i = 0; i < config->number_count; i++) {
         const char *trunk = config->numbers[i].trunk;
         snprintf(path, sizeof path, "numbers[%zu].trunk", i);
         if (*trunk && !find_trunk(config, trunk))
-            od_reader_problem(r, &(struct od_source){.node = od_yaml_find(root, path), .key = path},
-                              "expected the name of a trunk, found '%s', which is none", trunk);
+            refuse_name(r, root, path, "the name of a trunk", trunk, ", which is none");
     }
     for (size_t i = 0; i < config->agent_count; i++) {
+        const char *name = config->agents[i].name;
+        snprintf(path, sizeof path, "agents[%zu].name", i);
         for (size_t k = 0; k < i; k++) {
-            snprintf(path, sizeof path, "agents[%zu].name", i);
-            if (strcmp(config->agents[i].name, config->agents[k].name) == 0)
-                od_reader_problem(
-                    r, &(struct od_source){.node = od_yaml_find(root, path), .key = path},
-                    "expected a name of its own, found '%.60s' for the second time",
-                    config->agents[i].name);
+            if (strcmp(name, config->agents[k].name) == 0)
+                refuse_name(r, root, path, own, name, again);
         }
     }
 }

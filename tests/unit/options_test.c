@@ -245,6 +245,14 @@ static void test_secrets_are_not_shown(void **state)
         "trunks: [ { name: a, server: b, max_calls: \"${SECRET}\" } ]",
         "log: { level: \"${SECRET}\" }",
         "webhooks: { allow_private: \"${SECRET}\" }",
+        "sip: { listen: \"${SECRET}\" }",
+        "sip: { listen: [ \"${SECRET}\" ] }",
+        "trunks: [ { name: a, server: b, prefixes: [ \"${SECRET}\" ] } ]",
+        "trunks: [ { name: a, server: b, media: { codecs: [ \"${SECRET}\" ] } } ]",
+        "trunks: [ { name: a, server: b, limit: [ { cps: \"${SECRET}\" } ] } ]",
+        "trunks: [ { name: \"${SECRET}\", server: b }, { name: \"${SECRET}\", server: c } ]",
+        "numbers: [ { number: \"+15550001111\", trunk: \"${SECRET}\" } ]",
+        "agents: [ \"${SECRET}\" ]",
     };
     struct od_config *config;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
@@ -266,6 +274,7 @@ static void test_mistakes(void **state)
     } cases[] = {
         {"htp: {}", "t.yaml:1:1: htp: unknown key; did you mean 'http'?"},
         {"http:\n  lisen: x", "t.yaml:2:3: http.lisen: unknown key; did you mean 'listen'?"},
+        {"\"a\\nb\": 1", "t.yaml:1:1: a?b: unknown key"},
         {"zzzzzz: 1", "t.yaml:1:1: zzzzzz: unknown key"},
         {"http: 5", "t.yaml:1:7: http: expected a mapping, found '5'"},
         {"- a", "t.yaml:1:1: expected a mapping of keys, found a list"},
