@@ -27,6 +27,7 @@ enum {
     HANG_UP_MS = 5 * 1000,  /* then BYE, and this long for the answers */
     WEBHOOKS_MS = 3 * 1000, /* then this long for what is still to be told */
     LADDERS_KEPT = 512,
+    TURN_BUDGET = 128, /* an INVITE costs some 40 us: a turn stays near 5 ms */
     COALESCE_US = 2000, /* measured: bench/path */
 };
 
@@ -200,7 +201,7 @@ static bool open_engine(struct od_host *host)
         .lanes_max = 100000,
         .trunks_max = config->trunk_count ? (uint32_t)config->trunk_count : 1,
         .events_max = 65536,
-        .turn_budget = 4096,
+        .turn_budget = TURN_BUDGET,
     };
     struct od_ports ports = {
         .store = *od_store_port(host->store),

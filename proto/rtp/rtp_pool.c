@@ -230,14 +230,16 @@ static void drain(struct od_rtp_pool *pool, struct od_rtp_socket *socket)
 
 int od_rtp_pool_get(struct od_rtp_pool *pool, uint64_t now_ns, struct od_rtp_socket **out)
 {
-    struct od_rtp_socket *socket = pool->head;
+    struct od_rtp_socket *socket = NULL, *oldest = pool->head;
     /* A new pool's sockets have not been used and need no rest. */
-    bool rested = socket && (!socket->used || now_ns - socket->returned_ns >= pool->quiet_ns);
-    if (!rested) {
-        int err = bind_next(pool, now_ns, &socket);
-        if (err)
+    bool rested = oldest && (!oldest->used || now_ns - oldest->returned_ns >= pool->quiet_ns);
+    int err = rested ? OD_EBUSY : bind_next(pool, now_ns, &socket);
+    if (!socket) {
+        /* Resting is a courtesy to late packets, which the drain and the latch stop as well: a
+         * call is not turned away for it. */
+        if (!oldest)
             return err;
-    } else {
+        socket = oldest;
         pool->head = socket->next;
         if (!pool->head)
             pool->tail = NULL;

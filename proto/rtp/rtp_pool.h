@@ -23,7 +23,7 @@ struct od_rtp_pool_config {
     const char *ports;    /* "20000-39999": 1024..65535, both ends included */
     const char *address;  /* numeric; NULL or "": every IPv4 address of the machine */
     uint32_t sockets_max; /* 1..; beyond it get() says OD_EBUSY */
-    uint32_t quiet_ms;    /* how long a returned socket rests; 0: not at all */
+    uint32_t quiet_ms;    /* how long a returned socket rests while there are others; 0: not */
 };
 
 struct od_rtp_pool_stats {

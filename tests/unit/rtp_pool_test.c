@@ -101,15 +101,35 @@ static void test_ports_are_even_and_used_up_and_reused_after_a_rest(void **state
         assert_in_range(od_rtp_socket_port(sockets[i]), 41002, 41008);
     }
     assert_int_equal(od_rtp_pool_get(pool, now, &more), OD_EBUSY);
-    uint16_t port = od_rtp_socket_port(sockets[2]);
+    /* Of two that came back the one that has rested longest goes out first, rested or not when
+     * there is no other. */
+    uint16_t first = od_rtp_socket_port(sockets[2]), second = od_rtp_socket_port(sockets[0]);
     od_rtp_pool_put(pool, sockets[2], now);
-    assert_int_equal(od_rtp_pool_get(pool, now + 999 * OD_NS_PER_MS, &more), OD_EBUSY);
+    od_rtp_pool_put(pool, sockets[0], now);
     assert_int_equal(od_rtp_pool_get(pool, now + 1000 * OD_NS_PER_MS, &more), 0);
-    assert_int_equal(od_rtp_socket_port(more), port);
+    assert_int_equal(od_rtp_socket_port(more), first);
+    assert_int_equal(od_rtp_pool_get(pool, now + 1 * OD_NS_PER_MS, &more), 0);
+    assert_int_equal(od_rtp_socket_port(more), second);
+    assert_int_equal(od_rtp_pool_get(pool, now + 9000 * OD_NS_PER_MS, &more), OD_EBUSY);
     struct od_rtp_pool_stats stats;
     od_rtp_pool_stats(pool, &stats);
     assert_int_equal(stats.sockets, 4);
     assert_int_equal(stats.lent, 4);
+    od_rtp_pool_close(pool);
+}
+
+static void test_a_socket_rests_while_there_are_others(void **state)
+{
+    (void)state;
+    struct od_rtp_pool *pool = open_pool("41030-41035", 100);
+    struct od_rtp_socket *a, *b;
+    assert_int_equal(od_rtp_pool_get(pool, 0, &a), 0);
+    uint16_t used = od_rtp_socket_port(a);
+    od_rtp_pool_put(pool, a, 0);
+    assert_int_equal(od_rtp_pool_get(pool, 999 * OD_NS_PER_MS, &b), 0);
+    assert_int_not_equal(od_rtp_socket_port(b), used);
+    assert_int_equal(od_rtp_pool_get(pool, 1000 * OD_NS_PER_MS, &a), 0);
+    assert_int_equal(od_rtp_socket_port(a), used);
     od_rtp_pool_close(pool);
 }
 
@@ -213,6 +233,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bad_ranges_are_refused_in_words),
         cmocka_unit_test(test_ports_are_even_and_used_up_and_reused_after_a_rest),
+        cmocka_unit_test(test_a_socket_rests_while_there_are_others),
         cmocka_unit_test(test_packets_reach_their_socket_and_old_ones_are_thrown_away),
         cmocka_unit_test(test_a_flood_is_taken_in_bounded_bites),
         cmocka_unit_test(test_others_ports_are_stepped_over),
