@@ -27,7 +27,7 @@ struct od_webhook_config {
     uint32_t tries_max;      /* [3] */
     uint32_t backoff_ms[2];  /* [1,000, 5,000] before the second and before each further try */
     uint32_t messages_max;   /* [10,000] waiting, being sent or between tries */
-    uint64_t bytes_max;      /* [64 MiB] of their bodies */
+    uint64_t bytes_max;      /* [32 MiB] of their bodies */
     uint32_t per_origin_max; /* [16] connections to one destination */
     /* One line for the operator, no URL's query and no body in it; NULL: none. */
     void (*log)(void *ctx, const char *line);
