@@ -69,7 +69,9 @@ struct od_sip_events {
 };
 
 /* Opens the listeners. OD_EBUSY: the address is taken; OD_EINVAL: bad listen or advertise text. In
- * both cases `why` (of why_bytes) holds one line for the operator. */
+ * all cases of failure `why` (of why_bytes) holds one line for the operator, and the loop has to
+ * run once more before it is closed, for the handles that were opened. All ports of a process have
+ * one clock_ns, as the library's clock is global. */
 int od_sip_open(struct od_sip **out, uv_loop_t *loop, const struct od_sip_config *config,
                 const struct od_sip_events *events, char *why, size_t why_bytes);
 
@@ -82,12 +84,17 @@ uint16_t od_sip_bound_port(const struct od_sip *sip, unsigned i);
 /* 0, OD_ENOMEM, OD_EINVAL (an unusable address or text; nothing was sent). On 0 the INVITE was
  * handed to the transport: `sent` follows from the next turn of the loop. */
 int od_sip_invite(struct od_sip *sip, struct od_call_id call, const struct od_sip_invite *invite);
+/* Before a provisional answer the CANCEL is held until there is one. A CANCEL that leads to nothing
+ * for 64*T1 ends in `rejected` with a local 408 (RFC 3261 section 9.1). */
 void od_sip_cancel(struct od_sip *sip, struct od_call_id call);
+/* Acknowledges the 2xx; nothing before there is one. */
 void od_sip_ack(struct od_sip *sip, struct od_call_id call);
+/* Ends an answered call. One that isn't answered is cancelled and `cleared` follows at once. */
 void od_sip_bye(struct od_sip *sip, struct od_call_id call);
 
-/* The leg is over; stray messages of it are still answered as RFC 3261 asks (a late 2xx gets ACK
- * and BYE). No event about the call follows. */
+/* The leg is over and its call id may be used again. No event about it follows. What is still up is
+ * ended: a ringing phone is cancelled, an answered call acknowledged and hung up. Stray messages
+ * are answered as RFC 3261 asks for 64*T1 more (a late 2xx gets ACK and BYE). */
 void od_sip_drop(struct od_sip *sip, struct od_call_id call);
 
 struct od_sip_stats {

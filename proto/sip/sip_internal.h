@@ -25,6 +25,10 @@
 #include "proto/sip/sip_loop.h"
 #include "proto/sip/sip_nta.h"
 
+/* The names of our listeners in the library, which doesn't see the family of "[::1]" and, asked for
+ * a name, compares it with each listener's: all must have one. */
+#define OD_SIP_IDENT(family) ((family) == 6 ? "v6" : "v4")
+
 enum {
     OD_SIP_LISTENERS_MAX = 4,
     OD_SIP_FORKS_MAX = 4,   /* extra dialogs of one INVITE that are told to go away */

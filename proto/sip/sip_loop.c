@@ -1,9 +1,10 @@
 /*
  * sip_loop - runs the guest's steps from libuv.
  *
- * A turn is: flush what the owner queued, step the guest until it has nothing more to do, flush,
- * arm the timer. Turns come from the guest's epoll set, from the timer, and from the prepare handle
- * when the owner did something (kick) or the clock has passed the guest's next deadline.
+ * A turn is: flush what the owner queued, step the guest until it has nothing more to do, flushing
+ * after each step, arm the timer. Turns come from the guest's epoll set, from the timer, and from
+ * the prepare handle when the owner did something (kick) or the clock has passed the guest's next
+ * deadline.
  *
  * Under load a wake-up per datagram costs more than the datagram. When more than BUSY_PER_S come,
  * the set is left alone for coalesce_us after each turn and then drained at once.
@@ -161,10 +162,11 @@ static void turn(struct od_sip_loop *loop)
     do {
         next_ms = su_root_step(loop->root, 0);
         steps++;
+        /* each time, so that what a callback queued is told before the answer to it */
+        loop->config.flush(loop->config.ctx);
     } while (next_ms == 0 && steps < STEPS_PER_TURN);
     od_sip_loop_leave();
     count_steps(loop, next_ms == 0 ? steps : steps - 1);
-    loop->config.flush(loop->config.ctx);
     arm(loop, next_ms);
     if (next_ms == 0 && !loop->gathering)
         od_sip_loop_kick(loop);

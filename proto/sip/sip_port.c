@@ -124,6 +124,12 @@ static void on_unknown_answer(struct od_sip *sip, msg_t *msg, const sip_t *respo
     snprintf(hop, sizeof hop, v6 ? "sip:[%s]:%u" : "sip:%s:%u", host, ntohs(from->su_port));
     const url_t *uri =
         response->sip_contact ? response->sip_contact->m_url : response->sip_to->a_url;
+    /* their Via is ours, plus what was found out on the way; without a branch it gets a new one */
+    sip_via_t via = *response->sip_via;
+    via.v_next = NULL;
+    via.v_params = NULL;
+    via.v_comment = via.v_ttl = via.v_maddr = via.v_received = NULL;
+    via.v_branch = via.v_rport = via.v_comp = NULL;
     static const struct {
         sip_method_t method;
         const char *name;
@@ -143,10 +149,11 @@ static void on_unknown_answer(struct od_sip *sip, msg_t *msg, const sip_t *respo
         o->sip_cseq = sip_cseq_create(home, response->sip_cseq->cs_seq + requests[i].cseq_more,
                                       requests[i].method, requests[i].name);
         o->sip_max_forwards = sip_max_forwards_make(home, "70");
-        bool whole = o->sip_request && o->sip_from && o->sip_to && o->sip_call_id && o->sip_cseq &&
-                     o->sip_max_forwards;
+        o->sip_via = sip_via_dup(home, &via);
+        bool whole = o->sip_request && o->sip_via && o->sip_from && o->sip_to && o->sip_call_id &&
+                     o->sip_cseq && o->sip_max_forwards;
         if (!whole || !nta_outgoing_mcreate(sip->agent, NULL, NULL, (url_string_t const *)hop, out,
-                                            NTATAG_STATELESS(1), TAG_END()))
+                                            NTATAG_USER_VIA(1), NTATAG_STATELESS(1), TAG_END()))
             msg_destroy(out);
     }
 }
@@ -158,7 +165,7 @@ static void on_response(struct od_sip *sip, msg_t *msg, const sip_t *response)
     bool invite = response->sip_cseq->cs_method == sip_method_invite;
     if (leg && invite)
         od_sip_leg_response(leg, msg, response);
-    else if (invite && status >= 200 && status < 300)
+    else if (invite && status >= 200 && status < 300 && response->sip_via)
         on_unknown_answer(sip, msg, response);
     else
         sip->dropped++;
@@ -294,6 +301,7 @@ static int open_listener(struct opening *opening, const char *text)
         return refuse(opening, err, "can't read /proc/self/fd", NULL);
     errno = 0;
     if (nta_agent_add_tport(sip->agent, (url_string_t const *)url,
+                            TPTAG_IDENT(OD_SIP_IDENT(listener->bound.family)),
                             TPTAG_UDP_RMEM(SOCKET_BUFFER_BYTES),
                             TPTAG_UDP_WMEM(SOCKET_BUFFER_BYTES), TAG_END()) < 0) {
         int os_err = errno;

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "engine/base/str.h"
 #include "proto/sip/sip_internal.h"
 
 enum { TURNS = 6 };
@@ -152,7 +153,7 @@ static void on_message(void *ctx, struct od_call_id call, bool outgoing, const c
 
 static void copy_packet(char *out, const char *packet)
 {
-    snprintf(out, WORLD_PACKET_MAX, "%s", packet);
+    od_str_copy(out, WORLD_PACKET_MAX, packet, strlen(packet));
 }
 
 static bool peer_receive(struct world *w)
