@@ -29,8 +29,9 @@ enum { OD_TURN_UNITS_MAX = 256, OD_TURN_BYTES_MAX = 1024 * 1024 };
 enum od_store_stage { OD_STORE_DOWN, OD_STORE_CHECKING, OD_STORE_SERVING, OD_STORE_CLOSING };
 
 struct od_redis_claim {
-    uint32_t lane; /* the engine's number */
-    uint32_t count;
+    uint32_t lane;  /* the engine's number */
+    uint32_t count; /* the engine's */
+    uint32_t ask;   /* of Redis: what there is room for */
 };
 
 struct od_redis_claims {

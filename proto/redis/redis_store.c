@@ -86,7 +86,7 @@ bool od_redis_claims_add(struct od_redis_claims *claims, uint32_t lane, uint32_t
         claims->all = all;
         claims->size = size;
     }
-    claims->all[claims->count++] = (struct od_redis_claim){lane, count};
+    claims->all[claims->count++] = (struct od_redis_claim){.lane = lane, .count = count};
     return true;
 }
 
@@ -104,7 +104,7 @@ void od_store_claim_failed(struct od_store *store, const struct od_redis_claim *
 static void port_claim(void *ctx, uint32_t lane, uint32_t count)
 {
     struct od_store *store = ctx;
-    struct od_redis_claim claim = {lane, count};
+    struct od_redis_claim claim = {.lane = lane, .count = count};
     if (!store->up || store->closing || lane >= store->lanes.count ||
         !od_redis_claims_add(&store->lanes.all[lane]->org->claims, lane, count)) {
         od_store_claim_failed(store, &claim);

@@ -150,14 +150,14 @@ static void choose_claims(struct od_redis_org *org)
     org->asked_total = 0;
     while (done < org->claims.count) {
         struct od_redis_claim claim = org->claims.all[done];
-        if (org->asked.count > 0 && org->asked_total + claim.count > units)
+        uint32_t left = units - org->asked_total;
+        if (org->asked.count > 0 && claim.count > left)
             break;
         if (!od_redis_claims_add(&org->asked, claim.lane, claim.count))
             break;
-        if (claim.count > units)
-            org->asked.all[org->asked.count - 1].count =
-                units; /* asks less, is answered as asked */
-        org->asked_total += org->asked.all[org->asked.count - 1].count;
+        claim.ask = claim.count < left ? claim.count : left;
+        org->asked.all[org->asked.count - 1].ask = claim.ask;
+        org->asked_total += claim.ask;
         done++;
     }
     if (done == 0)
@@ -178,7 +178,7 @@ void od_redis_turn_send(struct od_redis_org *org)
     od_redis_cmd_int(cmd, (int64_t)org->asked.count);
     for (size_t i = 0; i < org->asked.count; i++) {
         od_redis_cmd_int(cmd, store->lanes.all[org->asked.all[i].lane]->number);
-        od_redis_cmd_int(cmd, org->asked.all[i].count);
+        od_redis_cmd_int(cmd, org->asked.all[i].ask);
     }
     uint32_t units = add_orders(org);
     org->turn_at_ms = od_store_now_ms(store);
