@@ -15,62 +15,26 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <openssl/evp.h>
-
-#include "engine/base/list.h"
-#include "engine/base/str.h"
 #include "engine/host/log.h"
 #include "engine/host/media_clock.h"
 #include "engine/host/speech_disk.h"
-#include "engine/host/synth.h"
+#include "engine/host/speech_table.h"
 #include "outdial/err.h"
 
 enum {
-    BUCKETS = 1024, /* a power of two */
-    KEY_BYTES = 32,
     MEMORY_DEFAULT = 64 * 1024 * 1024,
     DISK_DEFAULT = 256 * 1024 * 1024,
     CHILDREN_DEFAULT = 4,
     TIMEOUT_MS_DEFAULT = 10000,
     FILE_BYTES_MAX = 64 * 1024 * 1024,
-    WHY_MAX = 256,
-    PATH_BYTES_MAX = 3000,
 };
 
 /* A file played again after this is read again, so that a replaced one is soon heard. */
 static const uint64_t FILE_FRESH_NS = 10 * OD_NS_PER_S;
 
-enum entry_state { ENTRY_LOADING, ENTRY_WAITING, ENTRY_SPEAKING, ENTRY_CONVERTING, ENTRY_READY };
-
-struct entry {
-    struct od_speech *speech;
-    struct entry *chain;  /* in its bucket */
-    struct od_list place; /* READY: in `recent`; WAITING: in `urgent` or `patient` */
-    struct od_list requests;
-    uint8_t key[KEY_BYTES];
-    uint8_t state;
-    bool urgent;
-    bool is_file;
-    char voice[33];
-    char *text; /* or the file's name */
-    size_t bytes;
-    struct od_clip *clip;
-    uint64_t loaded_ns;
-    struct od_synth *synth;
-
-    /* handed to the worker and back */
-    uv_work_t work;
-    uint8_t *wav;
-    size_t wav_bytes;
-    int err;
-    uint64_t stored_bytes;
-    char *path; /* NULL: not to be kept on disk */
-    char why[WHY_MAX];
-};
-
 struct od_speech_request {
-    struct od_list place; /* in the entry's requests */
-    struct entry *entry;  /* NULL: it is settled, the callback is about to fire */
+    struct od_list place;          /* in the entry's requests */
+    struct od_speech_entry *entry; /* NULL: it is settled, the callback is about to fire */
     od_speech_fn fn;
     void *ctx;
 };
@@ -79,12 +43,10 @@ struct od_speech {
     uv_loop_t *loop;
     char *data_dir;
     char program[256];
-    size_t memory_max;
     uint64_t disk_max, disk_bytes;
     uint32_t children_max, timeout_ms;
-    struct entry *buckets[BUCKETS];
-    struct od_list recent; /* READY entries, the one used longest ago first */
-    struct od_list urgent, patient;
+    struct od_speech_table table;
+    struct od_list urgent, patient; /* WAITING entries */
     struct od_speech_stats stats;
     struct od_speech_trim trim; /* the disk's first look */
     uint32_t busy;              /* works and children under way */
@@ -94,90 +56,11 @@ struct od_speech {
     void *closed_ctx;
 };
 
-/* ---- names ---- */
-
-static void make_key(const struct od_speech_ask *ask, uint8_t key[KEY_BYTES])
-{
-    EVP_MD_CTX *md = EVP_MD_CTX_new();
-    unsigned length = 0;
-    const char *kind = ask->file ? "file" : "text";
-    const char *voice = ask->file ? "" : ask->voice;
-    memset(key, 0, KEY_BYTES);
-    if (!md)
-        return; /* then all entries share a chain and are told apart by their texts */
-    EVP_DigestInit_ex(md, EVP_sha256(), NULL);
-    EVP_DigestUpdate(md, kind, 5);
-    EVP_DigestUpdate(md, voice, strlen(voice) + 1);
-    EVP_DigestUpdate(md, ask->file ? ask->file : ask->text,
-                     ask->file ? strlen(ask->file) : ask->bytes);
-    EVP_DigestFinal_ex(md, key, &length);
-    EVP_MD_CTX_free(md);
-}
-
-static struct entry **bucket_of(struct od_speech *speech, const uint8_t key[KEY_BYTES])
-{
-    return &speech->buckets[(key[0] | (unsigned)key[1] << 8) % BUCKETS];
-}
-
-static bool is_same(const struct entry *entry, const struct od_speech_ask *ask,
-                    const uint8_t key[KEY_BYTES])
-{
-    const char *text = ask->file ? ask->file : ask->text;
-    size_t bytes = ask->file ? strlen(ask->file) : ask->bytes;
-    return !memcmp(entry->key, key, KEY_BYTES) && entry->is_file == (ask->file != NULL) &&
-           entry->bytes == bytes && !memcmp(entry->text, text, bytes) &&
-           (ask->file || !strcmp(entry->voice, ask->voice));
-}
-
-/* False: no memory. */
-static bool set_path(struct entry *entry)
-{
-    char name[2 * KEY_BYTES + 1], path[PATH_BYTES_MAX];
-    struct od_buf buf;
-    if (entry->is_file) {
-        snprintf(path, sizeof path, "%s/audio/%s", entry->speech->data_dir, entry->text);
-    } else {
-        od_buf_init(&buf, name, sizeof name);
-        od_buf_hex(&buf, entry->key, KEY_BYTES);
-        snprintf(path, sizeof path, "%s/speech/%s.wav", entry->speech->data_dir, name);
-    }
-    entry->path = strdup(path);
-    return entry->path != NULL;
-}
-
-/* ---- the end of entries ---- */
-
-static void free_entry(struct entry *entry)
-{
-    struct entry **at = bucket_of(entry->speech, entry->key);
-    while (*at && *at != entry)
-        at = &(*at)->chain;
-    if (*at)
-        *at = entry->chain;
-    od_list_remove(&entry->place);
-    if (entry->clip)
-        entry->speech->stats.memory_bytes -= entry->clip->bytes;
-    od_clip_release(entry->clip);
-    free(entry->text);
-    free(entry->path);
-    free(entry->wav);
-    free(entry);
-}
-
-/* Makes room in memory. Clips that calls still hold live on without their entry. */
-static void evict(struct od_speech *speech)
-{
-    struct od_list *oldest;
-    while (speech->stats.memory_bytes > speech->memory_max &&
-           (oldest = od_list_first(&speech->recent)) != NULL)
-        free_entry(OD_OWNER(oldest, struct entry, place));
-}
-
 static void close_if_idle(struct od_speech *speech);
 static void start_children(struct od_speech *speech);
 
 /* Tells everybody who waits; the entry is READY or freed afterwards. */
-static void settle(struct entry *entry)
+static void settle(struct od_speech_entry *entry)
 {
     struct od_speech *speech = entry->speech;
     struct od_list waiting;
@@ -188,22 +71,19 @@ static void settle(struct entry *entry)
         od_list_push(&waiting, node);
         OD_OWNER(node, struct od_speech_request, place)->entry = NULL;
     }
-    if (entry->err) {
-        speech->stats.failed++;
-    } else {
-        entry->state = ENTRY_READY;
-        entry->loaded_ns = od_media_now();
-        speech->stats.memory_bytes += entry->clip->bytes;
-        od_list_push(&speech->recent, &entry->place);
-    }
-    /* Callbacks may ask and forget: nothing of `entry` may be looked at once they run but what is
-     * held here. */
+    /* Keeping may evict, callbacks may ask and forget: from there on only what is held here may be
+     * looked at. */
     struct od_clip *clip = entry->err ? NULL : od_clip_hold(entry->clip);
     int err = entry->err;
-    char why[WHY_MAX];
+    char why[OD_SPEECH_WHY_MAX];
     memcpy(why, entry->why, sizeof why);
-    if (err)
-        free_entry(entry);
+    if (err) {
+        speech->stats.failed++;
+        od_speech_table_remove(&speech->table, entry);
+    } else {
+        entry->loaded_ns = od_media_now();
+        od_speech_table_keep(&speech->table, entry);
+    }
     while ((node = od_list_first(&waiting)) != NULL) {
         struct od_speech_request *request = OD_OWNER(node, struct od_speech_request, place);
         od_speech_fn fn = request->fn;
@@ -214,11 +94,10 @@ static void settle(struct entry *entry)
             fn(ctx, err, clip ? od_clip_hold(clip) : NULL, why);
     }
     od_clip_release(clip);
-    evict(speech);
     start_children(speech);
 }
 
-static void fail(struct entry *entry, int err, const char *why)
+static void fail(struct od_speech_entry *entry, int err, const char *why)
 {
     entry->err = err;
     snprintf(entry->why, sizeof entry->why, "%s", why);
@@ -230,7 +109,7 @@ static void fail(struct entry *entry, int err, const char *why)
 /* In a worker thread: nothing but the entry's hand-over fields may be touched. */
 static void work_load(uv_work_t *work)
 {
-    struct entry *entry = OD_OWNER(work, struct entry, work);
+    struct od_speech_entry *entry = OD_OWNER(work, struct od_speech_entry, work);
     uint8_t *bytes = NULL;
     size_t count = 0;
     char why[OD_CLIP_WHY_MAX] = "";
@@ -246,7 +125,7 @@ static void work_load(uv_work_t *work)
 
 static void on_loaded(uv_work_t *work, int status)
 {
-    struct entry *entry = OD_OWNER(work, struct entry, work);
+    struct od_speech_entry *entry = OD_OWNER(work, struct od_speech_entry, work);
     struct od_speech *speech = entry->speech;
     (void)status;
     speech->busy--;
@@ -255,11 +134,11 @@ static void on_loaded(uv_work_t *work, int status)
     if (!entry->err || entry->is_file || speech->closing) {
         settle(entry);
     } else if (od_list_empty(&entry->requests)) {
-        free_entry(entry); /* forgotten meanwhile: it needn't be said */
+        od_speech_table_remove(&speech->table, entry); /* forgotten meanwhile: it needn't be said */
     } else {
         entry->err = 0; /* not there, or damaged: it is said anew */
         entry->why[0] = '\0';
-        entry->state = ENTRY_WAITING;
+        entry->state = OD_SPEECH_WAITING;
         od_list_push(entry->urgent ? &speech->urgent : &speech->patient, &entry->place);
         speech->stats.queued++;
         start_children(speech);
@@ -271,7 +150,7 @@ static void on_loaded(uv_work_t *work, int status)
 
 static void work_convert(uv_work_t *work)
 {
-    struct entry *entry = OD_OWNER(work, struct entry, work);
+    struct od_speech_entry *entry = OD_OWNER(work, struct od_speech_entry, work);
     char why[OD_CLIP_WHY_MAX] = "";
     entry->err = od_clip_from_wav(entry->wav, entry->wav_bytes, true, &entry->clip, why);
     if (entry->err) {
@@ -288,7 +167,7 @@ static void work_convert(uv_work_t *work)
 
 static void on_converted(uv_work_t *work, int status)
 {
-    struct entry *entry = OD_OWNER(work, struct entry, work);
+    struct od_speech_entry *entry = OD_OWNER(work, struct od_speech_entry, work);
     struct od_speech *speech = entry->speech;
     (void)status;
     speech->busy--;
@@ -309,7 +188,7 @@ static void on_converted(uv_work_t *work, int status)
 
 static void on_spoken(void *ctx, int err, const uint8_t *wav, size_t bytes, const char *why)
 {
-    struct entry *entry = ctx;
+    struct od_speech_entry *entry = ctx;
     struct od_speech *speech = entry->speech;
     entry->synth = NULL;
     speech->stats.children--;
@@ -319,7 +198,7 @@ static void on_spoken(void *ctx, int err, const uint8_t *wav, size_t bytes, cons
         if (entry->wav) {
             memcpy(entry->wav, wav, bytes);
             entry->wav_bytes = bytes;
-            entry->state = ENTRY_CONVERTING;
+            entry->state = OD_SPEECH_CONVERTING;
             if (speech->disk_bytes >= speech->disk_max) { /* until the next start's trim */
                 free(entry->path);
                 entry->path = NULL;
@@ -344,10 +223,10 @@ static void start_children(struct od_speech *speech)
             node = od_list_first(&speech->patient);
         if (!node)
             return;
-        struct entry *entry = OD_OWNER(node, struct entry, place);
+        struct od_speech_entry *entry = OD_OWNER(node, struct od_speech_entry, place);
         od_list_remove(node);
         speech->stats.queued--;
-        entry->state = ENTRY_SPEAKING;
+        entry->state = OD_SPEECH_SPEAKING;
         int err = od_synth_start(&entry->synth, speech->loop,
                                  &(struct od_synth_job){.program = speech->program,
                                                         .voice = entry->voice,
@@ -357,7 +236,7 @@ static void start_children(struct od_speech *speech)
                                  on_spoken, entry);
         if (err) {
             /* Told from the loop like everything else: back to the queue, and no further now. */
-            entry->state = ENTRY_WAITING;
+            entry->state = OD_SPEECH_WAITING;
             od_list_push_front(entry->urgent ? &speech->urgent : &speech->patient, node);
             speech->stats.queued++;
             return;
@@ -369,53 +248,23 @@ static void start_children(struct od_speech *speech)
 
 /* ---- asking ---- */
 
-static struct entry *find(struct od_speech *speech, const struct od_speech_ask *ask,
-                          const uint8_t key[KEY_BYTES])
+/* A file that may have been replaced since it was read counts as unknown. */
+static struct od_speech_entry *find(struct od_speech *speech, const struct od_speech_ask *ask)
 {
-    struct entry *entry = *bucket_of(speech, key);
-    while (entry && !is_same(entry, ask, key))
-        entry = entry->chain;
-    bool stale = entry && entry->is_file && entry->state == ENTRY_READY &&
+    struct od_speech_entry *entry = od_speech_table_find(&speech->table, ask);
+    bool stale = entry && entry->is_file && entry->state == OD_SPEECH_READY &&
                  od_media_now() - entry->loaded_ns > FILE_FRESH_NS;
-    if (stale) {
-        free_entry(entry);
-        return NULL;
-    }
-    return entry;
+    if (stale)
+        od_speech_table_remove(&speech->table, entry);
+    return stale ? NULL : entry;
 }
 
-static struct entry *create_entry(struct od_speech *speech, const struct od_speech_ask *ask,
-                                  const uint8_t key[KEY_BYTES])
+static struct od_speech_entry *load_entry(struct od_speech *speech, const struct od_speech_ask *ask)
 {
-    struct entry *entry = calloc(1, sizeof *entry);
-    const char *text = ask->file ? ask->file : ask->text;
+    struct od_speech_entry *entry = od_speech_table_add(&speech->table, ask, speech->data_dir);
     if (!entry)
         return NULL;
-    entry->bytes = ask->file ? strlen(ask->file) : ask->bytes;
-    entry->text = malloc(entry->bytes + 1);
-    if (!entry->text) {
-        free(entry);
-        return NULL;
-    }
-    memcpy(entry->text, text, entry->bytes);
-    entry->text[entry->bytes] = '\0';
     entry->speech = speech;
-    entry->is_file = ask->file != NULL;
-    entry->urgent = ask->urgent;
-    memcpy(entry->key, key, KEY_BYTES);
-    if (!ask->file)
-        od_str_copy(entry->voice, sizeof entry->voice, ask->voice, strlen(ask->voice));
-    od_list_init(&entry->place);
-    od_list_init(&entry->requests);
-    if (!set_path(entry)) {
-        free(entry->text);
-        free(entry);
-        return NULL;
-    }
-    struct entry **bucket = bucket_of(speech, key);
-    entry->chain = *bucket;
-    *bucket = entry;
-    entry->state = ENTRY_LOADING;
     speech->busy++;
     uv_queue_work(speech->loop, &entry->work, work_load, on_loaded);
     return entry;
@@ -424,24 +273,20 @@ static struct entry *create_entry(struct od_speech *speech, const struct od_spee
 int od_speech_ask(struct od_speech *speech, const struct od_speech_ask *ask, struct od_clip **clip,
                   struct od_speech_request **request)
 {
-    uint8_t key[KEY_BYTES];
     *clip = NULL;
     *request = NULL;
     if (ask->file && (ask->file[0] == '.' || ask->file[0] == '\0' || strchr(ask->file, '/')))
         return OD_EINVAL;
-    make_key(ask, key);
-    struct entry *entry = find(speech, ask, key);
+    struct od_speech_entry *entry = find(speech, ask);
     speech->stats.asked++;
-    if (entry && entry->state == ENTRY_READY) {
+    if (entry && entry->state == OD_SPEECH_READY) {
         speech->stats.from_memory++;
-        od_list_remove(&entry->place);
-        od_list_push(&speech->recent, &entry->place);
         *clip = od_clip_hold(entry->clip);
         return 0;
     }
     struct od_speech_request *made = calloc(1, sizeof *made);
     if (made && !entry)
-        entry = create_entry(speech, ask, key);
+        entry = load_entry(speech, ask);
     if (!made || !entry) {
         free(made);
         return OD_ENOMEM;
@@ -458,11 +303,11 @@ int od_speech_ask(struct od_speech *speech, const struct od_speech_ask *ask, str
 
 void od_speech_hurry(struct od_speech_request *request)
 {
-    struct entry *entry = request->entry;
+    struct od_speech_entry *entry = request->entry;
     if (!entry || entry->urgent)
         return;
     entry->urgent = true;
-    if (entry->state == ENTRY_WAITING) {
+    if (entry->state == OD_SPEECH_WAITING) {
         od_list_remove(&entry->place);
         od_list_push(&entry->speech->urgent, &entry->place);
     }
@@ -470,13 +315,13 @@ void od_speech_hurry(struct od_speech_request *request)
 
 void od_speech_forget(struct od_speech_request *request)
 {
-    struct entry *entry = request->entry;
+    struct od_speech_entry *entry = request->entry;
     od_list_remove(&request->place);
     free(request);
     /* Nobody waits for it and no work is done on it yet: it needn't be said. */
-    if (entry && entry->state == ENTRY_WAITING && od_list_empty(&entry->requests)) {
+    if (entry && entry->state == OD_SPEECH_WAITING && od_list_empty(&entry->requests)) {
         entry->speech->stats.queued--;
-        free_entry(entry);
+        od_speech_table_remove(&entry->speech->table, entry);
     }
 }
 
@@ -501,6 +346,7 @@ bool od_speech_able(const struct od_speech *speech, char *why, size_t why_bytes)
 void od_speech_stats(const struct od_speech *speech, struct od_speech_stats *out)
 {
     *out = speech->stats;
+    out->memory_bytes = speech->table.memory_bytes;
 }
 
 /* ---- life ---- */
@@ -522,7 +368,7 @@ static void on_trimmed(uv_work_t *work, int status)
 
 static int make_folder(const char *data_dir, const char *name, char *why, size_t why_bytes)
 {
-    char path[PATH_BYTES_MAX];
+    char path[OD_SPEECH_DIR_MAX + 20];
     snprintf(path, sizeof path, "%s%s%s", data_dir, name ? "/" : "", name ? name : "");
     if (!mkdir(path, 0700) || errno == EEXIST)
         return 0;
@@ -534,8 +380,8 @@ int od_speech_open(struct od_speech **out, const struct od_speech_config *config
                    size_t why_bytes)
 {
     *out = NULL;
-    if (strlen(config->data_dir) > PATH_BYTES_MAX - 256) {
-        snprintf(why, why_bytes, "data_dir: longer than %d bytes", PATH_BYTES_MAX - 256);
+    if (strlen(config->data_dir) > OD_SPEECH_DIR_MAX) {
+        snprintf(why, why_bytes, "data_dir: longer than %d bytes", OD_SPEECH_DIR_MAX);
         return OD_EIO;
     }
     if (make_folder(config->data_dir, NULL, why, why_bytes) ||
@@ -554,11 +400,10 @@ int od_speech_open(struct od_speech **out, const struct od_speech_config *config
     speech->loop = config->loop;
     snprintf(speech->program, sizeof speech->program, "%s",
              config->program ? config->program : "espeak-ng");
-    speech->memory_max = config->memory_max ? config->memory_max : MEMORY_DEFAULT;
     speech->disk_max = config->disk_max ? config->disk_max : DISK_DEFAULT;
     speech->children_max = config->children_max ? config->children_max : CHILDREN_DEFAULT;
     speech->timeout_ms = config->timeout_ms ? config->timeout_ms : TIMEOUT_MS_DEFAULT;
-    od_list_init(&speech->recent);
+    od_speech_table_init(&speech->table, config->memory_max ? config->memory_max : MEMORY_DEFAULT);
     od_list_init(&speech->urgent);
     od_list_init(&speech->patient);
     uv_idle_init(speech->loop, &speech->closer);
@@ -577,15 +422,15 @@ static void on_closed(uv_handle_t *handle)
     struct od_speech *speech = handle->data;
     void (*fn)(void *ctx) = speech->closed;
     void *ctx = speech->closed_ctx;
-    for (unsigned i = 0; i < BUCKETS; i++) {
-        while (speech->buckets[i]) {
-            struct entry *entry = speech->buckets[i];
+    for (unsigned i = 0; i < OD_SPEECH_BUCKETS; i++) {
+        while (speech->table.buckets[i]) {
+            struct od_speech_entry *entry = speech->table.buckets[i];
             struct od_list *node;
             while ((node = od_list_first(&entry->requests)) != NULL) {
                 od_list_remove(node);
                 free(OD_OWNER(node, struct od_speech_request, place));
             }
-            free_entry(entry);
+            od_speech_table_remove(&speech->table, entry);
         }
     }
     free(speech->data_dir);
@@ -604,8 +449,9 @@ void od_speech_close(struct od_speech *speech, void (*fn)(void *ctx), void *ctx)
     speech->closing = true;
     speech->closed = fn;
     speech->closed_ctx = ctx;
-    for (unsigned i = 0; i < BUCKETS; i++) {
-        for (struct entry *entry = speech->buckets[i]; entry; entry = entry->chain) {
+    for (unsigned i = 0; i < OD_SPEECH_BUCKETS; i++) {
+        for (struct od_speech_entry *entry = speech->table.buckets[i]; entry;
+             entry = entry->chain) {
             if (entry->synth)
                 od_synth_kill(entry->synth);
         }
