@@ -13,12 +13,15 @@ static bool same_ip(const struct od_addr *a, const struct od_addr *b)
     return a->family == b->family && !memcmp(a->ip, b->ip, a->family == 6 ? 16 : 4);
 }
 
+static bool same_addr(const struct od_addr *a, const struct od_addr *b)
+{
+    return a->port == b->port && same_ip(a, b);
+}
+
 void od_rtp_latch_set(struct od_rtp_latch *latch, const struct od_addr *named, bool any)
 {
-    bool same = latch->named.family == named->family && latch->named.port == named->port &&
-                same_ip(&latch->named, named);
     latch->any = any;
-    if (same)
+    if (latch->named.family && same_addr(&latch->named, named))
         return;
     latch->named = *named;
     memset(&latch->latched, 0, sizeof latch->latched);
@@ -26,9 +29,14 @@ void od_rtp_latch_set(struct od_rtp_latch *latch, const struct od_addr *named, b
 
 bool od_rtp_latch_accept(struct od_rtp_latch *latch, const struct od_addr *from)
 {
-    if (latch->latched.family)
-        return latch->latched.port == from->port && same_ip(&latch->latched, from);
-    if (!latch->named.family || (!latch->any && !same_ip(&latch->named, from)))
+    if (latch->latched.family && same_addr(&latch->latched, from))
+        return true;
+    if (!latch->named.family)
+        return false;
+    /* The very address that was negotiated is right whatever came before: all calls of a carrier's
+     * gateway share its address, and the first packet may have been a late one of another call. */
+    bool named = same_addr(&latch->named, from);
+    if (!named && (latch->latched.family || (!latch->any && !same_ip(&latch->named, from))))
         return false;
     latch->latched = *from;
     return true;

@@ -96,7 +96,8 @@ static void test_only_the_named_peer_is_heard(void **state)
     assert_false(od_rtp_latch_accept(&latch, &other));
     assert_int_equal(od_rtp_latch_target(&latch)->port, 4000);
     assert_true(od_rtp_latch_accept(&latch, &nat)); /* behind a NAT: another port */
-    assert_false(od_rtp_latch_accept(&latch, &peer));
+    struct od_addr late = v4(1, 6000);
+    assert_false(od_rtp_latch_accept(&latch, &late));
     assert_false(od_rtp_latch_accept(&latch, &other));
     assert_int_equal(od_rtp_latch_target(&latch)->port,
                      5000);                 /* sent back to where it comes from */
@@ -107,6 +108,18 @@ static void test_only_the_named_peer_is_heard(void **state)
     assert_true(od_rtp_latch_accept(&latch, &other));
 }
 
+static void test_the_named_address_is_right_whatever_came_first(void **state)
+{
+    (void)state;
+    struct od_rtp_latch latch = {0};
+    struct od_addr peer = v4(1, 4000), late = v4(1, 6000);
+    od_rtp_latch_set(&latch, &peer, false);
+    assert_true(od_rtp_latch_accept(&latch, &late)); /* another call of the same gateway, ending */
+    assert_true(od_rtp_latch_accept(&latch, &peer));
+    assert_false(od_rtp_latch_accept(&latch, &late));
+    assert_int_equal(od_rtp_latch_target(&latch)->port, 4000);
+}
+
 static void test_any_source_may_be_allowed_but_only_one(void **state)
 {
     (void)state;
@@ -114,8 +127,9 @@ static void test_any_source_may_be_allowed_but_only_one(void **state)
     struct od_addr peer = v4(1, 4000), other = v4(2, 7000);
     struct od_addr v6 = {.family = 6, .port = 4000, .ip = {192, 0, 2, 1}};
     od_rtp_latch_set(&latch, &peer, true);
+    struct od_addr third = v4(3, 7000);
     assert_true(od_rtp_latch_accept(&latch, &other));
-    assert_false(od_rtp_latch_accept(&latch, &peer));
+    assert_false(od_rtp_latch_accept(&latch, &third));
     assert_false(od_rtp_latch_accept(&latch, &v6));
 }
 
@@ -169,6 +183,7 @@ int main(void)
         cmocka_unit_test(test_a_written_packet_is_read_again),
         cmocka_unit_test(test_lengths_inside_are_checked),
         cmocka_unit_test(test_only_the_named_peer_is_heard),
+        cmocka_unit_test(test_the_named_address_is_right_whatever_came_first),
         cmocka_unit_test(test_any_source_may_be_allowed_but_only_one),
         cmocka_unit_test(test_statistics_count_loss_over_wraps_and_restarts),
         cmocka_unit_test(test_jitter_is_the_rfcs),
