@@ -206,6 +206,7 @@ static void on_job(struct od_engine *engine, const struct od_event *event)
     struct od_trunk *charged = lane ? claim_take(engine, lane) : NULL;
     bool twice = od_engine_find(engine, &event->u.job.uid).gen != 0;
     struct od_call *call = lane && !twice ? od_call_create(engine, event) : NULL;
+    const char *why;
 
     if (call) {
         call->charged = charged;
@@ -214,7 +215,8 @@ static void on_job(struct od_engine *engine, const struct od_event *event)
     }
     engine->odd += twice;
     uncharge(engine, charged, 1);
-    store->release(store->ctx, nobody, event->u.job.job, 0, twice ? "twice" : "full");
+    why = !lane ? "lane" : twice ? "twice" : "full";
+    store->release(store->ctx, nobody, event->u.job.job, 0, why);
 }
 
 static void on_claim_done(struct od_engine *engine, const struct od_event *event)

@@ -22,6 +22,7 @@ void od_ident_make(const uint8_t key[16], const struct od_uid *uid, uint16_t att
     uint8_t data[19];
     uint64_t words[LABEL_BRANCH + 1];
 
+    *out = (struct od_sip_names){0};
     memcpy(data, uid->b, 16);
     data[16] = (uint8_t)(attempt >> 8);
     data[17] = (uint8_t)attempt;
@@ -31,10 +32,7 @@ void od_ident_make(const uint8_t key[16], const struct od_uid *uid, uint16_t att
     }
     hex16(out->call_id, words[LABEL_CALL_ID]);
     hex16(out->call_id + 16, words[LABEL_CALL_ID_REST]);
-    out->call_id[32] = '\0';
     hex16(out->from_tag, words[LABEL_FROM_TAG]);
-    out->from_tag[16] = '\0';
     memcpy(out->branch, COOKIE, sizeof COOKIE - 1);
     hex16(out->branch + sizeof COOKIE - 1, words[LABEL_BRANCH]);
-    out->branch[sizeof COOKIE - 1 + 16] = '\0';
 }

@@ -117,33 +117,41 @@ static void relog(struct od_limit *limit)
             log_add(limit, old[i].at_ns);
 }
 
+/* What was sent under a shape of another kind can't be told in this one's terms: it starts as if
+ * all it allows had just been sent. */
+static void start_used_up(struct od_limit *limit)
+{
+    switch ((enum od_shape_kind)limit->shape.kind) {
+    case OD_SHAPE_NONE:
+        break;
+    case OD_SHAPE_EVEN:
+    case OD_SHAPE_BUCKET:
+        limit->turn_ns = limit->last_ns + times(limit->shape.count - 1, limit->interval_ns);
+        break;
+    case OD_SHAPE_WINDOW:
+        limit->entries = 0;
+        for (uint32_t i = 0; i < limit->shape.count; i++)
+            log_add(limit, limit->last_ns);
+        break;
+    }
+}
+
 void od_limit_set(struct od_limit *limit, const struct od_shape *shape)
 {
     uint8_t was = limit->shape.kind;
 
     OD_ASSERT(od_shape_valid(shape));
     limit->shape = *shape;
-    switch ((enum od_shape_kind)shape->kind) {
-    case OD_SHAPE_NONE:
-        break;
-    case OD_SHAPE_EVEN:
-    case OD_SHAPE_BUCKET:
-        set_turns(limit, shape);
-        if (was != OD_SHAPE_EVEN && was != OD_SHAPE_BUCKET)
-            limit->turn_ns = limit->last_ns;
-        break;
-    case OD_SHAPE_WINDOW:
+    if (shape->kind == OD_SHAPE_WINDOW) {
         limit->span_ns = guarded(shape->window_ns);
         limit->per_entry = (shape->count + OD_LIMIT_LOG - 1) / OD_LIMIT_LOG;
-        if (was == OD_SHAPE_WINDOW) {
+        if (was == OD_SHAPE_WINDOW)
             relog(limit);
-            break;
-        }
-        limit->entries = 0;
-        for (uint32_t i = 0; limit->sent && i < shape->count; i++)
-            log_add(limit, limit->last_ns);
-        break;
+    } else if (shape->kind != OD_SHAPE_NONE) {
+        set_turns(limit, shape);
     }
+    if (was != shape->kind && limit->sent)
+        start_used_up(limit);
 }
 
 /* The turn that a send at now_ns would be charged to. Turns that passed unused are lost, but for

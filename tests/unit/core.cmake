@@ -1,0 +1,9 @@
+od_unit_test(core_base_test LIBS od_base)
+od_unit_test(core_call_fsm_test LIBS od_core)
+od_unit_test(core_limit_test LIBS od_core)
+od_unit_test(core_parts_test LIBS od_core)
+od_unit_test(core_engine_test LIBS od_core)
+
+# Prints the call table; ARCHITECTURE.md holds what it prints (tests/lint/call_table_test.sh).
+add_executable(call_fsm_print ${CMAKE_SOURCE_DIR}/tests/unit/call_fsm_print.c)
+target_link_libraries(call_fsm_print PRIVATE od_core)
