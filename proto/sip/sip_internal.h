@@ -30,6 +30,7 @@
 #define OD_SIP_IDENT(family) ((family) == 6 ? "v6" : "v4")
 
 enum {
+    OD_SIP_INVITE_CSEQ = 1,
     OD_SIP_LISTENERS_MAX = 4,
     OD_SIP_FORKS_MAX = 4,   /* extra dialogs of one INVITE that are told to go away */
     OD_SIP_ROUTES_MAX = 16, /* Record-Route entries obeyed */
@@ -134,10 +135,25 @@ struct od_sip {
     void *closed_ctx;
 };
 
-/* sip_leg.c */
-uint64_t od_sip_tag_hash(const char *tag); /* NULL is "" */
+/* sip_table.c */
+uint64_t od_sip_tag_hash(const char *tag);                    /* NULL is "" */
+int od_sip_table_reserve(struct od_sip *sip, uint32_t index); /* room for one more, of this index */
+void od_sip_table_insert(struct od_sip *sip, struct od_sip_leg *leg); /* by Call-ID */
+void od_sip_table_remove(struct od_sip *sip, struct od_sip_leg *leg);
+struct od_sip_leg *od_sip_leg_get(const struct od_sip *sip, struct od_call_id call);
 struct od_sip_leg *od_sip_leg_find(struct od_sip *sip, const sip_call_id_t *call_id,
                                    const char *local_tag);
+
+/* sip_send.c: NULL, and counted, when a request could not be made. An INVITE or BYE with no fn
+ * is repeated until it is answered, and forgotten then. */
+nta_outgoing_t *od_sip_send_invite(struct od_sip_leg *leg, const char *sdp, size_t sdp_bytes,
+                                   nta_response_f *fn);
+void od_sip_send_cancel(struct od_sip_leg *leg);
+void od_sip_send_ack_of_failure(struct od_sip_leg *leg, const sip_t *response);
+void od_sip_send_ack(struct od_sip_leg *leg, const sip_t *response); /* response: the 2xx */
+nta_outgoing_t *od_sip_send_bye(struct od_sip_leg *leg, const sip_t *response, nta_response_f *fn);
+
+/* sip_leg.c */
 /* A response to an INVITE that found no transaction of nta's. msg is borrowed. */
 void od_sip_leg_response(struct od_sip_leg *leg, msg_t *msg, const sip_t *response);
 /* Nothing is up any more (the peer's BYE was answered). */

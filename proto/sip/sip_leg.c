@@ -14,106 +14,12 @@
 #include <string.h>
 #include <strings.h>
 
-#include "engine/base/str.h"
 #include "outdial/err.h"
 #include "proto/sip/sip_internal.h"
 #include "proto/sip/sip_read.h"
 
-enum { INVITE_CSEQ = 1, HASH_SIZE_MIN = 256, BRANCH_BYTES = 64 };
-
 /* token of RFC 3261 section 25.1 */
 #define TOKEN "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.!%*_+`'~"
-
-uint64_t od_sip_tag_hash(const char *tag)
-{
-    /* FNV-1a, folded to lower case as tags are compared so by the library too; 64 bits of it name a
-     * tag well enough among the few of one INVITE */
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (const char *c = tag ? tag : ""; *c; c++) {
-        unsigned char byte = (unsigned char)(*c >= 'A' && *c <= 'Z' ? *c + 32 : *c);
-        hash = (hash ^ byte) * UINT64_C(0x100000001b3);
-    }
-    return hash;
-}
-
-/* ---- the tables ---- */
-
-static int index_reserve(struct od_sip *sip, uint32_t index)
-{
-    if (index < sip->index_size)
-        return 0;
-    uint32_t size = sip->index_size ? sip->index_size : 64;
-    while (size <= index) {
-        if (size > UINT32_MAX / 4)
-            return OD_EINVAL;
-        size *= 2;
-    }
-    struct od_sip_leg **grown = realloc(sip->by_index, size * sizeof *grown);
-    if (!grown)
-        return OD_ENOMEM;
-    memset(grown + sip->index_size, 0, (size - sip->index_size) * sizeof *grown);
-    sip->by_index = grown;
-    sip->index_size = size;
-    return 0;
-}
-
-static struct od_sip_leg *leg_get(const struct od_sip *sip, struct od_call_id call)
-{
-    if (call.index >= sip->index_size)
-        return NULL;
-    struct od_sip_leg *leg = sip->by_index[call.index];
-    return leg && leg->call.gen == call.gen ? leg : NULL;
-}
-
-static int hash_reserve(struct od_sip *sip)
-{
-    if (sip->hash_used < sip->hash_size)
-        return 0;
-    uint32_t size = sip->hash_size ? sip->hash_size * 2 : HASH_SIZE_MIN;
-    struct od_sip_leg **heads = calloc(size, sizeof *heads);
-    if (!heads)
-        return OD_ENOMEM;
-    for (uint32_t i = 0; i < sip->hash_size; i++) {
-        for (struct od_sip_leg *leg = sip->by_call_id[i], *next; leg; leg = next) {
-            next = leg->chain;
-            leg->chain = heads[leg->hash & (size - 1)];
-            heads[leg->hash & (size - 1)] = leg;
-        }
-    }
-    free(sip->by_call_id);
-    sip->by_call_id = heads;
-    sip->hash_size = size;
-    return 0;
-}
-
-static void hash_insert(struct od_sip *sip, struct od_sip_leg *leg)
-{
-    struct od_sip_leg **head = &sip->by_call_id[leg->hash & (sip->hash_size - 1)];
-    leg->chain = *head;
-    *head = leg;
-    sip->hash_used++;
-}
-
-static void hash_remove(struct od_sip *sip, struct od_sip_leg *leg)
-{
-    struct od_sip_leg **link = &sip->by_call_id[leg->hash & (sip->hash_size - 1)];
-    while (*link != leg)
-        link = &(*link)->chain;
-    *link = leg->chain;
-    sip->hash_used--;
-}
-
-struct od_sip_leg *od_sip_leg_find(struct od_sip *sip, const sip_call_id_t *call_id,
-                                   const char *local_tag)
-{
-    if (!sip->hash_size || !call_id || !call_id->i_id || !local_tag)
-        return NULL;
-    struct od_sip_leg *leg = sip->by_call_id[call_id->i_hash & (sip->hash_size - 1)];
-    while (leg && (leg->hash != call_id->i_hash || strcmp(leg->names.call_id, call_id->i_id) != 0 ||
-                   strcmp(leg->names.from_tag, local_tag) != 0))
-        leg = leg->chain;
-    return leg;
-}
 
 /* ---- deadlines: all of one length, so a list in order of arrival is sorted ---- */
 
@@ -173,7 +79,7 @@ static void leg_free(struct od_sip_leg *leg)
     /* requests first: their callbacks point here */
     nta_outgoing_destroy(leg->invite);
     nta_outgoing_destroy(leg->bye);
-    hash_remove(sip, leg);
+    od_sip_table_remove(sip, leg);
     if (leg->dropped)
         sip->lingering--;
     else
@@ -199,135 +105,14 @@ void od_sip_leg_end(struct od_sip_leg *leg)
     leg_end(leg);
 }
 
-/* ---- requests ---- */
+/* ---- answers to the INVITE ---- */
 
-static url_string_t const *as_route(const url_t *url)
+static void cancel_pending(struct od_sip_leg *leg)
 {
-    return (url_string_t const *)url;
-}
-
-/* The parameter as nta likes it, "branch=...", is what the value in our Via is part of. */
-static const char *branch_of(const msg_t *msg)
-{
-    return sip_object(msg)->sip_via->v_branch - strlen("branch=");
-}
-
-/* Hands over a request that needs no transaction. */
-static void send_stateless(struct od_sip_leg *leg, msg_t *msg, const url_t *hop)
-{
-    if (!msg) {
-        leg->sip->send_failed++;
-        return;
-    }
-    od_sip_note_sent(leg->sip, leg->call, sip_object(msg));
-    if (!nta_outgoing_mcreate(leg->sip->agent, NULL, NULL, as_route(hop), msg, NTATAG_USER_VIA(1),
-                              NTATAG_BRANCH_KEY(branch_of(msg)), NTATAG_STATELESS(1),
-                              TPTAG_IDENT(OD_SIP_IDENT(leg->identity->server.family)), TAG_END())) {
-        leg->sip->send_failed++;
-        msg_destroy(msg);
-    }
-}
-
-static nta_outgoing_t *send_transaction(struct od_sip_leg *leg, msg_t *msg, const url_t *hop,
-                                        nta_response_f *fn)
-{
-    if (!msg)
-        return NULL;
-    od_sip_note_sent(leg->sip, leg->call, sip_object(msg));
-    nta_outgoing_t *orq = nta_outgoing_mcreate(
-        leg->sip->agent, fn, fn ? leg : NULL, as_route(hop), msg, NTATAG_USER_VIA(1),
-        NTATAG_BRANCH_KEY(branch_of(msg)), NTATAG_PASS_100(1),
-        TPTAG_IDENT(OD_SIP_IDENT(leg->identity->server.family)), TAG_END());
-    if (!orq) {
-        leg->sip->send_failed++;
-        msg_destroy(msg);
-    }
-    return orq;
-}
-
-/* Branches beyond the INVITE's: its own with a letter and the remote tag's hash, so that the same
- * ACK goes out each time the same 2xx comes (RFC 3261 section 13.2.2.4). */
-static void make_branch(const struct od_sip_leg *leg, char kind, uint64_t tag, char *out)
-{
-    struct od_buf buf;
-    uint8_t bytes[4] = {(uint8_t)(tag >> 24), (uint8_t)(tag >> 16), (uint8_t)(tag >> 8),
-                        (uint8_t)tag};
-    od_buf_init(&buf, out, BRANCH_BYTES);
-    od_buf_str(&buf, leg->names.branch);
-    od_buf_char(&buf, kind);
-    od_buf_hex(&buf, bytes, sizeof bytes);
-}
-
-/* The ACK or BYE of the dialog that this 2xx made. */
-static nta_outgoing_t *send_in_dialog(struct od_sip_leg *leg, const sip_t *response,
-                                      sip_method_t method, nta_response_f *fn)
-{
-    bool ack = method == sip_method_ack;
-    su_home_t scratch[1] = {SU_HOME_INIT(scratch)};
-    struct od_sip_target target;
-    od_sip_target(leg->identity, scratch, response, &target);
-    char branch[BRANCH_BYTES];
-    make_branch(leg, ack ? 'a' : 'b', od_sip_tag_hash(response->sip_to->a_tag), branch);
-    struct od_sip_request request = {
-        .method = method,
-        .method_name = ack ? "ACK" : "BYE",
-        .cseq = ack ? INVITE_CSEQ : INVITE_CSEQ + 1,
-        .uri = &target.uri,
-        .to = response->sip_to,
-        .route = target.route,
-        .branch = branch,
-    };
-    nta_outgoing_t *orq = NULL;
-    msg_t *msg = od_sip_request(leg, &request);
-    if (ack)
-        send_stateless(leg, msg, &target.hop);
-    else
-        orq = send_transaction(leg, msg, &target.hop, fn);
-    su_home_deinit(scratch);
-    return orq;
-}
-
-static void send_ack(struct od_sip_leg *leg, const sip_t *response)
-{
-    send_in_dialog(leg, response, sip_method_ack, NULL);
-}
-
-/* With no callback nta repeats the BYE until it is answered and then forgets it. */
-static void send_bye_and_forget(struct od_sip_leg *leg, const sip_t *response)
-{
-    send_in_dialog(leg, response, sip_method_bye, NULL);
-}
-
-/* The ACK of a failure goes where the INVITE went, on its branch (RFC 3261 section 17.1.1.3). */
-static void send_ack_of_failure(struct od_sip_leg *leg, const sip_t *response)
-{
-    struct od_sip_request request = {
-        .method = sip_method_ack,
-        .method_name = "ACK",
-        .cseq = INVITE_CSEQ,
-        .uri = leg->uri,
-        .to = response->sip_to,
-        .branch = leg->names.branch,
-    };
-    send_stateless(leg, od_sip_request(leg, &request), leg->identity->route);
-}
-
-/* On the INVITE's branch, with its Request-URI and To (RFC 3261 section 9.1). */
-static void send_cancel(struct od_sip_leg *leg)
-{
-    struct od_sip_request request = {
-        .method = sip_method_cancel,
-        .method_name = "CANCEL",
-        .cseq = INVITE_CSEQ,
-        .uri = leg->uri,
-        .branch = leg->names.branch,
-    };
+    od_sip_send_cancel(leg);
     leg->state = OD_SIP_CANCELING;
-    send_transaction(leg, od_sip_request(leg, &request), leg->identity->route, NULL);
     deadline_set(leg);
 }
-
-/* ---- answers to the INVITE ---- */
 
 static void tell(struct od_sip_leg *leg,
                  void (*fn)(void *ctx, struct od_call_id call, const struct od_sip_response *),
@@ -346,7 +131,7 @@ static void on_provisional(struct od_sip_leg *leg, const sip_t *response)
     if (leg->state == OD_SIP_CALLING) {
         leg->state = OD_SIP_RINGING;
         if (leg->cancel_wanted)
-            send_cancel(leg);
+            cancel_pending(leg);
     }
     /* one that comes late, after the end, says nothing any more */
     if (leg->state <= OD_SIP_CANCELING && response->sip_status->st_status > 100)
@@ -356,7 +141,7 @@ static void on_provisional(struct od_sip_leg *leg, const sip_t *response)
 static void on_failure(struct od_sip_leg *leg, const sip_t *response, bool local, bool acked)
 {
     if (!local && !acked)
-        send_ack_of_failure(leg, response);
+        od_sip_send_ack_of_failure(leg, response);
     if (leg->state >= OD_SIP_ANSWERED)
         return;
     leg_end(leg);
@@ -367,7 +152,7 @@ static void on_failure(struct od_sip_leg *leg, const sip_t *response, bool local
  * not stay off the hook: acknowledged each time, told to hang up once. */
 static void on_unwanted_answer(struct od_sip_leg *leg, const sip_t *response, uint64_t tag)
 {
-    send_ack(leg, response);
+    od_sip_send_ack(leg, response);
     for (unsigned i = 0; i < leg->forks; i++) {
         if (leg->fork_tags[i] == tag)
             return;
@@ -375,7 +160,7 @@ static void on_unwanted_answer(struct od_sip_leg *leg, const sip_t *response, ui
     if (leg->forks == OD_SIP_FORKS_MAX)
         return;
     leg->fork_tags[leg->forks++] = tag;
-    send_bye_and_forget(leg, response);
+    od_sip_send_bye(leg, response, NULL);
 }
 
 static void tell_answered(struct od_sip_leg *leg, const sip_t *response, bool again)
@@ -411,9 +196,9 @@ static void on_answer(struct od_sip_leg *leg, msg_t *msg, const sip_t *response)
         tell_answered(leg, response, again);
         return;
     }
-    send_ack(leg, response);
+    od_sip_send_ack(leg, response);
     if (!again) {
-        send_bye_and_forget(leg, response);
+        od_sip_send_bye(leg, response, NULL);
         leg_end(leg);
     }
 }
@@ -449,7 +234,7 @@ void od_sip_leg_response(struct od_sip_leg *leg, msg_t *msg, const sip_t *respon
 {
     const sip_via_t *via = response->sip_via;
     /* not guessable by an outsider, so a match says that the peer has seen our INVITE */
-    if (response->sip_cseq->cs_seq != INVITE_CSEQ || !via || via->v_next || !via->v_branch ||
+    if (response->sip_cseq->cs_seq != OD_SIP_INVITE_CSEQ || !via || via->v_next || !via->v_branch ||
         strcasecmp(via->v_branch, leg->names.branch) != 0) {
         leg->sip->dropped++;
         return;
@@ -523,7 +308,7 @@ static struct od_sip_leg *leg_make(struct od_sip *sip, struct od_call_id call,
     leg->hash = (uint32_t)msg_hash_string(leg->names.call_id);
     leg->offer = offer;
     leg->offer_bytes = invite->sdp_bytes;
-    hash_insert(sip, leg);
+    od_sip_table_insert(sip, leg);
     sip->alive++;
     return leg;
 }
@@ -548,19 +333,7 @@ static int start_invite(struct od_sip_leg *leg, const struct od_sip_invite *invi
     leg->uri = od_sip_uri(leg->identity, invite->to);
     if (!leg->uri)
         return OD_EINVAL;
-    struct od_sip_request request = {
-        .method = sip_method_invite,
-        .method_name = "INVITE",
-        .cseq = INVITE_CSEQ,
-        .uri = leg->uri,
-        .branch = leg->names.branch,
-        .body = invite->sdp,
-        .body_bytes = invite->sdp_bytes,
-    };
-    msg_t *msg = od_sip_request(leg, &request);
-    if (!msg)
-        return OD_ENOMEM;
-    leg->invite = send_transaction(leg, msg, leg->identity->route, invite_answered);
+    leg->invite = od_sip_send_invite(leg, invite->sdp, invite->sdp_bytes, invite_answered);
     if (!leg->invite)
         return OD_EINVAL;
     od_sip_queue(leg->sip, OD_SIP_Q_SENT, leg->call, NULL);
@@ -572,11 +345,9 @@ int od_sip_invite(struct od_sip *sip, struct od_call_id call, const struct od_si
     if (sip->closing || !call.gen || !invite->names || !names_usable(invite->names) ||
         !invite->sdp || invite->sdp_bytes > OD_SIP_SDP_MAX)
         return OD_EINVAL;
-    int err = index_reserve(sip, call.index);
+    int err = od_sip_table_reserve(sip, call.index);
     if (!err && sip->by_index[call.index])
         err = OD_EINVAL; /* its owner has not dropped the earlier leg */
-    if (!err)
-        err = hash_reserve(sip);
     if (err)
         return err;
     struct od_sip_leg *leg = leg_make(sip, call, invite);
@@ -597,12 +368,12 @@ static void leg_cancel(struct od_sip_leg *leg)
     if (leg->state == OD_SIP_CALLING)
         leg->cancel_wanted = true;
     else if (leg->state == OD_SIP_RINGING)
-        send_cancel(leg);
+        cancel_pending(leg);
 }
 
 void od_sip_cancel(struct od_sip *sip, struct od_call_id call)
 {
-    struct od_sip_leg *leg = leg_get(sip, call);
+    struct od_sip_leg *leg = od_sip_leg_get(sip, call);
     if (!leg)
         return;
     od_sip_loop_enter();
@@ -612,23 +383,23 @@ void od_sip_cancel(struct od_sip *sip, struct od_call_id call)
 
 void od_sip_ack(struct od_sip *sip, struct od_call_id call)
 {
-    struct od_sip_leg *leg = leg_get(sip, call);
+    struct od_sip_leg *leg = od_sip_leg_get(sip, call);
     if (!leg || !leg->answer)
         return;
     od_sip_loop_enter();
     leg->acked = true;
-    send_ack(leg, sip_object(leg->answer));
+    od_sip_send_ack(leg, sip_object(leg->answer));
     od_sip_loop_leave();
 }
 
 void od_sip_bye(struct od_sip *sip, struct od_call_id call)
 {
-    struct od_sip_leg *leg = leg_get(sip, call);
+    struct od_sip_leg *leg = od_sip_leg_get(sip, call);
     if (!leg || leg->state == OD_SIP_BYEING)
         return;
     od_sip_loop_enter();
     if (leg->state == OD_SIP_ANSWERED) {
-        leg->bye = send_in_dialog(leg, sip_object(leg->answer), sip_method_bye, bye_answered);
+        leg->bye = od_sip_send_bye(leg, sip_object(leg->answer), bye_answered);
         leg->state = OD_SIP_BYEING;
     } else {
         leg_cancel(leg);
@@ -658,9 +429,9 @@ static void leg_drop(struct od_sip_leg *leg)
         break;
     case OD_SIP_ANSWERED:
         if (!leg->acked)
-            send_ack(leg, sip_object(leg->answer));
+            od_sip_send_ack(leg, sip_object(leg->answer));
         if (!leg->peer_left)
-            send_bye_and_forget(leg, sip_object(leg->answer));
+            od_sip_send_bye(leg, sip_object(leg->answer), NULL);
         leg_end(leg);
         break;
     case OD_SIP_BYEING:
@@ -676,7 +447,7 @@ static void leg_drop(struct od_sip_leg *leg)
 
 void od_sip_drop(struct od_sip *sip, struct od_call_id call)
 {
-    struct od_sip_leg *leg = leg_get(sip, call);
+    struct od_sip_leg *leg = od_sip_leg_get(sip, call);
     if (!leg)
         return;
     od_sip_loop_enter();
