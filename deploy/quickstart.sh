@@ -49,7 +49,7 @@ trap 'exit 130' INT TERM
 wait_for() { # SECONDS PID WHAT COMMAND...: until the command succeeds or the process has ended
     local limit=$1 pid=$2 what=$3 started=$SECONDS
     shift 3
-    until "$@"; do
+    until "$@" 2>/dev/null; do
         kill -0 "$pid" 2>/dev/null || { show_logs; fail "$what ended"; }
         [ $((SECONDS - started)) -lt "$limit" ] || { show_logs; fail "$what was not ready within $limit s"; }
         sleep 0.1
@@ -70,7 +70,10 @@ fi
 
 say "build"
 cmake -S "$root" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DOUTDIAL_TESTS=OFF >/dev/null
-cmake --build "$build" --target outdial -j "$(nproc)" | tail -n 1
+build_log=$build/quickstart-build.log
+cmake --build "$build" --target outdial -j "$(nproc)" >"$build_log" 2>&1 ||
+    { tail -n 40 "$build_log" >&2; fail "the build failed; all of it is in $build_log"; }
+tail -n 1 "$build_log" >&2
 
 # A short path: a unix socket's may have 107 bytes at most.
 run=$(mktemp -d "${TMPDIR:-/tmp}/outdial-demo.XXXXXX")
@@ -138,6 +141,9 @@ for pair in completed:answered no_answer:no_answer busy:busy declined:declined i
     [ "$ours" = "$theirs" ] || differ=1
 done
 [ "$differ" = 0 ] || fail "the two books differ"
+for promise in '"off_hook_at_end":true' '"double_dial":true'; do
+    if grep -q "$promise" "$run/ledger.jsonl"; then fail "the carrier's ledger has $promise"; fi
+done
 echo "the books agree; no callee was left off the hook, none was called twice"
 
 if [ "$keep" = 1 ]; then
@@ -158,8 +164,8 @@ else
     cat <<END
 
 next:
-  $here/quickstart.sh --keep     the same, and it stays: $outdial call new ..., trunks, queue
-  $outdial --help                the command
-  $root/README.md                what to write into a configuration of your own
+  the same, and it stays for you to look at:  $here/quickstart.sh --keep
+  the command:                                $outdial --help
+  a configuration of your own:                $root/README.md
 END
 fi

@@ -34,6 +34,13 @@ done
 say() { printf '\n== %s\n' "$*"; }
 results=()
 status=0
+build() { # DIR TARGET...: quietly when it goes well
+    local dir=$1
+    shift
+    cmake --build "$dir" -j "$(nproc)" "$@" >"$dir/build.log" 2>&1 ||
+        { tail -n 40 "$dir/build.log"; echo "run.sh: the build in $dir failed" >&2; exit 1; }
+    tail -n 1 "$dir/build.log"
+}
 suite() { # NAME COMMAND...: runs it, keeps its closing lines
     local name=$1 log line
     shift
@@ -56,7 +63,7 @@ fi
 say "build with sanitizers ($compiler)"
 cmake -S "$root" -B "$root/build-test" -G Ninja -DCMAKE_C_COMPILER="$compiler" \
     -DOUTDIAL_SANITIZE=ON >/dev/null
-cmake --build "$root/build-test" -j "$(nproc)" | tail -n 1
+build "$root/build-test"
 
 say "tests under ASan and UBSan"
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0}
@@ -67,7 +74,7 @@ suite sanitizers ctest --test-dir "$root/build-test" -LE e2e -j "$jobs" --output
 if [ "$quick" = 0 ]; then
     say "plain build"
     cmake -S "$root" -B "$root/build-e2e" -G Ninja -DOUTDIAL_SANITIZE=OFF >/dev/null
-    cmake --build "$root/build-e2e" -j "$(nproc)" --target outdial | tail -n 1
+    build "$root/build-e2e" --target outdial
     say "end-to-end tests"
     suite end-to-end ctest --test-dir "$root/build-e2e" -L e2e --output-on-failure --no-tests=error
 fi
