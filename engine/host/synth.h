@@ -2,6 +2,8 @@
  * synth - one run of the speech synthesiser as a child process: text in by its standard input, a
  * WAV out by its standard output. No shell, a deadline, and a bound on what it may say.
  *
+ * The process must ignore SIGPIPE: a child may end before it has read its text.
+ *
  * Lifetime: od_synth_start() makes it; it frees itself after `done` has fired, which happens
  * exactly once and never from inside start(). kill() hastens that.
  */

@@ -6,6 +6,7 @@
  */
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -425,6 +426,7 @@ static int remove_folder(void **state)
 
 int main(void)
 {
+    signal(SIGPIPE, SIG_IGN); /* as the host does */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_text_is_spoken_once_and_kept),
         cmocka_unit_test(test_a_missing_program_is_named_with_its_package),

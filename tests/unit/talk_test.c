@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -605,6 +606,7 @@ static int remove_folder(void **state)
 
 int main(void)
 {
+    signal(SIGPIPE, SIG_IGN); /* as the host does */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_wav_played_to_another_session_arrives_bit_for_bit),
         cmocka_unit_test(test_a_key_is_gathered_and_the_call_ends_after_the_last_sample),
