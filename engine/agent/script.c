@@ -51,6 +51,7 @@ struct od_script {
     struct slot slots[OD_SCRIPT_AHEAD];
     struct od_player player;
     uint32_t frames_left;               /* PAUSE and TAIL */
+    bool spoke;                         /* something was played */
     uint64_t deadline_ns;               /* GATHER */
     char keys[OD_AGENT_DIGITS_MAX + 1]; /* pressed and not yet taken by a gather */
     uint32_t key_count;
@@ -186,11 +187,17 @@ static void begin_gather(struct od_script *script, uint64_t now_ns)
     script->deadline_ns = now_ns + script->def->steps[script->step].ms * OD_NS_PER_MS;
 }
 
+/* A call on which nothing was played has no last word to wait for. */
+static void begin_tail(struct od_script *script)
+{
+    script->phase = PHASE_TAIL;
+    script->frames_left = script->spoke ? OD_SCRIPT_TAIL_FRAMES : 0;
+}
+
 static void enter(struct od_script *script, uint64_t now_ns)
 {
     if (script->step == script->def->step_count) {
-        script->phase = PHASE_TAIL;
-        script->frames_left = OD_SCRIPT_TAIL_FRAMES;
+        begin_tail(script);
         return;
     }
     const struct od_agent_step *step = &script->def->steps[script->step];
@@ -204,8 +211,7 @@ static void enter(struct od_script *script, uint64_t now_ns)
         script->phase = PHASE_PAUSE;
         script->frames_left = (step->ms + OD_FRAME_MS - 1) / OD_FRAME_MS;
     } else {
-        script->phase = PHASE_TAIL;
-        script->frames_left = OD_SCRIPT_TAIL_FRAMES;
+        begin_tail(script);
     }
 }
 
@@ -325,6 +331,7 @@ static void advance(struct od_script *script, uint64_t now_ns)
                 fail(script, slot->why);
             } else if (!script->playing && slot->state == SLOT_READY) {
                 od_player_clear(&script->player);
+                script->spoke = script->spoke || slot->bytes;
                 if (slot->bytes)
                     od_player_push(&script->player, slot->ulaw, slot->bytes, script->step);
                 script->playing = true;

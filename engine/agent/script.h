@@ -20,7 +20,7 @@
 #include "engine/agent/agent_def.h"
 
 enum {
-    OD_SCRIPT_TAIL_FRAMES = 10, /* 200 ms of silence between the last sample and done */
+    OD_SCRIPT_TAIL_FRAMES = 10, /* 200 ms of silence between the last sample played and done */
     OD_SCRIPT_AHEAD = 2,        /* steps whose audio may be held: the present one and the next */
 };
 
