@@ -50,7 +50,7 @@ struct od_speech {
     struct od_speech_stats stats;
     struct od_speech_trim trim; /* the disk's first look */
     uint32_t busy;              /* works and children under way */
-    bool closing, disk_warned;
+    bool closing, disk_warned, starting;
     uv_idle_t closer; /* lets close() end from the loop */
     void (*closed)(void *ctx);
     void *closed_ctx;
@@ -215,14 +215,18 @@ static void on_spoken(void *ctx, int err, const uint8_t *wav, size_t bytes, cons
     close_if_idle(speech);
 }
 
+/* Runs from the loop only. What fails in it calls it again: the outer turn goes on for that. */
 static void start_children(struct od_speech *speech)
 {
+    if (speech->starting)
+        return;
+    speech->starting = true;
     while (!speech->closing && speech->stats.children < speech->children_max) {
         struct od_list *node = od_list_first(&speech->urgent);
         if (!node)
             node = od_list_first(&speech->patient);
         if (!node)
-            return;
+            break;
         struct od_speech_entry *entry = OD_OWNER(node, struct od_speech_entry, place);
         od_list_remove(node);
         speech->stats.queued--;
@@ -235,15 +239,15 @@ static void start_children(struct od_speech *speech)
                                                         .timeout_ms = speech->timeout_ms},
                                  on_spoken, entry);
         if (err) {
-            /* Told from the loop like everything else: back to the queue, and no further now. */
-            entry->state = OD_SPEECH_WAITING;
-            od_list_push_front(entry->urgent ? &speech->urgent : &speech->patient, node);
-            speech->stats.queued++;
-            return;
+            char why[96];
+            snprintf(why, sizeof why, "speech synthesis: %s", od_err_text(err));
+            fail(entry, err, why);
+            continue;
         }
         speech->stats.children++;
         speech->busy++;
     }
+    speech->starting = false;
 }
 
 /* ---- asking ---- */

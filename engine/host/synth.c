@@ -1,15 +1,22 @@
 /*
- * synth - see synth.h. It is over when the child has exited and both its outputs are closed; then
- * all handles are closed, and in the last close callback the result is told and the memory freed. A
- * child that could not be started takes the same way, so there is only one.
+ * synth - see synth.h. Between start() and the join only the thread touches the struct; the loop's
+ * side may write to `cancel_fd`, no more.
  */
 #include "engine/host/synth.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include "engine/host/media_clock.h"
 #include "outdial/err.h"
 
 enum {
@@ -17,25 +24,23 @@ enum {
     OUTPUT_BYTES_MAX = 5 * 60 * 22050 * 2 + 64,
     OUTPUT_BYTES_FIRST = 256 * 1024,
     COMPLAINT_MAX = 160,
-    HANDLES = 5,
+    EXIT_POLL_MS = 5, /* between looks at a child that has closed its outputs but not ended */
 };
 
 struct od_synth {
-    uv_process_t process;
-    uv_pipe_t in, out, err;
-    uv_timer_t timer;
-    uv_write_t write;
-    uv_shutdown_t shutdown;
-    char *text; /* being written */
+    uv_async_t done;
+    uv_thread_t thread;
+    int cancel_fd; /* an eventfd: kill() writes, the thread polls */
+    char *program, *voice, *text;
+    size_t bytes;
+    uint64_t deadline_ns;
+    pid_t child;
+    int in, out, err; /* our ends of its pipes; -1: closed */
     uint8_t *wav;
     size_t wav_bytes, wav_room;
-    char complaint[COMPLAINT_MAX]; /* the beginning of its standard error */
+    char complaint[COMPLAINT_MAX]; /* the first line of its standard error */
     size_t complaint_bytes;
-    char scratch[512]; /* of standard error */
-    bool exited, out_ended, err_ended, complaint_ended, closing, started;
-    int64_t exit_status;
-    int exit_signal;
-    unsigned handles;
+    bool complaint_ended;
     int result;
     char why[COMPLAINT_MAX + 64];
     od_synth_fn fn;
@@ -50,222 +55,294 @@ static void set_result(struct od_synth *synth, int err, const char *why)
     snprintf(synth->why, sizeof synth->why, "speech synthesis: %s", why);
 }
 
-static void on_closed(uv_handle_t *handle)
+static void set_missing(struct od_synth *synth)
 {
-    struct od_synth *synth = handle->data;
-    if (--synth->handles)
+    char why[128];
+    snprintf(why, sizeof why, "%s not found (install package %s)", synth->program, synth->program);
+    set_result(synth, OD_ENOENT, why);
+}
+
+static void close_end(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+/* ---- starting the child ---- */
+
+/* Its ends become its standard streams; nothing else of ours is left open in it. */
+static int spawn(struct od_synth *synth, const int ends[3])
+{
+    /* -b 1: the text is UTF-8 */
+    char one[] = "1", b[] = "-b", v[] = "-v", from[] = "--stdin", to[] = "--stdout";
+    char *args[] = {synth->program, b, one, v, synth->voice, from, to, NULL};
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t attributes;
+    sigset_t none, all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawn_file_actions_init(&files);
+    posix_spawnattr_init(&attributes);
+    for (int i = 0; i < 3; i++)
+        posix_spawn_file_actions_adddup2(&files, ends[i], i);
+    posix_spawn_file_actions_addclosefrom_np(&files, 3);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setsigdefault(&attributes, &all);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    int err = posix_spawnp(&synth->child, synth->program, &files, &attributes, args, environ);
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&files);
+    return err;
+}
+
+static void start_child(struct od_synth *synth)
+{
+    int pipes[3][2] = {{-1, -1}, {-1, -1}, {-1, -1}};
+    char why[128];
+    int err = 0;
+    for (int i = 0; i < 3 && !err; i++)
+        err = pipe2(pipes[i], O_CLOEXEC) ? errno : 0;
+    int ends[3] = {pipes[0][0], pipes[1][1], pipes[2][1]};
+    if (!err)
+        err = spawn(synth, ends);
+    for (int i = 0; i < 3; i++)
+        close_end(&ends[i]);
+    synth->in = pipes[0][1];
+    synth->out = pipes[1][0];
+    synth->err = pipes[2][0];
+    if (!err)
         return;
-    synth->fn(synth->ctx, synth->result, synth->wav, synth->wav_bytes, synth->why);
-    free(synth->text);
-    free(synth->wav);
-    free(synth);
-}
-
-static void close_all(struct od_synth *synth)
-{
-    uv_handle_t *handles[HANDLES] = {(uv_handle_t *)&synth->process, (uv_handle_t *)&synth->in,
-                                     (uv_handle_t *)&synth->out, (uv_handle_t *)&synth->err,
-                                     (uv_handle_t *)&synth->timer};
-    if (synth->closing)
+    synth->child = 0;
+    if (err == ENOENT) {
+        set_missing(synth);
         return;
-    synth->closing = true;
-    for (unsigned i = 0; i < HANDLES; i++) {
-        if (!uv_is_closing(handles[i]))
-            uv_close(handles[i], on_closed);
     }
+    snprintf(why, sizeof why, "%s can't be started: %s", synth->program, strerror(err));
+    set_result(synth, OD_EIO, why);
 }
 
-/* Its outputs are read to the end before its exit is judged: the complaint may be behind it. */
-static void end_when_complete(struct od_synth *synth)
+/* ---- what it says ---- */
+
+/* False: there is no room for more. */
+static bool make_room(struct od_synth *synth)
 {
-    char why[COMPLAINT_MAX + 32];
-    if (!synth->exited || !synth->out_ended || !synth->err_ended)
+    if (synth->wav_bytes < synth->wav_room)
+        return true;
+    if (synth->wav_room == OUTPUT_BYTES_MAX) {
+        set_result(synth, OD_ETOOBIG, "the text takes more than 5 minutes to say");
+        return false;
+    }
+    size_t room = synth->wav_room ? synth->wav_room * 2 : OUTPUT_BYTES_FIRST;
+    if (room > OUTPUT_BYTES_MAX)
+        room = OUTPUT_BYTES_MAX;
+    uint8_t *grown = realloc(synth->wav, room);
+    if (!grown) {
+        set_result(synth, OD_ENOMEM, "no memory");
+        return false;
+    }
+    synth->wav = grown;
+    synth->wav_room = room;
+    return true;
+}
+
+static void read_output(struct od_synth *synth)
+{
+    if (!make_room(synth))
         return;
-    if (synth->exit_status || synth->exit_signal) {
-        if (synth->complaint_bytes)
-            snprintf(why, sizeof why, "%s", synth->complaint);
-        else
-            snprintf(why, sizeof why, "exit code %lld, signal %d", (long long)synth->exit_status,
-                     synth->exit_signal);
-        set_result(synth, OD_EIO, why);
-    }
-    close_all(synth);
-}
-
-static void kill_child(struct od_synth *synth)
-{
-    if (synth->started && !synth->exited)
-        uv_process_kill(&synth->process, SIGKILL);
-}
-
-static void on_exited(uv_process_t *process, int64_t status, int signal)
-{
-    struct od_synth *synth = process->data;
-    synth->exited = true;
-    synth->exit_status = status;
-    synth->exit_signal = signal;
-    end_when_complete(synth);
-}
-
-static void on_timeout(uv_timer_t *timer)
-{
-    struct od_synth *synth = timer->data;
-    set_result(synth, OD_ETIMEOUT, "took too long");
-    kill_child(synth);
-}
-
-static void alloc_out(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
-{
-    struct od_synth *synth = handle->data;
-    (void)suggested;
-    if (synth->wav_bytes == synth->wav_room && synth->wav_room < OUTPUT_BYTES_MAX) {
-        size_t room = synth->wav_room ? synth->wav_room * 2 : OUTPUT_BYTES_FIRST;
-        if (room > OUTPUT_BYTES_MAX)
-            room = OUTPUT_BYTES_MAX;
-        uint8_t *grown = realloc(synth->wav, room);
-        if (grown) {
-            synth->wav = grown;
-            synth->wav_room = room;
-        }
-    }
-    if (!synth->wav)
-        *buf = uv_buf_init(NULL, 0);
-    else
-        *buf = uv_buf_init((char *)synth->wav + synth->wav_bytes,
-                           (unsigned)(synth->wav_room - synth->wav_bytes));
-}
-
-static void on_out(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
-{
-    struct od_synth *synth = stream->data;
-    (void)buf;
-    if (n >= 0) {
+    ssize_t n = read(synth->out, synth->wav + synth->wav_bytes, synth->wav_room - synth->wav_bytes);
+    if (n > 0)
         synth->wav_bytes += (size_t)n;
-        return;
-    }
-    if (n == UV_ENOBUFS) { /* alloc_out() had no room to give */
-        bool full = synth->wav_bytes == OUTPUT_BYTES_MAX;
-        set_result(synth, full ? OD_ETOOBIG : OD_ENOMEM,
-                   full ? "the text takes more than 5 minutes to say" : "no memory");
-        kill_child(synth);
-    }
-    uv_read_stop(stream);
-    synth->out_ended = true;
-    end_when_complete(synth);
-}
-
-static void alloc_err(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
-{
-    struct od_synth *synth = handle->data;
-    (void)suggested;
-    *buf = uv_buf_init(synth->scratch, sizeof synth->scratch);
+    else if (n == 0 || errno != EINTR)
+        close_end(&synth->out);
 }
 
 /* The first line of what it complained about, in plain characters. */
-static void on_err(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+static void read_complaint(struct od_synth *synth)
 {
-    struct od_synth *synth = stream->data;
+    char text[512];
+    ssize_t n = read(synth->err, text, sizeof text);
+    if (n == 0 || (n < 0 && errno != EINTR))
+        close_end(&synth->err);
     for (ssize_t i = 0; i < n && !synth->complaint_ended; i++) {
-        char c = buf->base[i];
+        char c = text[i];
         if (c == '\n' || synth->complaint_bytes + 1 >= sizeof synth->complaint)
             synth->complaint_ended = synth->complaint_bytes > 0;
         else
             synth->complaint[synth->complaint_bytes++] = c >= 0x20 && c < 0x7f ? c : '?';
     }
-    if (n < 0) {
-        uv_read_stop(stream);
-        synth->err_ended = true;
-        end_when_complete(synth);
-    }
 }
 
-static void close_input(struct od_synth *synth)
+static int ms_left(const struct od_synth *synth)
 {
-    if (!uv_is_closing((uv_handle_t *)&synth->in))
-        uv_close((uv_handle_t *)&synth->in, on_closed);
+    uint64_t now_ns = od_media_now();
+    return now_ns >= synth->deadline_ns ? 0
+                                        : (int)((synth->deadline_ns - now_ns) / OD_NS_PER_MS) + 1;
 }
 
-static void on_shutdown(uv_shutdown_t *shutdown, int status)
+/* Waits for output, the end of it, the deadline or kill(), at most max_ms. */
+static void wait_output(struct od_synth *synth, int max_ms)
 {
-    (void)status;
-    close_input(shutdown->data);
-}
-
-/* A child that doesn't read its text shows by what it says, or doesn't. */
-static void on_written(uv_write_t *write, int status)
-{
-    struct od_synth *synth = write->data;
-    if (status || uv_shutdown(&synth->shutdown, (uv_stream_t *)&synth->in, on_shutdown))
-        close_input(synth);
-}
-
-static void init_handles(struct od_synth *synth, uv_loop_t *loop)
-{
-    uv_pipe_init(loop, &synth->in, 0);
-    uv_pipe_init(loop, &synth->out, 0);
-    uv_pipe_init(loop, &synth->err, 0);
-    uv_timer_init(loop, &synth->timer);
-    synth->process.data = synth->in.data = synth->out.data = synth->err.data = synth;
-    synth->timer.data = synth->write.data = synth->shutdown.data = synth;
-    synth->handles = HANDLES;
-}
-
-static void spawn(struct od_synth *synth, uv_loop_t *loop, const struct od_synth_job *job)
-{
-    /* -b 1: the text is UTF-8 */
-    char *args[] = {(char *)(uintptr_t)job->program, "-b",      "1",        "-v",
-                    (char *)(uintptr_t)job->voice,   "--stdin", "--stdout", NULL};
-    uv_stdio_container_t stdio[3] = {
-        {.flags = UV_CREATE_PIPE | UV_READABLE_PIPE, .data.stream = (uv_stream_t *)&synth->in},
-        {.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE, .data.stream = (uv_stream_t *)&synth->out},
-        {.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE, .data.stream = (uv_stream_t *)&synth->err},
-    };
-    uv_process_options_t options = {
-        .exit_cb = on_exited, .file = job->program, .args = args, .stdio_count = 3, .stdio = stdio};
-    int err = uv_spawn(loop, &synth->process, &options);
-    if (err) {
-        char why[96];
-        if (err == UV_ENOENT)
-            snprintf(why, sizeof why, "%s not found (install package %s)", job->program,
-                     job->program);
-        else
-            snprintf(why, sizeof why, "%s can't be started: %s", job->program, uv_strerror(err));
-        set_result(synth, err == UV_ENOENT ? OD_ENOENT : OD_EIO, why);
-        close_all(synth);
+    struct pollfd fds[3] = {{.fd = synth->cancel_fd, .events = POLLIN},
+                            {.fd = synth->out, .events = POLLIN},
+                            {.fd = synth->err, .events = POLLIN}};
+    int ms = ms_left(synth);
+    if (ms == 0) {
+        set_result(synth, OD_ETIMEOUT, "took too long");
         return;
     }
-    synth->started = true;
-    uv_buf_t text = uv_buf_init(synth->text, (unsigned)job->bytes);
-    uv_read_start((uv_stream_t *)&synth->out, alloc_out, on_out);
-    uv_read_start((uv_stream_t *)&synth->err, alloc_err, on_err);
-    uv_timer_start(&synth->timer, on_timeout, job->timeout_ms, 0);
-    if (uv_write(&synth->write, (uv_stream_t *)&synth->in, &text, 1, on_written))
-        close_input(synth);
+    if (poll(fds, 3, ms < max_ms ? ms : max_ms) <= 0)
+        return;
+    if (fds[0].revents)
+        set_result(synth, OD_ECANCELED, "given up");
+    if (fds[1].revents)
+        read_output(synth);
+    if (fds[2].revents)
+        read_complaint(synth);
+}
+
+/* ---- its end ---- */
+
+static void judge(struct od_synth *synth, int status)
+{
+    char why[COMPLAINT_MAX + 32];
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return;
+    /* Where a child doesn't share our memory up to exec (some emulators), this is how the C library
+     * says that there was nothing to execute. */
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 127 && !synth->complaint_bytes) {
+        set_missing(synth);
+        return;
+    }
+    if (synth->complaint_bytes)
+        snprintf(why, sizeof why, "%s", synth->complaint);
+    else if (WIFSIGNALED(status))
+        snprintf(why, sizeof why, "%s was ended by signal %d", synth->program, WTERMSIG(status));
+    else
+        snprintf(why, sizeof why, "%s: exit code %d", synth->program, WEXITSTATUS(status));
+    set_result(synth, OD_EIO, why);
+}
+
+/* Reaps it: patiently while all is well, by force after that. */
+static void reap(struct od_synth *synth)
+{
+    int status = 0;
+    pid_t got = 0;
+    while (!synth->result && (got = waitpid(synth->child, &status, WNOHANG)) == 0)
+        wait_output(synth, EXIT_POLL_MS);
+    if (got == 0) {
+        kill(synth->child, SIGKILL);
+        while ((got = waitpid(synth->child, &status, 0)) < 0 && errno == EINTR)
+            continue;
+    }
+    if (got == synth->child)
+        judge(synth, status);
+}
+
+/* ---- the thread ---- */
+
+static void run(void *arg)
+{
+    struct od_synth *synth = arg;
+    sigset_t all;
+    /* Signals are the loop's; SIGPIPE of a child that doesn't read becomes an error of write(). */
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
+    start_child(synth);
+    if (synth->child) {
+        /* The pipe takes all of it at once. A child that doesn't want it shows by what it says. */
+        ssize_t written = write(synth->in, synth->text, synth->bytes);
+        (void)written;
+        close_end(&synth->in);
+        while (!synth->result && (synth->out >= 0 || synth->err >= 0))
+            wait_output(synth, INT32_MAX);
+        reap(synth);
+    }
+    close_end(&synth->in);
+    close_end(&synth->out);
+    close_end(&synth->err);
+    uv_async_send(&synth->done);
+}
+
+/* ---- the loop's side ---- */
+
+static void free_synth(struct od_synth *synth)
+{
+    if (synth->cancel_fd >= 0)
+        close(synth->cancel_fd);
+    free(synth->program);
+    free(synth->voice);
+    free(synth->text);
+    free(synth->wav);
+    free(synth);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct od_synth *synth = handle->data;
+    synth->fn(synth->ctx, synth->result, synth->wav, synth->wav_bytes, synth->why);
+    free_synth(synth);
+}
+
+static void on_done(uv_async_t *async)
+{
+    struct od_synth *synth = async->data;
+    uv_thread_join(&synth->thread);
+    uv_close((uv_handle_t *)async, on_closed);
+}
+
+static void on_stillborn(uv_handle_t *handle)
+{
+    free_synth(handle->data);
+}
+
+static struct od_synth *create(const struct od_synth_job *job)
+{
+    struct od_synth *synth = calloc(1, sizeof *synth);
+    if (!synth)
+        return NULL;
+    synth->in = synth->out = synth->err = -1;
+    synth->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    synth->program = strdup(job->program);
+    synth->voice = strdup(job->voice);
+    synth->text = malloc(job->bytes + 1);
+    synth->bytes = job->bytes;
+    synth->deadline_ns = od_media_now() + job->timeout_ms * OD_NS_PER_MS;
+    if (synth->cancel_fd < 0 || !synth->program || !synth->voice || !synth->text) {
+        free_synth(synth);
+        return NULL;
+    }
+    memcpy(synth->text, job->text, job->bytes);
+    return synth;
 }
 
 int od_synth_start(struct od_synth **out, uv_loop_t *loop, const struct od_synth_job *job,
                    od_synth_fn fn, void *ctx)
 {
-    struct od_synth *synth = calloc(1, sizeof *synth);
     *out = NULL;
+    if (job->bytes > OD_SYNTH_TEXT_MAX)
+        return OD_EINVAL;
+    struct od_synth *synth = create(job);
     if (!synth)
         return OD_ENOMEM;
     synth->fn = fn;
     synth->ctx = ctx;
-    synth->text = malloc(job->bytes + 1);
-    if (!synth->text) {
-        free(synth);
-        return OD_ENOMEM;
+    if (uv_async_init(loop, &synth->done, on_done)) {
+        free_synth(synth);
+        return OD_EIO;
     }
-    memcpy(synth->text, job->text, job->bytes);
-    init_handles(synth, loop);
-    spawn(synth, loop, job);
+    synth->done.data = synth;
+    if (uv_thread_create(&synth->thread, run, synth)) {
+        uv_close((uv_handle_t *)&synth->done, on_stillborn);
+        return OD_EIO;
+    }
     *out = synth;
     return 0;
 }
 
 void od_synth_kill(struct od_synth *synth)
 {
-    set_result(synth, OD_ECANCELED, "given up");
-    kill_child(synth);
+    uint64_t one = 1;
+    ssize_t written = write(synth->cancel_fd, &one, sizeof one);
+    (void)written;
 }
