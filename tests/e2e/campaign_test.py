@@ -2,7 +2,10 @@
 """Goal: a campaign from a CSV file ends with the outcome that the callee gave, for each contact; what
 keys were pressed is the call's result. Method: `outdial campaign run` against the simulated carrier,
 whose ledger is the other side's book."""
+import collections
+import http.server
 import json
+import threading
 
 from harness import compare_books, main, wait_until
 
@@ -96,5 +99,61 @@ def call_canceled_while_it_rings(world):
     assert carrier.finish()["cancels"] == 1
 
 
+class Receiver(http.server.ThreadingHTTPServer):
+    """Keeps what is posted to it."""
+
+    def __init__(self, status):
+        receiver = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.got.append((self.headers, json.loads(body)))
+                self.send_response(receiver.status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *args):
+                pass
+
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.got, self.status = [], status
+        self.url = f"http://127.0.0.1:{self.server_port}/hook"
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+def webhooks_tell_each_end(world):
+    carrier = world.carrier({"answer": 1, "busy": 2, "no_answer": 0, "decline": 1, "fail": 0,
+                             "digits": "none:1", "pdd_ms": "10-50", "ring_ms": "50-100"})
+    server = world.serve([trunk(carrier, cps_limit=40)], extra={"webhooks": {"allow_private": True}})
+    world.cli("agent", "put", world.agent("short", [{"hangup": {}}]), server=server)
+    receiver = Receiver(204)
+    done = world.cli("campaign", "run", world.contacts(20), "--agent", "short", "--yes", "--json",
+                     "--webhook", receiver.url, server=server)
+    summary = json.loads(done.stdout)
+    wait_until(lambda: len(receiver.got) >= 20, 20, "twenty webhooks")
+    assert server.stop() == 0
+    told = collections.Counter(body["data"]["status"] for _, body in receiver.got)
+    assert dict(told) == summary["outcomes"], (told, summary)
+    numbers = collections.Counter(body["data"]["to"] for _, body in receiver.got)
+    assert set(numbers.values()) == {1} and len(numbers) == 20, numbers
+    assert all(headers["User-Agent"].startswith("outdial/") for headers, _ in receiver.got)
+    receiver.shutdown()
+
+
+def webhooks_stay_outside(world):
+    """Unless it is allowed, a webhook never goes to an address of our own network."""
+    carrier = world.carrier({"answer": 0, "busy": 1, "no_answer": 0, "decline": 0, "fail": 0})
+    server = world.serve([trunk(carrier)])
+    world.cli("agent", "put", world.agent("short", [{"hangup": {}}]), server=server)
+    receiver = Receiver(204)
+    world.cli("campaign", "run", world.contacts(3), "--agent", "short", "--yes", "--webhook",
+              receiver.url, server=server)
+    wait_until(lambda: "webhook" in server.stderr(), 20, "the log to tell that it was refused")
+    assert server.stop() == 0
+    assert not receiver.got
+    receiver.shutdown()
+
+
 main(campaign_of_100, rows_that_cannot_be_dialled, single_call_and_its_trace,
-     call_canceled_while_it_rings)
+     call_canceled_while_it_rings, webhooks_tell_each_end, webhooks_stay_outside)
