@@ -20,6 +20,9 @@
 /* A claim that was not answered: until the store says more, and at least so long. */
 #define CLAIM_RETRY_NS (OD_NS_PER_S / 2)
 
+/* A contact that came while an older claim of it is still in memory comes back after so long. */
+enum { TWICE_WAIT_MS = 1000 };
+
 /* Assumed until observed: a script, a disk write and a turn of the loop. */
 #define INTENT_NS_FIRST (20 * OD_NS_PER_MS)
 #define HOOK_NS_FIRST (300 * OD_NS_PER_MS)
@@ -198,13 +201,23 @@ static void admit(struct od_engine *engine, struct od_call *call)
         od_call_do(engine, call, OD_CALL_EV_ADMIT, NULL);
 }
 
+/* True while a call of that uid may still be dialled or is. The store can hand a contact over again
+ * only when it has it back, or when another claim of ours was lost to it: the older call will hear
+ * of that by NOT_DURABLE or its timer. One that is given back already doesn't count. */
+static bool in_memory(const struct od_engine *engine, const struct od_uid *uid)
+{
+    const struct od_call *call = od_call_get(engine, od_engine_find(engine, uid));
+
+    return call && call->state != OD_CALL_WAITING;
+}
+
 static void on_job(struct od_engine *engine, const struct od_event *event)
 {
     static const struct od_call_id nobody = {0, 0};
     const struct od_store_port *store = &engine->ports.store;
     struct od_lane *lane = lane_of(engine, event->u.job.lane);
     struct od_trunk *charged = lane ? claim_take(engine, lane) : NULL;
-    bool twice = od_engine_find(engine, &event->u.job.uid).gen != 0;
+    bool twice = in_memory(engine, &event->u.job.uid);
     struct od_call *call = lane && !twice ? od_call_create(engine, event) : NULL;
     const char *why;
 
@@ -216,7 +229,8 @@ static void on_job(struct od_engine *engine, const struct od_event *event)
     engine->odd += twice;
     uncharge(engine, charged, 1);
     why = !lane ? "lane" : twice ? "twice" : "full";
-    store->release(store->ctx, nobody, event->u.job.job, 0, why);
+    store->release(store->ctx, nobody, event->u.job.job,
+                   twice ? engine->now.wall_ms + TWICE_WAIT_MS : 0, why);
 }
 
 static void on_claim_done(struct od_engine *engine, const struct od_event *event)

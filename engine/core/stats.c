@@ -51,14 +51,19 @@ int od_engine_trunk_stats(const struct od_engine *engine, uint16_t index,
 
 struct od_call_id od_engine_find(const struct od_engine *engine, const struct od_uid *uid)
 {
+    struct od_call_id found = {0, 0};
     uint32_t place = 0, index;
 
+    /* A call that is being given back may have its successor beside it. */
     while (od_index_find(&engine->calls_by_uid, od_call_uid_hash(engine, uid), &place, &index)) {
         const struct od_call *call = (const struct od_call *)(void *)engine->calls.items + index;
-        if (od_uid_equal(&call->uid, uid))
-            return call->id;
+        if (!od_uid_equal(&call->uid, uid))
+            continue;
+        found = call->id;
+        if (call->state != OD_CALL_WAITING)
+            break;
     }
-    return (struct od_call_id){0, 0};
+    return found;
 }
 
 const char *od_engine_state(const struct od_engine *engine, struct od_call_id id)

@@ -11,6 +11,10 @@ target_link_libraries(od_sim PRIVATE od_simlib)
 
 od_unit_test(sim_test DIR sim LIBS od_simlib TIMEOUT 120)
 
+# The contract of the store port; the Redis adapter runs the same suite.
+od_unit_test(sim_store_contract_test DIR sim LIBS od_simlib
+    SOURCES ${CMAKE_SOURCE_DIR}/tests/contract/store_contract.c)
+
 # Worlds with faults, in shards so that two cores share them.
 foreach(shard 0 1 2 3)
     math(EXPR from "1000 * ${shard} + 1")

@@ -137,7 +137,7 @@ static void put_back(void *ctx, uint64_t number, uint64_t fence)
     struct sim_store *store = ctx;
     struct sim_contact *contact = &store->contacts[number];
 
-    if (contact->phase != SIM_TAKEN || contact->fence != fence)
+    if ((contact->phase != SIM_TAKEN && contact->phase != SIM_LATER) || contact->fence != fence)
         return;
     lane_push(store, (uint32_t)number, true);
     if (store->up)
@@ -156,7 +156,7 @@ static void apply_release(struct sim_store *store, struct sim_contact *contact, 
     if (contact->stop) {
         end_with(store, contact, OD_CAUSE_CANCELED);
     } else if (op->not_before_ms && wait_ms > 0) {
-        contact->phase = SIM_TAKEN;
+        contact->phase = SIM_LATER;
         sim_after(store->clock, (uint64_t)wait_ms * OD_NS_PER_MS, put_back, store,
                   (uint64_t)(contact - store->contacts), contact->fence);
     } else {
@@ -202,6 +202,21 @@ static void apply(struct sim_store *store, struct op *op)
     case OP_CLAIM:
         break;
     }
+}
+
+/* A batch: releases last to first, so that what was claimed in order is in order again at the front
+ * of its lane, and claims after them. */
+static void apply_all(struct sim_store *store, struct ops *ops)
+{
+    for (uint32_t i = 0; i < ops->count; i++)
+        if (ops->at[i].kind != OP_RELEASE && ops->at[i].kind != OP_CLAIM)
+            apply(store, &ops->at[i]);
+    for (uint32_t i = ops->count; i--;)
+        if (ops->at[i].kind == OP_RELEASE)
+            apply(store, &ops->at[i]);
+    for (uint32_t i = 0; i < ops->count; i++)
+        if (ops->at[i].kind == OP_CLAIM)
+            apply(store, &ops->at[i]);
 }
 
 /* ---- the adapter ---- */
@@ -303,8 +318,7 @@ static void arrives(void *ctx, uint64_t epoch, uint64_t unused)
     (void)unused;
     if (epoch != store->epoch)
         return;
-    for (uint32_t i = 0; i < store->flight.count; i++)
-        apply(store, &store->flight.at[i]);
+    apply_all(store, &store->flight);
 }
 
 static void replies(void *ctx, uint64_t epoch, uint64_t unused)
@@ -364,9 +378,9 @@ void sim_store_down(struct sim_store *store)
      * before those given since; claims are not. */
     store->flight = store->gathered;
     store->gathered = (struct ops){0};
+    if (arrived)
+        apply_all(store, &lost);
     for (uint32_t i = 0; i < lost.count; i++) {
-        if (arrived)
-            apply(store, &lost.at[i]);
         if (lost.at[i].kind == OP_CLAIM)
             answer_claim(store, &lost.at[i], true);
         else
@@ -576,14 +590,24 @@ bool sim_store_stop(struct sim_store *store, uint32_t number)
 {
     struct sim_contact *contact = &store->contacts[number];
 
-    if (contact->phase == SIM_WAITING) {
+    switch ((enum sim_phase)contact->phase) {
+    case SIM_WAITING:
         store->lanes[contact->lane].waiting--;
         end_with(store, contact, OD_CAUSE_CANCELED);
+        break;
+    case SIM_LATER:
+        end_with(store, contact, OD_CAUSE_CANCELED);
+        break;
+    case SIM_HELD:
+        contact->stop = true;
+        if (!contact->intent)
+            end_with(store, contact, OD_CAUSE_CANCELED);
+        return true;
+    case SIM_TAKEN:
+    case SIM_ENDED:
+        break;
     }
-    if (contact->phase != SIM_HELD)
-        return false;
-    contact->stop = true;
-    return true;
+    return false;
 }
 
 static void other_worker_done(void *ctx, uint64_t number, uint64_t fence)

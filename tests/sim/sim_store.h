@@ -24,13 +24,19 @@ struct sim_store_config {
     void *ctx;
 };
 
-enum sim_phase { SIM_WAITING, SIM_HELD, SIM_TAKEN, SIM_ENDED };
+enum sim_phase {
+    SIM_WAITING,
+    SIM_LATER, /* given back with a time before which it must not be claimed */
+    SIM_HELD,
+    SIM_TAKEN, /* another worker has it */
+    SIM_ENDED,
+};
 
 /* A contact as the server sees it. */
 struct sim_contact {
     struct od_uid uid;
     uint32_t lane;
-    uint8_t phase; /* enum sim_phase; TAKEN: another worker has it */
+    uint8_t phase; /* enum sim_phase */
     uint8_t ends;  /* terminal states written: 1 at the end, never more */
     bool intent;   /* the present attempt's intent is written */
     bool stop;     /* the user wants it over; its holder was asked */
@@ -58,7 +64,8 @@ void sim_store_down(struct sim_store *store);
 uint32_t sim_store_add(struct sim_store *store, uint32_t lane, const char *to, int64_t deadline_ms,
                        uint64_t salt);
 
-/* One that waits is ended; of one that we hold, true: ask its holder. */
+/* The user's cancel. What has not been dialled is ended here; true: we hold it, it is to be told.
+ */
 bool sim_store_stop(struct sim_store *store, uint32_t contact);
 
 /* Another worker takes a contact that we hold, as if our lease had run out. */

@@ -140,7 +140,7 @@ static void world_init(struct sim_world *world)
     sim_clock_init(&world->clock, 1000 * OD_NS_PER_S);
     world->clock.wall_base_ms = INT64_C(1700000000000);
     world->store = sim_store_create(&world->clock, &world->rng, &config);
-    world->dialled = calloc(config.contacts_max, 1);
+    world->dialled = calloc(config.contacts_max, sizeof *world->dialled);
     world->on_phone = calloc(config.contacts_max, 1);
     OD_ASSERT(world->dialled && world->on_phone);
     sim_carrier_init(world, &ports.sip);

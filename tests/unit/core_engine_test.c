@@ -26,6 +26,7 @@ struct order {
     char text[32]; /* progress state, why, or endpoint */
     struct od_outcome outcome;
     uint64_t at_ns;
+    int64_t not_before_ms;
 };
 
 struct bench {
@@ -93,7 +94,7 @@ static void on_release(void *ctx, struct od_call_id call, struct od_job_id job,
 {
     struct order *order = note(ctx, "release");
 
-    assert_int_equal(not_before_ms, 0);
+    order->not_before_ms = not_before_ms;
     order->call = call;
     order->job = job;
     snprintf(order->text, sizeof order->text, "%s", why);
@@ -916,6 +917,7 @@ static void a_job_nobody_has_room_for_goes_back(void **state)
     od_engine_post(bench.engine, &event);
     run();
     assert_string_equal(expect("release")->text, "twice");
+    assert_int_equal(bench.orders[bench.read - 1].not_before_ms, bench.now.wall_ms + 1000);
 }
 
 /* ---- back to the store ---- */
@@ -953,6 +955,35 @@ static void a_closed_lane_gives_back_what_was_not_dialled(void **state)
     assert_int_equal(ordered("claim"), 0);
     pass(1001); /* it opens by itself */
     assert_int_equal(ordered("claim"), 1);
+}
+
+/* The store may have a contact back, and hand it over again, before we hear that it has. */
+static void a_call_given_back_may_come_again_at_once(void **state)
+{
+    struct od_lane_def lane = lane_def;
+    struct od_event event = job_event(0, "+1");
+    struct od_call_id first;
+
+    (void)state;
+    bench.answer_intents = false;
+    set_trunk(0, &trunk_def);
+    set_lane(0, &lane);
+    up();
+    od_engine_post(bench.engine, &event);
+    run();
+    first = expect("intent")->call;
+    post(&bench, OD_EV_NOT_DURABLE, first);
+    event.u.job.job.gen++;
+    od_engine_post(bench.engine, &event);
+    run();
+    assert_int_equal(ordered("release"), 1);
+    assert_int_not_equal(expect("intent")->call.index, first.index);
+    assert_int_equal(od_engine_find(bench.engine, &event.u.job.uid).index,
+                     bench.orders[bench.read - 1].call.index);
+    post(&bench, OD_EV_RELEASED, first);
+    run();
+    assert_int_equal(stats().alive, 1);
+    assert_int_equal(stats().odd + stats().late, 0);
 }
 
 static void a_drained_node_dials_no_more(void **state)
@@ -1142,6 +1173,7 @@ int main(void)
         TEST(a_failed_claim_is_tried_again),
         TEST(a_job_nobody_has_room_for_goes_back),
         TEST(a_closed_lane_gives_back_what_was_not_dialled),
+        TEST(a_call_given_back_may_come_again_at_once),
         TEST(a_drained_node_dials_no_more),
         TEST(a_trunk_taken_from_a_lane_gives_its_calls_back),
         TEST(a_store_that_is_away_keeps_nothing_waiting_for_ever),
