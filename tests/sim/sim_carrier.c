@@ -302,8 +302,8 @@ static void check_invite(struct sim_world *world, struct sim_leg *leg,
         sim_wrong(clock, "contact %u: an INVITE after its deadline", number);
     if (strcmp(contact->to, invite->to) != 0)
         sim_wrong(clock, "contact %u: an INVITE to %s", number, invite->to);
-    /* A turn's budget may leave the order to drain to the next turn of the same moment. */
-    if (world->drained && clock->now_ns > world->drained_ns)
+    /* Small turns may take some calls further before they come to the order to drain. */
+    if (world->drain_seen)
         sim_wrong(clock, "contact %u: an INVITE after the drain", number);
 }
 

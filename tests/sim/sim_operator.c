@@ -225,7 +225,6 @@ static void drain(void *ctx, uint64_t a, uint64_t b)
     (void)a;
     (void)b;
     world->drained = true;
-    world->drained_ns = world->clock.now_ns;
     sim_post(world, &(struct od_event){.kind = OD_EV_DRAIN});
 }
 

@@ -196,6 +196,7 @@ static uint64_t run_engine(struct sim_world *world)
             return OD_NEVER;
         }
     } while (next_ns <= now.mono_ns || od_engine_pending(world->engine));
+    world->drain_seen = world->drained;
     sim_carrier_check(world);
     return next_ns;
 }

@@ -52,11 +52,10 @@ struct sim_world {
     struct sim_leg *legs;   /* by call index */
     struct sim_talk *talks; /* by call index */
     uint32_t legs_live, talks_live;
-    uint32_t unacked;  /* 2xx the engine was told of and has not acknowledged */
-    uint64_t *dialled; /* by contact: bit n: attempt n was dialled; no two alike */
-    uint8_t *on_phone; /* by contact: legs alive */
-    bool drained;
-    uint64_t drained_ns;
+    uint32_t unacked;         /* 2xx the engine was told of and has not acknowledged */
+    uint64_t *dialled;        /* by contact: bit n: attempt n was dialled; no two alike */
+    uint8_t *on_phone;        /* by contact: legs alive */
+    bool drained, drain_seen; /* posted; the engine has taken all its events since */
 
     uint64_t wake_ns; /* when the host runs the engine next */
     uint64_t runs, orders, claims;
