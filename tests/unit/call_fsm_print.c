@@ -26,10 +26,12 @@ static void print_states(void)
     }
 }
 
-/* Only cells that move or act; what is not listed changes nothing, or is counted as a surprise. */
 static void print_table(void)
 {
-    printf("\n| state | event | next | actions |\n|---|---|---|---|\n");
+    printf(
+        "\nA cell that is not listed keeps the state: what can happen in good order is let pass,\n"
+        "what can't is counted as a surprise. ENDED is final.\n"
+        "\n| state | event | next | actions |\n|---|---|---|---|\n");
     for (enum od_call_state s = OD_CALL_CREATED; s < OD_CALL_ENDED; s++)
         for (enum od_call_event e = 0; e < OD_CALL_EVENT_COUNT; e++) {
             struct od_call_step step = od_call_fsm_step(s, e);
