@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """Goal: Ctrl-C in `campaign run` pauses the campaign, says how to go on, and going on finishes it.
 Method: SIGINT to the command in the middle of a campaign, as a terminal sends it."""
+import os
+import pty
 import re
 import signal
+import subprocess
 import time
 
-from harness import main, wait_until
+from harness import OUTDIAL, main, wait_until
 
 COUNT = 60
 
@@ -51,4 +54,51 @@ def before_it_starts(world):
     assert not carrier.calls_by_number()
 
 
-main(pause_and_resume, before_it_starts)
+def on_a_terminal(world, server, args, answer):
+    """Runs the command on a terminal of its own and types the answer. Exit code and what was shown."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen([OUTDIAL, *args], stdin=slave, stdout=slave, stderr=slave,
+                               env={**os.environ, **server.env(), "TERM": "xterm"}, cwd=world.dir,
+                               start_new_session=True)
+    os.close(slave)
+    shown, answered, end = b"", False, time.monotonic() + 60
+    try:
+        while time.monotonic() < end:
+            try:
+                piece = os.read(master, 4096)
+            except OSError:  # EIO: the last end of the terminal was closed
+                break
+            if not piece:
+                break
+            shown += piece
+            if not answered and b"[y/N]" in shown:
+                os.write(master, answer)
+                answered = True
+        return process.wait(timeout=10), shown.decode(errors="replace")
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        os.close(master)
+
+
+def asks_before_phones_ring(world):
+    carrier = world.carrier({"answer": 0, "no_answer": 0, "busy": 1, "decline": 0, "fail": 0,
+                             "pdd_ms": "300-400"}, ["--no-rtp"])
+    server = world.serve([{"name": "main", "server": carrier.address, "cps_limit": 10}])
+    world.cli("agent", "put", world.agent("short", [{"hangup": {}}]), server=server)
+    run = ("campaign", "run", world.contacts(5), "--agent", "short", "--cps", "7")
+
+    code, shown = on_a_terminal(world, server, run, b"\n")
+    assert code == 1 and "Dial 5 contacts through trunk(s) main at up to 7 calls/s? [y/N]" in shown, shown
+    assert "nothing was dialled" in shown and not carrier.calls_by_number(), shown
+
+    code, shown = on_a_terminal(world, server, run, b"y\n")
+    assert code == 0 and len(carrier.calls_by_number()) == 5, shown
+    assert "\r\033[K[" in shown and "5 of 5" in shown, shown  # a live line, then the table
+    assert "\033[33mbusy" in shown, shown
+    code, shown = on_a_terminal(world, server, ("campaign", "list", "--no-color"), b"")
+    assert code == 0 and "\033" not in shown, shown
+
+
+main(pause_and_resume, before_it_starts, asks_before_phones_ring)
