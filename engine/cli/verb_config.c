@@ -28,9 +28,8 @@ static int verb_check(int argc, char **argv)
     code = od_config_load(&config, "config check", check_examples, words[0], NULL, 1, argv);
     if (code != OD_EXIT_NONE)
         return code;
-    printf("%s: good: %zu trunk%s, %zu number%s, %zu agent%s\n", words[0], config->trunk_count,
-           config->trunk_count == 1 ? "" : "s", config->number_count,
-           config->number_count == 1 ? "" : "s", config->agent_count,
+    printf("%s: good: %zu trunk%s, %zu agent%s\n", words[0], config->trunk_count,
+           config->trunk_count == 1 ? "" : "s", config->agent_count,
            config->agent_count == 1 ? "" : "s");
     od_config_destroy(config);
     return OD_EXIT_OK;

@@ -120,11 +120,6 @@ static bool plus_digits(const char *text, size_t min, size_t max)
     return digits >= min && digits <= max && only(text + 1, DIGITS);
 }
 
-bool od_check_e164(const char *text)
-{
-    return plus_digits(text, 7, 15);
-}
-
 bool od_check_prefix(const char *text)
 {
     return plus_digits(text, 1, OD_PREFIX_LEN_MAX - 2);

@@ -26,9 +26,6 @@ bool od_check_port_range(const char *text, uint16_t *min, uint16_t *max);
 /* 1..63 of letters, digits, '.', '_', '-': names of trunks and orgs. */
 bool od_check_name(const char *text);
 
-/* "+" and 7..15 digits (ITU-T E.164). */
-bool od_check_e164(const char *text);
-
 /* "+" and 1..10 digits. */
 bool od_check_prefix(const char *text);
 

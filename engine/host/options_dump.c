@@ -245,20 +245,6 @@ static void put_keys(struct writer *w, const struct od_config *config)
     end_list(w);
 }
 
-static void put_numbers(struct writer *w, const struct od_config *config)
-{
-    if (!begin_list(w, "numbers", config->number_count))
-        return;
-    for (size_t i = 0; i < config->number_count; i++) {
-        begin_item(w);
-        put_text(w, "number", config->numbers[i].number);
-        put_text(w, "trunk", config->numbers[i].trunk);
-        put_text(w, "display_name", config->numbers[i].display_name);
-        end_item(w);
-    }
-    end_list(w);
-}
-
 static void put_lists(struct writer *w, const struct od_config *config)
 {
     if (begin_list(w, "trunks", config->trunk_count)) {
@@ -266,7 +252,6 @@ static void put_lists(struct writer *w, const struct od_config *config)
             put_trunk(w, &config->trunks[i]);
         end_list(w);
     }
-    put_numbers(w, config);
     /* An agent's document is JSON, and so is YAML. */
     start_line(w, "agents");
     fputs(w->json ? "[" : " [", w->out);

@@ -1,6 +1,6 @@
 /*
- * options_schema - the configuration's keys: the one table, and the rules of trunks, numbers and
- * agents that belong to more than one key.
+ * options_schema - the configuration's keys: the one table, and the rules of trunks and agents that
+ * belong to more than one key.
  */
 #include <string.h>
 
@@ -8,7 +8,7 @@
 #include "engine/host/options_check.h"
 #include "engine/host/options_read.h"
 
-enum { KEYS_MAX = 1000, TRUNKS_MAX = 1000, NUMBERS_MAX = 100000, AGENTS_MAX = 1000 };
+enum { KEYS_MAX = 1000, TRUNKS_MAX = 1000, AGENTS_MAX = 1000 };
 enum { SIP_PORT = 5060 }; /* RFC 3261 section 19.1.2 */
 
 #define AT(member) offsetof(struct od_config, member)
@@ -143,17 +143,6 @@ static const char *check_cps(struct od_reader *r, void *base, const char *text)
     return od_check_rate(text, 1, &trunk->def.shapes[0])
                ? NULL
                : "calls per second, 0.001 to 100000 with up to three decimals, or 0 for no limit";
-}
-
-static const char *check_e164(struct od_reader *r, void *base, const char *text)
-{
-    (void)r, (void)base;
-    return od_check_e164(text) ? NULL : "a number in E.164 (+15550001111)";
-}
-
-static const char *check_trunk_name(struct od_reader *r, void *base, const char *text)
-{
-    return *text == 0 ? NULL : check_name(r, base, text);
 }
 
 /* -- lists of texts ---------------------------------------------------------------------------- */
@@ -426,16 +415,6 @@ static const struct od_option trunk_table[] = {
     {0},
 };
 
-static const struct od_option number_table[] = {
-    {"number", OD_OPTION_TEXT, .offset = offsetof(struct od_config_number, number),
-     .check = check_e164},
-    {"trunk", OD_OPTION_TEXT, .offset = offsetof(struct od_config_number, trunk), .initial = "",
-     .check = check_trunk_name},
-    {"display_name", OD_OPTION_TEXT, .offset = offsetof(struct od_config_number, display_name),
-     .initial = "", .check = check_display_name},
-    {0},
-};
-
 const struct od_option od_options_table[] = {
     {"data_dir", OD_OPTION_TEXT, .offset = AT(data_dir), .initial = "./outdial-data",
      .help = "directory of all state", .check = check_data_dir},
@@ -468,8 +447,8 @@ const struct od_option od_options_table[] = {
     {"trunks", OD_OPTION_LIST, .offset = AT(trunks), .count_offset = AT(trunk_count),
      .max = TRUNKS_MAX, .items = trunk_table, .item_bytes = sizeof(struct od_config_trunk),
      .finish = finish_trunk},
-    {"numbers", OD_OPTION_LIST, .offset = AT(numbers), .count_offset = AT(number_count),
-     .max = NUMBERS_MAX, .items = number_table, .item_bytes = sizeof(struct od_config_number)},
+    {"numbers", OD_OPTION_UNSERVED, .initial = "", .words = only_empty,
+     .feature = "a list of caller numbers is"},
     {"agents", OD_OPTION_NODE, .take_node = take_agents},
     {"agent_default.kind", OD_OPTION_UNSERVED, .initial = "stream", .words = only_stream,
      .feature = "a default agent is"},
@@ -529,12 +508,6 @@ static void check_names(struct od_reader *r, const struct od_config *config,
         snprintf(path, sizeof path, "trunks[%zu].name", i);
         if (find_trunk(config, name) != &config->trunks[i])
             refuse_name(r, root, path, own, name, again);
-    }
-    for (size_t i = 0; i < config->number_count; i++) {
-        const char *trunk = config->numbers[i].trunk;
-        snprintf(path, sizeof path, "numbers[%zu].trunk", i);
-        if (*trunk && !find_trunk(config, trunk))
-            refuse_name(r, root, path, "the name of a trunk", trunk, ", which is none");
     }
     for (size_t i = 0; i < config->agent_count; i++) {
         const char *name = config->agents[i].name;

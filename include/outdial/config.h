@@ -55,12 +55,6 @@ struct od_config_trunk {
     struct od_trunk_def def;  /* for od_engine_set_trunk(); `usable` is false: the host's to say */
 };
 
-struct od_config_number {
-    const char *number; /* E.164 */
-    const char *trunk;  /* a trunk's name, or "" */
-    const char *display_name;
-};
-
 /* An agent to create at start when the store has none of that name. */
 struct od_config_agent {
     const char *name;
@@ -97,8 +91,6 @@ struct od_config {
     } auth;
     const struct od_config_trunk *trunks;
     size_t trunk_count;
-    const struct od_config_number *numbers;
-    size_t number_count;
     const struct od_config_agent *agents;
     size_t agent_count;
     struct {
