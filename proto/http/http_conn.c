@@ -472,9 +472,18 @@ static uint64_t window_bytes_min(const struct od_http_hub *hub)
     return (uint64_t)hub->config.rate_bytes_per_s_min * hub->config.rate_window_ms / 1000;
 }
 
+/* After a stop of the whole process (a debugger, a suspended machine) timers come before the bytes
+ * that waited meanwhile: a client is not to blame for that and gets its time again. */
+static bool was_asleep(const struct od_http_conn *conn, const struct od_http_deadline *entry,
+                       uint32_t wait_ms)
+{
+    return uv_now(conn->hub->loop) - entry->at_ms > wait_ms / 4 + 1;
+}
+
 static void body_window_over(struct od_http_conn *conn)
 {
-    if (conn->window_bytes >= window_bytes_min(conn->hub)) {
+    if (was_asleep(conn, &conn->read_wait, conn->hub->config.rate_window_ms) ||
+        conn->window_bytes >= window_bytes_min(conn->hub)) {
         arm_read(conn);
         return;
     }
@@ -487,7 +496,8 @@ static void write_window_over(struct od_http_conn *conn)
 {
     size_t queued = od_http_stream_queued(conn->stream);
     uint64_t taken = conn->stream->written - queued - conn->taken_mark;
-    if (queued && taken < window_bytes_min(conn->hub)) {
+    if (queued && taken < window_bytes_min(conn->hub) &&
+        !was_asleep(conn, &conn->write_wait, conn->hub->config.rate_window_ms)) {
         conn->hub->stats.timeouts++;
         od_http_conn_cut(conn);
         return;
@@ -505,6 +515,10 @@ static void expired(void *ctx, struct od_http_deadline *entry)
     struct od_http_conn *conn = OWNER_OF(struct od_http_conn, read_wait, entry);
     if (conn->phase == OD_HTTP_TAKING) {
         body_window_over(conn);
+        return;
+    }
+    if (entry->lane == LANE_HEAD && was_asleep(conn, entry, conn->hub->config.head_ms)) {
+        od_http_deadline_start(&conn->hub->deadlines, entry, LANE_HEAD, conn->hub->config.head_ms);
         return;
     }
     if (conn->phase != OD_HTTP_LINGERING)
