@@ -74,7 +74,7 @@ struct od_http_call {
     bool stream_body; /* the body comes by od_http_call_write(), chunked; body is not looked at */
     uint64_t deadline_ms;     /* whole call, absolute from request(); 0: 30,000 */
     bool deadline_from_start; /* the deadline runs from when a connection is free for the call */
-    uint32_t idle_ms;         /* longest silence of the server once the request is out; 0: any */
+    uint32_t idle_ms;         /* longest time with no byte either way once connected; 0: any */
     uint64_t response_max;    /* body bytes; 0: 1 MiB, or no limit when on_data is set */
     bool allow_private;       /* also loopback, private and link-local addresses, and unix: */
 

@@ -66,6 +66,7 @@ static void fail(struct od_http_link *link, int err, const char *why)
     }
 }
 
+/* Bytes went or came: the silence begins again. */
 static void heard(struct od_http_request_call *call)
 {
     if (call->idle_ms)
@@ -186,7 +187,10 @@ static void stream_drained(void *ctx)
 {
     struct od_http_link *link = ctx;
     struct od_http_request_call *call = link->call;
-    if (call && call->stream_body && !call->finished && !call->ending)
+    if (!call)
+        return;
+    heard(call);
+    if (call->stream_body && !call->finished && !call->ending)
         call->on_writable(call->ctx, call->id);
 }
 
@@ -264,11 +268,13 @@ int64_t od_http_link_write(struct od_http_link *link, const void *data, size_t b
                         {.base = (char *)"\r\n", .len = 2}};
     if (link->stream->ops->write(link->stream, bufs, 3))
         return OD_ENOMEM;
+    heard(link->call);
     return (int64_t)od_http_stream_queued(link->stream);
 }
 
 void od_http_link_finish(struct od_http_link *link)
 {
     uv_buf_t last = {.base = (char *)"0\r\n\r\n", .len = 5};
+    heard(link->call);
     link->stream->ops->write(link->stream, &last, 1); /* what can't be sent ends in the deadline */
 }

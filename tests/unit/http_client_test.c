@@ -1031,6 +1031,33 @@ static void test_streamed_upload(void **state)
     close_serving(&s);
 }
 
+/* An upload that takes several times the silence allowed, because the server takes it slowly. */
+static void test_slow_upload(void **state)
+{
+    (void)state;
+    struct serving s;
+    open_serving(&s, (struct od_http_client_config){0}, (struct od_http_server_config){0});
+    s.app.limit = UINT64_C(1) << 30;
+    struct upload upload = {.heard.client = s.f.client, .left = 48 << 20};
+    char url[160];
+    snprintf(url, sizeof url, "%s/pause", s.url);
+    struct od_http_call call = {.method = "POST",
+                                .url = url,
+                                .stream_body = true,
+                                .deadline_ms = OD_HTTP_NO_DEADLINE,
+                                .idle_ms = 200,
+                                .allow_private = true,
+                                .on_writable = on_upload_writable,
+                                .on_done = on_done,
+                                .ctx = &upload};
+    uint64_t start = uv_hrtime();
+    assert_int_equal(od_http_client_request(s.f.client, &call, &upload.heard.id), 0);
+    assert_true(run_until(&s.f.loop, is_done, &upload.heard, 30000));
+    assert_int_equal(upload.heard.err, 0);
+    assert_true(uv_hrtime() - start > 400000000);
+    close_serving(&s);
+}
+
 /* The server says no before it has the whole upload. */
 static void test_refused_upload(void **state)
 {
@@ -1159,6 +1186,7 @@ int main(void)
         cmocka_unit_test(test_stale_connection),
         cmocka_unit_test(test_streamed_answer),
         cmocka_unit_test(test_silence),
+        cmocka_unit_test(test_slow_upload),
         cmocka_unit_test(test_refused_upload),
         cmocka_unit_test(test_unix),
         cmocka_unit_test(test_join),
