@@ -1,6 +1,6 @@
 /*
- * http_client_priv - the client's insides, shared by http_client.c (calls, origins, the queue) and
- * http_link.c (one connection and the call on it).
+ * http_client_priv - the client's insides, shared by http_call.c (what is asked), http_client.c
+ * (calls, origins, the queue) and http_link.c (one connection and the call on it).
  *
  * Glossary
  *   origin    scheme, host, port and whether private addresses are allowed: what connections can be
@@ -107,6 +107,14 @@ struct od_http_client {
     void (*closed)(void *ctx);
     void *closed_ctx;
 };
+
+/* The definition keeps the rules; the URL is read apart. */
+bool od_http_call_ok(const struct od_http_call *def, const char *method);
+/* Neither queued nor in a slot yet. NULL: no memory. */
+struct od_http_request_call *od_http_call_create(struct od_http_client *client,
+                                                 const struct od_http_call *def, const char *method,
+                                                 const struct od_http_url *url);
+void od_http_call_free(struct od_http_request_call *call);
 
 /* A stream to the origin of a call is there: the link begins with this call. */
 void od_http_link_open(struct od_http_request_call *call, struct od_http_stream *stream);

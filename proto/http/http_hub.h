@@ -107,8 +107,10 @@ void od_http_hub_close(struct od_http_hub *hub);
  * the caller's. */
 int od_http_conn_open(struct od_http_hub *hub, struct od_http_stream *stream, const char *peer);
 
-/* Between http_conn.c and http_answer.c. */
+/* Between http_hub.c, http_conn.c and http_answer.c. */
 extern const struct od_http_ops od_http_answer_ops;
+void od_http_conn_expired(void *hub, struct od_http_deadline *entry);
+void od_http_conn_later(void *hub, struct od_http_later *entry);
 void od_http_conn_cut(struct od_http_conn *conn);   /* close at once */
 void od_http_conn_touch(struct od_http_conn *conn); /* a turn is needed; takes none itself */
 void od_http_conn_wrote(struct od_http_conn *conn); /* something was queued: watch it being taken */
