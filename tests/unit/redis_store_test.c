@@ -452,6 +452,27 @@ static void orgs_are_served_side_by_side(void **state)
     world_close(other);
 }
 
+/* More than fits one look at the changes; agents come before the lanes that use them. */
+static void newcomers_learn_everything(void **state)
+{
+    enum { AGENTS = 60 };
+    struct world *w = *state;
+    struct od_uid agents[AGENTS];
+    for (int i = 0; i < AGENTS; i++) {
+        agents[i] = an_agent(w, org);
+        a_call(w, &agents[i], 0, 0);
+    }
+    char name[OD_UID_TEXT]; /* changed after its lane was made */
+    od_uid_text(&agents[0], name);
+    assert_int_equal(world_agent_put(w, org, &agents[0], name, "{\"v\":2}"), 0);
+    struct world *newcomer = world_join(w, "worker-2", 0);
+    assert_non_null(newcomer);
+    assert_int_equal(newcomer->agent_tells, AGENTS); /* all before it is up */
+    assert_int_equal(newcomer->lane_tells, AGENTS);
+    assert_false(newcomer->lane_before_agent);
+    world_close(newcomer);
+}
+
 static void workers_share_without_overlap(void **state)
 {
     enum { CALLS = 900 };
@@ -485,6 +506,32 @@ static void close_stores_what_is_under_way(void **state)
         finish(w, &jobs[i], OD_CAUSE_BUSY);
     world_store_close(w); /* at once */
     assert_int_equal(w->ended_count, 400);
+}
+
+/* The engine gave a call up while its intent was under way: it hears of the end only. */
+static void no_intent_is_answered_after_the_end(void **state)
+{
+    struct world *w = *state;
+    struct od_uid agent = an_agent(w, org), uids[2];
+    struct od_event jobs[2], event;
+    some_calls(w, &agent, NULL, uids, 2);
+    claim(w, ready(w), 2, jobs);
+    world_run_for(w, 50);
+    redis_server_signal(&w->server, SIGSTOP);
+    w->port->intent(w->port->ctx, (struct od_call_id){1, 1}, jobs[0].u.job.job, &names, 0);
+    w->port->intent(w->port->ctx, (struct od_call_id){2, 1}, jobs[1].u.job.job, &names, 0);
+    world_run_for(w, 50); /* it has left */
+    finish(w, &jobs[0], OD_CAUSE_CANCELED);
+    w->port->release(w->port->ctx, (struct od_call_id){2, 1}, jobs[1].u.job.job, 0, "");
+    redis_server_signal(&w->server, SIGCONT);
+    wait_ended(w, 1);
+    do {
+        assert_true(world_next(w, &event));
+        assert_true(event.kind != OD_EV_DURABLE && event.kind != OD_EV_NOT_DURABLE);
+    } while (event.kind != OD_EV_RELEASED);
+    assert_int_equal(look(w, &uids[0])->outcome.cause, OD_CAUSE_CANCELED);
+    assert_int_equal(look(w, &uids[1])->phase, OD_PHASE_QUEUED);
+    assert_int_equal(w->calls[0].attempts, 1); /* a number that was written is not used again */
 }
 
 /* Bad times */
@@ -577,10 +624,9 @@ static void intents_under_way_are_answered_once(void **state)
         assert_int_equal(look(w, &uids[i])->attempts, 1);
 }
 
-/* The claim reached Redis, its reply never came back: the calls return to the front. */
-static void lost_claims_are_given_back(void **state)
+/* A store that does not wait long: a stopped Redis loses it, and runs its scripts all the same. */
+static void become_hasty(struct world *w)
 {
-    struct world *w = *state;
     world_store_close(w);
     assert_int_equal(world_store_open(w, &(struct od_store_config){.path_or_host = w->server.path,
                                                                    .worker = "hasty",
@@ -588,6 +634,55 @@ static void lost_claims_are_given_back(void **state)
                                                                    .command_ms = 300}),
                      0);
     assert_true(world_wait_up(w));
+}
+
+/* Orders reached Redis, their replies never came back: sent again, they change nothing again. */
+static void lost_replies_change_nothing_twice(void **state)
+{
+    struct world *w = *state;
+    become_hasty(w);
+    struct od_uid agent = an_agent(w, org), campaign = world_uid(w), uids[4];
+    struct od_event jobs[4], event;
+    assert_int_equal(world_campaign(w, org, &campaign, &agent, OD_CAMPAIGN_RUNNING, ""), 0);
+    some_calls(w, &agent, &campaign, uids, 4);
+    uint32_t lane = ready(w);
+    claim(w, lane, 4, jobs);
+    intent(w, &jobs[1]);
+    intent(w, &jobs[3]);
+    world_run_for(w, 50); /* no turn is under way */
+    redis_server_signal(&w->server, SIGSTOP);
+    w->port->intent(w->port->ctx, (struct od_call_id){10, 1}, jobs[0].u.job.job, &names, 0);
+    finish(w, &jobs[1], OD_CAUSE_COMPLETED);
+    w->port->release(w->port->ctx, (struct od_call_id){12, 1}, jobs[2].u.job.job, 0, "");
+    w->port->progress(w->port->ctx, jobs[3].u.job.job, "ringing", 2000);
+    assert_true(world_until(w, is_down, WORLD_LIMIT_MS));
+    redis_server_signal(&w->server, SIGCONT);
+    assert_true(world_next_of(w, OD_EV_DURABLE, &event) && event.call.index == 10);
+    assert_true(world_next_of(w, OD_EV_RELEASED, &event) && event.call.index == 12);
+    wait_ended(w, 1);
+    assert_int_equal(look(w, &uids[0])->attempts, 1);
+    assert_int_equal(look(w, &uids[0])->phase, OD_PHASE_DIALING);
+    assert_int_equal(look(w, &uids[2])->phase, OD_PHASE_QUEUED);
+    assert_int_equal(look(w, &uids[3])->phase, OD_PHASE_RINGING);
+    assert_int_equal(world_campaign_get(w, org, &campaign), 0);
+    assert_int_equal(w->campaigns[0].waiting, 1);
+    assert_int_equal(w->campaigns[0].active, 2);
+    assert_int_equal(w->campaigns[0].ended, 1);
+    assert_int_equal(w->campaigns[0].ended_by[OD_CAUSE_COMPLETED], 1);
+    assert_int_equal(world_ends(w, org, &uids[1]), 1);
+    finish(w, &jobs[0], OD_CAUSE_BUSY);
+    finish(w, &jobs[3], OD_CAUSE_BUSY);
+    wait_ended(w, 3);
+    struct od_event job;
+    assert_int_equal(claim(w, lane, 4, &job).u.claim.got, 1); /* the released one, once */
+    assert_true(od_uid_equal(&job.u.job.uid, &uids[2]));
+}
+
+/* The claim reached Redis, its reply never came back: the calls return to the front. */
+static void lost_claims_are_given_back(void **state)
+{
+    struct world *w = *state;
+    become_hasty(w);
     struct od_uid agent = an_agent(w, org), uids[20];
     some_calls(w, &agent, NULL, uids, 20);
     uint32_t lane = ready(w);
@@ -685,6 +780,7 @@ static void dead_worker_is_taken_over(void **state)
     assert_int_equal(look(w, &uids[0])->outcome.cause, OD_CAUSE_UNKNOWN);
     assert_int_equal(world_ends(w, org, &uids[0]), 1);
     assert_int_equal(sleeper->ended_count, 0);
+    assert_non_null(strstr(sleeper->last_log, "lease"));
     intent(w, &taken[0]);
     /* under its new number the sleeper serves again */
     struct od_uid late = a_call(sleeper, &agent, 0, 0);
@@ -893,11 +989,14 @@ int main(void)
         TEST(canceled_while_claimed_is_stopped),
         TEST(a_canceled_campaign_takes_nothing_back),
         TEST(orgs_are_served_side_by_side),
+        TEST(newcomers_learn_everything),
         TEST(workers_share_without_overlap),
         TEST(close_stores_what_is_under_way),
+        TEST(no_intent_is_answered_after_the_end),
         TEST(scripts_are_told_again),
         TEST(finishes_outlast_an_outage),
         TEST(intents_under_way_are_answered_once),
+        TEST(lost_replies_change_nothing_twice),
         TEST(lost_claims_are_given_back),
         TEST(own_past_is_put_right_first),
         TEST(dead_worker_is_taken_over),
