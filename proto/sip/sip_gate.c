@@ -13,7 +13,7 @@
 typedef ssize_t recvmsg_fn(int fd, struct msghdr *message, int flags);
 
 static _Thread_local unsigned gate_up;
-static _Thread_local uint64_t refused;
+static _Thread_local uint64_t refused, reads;
 
 void od_sip_gate_up(void)
 {
@@ -28,6 +28,11 @@ void od_sip_gate_down(void)
 uint64_t od_sip_gate_refused(void)
 {
     return refused;
+}
+
+uint64_t od_sip_gate_reads(void)
+{
+    return reads;
 }
 
 /* The first line is a status line or a request line of the one version there is (RFC 3261
@@ -92,6 +97,8 @@ ssize_t recvmsg(int fd, struct msghdr *message, int flags)
         return -1;
     }
     ssize_t count = fn(fd, message, flags);
+    if (gate_up)
+        reads++;
     /* a datagram's sender is asked for, a stream's is not; nor are errors looked at */
     if (!gate_up || count <= 0 || !message->msg_name || (flags & MSG_ERRQUEUE))
         return count;

@@ -30,4 +30,8 @@ bool od_sip_gate_admits(const char *bytes, size_t count);
 /* How many datagrams this thread turned away. */
 uint64_t od_sip_gate_refused(void);
 
+/* How many reads this thread made while the gate was up: tells a step of the library that found
+ * something to read from one that did not. */
+uint64_t od_sip_gate_reads(void);
+
 #endif

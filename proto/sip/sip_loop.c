@@ -156,19 +156,23 @@ static void turn(struct od_sip_loop *loop)
     loop->config.flush(loop->config.ctx);
     od_sip_loop_enter();
     /* A step handles one datagram and returns 0, or, with nothing to read, the milliseconds to its
-     * next timer. */
+     * next timer: which is 0 as well when that is due in less than one. Only a step that read has
+     * another behind it. */
     uint32_t steps = 0;
+    uint64_t reads;
     long next_ms;
     do {
+        reads = od_sip_gate_reads();
         next_ms = su_root_step(loop->root, 0);
         steps++;
         /* each time, so that what a callback queued is told before the answer to it */
         loop->config.flush(loop->config.ctx);
-    } while (next_ms == 0 && steps < STEPS_PER_TURN);
+    } while (next_ms == 0 && od_sip_gate_reads() != reads && steps < STEPS_PER_TURN);
+    bool more = next_ms == 0 && od_sip_gate_reads() != reads;
     od_sip_loop_leave();
-    count_steps(loop, next_ms == 0 ? steps : steps - 1);
+    count_steps(loop, more ? steps : steps - 1);
     arm(loop, next_ms);
-    if (next_ms == 0 && !loop->gathering)
+    if (more && !loop->gathering)
         od_sip_loop_kick(loop);
 }
 
