@@ -496,8 +496,10 @@ void od_http_client_settle(struct od_http_client *client)
     if (!client->closing || client->running || client->open_parts || client->stats.calls ||
         client->plain.alive)
         return;
-    while (client->origins)
-        origin_free(client->origins);
+    for (struct od_http_origin *origin = client->origins, *next; origin; origin = next) {
+        next = origin->next;
+        origin_free(origin);
+    }
     client->open_parts = 5;
     od_http_tls_close(client->tls, part_closed, client);
     od_http_dialer_close(&client->dialer, part_closed, client);

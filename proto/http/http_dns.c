@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/str.h"
 #include "outdial/err.h"
 
 /* Two of libuv's default four threads: the others stay free for files. */
@@ -182,7 +183,7 @@ static struct od_http_dns_entry *add(struct od_http_dns *dns, const char *host)
     struct od_http_dns_entry *entry = calloc(1, sizeof *entry);
     if (!entry)
         return NULL;
-    strcpy(entry->host, host);
+    od_str_copy(entry->host, sizeof entry->host, host, strlen(host));
     entry->waiters.next = entry->waiters.prev = &entry->waiters;
     entry->next = dns->entries;
     dns->entries = entry;

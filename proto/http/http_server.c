@@ -182,7 +182,7 @@ static int open_socket(struct od_http_server *server, const struct where *where,
 
 static uint16_t port_of(int fd)
 {
-    struct sockaddr_storage addr;
+    struct sockaddr_storage addr = {0};
     socklen_t bytes = sizeof addr;
     if (getsockname(fd, (struct sockaddr *)&addr, &bytes) < 0)
         return 0;
