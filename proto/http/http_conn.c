@@ -11,8 +11,17 @@
 #include "outdial/err.h"
 #include "proto/http/http_hub.h"
 
-/* Lanes of the hub's deadlines; the first four belong to read_wait. */
-enum { LANE_IDLE, LANE_HEAD, LANE_BODY, LANE_LINGER, LANE_WRITE };
+/* Lanes of the hub's deadlines: what read_wait waits for, then write_wait. */
+enum {
+    LANE_IDLE,
+    LANE_HEAD,
+    LANE_BODY,
+    LANE_READ_GRACE,
+    LANE_LINGER,
+    LANE_WRITE,
+    LANE_WRITE_GRACE,
+};
+enum { GRACE_MS = 10 };
 
 /* Swallowed from a client that was refused, before it is cut without further ado. */
 enum { LINGER_BYTES_MAX = 1024 * 1024, NONE_BYTES_MAX = 64 * 1024 };
@@ -471,63 +480,59 @@ static uint64_t window_bytes_min(const struct od_http_hub *hub)
     return (uint64_t)hub->config.rate_bytes_per_s_min * hub->config.rate_window_ms / 1000;
 }
 
-/* After a stop of the whole process (a debugger, a suspended machine) timers come before the bytes
- * that waited meanwhile: a client is not to blame for that and gets its time again. */
-static bool was_asleep(const struct od_http_conn *conn, const struct od_http_deadline *entry,
-                       uint32_t wait_ms)
+/* Timers come before the bytes that waited meanwhile: after a stop of the whole process (a busy
+ * turn, a suspended machine) a client would be blamed for it. So whoever is late gets a moment in
+ * which the loop looks at the sockets once more, and is judged then. */
+static void grace(struct od_http_conn *conn, struct od_http_deadline *entry, unsigned lane)
 {
-    return uv_now(conn->hub->loop) - entry->at_ms > wait_ms / 4 + 1;
+    od_http_deadline_start(&conn->hub->deadlines, entry, lane, GRACE_MS);
 }
 
-static void body_window_over(struct od_http_conn *conn)
+static void read_too_slow(struct od_http_conn *conn)
 {
-    if (was_asleep(conn, &conn->read_wait, conn->hub->config.rate_window_ms) ||
-        conn->window_bytes >= window_bytes_min(conn->hub)) {
-        arm_read(conn);
+    conn->hub->stats.timeouts++;
+    if (conn->phase == OD_HTTP_IDLE) {
+        od_http_conn_cut(conn);
         return;
     }
-    conn->hub->stats.timeouts++;
     refuse(conn, 408);
     conn_turn(conn);
 }
 
-static void write_window_over(struct od_http_conn *conn)
+static void read_expired(struct od_http_conn *conn, unsigned lane)
+{
+    bool fast = conn->phase == OD_HTTP_TAKING && conn->window_bytes >= window_bytes_min(conn->hub);
+    if (lane == LANE_LINGER)
+        od_http_conn_cut(conn);
+    else if (fast)
+        arm_read(conn);
+    else if (lane == LANE_READ_GRACE || lane == LANE_IDLE)
+        read_too_slow(conn);
+    else
+        grace(conn, &conn->read_wait, LANE_READ_GRACE);
+}
+
+static void write_expired(struct od_http_conn *conn, unsigned lane)
 {
     size_t queued = od_http_stream_queued(conn->stream);
     uint64_t taken = conn->stream->written - queued - conn->taken_mark;
-    if (queued && taken < window_bytes_min(conn->hub) &&
-        !was_asleep(conn, &conn->write_wait, conn->hub->config.rate_window_ms)) {
+    if (queued == 0 || taken >= window_bytes_min(conn->hub)) {
+        od_http_conn_wrote(conn);
+    } else if (lane == LANE_WRITE) {
+        grace(conn, &conn->write_wait, LANE_WRITE_GRACE);
+    } else {
         conn->hub->stats.timeouts++;
         od_http_conn_cut(conn);
-        return;
     }
-    od_http_conn_wrote(conn);
 }
 
 void od_http_conn_expired(void *ctx, struct od_http_deadline *entry)
 {
     (void)ctx;
-    if (entry->lane == LANE_WRITE) {
-        write_window_over(OWNER_OF(struct od_http_conn, write_wait, entry));
-        return;
-    }
-    struct od_http_conn *conn = OWNER_OF(struct od_http_conn, read_wait, entry);
-    if (conn->phase == OD_HTTP_TAKING) {
-        body_window_over(conn);
-        return;
-    }
-    if (entry->lane == LANE_HEAD && was_asleep(conn, entry, conn->hub->config.head_ms)) {
-        od_http_deadline_start(&conn->hub->deadlines, entry, LANE_HEAD, conn->hub->config.head_ms);
-        return;
-    }
-    if (conn->phase != OD_HTTP_LINGERING)
-        conn->hub->stats.timeouts++;
-    if (conn->phase == OD_HTTP_READING) {
-        refuse(conn, 408);
-        conn_turn(conn);
-    } else {
-        od_http_conn_cut(conn);
-    }
+    if (entry->lane == LANE_WRITE || entry->lane == LANE_WRITE_GRACE)
+        write_expired(OWNER_OF(struct od_http_conn, write_wait, entry), entry->lane);
+    else
+        read_expired(OWNER_OF(struct od_http_conn, read_wait, entry), entry->lane);
 }
 
 void od_http_conn_later(void *ctx, struct od_http_later *entry)

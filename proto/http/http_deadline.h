@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <uv.h>
 
-enum { OD_HTTP_LANES = 5 };
+enum { OD_HTTP_LANES = 7 };
 
 struct od_http_deadline {
     struct od_http_deadline *next, *prev; /* NULL: not waiting */
