@@ -9,7 +9,7 @@
 #include "engine/base/assert.h"
 #include "outdial/err.h"
 
-enum { NO_SLOT = UINT32_MAX };
+#define NO_SLOT UINT32_MAX
 
 struct od_pool_slot {
     uint32_t gen;

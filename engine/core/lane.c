@@ -163,10 +163,7 @@ void od_lane_review(struct od_engine *engine, struct od_lane *lane)
     } else {
         od_list_remove(&lane->busy);
     }
-    if (wake_ns == OD_NEVER)
-        od_timers_stop(&engine->timers, &lane->timer);
-    else
-        od_timers_start(&engine->timers, &lane->timer, wake_ns);
+    od_timers_set(&engine->timers, &lane->timer, wake_ns);
 }
 
 void od_lane_route(struct od_engine *engine, struct od_call *call)

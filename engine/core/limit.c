@@ -218,6 +218,14 @@ uint32_t od_limit_room(const struct od_limit *limit, uint64_t now_ns, uint64_t u
 {
     uint32_t low = 0, high = most; /* the room is in low..high */
 
+    if (limit->shape.kind == OD_SHAPE_NONE)
+        return most;
+    if (limit->shape.kind != OD_SHAPE_WINDOW) {
+        uint64_t turn_ns = turn_at(limit, now_ns);
+        if (turn_ns > until_ns)
+            return 0;
+        return (uint32_t)min_u64(most, (until_ns - turn_ns) / limit->interval_ns + 1);
+    }
     while (low < high) {
         uint32_t middle = low + (high - low + 1) / 2;
         if (od_limit_when(limit, now_ns, middle - 1) <= until_ns)

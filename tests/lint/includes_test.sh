@@ -30,7 +30,7 @@ without() {
     done < <(grep -rnE "^[[:space:]]*#[[:space:]]*include ($2)" "$1" --include='*.c' --include='*.h')
 }
 
-plain='<(stdarg|stdbool|stddef|stdint|limits|float|string)\.h>'
+plain='<(endian|stdarg|stdbool|stddef|stdint|limits|float|string)\.h>'
 ring include/outdial "$plain|\"outdial/"
 ring engine/base "$plain|<(stdlib|unistd)\.h>|\"outdial/|\"engine/base/"
 ring engine/core "$plain|<stdlib\.h>|\"outdial/|\"engine/base/|\"engine/core/"

@@ -2,15 +2,18 @@
  * Goal: the small pure parts of the core, one by one: the fair queue beside a plain model, names,
  * routes, outcomes.
  */
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "engine/base/rng.h"
+#include "engine/base/siphash.h"
 #include "engine/core/fair.h"
 #include "engine/core/ident.h"
 #include "engine/core/outcome.h"
@@ -134,6 +137,16 @@ static void names_are_of_the_attempt_alone(void **state)
     assert_int_equal(strlen(names.branch), 23);
     assert_memory_equal(names.branch, "z9hG4bK", 7);
     assert_int_equal(strspn(names.call_id, "0123456789abcdef"), 32);
+    for (unsigned label = 1; label <= 4; label++) { /* the digits are those of the hash */
+        const char *digits[] = {names.call_id, names.call_id + 16, names.from_tag,
+                                names.branch + 7};
+        uint8_t data[19] = {7};
+        char text[17];
+        data[17] = 1;
+        data[18] = (uint8_t)label;
+        snprintf(text, sizeof text, "%016" PRIx64, od_siphash(key, data, sizeof data));
+        assert_memory_equal(digits[label - 1], text, 16);
+    }
     od_ident_make(other_key, &uid, 1, &others[0]);
     od_ident_make(key, &other_uid, 1, &others[1]);
     od_ident_make(key, &uid, 2, &others[2]);
