@@ -70,6 +70,7 @@ struct od_redis_org {
 
     /* the turn under way */
     bool turn_busy;
+    bool news; /* this process changed something: the next turn doesn't wait for the heartbeat */
     uint64_t turn_at_ms;
     struct od_redis_sent *sent;
     size_t sent_count, sent_size;

@@ -145,10 +145,21 @@ static int lost(const struct od_repo_call *call)
     return call->writes ? OD_ETIMEOUT : OD_EDOWN;
 }
 
+/* What this process has just stored, its own queue is to see at once. */
+static void tell_the_queue(const struct od_repo_call *call)
+{
+    struct od_redis_org *org = call->writes ? od_store_org(call->store, call->org, false) : NULL;
+    if (org == NULL)
+        return;
+    org->news = true;
+    od_store_kick(call->store);
+}
+
 int od_repo_reply(const struct od_repo_call *call, const struct redisReply *reply)
 {
     if (reply == NULL)
         return lost(call);
+    tell_the_queue(call);
     if (reply->type == REDIS_REPLY_ERROR)
         return error_of(call, reply);
     if (!od_redis_read_array(reply, 1) || reply->element[0]->type != REDIS_REPLY_INTEGER) {

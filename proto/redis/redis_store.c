@@ -383,7 +383,16 @@ static uint64_t sooner(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* What of one org is due; returns when the next thing is. Many idle orgs share the heartbeats. */
+/* Many idle orgs share the heartbeats, as long as that keeps their leases. */
+static uint64_t heartbeat_ms(const struct od_store *store)
+{
+    uint64_t shared = 2 * (uint64_t)store->org_count;
+    if (shared > store->config.lease_ms / 4)
+        shared = store->config.lease_ms / 4;
+    return shared > store->config.heartbeat_ms ? shared : store->config.heartbeat_ms;
+}
+
+/* What of one org is due; returns when the next thing is. */
 static uint64_t run_org(struct od_redis_org *org, uint64_t now)
 {
     struct od_store *store = org->store;
@@ -391,13 +400,13 @@ static uint64_t run_org(struct od_redis_org *org, uint64_t now)
         return UINT64_MAX;
     uint64_t next = UINT64_MAX;
     if (!org->turn_busy) {
-        uint64_t pause = store->config.heartbeat_ms;
+        uint64_t pause;
         if (org->listed >= OD_TURN_UNITS_MAX)
             pause = 0;
-        else if (org->listed > 0 || org->claims.count > 0)
+        else if (org->listed > 0 || org->claims.count > 0 || org->news)
             pause = store->config.flush_ms;
-        else if (pause < 2 * (uint64_t)store->org_count)
-            pause = 2 * (uint64_t)store->org_count;
+        else
+            pause = heartbeat_ms(store);
         if (now >= org->turn_at_ms + pause)
             od_redis_turn_send(org);
         else
@@ -419,10 +428,19 @@ static bool unsent(const struct od_store *store)
     return false;
 }
 
+/* Requests that come in while the store closes, also from the answers to others. A caller that
+ * never stops asking is not waited for. */
+static void answer_all(struct od_store *store)
+{
+    for (int i = 0; i < 1000 && store->deferred != NULL; i++)
+        od_redis_repo_deferred(store);
+}
+
 static void handle_closed(struct od_store *store)
 {
     if (--store->handles > 0)
         return;
+    answer_all(store);
     void (*fn)(void *) = store->closed;
     void *ctx = store->closed_ctx;
     od_redis_jobs_deinit(&store->jobs);
@@ -451,7 +469,7 @@ static void uv_closed(uv_handle_t *handle)
 static void conn_closed(void *ctx)
 {
     struct od_store *store = ctx;
-    od_redis_repo_deferred(store);
+    answer_all(store);
     uv_close((uv_handle_t *)&store->timer, uv_closed);
     uv_close((uv_handle_t *)&store->idle, uv_closed);
 }

@@ -50,7 +50,8 @@ struct od_job {
     struct od_uid uid, agent, campaign; /* campaign all zero: none */
     char org[OD_NAME_MAX];
     uint32_t lane;
-    uint16_t attempt; /* the number its next (or present) intent carries, 1.. */
+    uint16_t attempt; /* the number its next (or present) intent carries, 1..; in ended(): how many
+                         attempts were written */
     int32_t priority;
     const char *to, *from;
     struct od_text context;     /* JSON object, or empty */

@@ -332,8 +332,7 @@ void od_redis_tell_ended(struct od_redis_org *org, const struct redisReply *ende
             job.priority = lane.priority;
         }
         memcpy(job.org, org->name, sizeof job.org);
-        if (record.state.attempts > 0)
-            job.attempt = record.state.attempts;
+        job.attempt = record.state.attempts;
         od_redis_read_outcome(&record, &outcome);
         store->events.ended(store->events.ctx, &job, &outcome,
                             record.result.at == NULL ? (struct od_text){"", 0} : record.result);

@@ -183,6 +183,7 @@ void od_redis_turn_send(struct od_redis_org *org)
     uint32_t units = add_orders(org);
     org->turn_at_ms = od_store_now_ms(store);
     org->turn_busy = true;
+    org->news = false;
     if (od_redis_script_send(store->conn, cmd, OD_SCRIPT_TURN, turn_done, org) != 0) {
         od_redis_turn_undo(org);
         return;
@@ -217,6 +218,7 @@ void od_redis_turn_undo(struct od_redis_org *org)
 static void intent_done(struct od_redis_org *org, struct od_redis_job *job, bool ours, bool late)
 {
     struct od_store *store = org->store;
+    job->intended |= ours;
     if (job->given_up)
         return;
     if (ours && late) {
@@ -236,6 +238,8 @@ static void finish_done(struct od_redis_org *org, struct od_redis_job *job, bool
     struct od_store *store = org->store;
     if (ours) {
         store->stats.finishes++;
+        if (!job->intended)
+            job->pub.attempt--;
         struct od_text result = {job->result == NULL ? "" : job->result, job->result_bytes};
         if (store->events.ended != NULL)
             store->events.ended(store->events.ctx, &job->pub, &job->outcome, result);
@@ -390,6 +394,5 @@ static void turn_done(void *ctx, const struct redisReply *reply)
     read_stops(org, reply->element[3]);
     od_redis_tell_ended(org, reply->element[4]);
     od_redis_sync_changes(org, (uint64_t)od_redis_read_int(reply, 0));
-    if (org->first != NULL || org->claims.count > 0 || store->closing)
-        od_store_kick(store);
+    od_store_kick(store); /* also when nothing is left to send: the heartbeat has to be set */
 }

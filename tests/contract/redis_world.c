@@ -65,7 +65,10 @@ static void on_ended(void *ctx, const struct od_job *job, const struct od_outcom
     if (w->ended_count == WORLD_ENDED)
         return;
     struct world_ended *e = &w->ended[w->ended_count++];
-    *e = (struct world_ended){.uid = job->uid, .campaign = job->campaign, .cause = outcome->cause};
+    *e = (struct world_ended){.uid = job->uid,
+                              .campaign = job->campaign,
+                              .cause = outcome->cause,
+                              .attempts = job->attempt};
     snprintf(e->hook, sizeof e->hook, "%.*s", (int)job->webhook_url.bytes, job->webhook_url.at);
     snprintf(e->result, sizeof e->result, "%.*s", (int)result.bytes, result.at);
     snprintf(e->to, sizeof e->to, "%.31s", job->to);

@@ -14,6 +14,7 @@ enum { WORLD_EVENTS = 65536, WORLD_ENDED = 65536, WORLD_LANES = 64, WORLD_LIMIT_
 struct world_ended {
     struct od_uid uid, campaign;
     enum od_cause cause;
+    uint16_t attempts;
     char hook[64], result[64], to[32];
 };
 

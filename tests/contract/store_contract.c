@@ -124,11 +124,16 @@ static void settle(struct od_contract *c, uint32_t lane)
     claim(c, lane, 1, none);
 }
 
-static void ended(struct od_contract *c, uint32_t lane, const struct od_uid *uid)
+/* What is seen of the call once it has ended. */
+static struct od_contract_seen ended(struct od_contract *c, uint32_t lane, const struct od_uid *uid)
 {
-    for (int i = 0; i < 100 && look(c, uid).phase != OD_PHASE_ENDED; i++)
+    struct od_contract_seen seen = look(c, uid);
+    for (int i = 0; i < 100 && seen.phase != OD_PHASE_ENDED; i++) {
         settle(c, lane);
-    assert_int_equal(look(c, uid).phase, OD_PHASE_ENDED);
+        seen = look(c, uid);
+    }
+    assert_int_equal(seen.phase, OD_PHASE_ENDED);
+    return seen;
 }
 
 static void claims_come_in_order(void **state)
@@ -217,8 +222,7 @@ static void finish_without_intent_is_no_attempt(void **state)
     struct od_uid uid;
     struct od_event job = claim_one(c, 0, &uid);
     finish(c, &job, OD_CAUSE_REFUSED);
-    ended(c, job.u.job.lane, &uid);
-    struct od_contract_seen seen = look(c, &uid);
+    struct od_contract_seen seen = ended(c, job.u.job.lane, &uid);
     assert_int_equal(seen.cause, OD_CAUSE_REFUSED);
     assert_int_equal(seen.attempts, 0);
     assert_int_equal(seen.ends, 1);
@@ -329,8 +333,7 @@ static void many_at_once(void **state)
         finish(c, &jobs[i], OD_CAUSE_COMPLETED);
     }
     for (uint32_t i = 0; i < MANY; i++) {
-        ended(c, lane, &uids[i]);
-        struct od_contract_seen seen = look(c, &uids[i]);
+        struct od_contract_seen seen = ended(c, lane, &uids[i]);
         assert_int_equal(seen.cause, OD_CAUSE_COMPLETED);
         assert_int_equal(seen.attempts, 1);
         assert_int_equal(seen.ends, 1);

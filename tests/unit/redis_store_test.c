@@ -202,6 +202,7 @@ static void a_call_from_end_to_end(void **state)
     assert_int_equal(od_store_job_result(w->store, job.u.job.job, "{}", 2), OD_ENOENT);
     wait_ended(w, 1);
     assert_string_equal(w->ended[0].result, "{\"ok\":true}");
+    assert_int_equal(w->ended[0].attempts, 1);
     assert_null(od_store_job(w->store, job.u.job.job));
 
     const struct od_call_rec *rec = look(w, &uid);
@@ -449,6 +450,7 @@ static void orgs_are_served_side_by_side(void **state)
     assert_string_equal(od_store_job(w->store, job.u.job.job)->org, "second-org");
     finish(w, &job, OD_CAUSE_REFUSED);
     wait_ended(w, 1);
+    assert_int_equal(w->ended[0].attempts, 0);
     world_close(other);
 }
 
@@ -506,6 +508,28 @@ static void close_stores_what_is_under_way(void **state)
         finish(w, &jobs[i], OD_CAUSE_BUSY);
     world_store_close(w); /* at once */
     assert_int_equal(w->ended_count, 400);
+}
+
+static void on_closed_twice(void *ctx, int err, const struct od_campaign_rec *recs, size_t count)
+{
+    struct world *w = ctx;
+    struct od_uid uid = {{1}};
+    (void)recs;
+    (void)count;
+    w->err = err;
+    if (++w->added == 1) /* asks again from inside the answer */
+        w->repo->campaign_get(w->repo->ctx, org, &uid, on_closed_twice, w);
+}
+
+static void close_cancels_requests(void **state)
+{
+    struct world *w = *state;
+    struct od_uid uid = {{1}};
+    w->added = 0;
+    w->repo->campaign_get(w->repo->ctx, org, &uid, on_closed_twice, w);
+    world_store_close(w);
+    assert_int_equal(w->added, 2);
+    assert_int_equal(w->err, OD_ECANCELED);
 }
 
 /* The engine gave a call up while its intent was under way: it hears of the end only. */
@@ -731,6 +755,7 @@ static void own_past_is_put_right_first(void **state)
     assert_true(world_wait_up(w));
     assert_int_equal(w->ended_count, 2); /* before it is up */
     assert_int_equal(w->ended[0].cause, OD_CAUSE_UNKNOWN);
+    assert_int_equal(w->ended[0].attempts, 1);
     uint32_t lane = ready(w);
     assert_int_equal(claim(w, lane, 5, jobs).u.claim.got, 3);
     assert_true(od_uid_equal(&jobs[2].u.job.uid, &uids[4])); /* behind what was given back */
@@ -993,6 +1018,7 @@ int main(void)
         TEST(workers_share_without_overlap),
         TEST(close_stores_what_is_under_way),
         TEST(no_intent_is_answered_after_the_end),
+        TEST(close_cancels_requests),
         TEST(scripts_are_told_again),
         TEST(finishes_outlast_an_outage),
         TEST(intents_under_way_are_answered_once),
