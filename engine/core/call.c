@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "engine/base/assert.h"
-#include "engine/base/siphash.h"
 #include "engine/base/str.h"
 #include "engine/core/ident.h"
 #include "engine/core/lane.h"
@@ -40,7 +39,14 @@ static const char *const slow_words[OD_CALL_STATE_COUNT] = {
 
 uint64_t od_call_uid_hash(const struct od_engine *engine, const struct od_uid *uid)
 {
-    return od_siphash(engine->index_key, uid->b, sizeof uid->b);
+    uint64_t low, high;
+
+    /* Uids are made on our side: a seeded mix spreads them well enough. */
+    memcpy(&low, uid->b, 8);
+    memcpy(&high, uid->b + 8, 8);
+    low = (low ^ engine->index_key[0]) * UINT64_C(0x9e3779b97f4a7c15);
+    low = (low ^ (low >> 32) ^ high ^ engine->index_key[1]) * UINT64_C(0xbf58476d1ce4e5b9);
+    return low ^ (low >> 31);
 }
 
 struct od_call *od_call_get(const struct od_engine *engine, struct od_call_id id)
@@ -80,8 +86,12 @@ static void start_timer(struct od_engine *engine, struct od_call *call)
         if (left_ns < at_ns - engine->now.mono_ns)
             at_ns = engine->now.mono_ns + left_ns;
     }
+    od_timers_stop(&engine->timers, &call->timer);
+    call->timer.queue = call->state; /* timers of one state mostly run equally long */
     od_timers_start(&engine->timers, &call->timer, at_ns);
 }
+
+_Static_assert((int)OD_CALL_ENDED <= (int)OD_TIMER_QUEUES, "a queue for each state");
 
 void od_call_time(struct od_engine *engine, struct od_call *call)
 {
@@ -112,6 +122,28 @@ static void slot_put(struct od_engine *engine, struct od_call *call)
     od_trunk_touch(engine, trunk, OD_TOUCH_ARM | OD_TOUCH_CLAIM);
 }
 
+/* A challenged call waits on its trunk's list for its next turn to send. */
+static void wait_turn(struct od_engine *engine, struct od_call *call)
+{
+    struct od_trunk *trunk = &engine->trunks[call->trunk];
+
+    if (call->waits_turn)
+        return;
+    call->waits_turn = true;
+    trunk->challenged_count++;
+    od_list_push(&trunk->challenged, &call->node);
+    od_trunk_touch(engine, trunk, OD_TOUCH_SEND);
+}
+
+static void leave_turn(struct od_call *call, struct od_trunk *trunk)
+{
+    if (!call->waits_turn)
+        return;
+    call->waits_turn = false;
+    trunk->challenged_count--;
+    od_list_remove(&call->node);
+}
+
 /* Takes the call off the list of the state it leaves. */
 static void leave(struct od_engine *engine, struct od_call *call)
 {
@@ -133,6 +165,7 @@ static void leave(struct od_engine *engine, struct od_call *call)
         call->lane->ready--;
         break;
     default:
+        leave_turn(call, trunk);
         return;
     }
     od_lane_touch(engine, call->lane);
@@ -246,6 +279,15 @@ static void order_sip(struct od_engine *engine, struct od_call *call, unsigned a
         od_lane_charge(engine, call->lane);
         sip->invite(sip->ctx, call->id, &invite);
     }
+    if (actions & OD_ACT_WAIT_TURN)
+        wait_turn(engine, call);
+    if (actions & OD_ACT_INVITE_AGAIN) {
+        leave_turn(call, &engine->trunks[call->trunk]);
+        engine->invited++;
+        od_trunk_charge(engine, &engine->trunks[call->trunk]);
+        od_lane_charge(engine, call->lane);
+        sip->invite_again(sip->ctx, call->id);
+    }
     if (actions & OD_ACT_PREPARE)
         engine->ports.talk.prepare(engine->ports.talk.ctx, call->id, call->job);
     if (actions & OD_ACT_ACK)
@@ -296,7 +338,11 @@ static void order_talk(struct od_engine *engine, struct od_call *call, unsigned 
 static void trace(struct od_engine *engine, const struct od_call *call, enum od_call_state from,
                   enum od_call_event event, bool odd)
 {
-    struct od_step_view view = {
+    struct od_step_view view;
+
+    if (!engine->ports.trace.step)
+        return;
+    view = (struct od_step_view){
         .call = call->id,
         .uid = call->uid,
         .attempt = call->attempt,
@@ -307,9 +353,7 @@ static void trace(struct od_engine *engine, const struct od_call *call, enum od_
         .cause = call->outcome.cause,
         .odd = odd,
     };
-
-    if (engine->ports.trace.step)
-        engine->ports.trace.step(engine->ports.trace.ctx, engine->now, &view);
+    engine->ports.trace.step(engine->ports.trace.ctx, engine->now, &view);
 }
 
 struct od_call *od_call_create(struct od_engine *engine, const struct od_event *job)

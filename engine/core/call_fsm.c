@@ -26,6 +26,8 @@ enum {
     INTENT = OD_ACT_INTENT,
     HOOK = OD_ACT_HOOK,
     INVITE = OD_ACT_INVITE,
+    WAIT = OD_ACT_WAIT_TURN,
+    AGAIN = OD_ACT_INVITE_AGAIN,
     PREPARE = OD_ACT_PREPARE,
     ACK = OD_ACT_ACK,
     CANCEL = OD_ACT_CANCEL,
@@ -60,6 +62,7 @@ static const struct od_call_step table[OD_CALL_STATE_COUNT][OD_CALL_EVENT_COUNT]
         [EV(DIAL)]          = {CREATED, ODD},
         [EV(RELEASED)]      = {CREATED, ODD},
         [EV(SENT)]          = {CREATED, ODD},
+        [EV(CHALLENGED)]    = {CREATED, ODD},
         [EV(PROGRESS)]      = {CREATED, ODD},
         [EV(ANSWER)]        = {CREATED, ODD},
         [EV(REJECT)]        = {CREATED, ODD},
@@ -86,6 +89,7 @@ static const struct od_call_step table[OD_CALL_STATE_COUNT][OD_CALL_EVENT_COUNT]
         [EV(DIAL)]          = {WAITING, ODD},
         [EV(RELEASED)]      = {ENDED, 0},
         [EV(SENT)]          = {WAITING, ODD},
+        [EV(CHALLENGED)]    = {WAITING, ODD},
         [EV(PROGRESS)]      = {WAITING, ODD},
         [EV(ANSWER)]        = {WAITING, ODD},
         [EV(REJECT)]        = {WAITING, ODD},
@@ -112,6 +116,7 @@ static const struct od_call_step table[OD_CALL_STATE_COUNT][OD_CALL_EVENT_COUNT]
         [EV(DIAL)]          = {QUEUED, ODD},
         [EV(RELEASED)]      = {QUEUED, ODD},
         [EV(SENT)]          = {QUEUED, ODD},
+        [EV(CHALLENGED)]    = {QUEUED, ODD},
         [EV(PROGRESS)]      = {QUEUED, ODD},
         [EV(ANSWER)]        = {QUEUED, ODD},
         [EV(REJECT)]        = {QUEUED, ODD},
@@ -138,6 +143,7 @@ static const struct od_call_step table[OD_CALL_STATE_COUNT][OD_CALL_EVENT_COUNT]
         [EV(DIAL)]          = {START_HOOK, ODD},
         [EV(RELEASED)]      = {START_HOOK, ODD},
         [EV(SENT)]          = {START_HOOK, ODD},
+        [EV(CHALLENGED)]    = {START_HOOK, ODD},
         [EV(PROGRESS)]      = {START_HOOK, ODD},
         [EV(ANSWER)]        = {START_HOOK, ODD},
         [EV(REJECT)]        = {START_HOOK, ODD},
@@ -164,6 +170,7 @@ static const struct od_call_step table[OD_CALL_STATE_COUNT][OD_CALL_EVENT_COUNT]
         [EV(DIAL)]          = {ARMING, ODD},
         [EV(RELEASED)]      = {ARMING, ODD},
         [EV(SENT)]          = {ARMING, ODD},
+        [EV(CHALLENGED)]    = {ARMING, ODD},
         [EV(PROGRESS)]      = {ARMING, ODD},
         [EV(ANSWER)]        = {ARMING, ODD},
         [EV(REJECT)]        = {ARMING, ODD},
@@ -190,6 +197,7 @@ static const struct od_call_step table[OD_CALL_STATE_COUNT][OD_CALL_EVENT_COUNT]
         [EV(DIAL)]          = {DIALING, INVITE | PREPARE},
         [EV(RELEASED)]      = {ARMED, ODD},
         [EV(SENT)]          = {ARMED, ODD},
+        [EV(CHALLENGED)]    = {ARMED, ODD},
         [EV(PROGRESS)]      = {ARMED, ODD},
         [EV(ANSWER)]        = {ARMED, ODD},
         [EV(REJECT)]        = {ARMED, ODD},
@@ -213,9 +221,10 @@ static const struct od_call_step table[OD_CALL_STATE_COUNT][OD_CALL_EVENT_COUNT]
         [EV(HOOK_NO)]       = {DIALING, ODD},
         [EV(DURABLE)]       = {DIALING, ODD},
         [EV(NOT_DURABLE)]   = {DIALING, ODD},
-        [EV(DIAL)]          = {DIALING, ODD},
+        [EV(DIAL)]          = {DIALING, AGAIN},       /* a challenge is answered */
         [EV(RELEASED)]      = {DIALING, ODD},
         [EV(SENT)]          = {DIALING, 0},
+        [EV(CHALLENGED)]    = {DIALING, WAIT},
         [EV(PROGRESS)]      = {RINGING, NOTE},
         [EV(ANSWER)]        = {TALKING, ACK | NOTE | TALK_START},
         [EV(REJECT)]        = {ENDED, DROP | TALK_STOP | FINISH},
@@ -239,9 +248,10 @@ static const struct od_call_step table[OD_CALL_STATE_COUNT][OD_CALL_EVENT_COUNT]
         [EV(HOOK_NO)]       = {RINGING, ODD},
         [EV(DURABLE)]       = {RINGING, ODD},
         [EV(NOT_DURABLE)]   = {RINGING, ODD},
-        [EV(DIAL)]          = {RINGING, ODD},
+        [EV(DIAL)]          = {RINGING, AGAIN},
         [EV(RELEASED)]      = {RINGING, ODD},
         [EV(SENT)]          = {RINGING, 0},
+        [EV(CHALLENGED)]    = {RINGING, WAIT},
         [EV(PROGRESS)]      = {RINGING, 0},            /* a second 180 doesn't extend the ringing */
         [EV(ANSWER)]        = {TALKING, ACK | NOTE | TALK_START},
         [EV(REJECT)]        = {ENDED, DROP | TALK_STOP | FINISH},
@@ -268,6 +278,7 @@ static const struct od_call_step table[OD_CALL_STATE_COUNT][OD_CALL_EVENT_COUNT]
         [EV(DIAL)]          = {CANCELLING, ODD},
         [EV(RELEASED)]      = {CANCELLING, ODD},
         [EV(SENT)]          = {CANCELLING, 0},
+        [EV(CHALLENGED)]    = {CANCELLING, 0},        /* crossed our CANCEL, which has its own answer */
         [EV(PROGRESS)]      = {CANCELLING, 0},
         [EV(ANSWER)]        = {CLEARING, ACK | BYE},   /* CANCEL crossed a 2xx, RFC 3261 9.1 */
         [EV(REJECT)]        = {ENDED, DROP | FINISH},
@@ -294,6 +305,7 @@ static const struct od_call_step table[OD_CALL_STATE_COUNT][OD_CALL_EVENT_COUNT]
         [EV(DIAL)]          = {TALKING, ODD},
         [EV(RELEASED)]      = {TALKING, ODD},
         [EV(SENT)]          = {TALKING, 0},
+        [EV(CHALLENGED)]    = {TALKING, ODD},
         [EV(PROGRESS)]      = {TALKING, 0},            /* overtaken by the 2xx */
         [EV(ANSWER)]        = {TALKING, ACK},          /* repeated: our ACK was lost, RFC 3261 13.2.2.4 */
         [EV(REJECT)]        = {TALKING, ODD},
@@ -320,6 +332,7 @@ static const struct od_call_step table[OD_CALL_STATE_COUNT][OD_CALL_EVENT_COUNT]
         [EV(DIAL)]          = {CLEARING, ODD},
         [EV(RELEASED)]      = {CLEARING, ODD},
         [EV(SENT)]          = {CLEARING, 0},
+        [EV(CHALLENGED)]    = {CLEARING, 0},
         [EV(PROGRESS)]      = {CLEARING, 0},
         [EV(ANSWER)]        = {CLEARING, ACK},
         [EV(REJECT)]        = {CLEARING, 0},           /* late 487 */
@@ -346,6 +359,7 @@ static const struct od_call_step table[OD_CALL_STATE_COUNT][OD_CALL_EVENT_COUNT]
         [EV(DIAL)]          = {ENDED, 0},
         [EV(RELEASED)]      = {ENDED, 0},
         [EV(SENT)]          = {ENDED, 0},
+        [EV(CHALLENGED)]    = {ENDED, 0},
         [EV(PROGRESS)]      = {ENDED, 0},
         [EV(ANSWER)]        = {ENDED, 0},
         [EV(REJECT)]        = {ENDED, 0},
@@ -395,6 +409,7 @@ static const char *const events[OD_CALL_EVENT_COUNT] = {
     [EV(DIAL)] = "dial",
     [EV(RELEASED)] = "released",
     [EV(SENT)] = "sent",
+    [EV(CHALLENGED)] = "challenged",
     [EV(PROGRESS)] = "progress",
     [EV(ANSWER)] = "answer",
     [EV(REJECT)] = "reject",
@@ -409,8 +424,8 @@ static const char *const events[OD_CALL_EVENT_COUNT] = {
 };
 
 static const char *const actions[] = {
-    "intent", "hook",       "invite",    "prepare", "ack",     "cancel", "bye",
-    "drop",   "talk_start", "talk_stop", "note",    "release", "finish", "surprise",
+    "intent", "hook", "invite",     "wait_turn", "invite_again", "prepare", "ack",    "cancel",
+    "bye",    "drop", "talk_start", "talk_stop", "note",         "release", "finish", "surprise",
 };
 _Static_assert(OD_ACT_ALL + 1u == 1u << (sizeof actions / sizeof *actions), "a word per action");
 

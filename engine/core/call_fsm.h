@@ -48,9 +48,10 @@ enum od_call_event {
     OD_CALL_EV_HOOK_NO,      /* the start hook refused */
     OD_CALL_EV_DURABLE,      /* the intent is on disk */
     OD_CALL_EV_NOT_DURABLE,  /* the store says the claim is not ours */
-    OD_CALL_EV_DIAL,         /* the limiters gave it its turn */
+    OD_CALL_EV_DIAL,         /* the limiters gave it its turn, or its next after a challenge */
     OD_CALL_EV_RELEASED,     /* the store has it back */
     OD_CALL_EV_SENT,         /* an INVITE was handed to the transport */
+    OD_CALL_EV_CHALLENGED,   /* refused, but for an INVITE with credentials */
     OD_CALL_EV_PROGRESS,     /* any 1xx above 100 */
     OD_CALL_EV_ANSWER,       /* a 2xx to our INVITE, first or repeated */
     OD_CALL_EV_REJECT,       /* a 3xx-6xx, or the transaction died locally */
@@ -67,21 +68,23 @@ enum od_call_event {
 
 /* Performed lowest bit first: the callee is told before the agent, the agent before the store. */
 enum od_call_action {
-    OD_ACT_INTENT = 1u << 0,     /* write the intent to dial */
-    OD_ACT_HOOK = 1u << 1,       /* ask the start hook */
-    OD_ACT_INVITE = 1u << 2,     /* send the INVITE; charge the limiters */
-    OD_ACT_PREPARE = 1u << 3,    /* get the agent ready */
-    OD_ACT_ACK = 1u << 4,        /* acknowledge the 2xx */
-    OD_ACT_CANCEL = 1u << 5,     /* send a CANCEL */
-    OD_ACT_BYE = 1u << 6,        /* send a BYE */
-    OD_ACT_DROP = 1u << 7,       /* give the leg back; no event about it follows */
-    OD_ACT_TALK_START = 1u << 8, /* let the agent talk */
-    OD_ACT_TALK_STOP = 1u << 9,  /* the call is over for the agent */
-    OD_ACT_NOTE = 1u << 10,      /* tell the store the new state, best effort */
-    OD_ACT_RELEASE = 1u << 11,   /* give the job back undialled */
-    OD_ACT_FINISH = 1u << 12,    /* give the job back with its outcome */
-    OD_ACT_SURPRISE = 1u << 13,  /* count it and trace it; the world did something odd */
-    OD_ACT_ALL = (1u << 14) - 1u,
+    OD_ACT_INTENT = 1u << 0,    /* write the intent to dial */
+    OD_ACT_HOOK = 1u << 1,      /* ask the start hook */
+    OD_ACT_INVITE = 1u << 2,    /* send the INVITE; charge the limiters */
+    OD_ACT_WAIT_TURN = 1u << 3, /* wait for the limiters' next turn, before what is not dialled */
+    OD_ACT_INVITE_AGAIN = 1u << 4, /* send it once more, with credentials; charge them too */
+    OD_ACT_PREPARE = 1u << 5,      /* get the agent ready */
+    OD_ACT_ACK = 1u << 6,          /* acknowledge the 2xx */
+    OD_ACT_CANCEL = 1u << 7,       /* send a CANCEL */
+    OD_ACT_BYE = 1u << 8,          /* send a BYE */
+    OD_ACT_DROP = 1u << 9,         /* give the leg back; no event about it follows */
+    OD_ACT_TALK_START = 1u << 10,  /* let the agent talk */
+    OD_ACT_TALK_STOP = 1u << 11,   /* the call is over for the agent */
+    OD_ACT_NOTE = 1u << 12,        /* tell the store the new state, best effort */
+    OD_ACT_RELEASE = 1u << 13,     /* give the job back undialled */
+    OD_ACT_FINISH = 1u << 14,      /* give the job back with its outcome */
+    OD_ACT_SURPRISE = 1u << 15,    /* count it and trace it; the world did something odd */
+    OD_ACT_ALL = (1u << 16) - 1u,
 };
 
 struct od_call_step {

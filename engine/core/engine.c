@@ -41,9 +41,10 @@ static bool limits_valid(const struct od_limits *limits)
 static bool ports_valid(const struct od_ports *ports)
 {
     return ports->store.claim && ports->store.intent && ports->store.progress &&
-           ports->store.release && ports->store.finish && ports->sip.invite && ports->sip.cancel &&
-           ports->sip.ack && ports->sip.bye && ports->sip.drop && ports->talk.prepare &&
-           ports->talk.start && ports->talk.stop && ports->talk.hook;
+           ports->store.release && ports->store.finish && ports->sip.invite &&
+           ports->sip.invite_again && ports->sip.cancel && ports->sip.ack && ports->sip.bye &&
+           ports->sip.drop && ports->talk.prepare && ports->talk.start && ports->talk.stop &&
+           ports->talk.hook;
 }
 
 static int take_memory(struct od_engine *engine)
@@ -82,8 +83,8 @@ static void init(struct od_engine *engine, uint64_t seed)
         od_lane_init(engine, i);
     for (uint32_t i = 0; i < engine->limits.trunks_max; i++)
         od_trunk_init(engine, (uint16_t)i);
-    for (size_t i = 0; i < sizeof engine->index_key; i++)
-        engine->index_key[i] = (uint8_t)od_rng_next(&rng);
+    engine->index_key[0] = od_rng_next(&rng) | 1;
+    engine->index_key[1] = od_rng_next(&rng) | 1;
     engine->intent = (struct od_latency){INTENT_NS_FIRST, INTENT_NS_FIRST / 2, 0};
     engine->hook = (struct od_latency){HOOK_NS_FIRST, HOOK_NS_FIRST / 2, 0};
     engine->hash = seed;
@@ -266,6 +267,8 @@ static enum od_call_event step_of(const struct od_event *event)
         return OD_CALL_EV_RELEASED;
     case OD_EV_SENT:
         return OD_CALL_EV_SENT;
+    case OD_EV_CHALLENGED:
+        return OD_CALL_EV_CHALLENGED;
     case OD_EV_PROGRESS:
         return OD_CALL_EV_PROGRESS;
     case OD_EV_ANSWER:
@@ -346,10 +349,6 @@ static void on_call(struct od_engine *engine, struct od_event *event)
     }
     facts = facts_of(event);
     observe(engine, call, step);
-    if (step == OD_CALL_EV_SENT && event->u.sent.resent && call->trunk != OD_NO_TRUNK) {
-        od_trunk_charge(engine, &engine->trunks[call->trunk]);
-        od_lane_charge(engine, call->lane);
-    }
     if (step == OD_CALL_EV_RELEASED && call->state == OD_CALL_WAITING) {
         call->lane->waiting++;
         od_lane_touch(engine, call->lane);

@@ -49,11 +49,13 @@ struct od_trunk {
     uint32_t in_use;  /* slots taken */
     uint32_t hooking; /* in START_HOOK */
     uint32_t ready;   /* in ARMING or ARMED */
+    uint32_t challenged_count;
     uint32_t ahead;
     uint64_t invites, answers, failures;
 
     struct od_fair claim, arm, arm_hook;            /* paths that wish */
     struct od_heap send;                            /* paths that offer an armed call */
+    struct od_list challenged;                      /* calls to be sent again, first come first */
     struct od_list send_work, arm_work, claim_work; /* on the engine's lists of that name */
     struct od_timer send_timer, arm_timer, claim_timer;
 };
@@ -93,13 +95,15 @@ struct od_lane {
 
 struct od_call {
     struct od_call_id id;
-    uint8_t state; /* enum od_call_state; changed by od_call_do() alone */
-    bool decided;  /* the outcome's cause is settled */
-    uint8_t route; /* bit i: the lane's path i takes the number */
+    uint8_t state;   /* enum od_call_state; changed by od_call_do() alone */
+    bool decided;    /* the outcome's cause is settled */
+    bool waits_turn; /* on its trunk's list of challenged calls */
+    uint8_t route;   /* bit i: the lane's path i takes the number */
     uint16_t attempt;
     uint32_t route_version;
-    uint16_t trunk;      /* engine's index, OD_NO_TRUNK before a slot was taken */
-    struct od_list node; /* the lane's queue, or the path's arming or armed list */
+    uint16_t trunk; /* engine's index, OD_NO_TRUNK before a slot was taken */
+    /* the lane's queue, the path's arming or armed list, the trunk's challenged calls */
+    struct od_list node;
     struct od_timer timer;
     uint64_t since_ns, until_ns; /* of the state */
     uint64_t arm_order;
@@ -132,7 +136,7 @@ struct od_engine {
     struct od_timers timers;
     struct od_pool calls, paths, groups;
     struct od_index calls_by_uid, groups_by_key;
-    uint8_t index_key[16];
+    uint64_t index_key[2];
     struct od_lane *lanes;
     struct od_trunk *trunks;
     struct od_limit_entry *lane_logs, *trunk_logs;

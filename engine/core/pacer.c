@@ -72,30 +72,48 @@ static void done(struct od_list *work, struct od_list *node, bool again)
 
 /* ---- send ---- */
 
-static bool send_from(struct od_engine *engine, struct od_trunk *trunk, uint32_t *budget)
+/* What the trunk's next turn is for: a challenged call, whose phone may ring any moment now, goes
+ * before an armed one, and goes also when the trunk or the node takes no new ones. NULL: nothing.
+ */
+static struct od_call *next_to_send(const struct od_engine *engine, const struct od_trunk *trunk)
+{
+    struct od_list *node = od_list_first(&trunk->challenged);
+
+    if (!node) {
+        if (!trunk->send.top || !trunk->def.usable || engine->draining)
+            return NULL;
+        node = od_list_first(&OD_OWNER(trunk->send.top, struct od_path, send)->armed);
+    }
+    return OD_OWNER(node, struct od_call, node);
+}
+
+/* Serving a trunk: true when it must be served again in this or the next turn. *wake_ns: when by
+ * itself, OD_NEVER: when something changes. */
+static bool send_from(struct od_engine *engine, struct od_trunk *trunk, uint32_t *budget,
+                      uint64_t *wake_ns)
 {
     uint64_t now_ns = engine->now.mono_ns;
 
     for (;;) {
-        struct od_path *path;
         struct od_call *call;
         uint64_t when_ns;
 
         od_pacer_review(engine);
-        if (!trunk->send.top || !trunk->def.usable || !trunk->set)
+        call = next_to_send(engine, trunk);
+        if (!call)
             return false;
         when_ns = od_limits_when(trunk->limits, trunk->limit_count, now_ns, 0);
         if (when_ns > now_ns) {
-            od_timers_start(&engine->timers, &trunk->send_timer, when_ns);
+            *wake_ns = when_ns;
             return false;
         }
         if (!*budget)
             return true;
         --*budget;
-        path = OD_OWNER(trunk->send.top, struct od_path, send);
-        call = OD_OWNER(od_list_first(&path->armed), struct od_call, node);
         od_call_do(engine, call,
-                   od_call_expired(engine, call) ? OD_CALL_EV_EXPIRE : OD_CALL_EV_DIAL, NULL);
+                   call->state == OD_CALL_ARMED && od_call_expired(engine, call) ? OD_CALL_EV_EXPIRE
+                                                                                 : OD_CALL_EV_DIAL,
+                   NULL);
     }
 }
 
@@ -103,13 +121,13 @@ void od_pacer_send(struct od_engine *engine, uint32_t *budget)
 {
     struct od_list *node;
 
-    while (*budget && !engine->draining && (node = od_list_first(&engine->send_work))) {
+    while (*budget && (node = od_list_first(&engine->send_work))) {
         struct od_trunk *trunk = OD_OWNER(node, struct od_trunk, send_work);
-        bool again;
+        uint64_t wake_ns = OD_NEVER;
+        bool again = send_from(engine, trunk, budget, &wake_ns);
 
-        od_timers_stop(&engine->timers, &trunk->send_timer);
-        again = send_from(engine, trunk, budget);
         done(&engine->send_work, node, again);
+        od_timers_set(&engine->timers, &trunk->send_timer, wake_ns);
     }
 }
 
@@ -167,18 +185,17 @@ static void arm_one(struct od_engine *engine, struct od_path *path)
     od_call_take_slot(engine, call, path);
 }
 
-static bool arm_on(struct od_engine *engine, struct od_trunk *trunk, uint32_t *budget)
+static bool arm_on(struct od_engine *engine, struct od_trunk *trunk, uint32_t *budget,
+                   uint64_t *wake_ns)
 {
     for (;;) {
         struct od_fair_item *item;
-        uint64_t wake_ns;
 
         od_pacer_review(engine);
+        *wake_ns = OD_NEVER;
         if (!trunk->set || !trunk->def.usable || !od_trunk_slots(trunk))
             return false;
-        item = next_to_arm(engine, trunk, &wake_ns);
-        if (wake_ns != OD_NEVER)
-            od_timers_start(&engine->timers, &trunk->arm_timer, wake_ns);
+        item = next_to_arm(engine, trunk, wake_ns);
         if (!item)
             return false;
         if (!*budget || !node_can_arm(engine))
@@ -194,11 +211,11 @@ void od_pacer_arm(struct od_engine *engine, uint32_t *budget)
 
     while (*budget && node_can_arm(engine) && (node = od_list_first(&engine->arm_work))) {
         struct od_trunk *trunk = OD_OWNER(node, struct od_trunk, arm_work);
-        bool again;
+        uint64_t wake_ns = OD_NEVER;
+        bool again = arm_on(engine, trunk, budget, &wake_ns);
 
-        od_timers_stop(&engine->timers, &trunk->arm_timer);
-        again = arm_on(engine, trunk, budget);
         done(&engine->arm_work, node, again);
+        od_timers_set(&engine->timers, &trunk->arm_timer, wake_ns);
     }
 }
 
@@ -225,7 +242,8 @@ static bool node_can_claim(const struct od_engine *engine)
 static uint32_t trunk_claimable(const struct od_engine *engine, const struct od_trunk *trunk,
                                 uint64_t *wake_ns)
 {
-    uint32_t spoken_for = trunk->ready + trunk->hooking, slots = od_trunk_slots(trunk);
+    uint32_t spoken_for = trunk->challenged_count + trunk->ready + trunk->hooking,
+             slots = od_trunk_slots(trunk);
     uint64_t now_ns = engine->now.mono_ns;
     uint64_t ahead_ns = od_engine_ahead_ns(engine, trunk->hooking);
     uint32_t room = AHEAD_UNPACED, wanted;
@@ -280,20 +298,19 @@ static void claim_one(struct od_engine *engine, struct od_trunk *trunk, struct o
     engine->ports.store.claim(engine->ports.store.ctx, lane->index, count);
 }
 
-static bool claim_for(struct od_engine *engine, struct od_trunk *trunk, uint32_t *budget)
+static bool claim_for(struct od_engine *engine, struct od_trunk *trunk, uint32_t *budget,
+                      uint64_t *wake_ns)
 {
     for (;;) {
         struct od_fair_item *item;
-        uint64_t wake_ns;
         uint32_t wanted;
 
         od_pacer_review(engine);
+        *wake_ns = OD_NEVER;
         item = od_fair_first(&trunk->claim);
         if (!item || !trunk->set || !trunk->def.usable)
             return false;
-        wanted = trunk_claimable(engine, trunk, &wake_ns);
-        if (wake_ns != OD_NEVER)
-            od_timers_start(&engine->timers, &trunk->claim_timer, wake_ns);
+        wanted = trunk_claimable(engine, trunk, wake_ns);
         if (!wanted)
             return false;
         if (!*budget || !node_can_claim(engine))
@@ -309,11 +326,11 @@ void od_pacer_claim(struct od_engine *engine, uint32_t *budget)
 
     while (*budget && node_can_claim(engine) && (node = od_list_first(&engine->claim_work))) {
         struct od_trunk *trunk = OD_OWNER(node, struct od_trunk, claim_work);
-        bool again;
+        uint64_t wake_ns = OD_NEVER;
+        bool again = claim_for(engine, trunk, budget, &wake_ns);
 
-        od_timers_stop(&engine->timers, &trunk->claim_timer);
-        again = claim_for(engine, trunk, budget);
         done(&engine->claim_work, node, again);
+        od_timers_set(&engine->timers, &trunk->claim_timer, wake_ns);
     }
 }
 
@@ -321,7 +338,7 @@ bool od_pacer_pending(const struct od_engine *engine)
 {
     return !od_list_empty(&engine->touched) || !od_list_empty(&engine->gone) ||
            !od_list_empty(engine->draining ? &engine->busy : &engine->recalled) ||
-           (!od_list_empty(&engine->send_work) && !engine->draining) ||
+           !od_list_empty(&engine->send_work) ||
            (!od_list_empty(&engine->arm_work) && node_can_arm(engine)) ||
            (!od_list_empty(&engine->claim_work) && node_can_claim(engine));
 }

@@ -33,6 +33,7 @@ void od_trunk_init(struct od_engine *engine, uint16_t index)
     od_fair_init(&trunk->arm);
     od_fair_init(&trunk->arm_hook);
     trunk->send = (struct od_heap){.before = send_before};
+    od_list_init(&trunk->challenged);
     od_list_init(&trunk->send_work);
     od_list_init(&trunk->arm_work);
     od_list_init(&trunk->claim_work);
@@ -142,7 +143,7 @@ uint64_t od_engine_ahead_ns(const struct od_engine *engine, bool hook)
 
 uint64_t od_trunk_arm_ns(const struct od_engine *engine, const struct od_trunk *trunk, bool hook)
 {
-    uint32_t spoken_for = trunk->ready + (hook ? trunk->hooking : 0);
+    uint32_t spoken_for = trunk->challenged_count + trunk->ready + (hook ? trunk->hooking : 0);
     uint64_t send_ns =
         od_limits_when(trunk->limits, trunk->limit_count, engine->now.mono_ns, spoken_for);
     uint64_t lead = od_engine_lead_ns(engine, hook);

@@ -54,7 +54,7 @@ static size_t api_trunks(void *ctx, struct od_api_trunk *out, size_t max)
         od_str_copy(trunk->server, sizeof trunk->server, entry->config->server,
                     strlen(entry->config->server));
         od_str_copy(trunk->reason, sizeof trunk->reason, entry->reason, strlen(entry->reason));
-        trunk->usable = entry->addr.family != 0;
+        trunk->usable = entry->addr.family != 0 && !entry->held;
         trunk->in_use = stats.in_use;
         trunk->max_calls = entry->config->def.max_calls;
         trunk->cps_milli = rate_of(&entry->config->def);

@@ -19,6 +19,10 @@
 enum {
     RESOLVE_AGAIN_MS = 5 * 60 * 1000, /* a usual TTL of carriers' A records */
     RESOLVE_RETRY_MS = 5 * 1000,
+    REFUSALS_MAX = 3,    /* of the credentials, in a row, before the trunk is held */
+    WARN_MS = 60 * 1000, /* between two lines about one trunk's credentials */
+    HOLD_MS_FIRST = 30 * 1000,
+    HOLD_MS_MAX = 10 * 60 * 1000,
     RING_MS_DEFAULT = 45 * 1000,
     TALK_MS_DEFAULT = 3600 * 1000,
 };
@@ -45,6 +49,10 @@ struct trunk {
     uint16_t index;
     uv_timer_t timer;
     bool asking;
+    uv_timer_t hold_timer; /* runs while the trunk is held */
+    unsigned refusals;     /* of its credentials, since one was accepted */
+    uint32_t hold_ms;      /* of the latest hold; 0: none */
+    uint64_t warned_ms;    /* by the loop's clock; 0: never */
 };
 
 struct od_catalog {
@@ -94,7 +102,7 @@ static void finish_close(struct od_catalog *catalog)
 static void announce(struct trunk *trunk)
 {
     struct od_trunk_def def = trunk->entry.config->def;
-    def.usable = trunk->entry.addr.family != 0;
+    def.usable = trunk->entry.addr.family != 0 && !trunk->entry.held;
     trunk->catalog->events.trunk(trunk->catalog->events.ctx, trunk->index, &def);
 }
 
@@ -124,7 +132,8 @@ static void on_resolved(void *ctx, int err, const struct od_addr *addr, const ch
     }
     bool first = !trunk->entry.addr.family;
     trunk->entry.addr = *addr;
-    trunk->entry.reason[0] = 0;
+    if (!trunk->entry.held)
+        trunk->entry.reason[0] = 0;
     if (first) {
         char text[64];
         od_addr_text(addr, text, sizeof text);
@@ -175,7 +184,9 @@ int od_catalog_open(struct od_catalog **out, uv_loop_t *loop, const struct od_co
         snprintf(trunk->entry.reason, sizeof trunk->entry.reason, "name not resolved yet");
         uv_timer_init(loop, &trunk->timer);
         trunk->timer.data = trunk;
-        catalog->pending++;
+        uv_timer_init(loop, &trunk->hold_timer);
+        trunk->hold_timer.data = trunk;
+        catalog->pending += 2;
         announce(trunk);
         ask(trunk);
     }
@@ -198,8 +209,58 @@ void od_catalog_close(struct od_catalog *catalog, void (*fn)(void *ctx), void *c
         finish_close(catalog);
         return;
     }
-    for (size_t i = 0; i < catalog->config->trunk_count; i++)
+    for (size_t i = 0; i < catalog->config->trunk_count; i++) {
         uv_close((uv_handle_t *)&catalog->trunks[i].timer, on_timer_closed);
+        uv_close((uv_handle_t *)&catalog->trunks[i].hold_timer, on_timer_closed);
+    }
+}
+
+/* ---- credentials ---- */
+
+static void on_hold_over(uv_timer_t *timer)
+{
+    struct trunk *trunk = timer->data;
+    trunk->entry.held = false;
+    trunk->entry.reason[0] = 0;
+    /* one more refusal holds it again: these calls only find out */
+    trunk->refusals = REFUSALS_MAX - 1;
+    announce(trunk);
+}
+
+static void hold(struct trunk *trunk, const char *why)
+{
+    trunk->hold_ms = trunk->hold_ms ? trunk->hold_ms * 2 : HOLD_MS_FIRST;
+    if (trunk->hold_ms > HOLD_MS_MAX)
+        trunk->hold_ms = HOLD_MS_MAX;
+    trunk->entry.held = true;
+    snprintf(trunk->entry.reason, sizeof trunk->entry.reason, "held for %u s: %s",
+             (unsigned)(trunk->hold_ms / 1000), why);
+    uv_timer_start(&trunk->hold_timer, on_hold_over, trunk->hold_ms, 0);
+    announce(trunk);
+}
+
+static void warn(struct trunk *trunk, const char *why)
+{
+    uint64_t now_ms = uv_now(trunk->catalog->loop);
+    if (trunk->warned_ms && now_ms - trunk->warned_ms < WARN_MS)
+        return;
+    trunk->warned_ms = now_ms;
+    od_log(OD_CONFIG_LOG_WARN, "trunk", "%s: %s", trunk->entry.config->name, why);
+}
+
+void od_catalog_credentials(struct od_catalog *catalog, uint16_t index, const char *why)
+{
+    struct trunk *trunk = index < catalog->config->trunk_count ? &catalog->trunks[index] : NULL;
+    if (!trunk || catalog->closed)
+        return;
+    if (!why) {
+        trunk->refusals = 0;
+        trunk->hold_ms = 0;
+        return;
+    }
+    warn(trunk, why);
+    if (!trunk->entry.held && ++trunk->refusals >= REFUSALS_MAX)
+        hold(trunk, why);
 }
 
 const struct od_trunk_entry *od_catalog_trunk(const struct od_catalog *catalog, uint16_t index)

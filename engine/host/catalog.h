@@ -20,6 +20,7 @@ struct od_catalog;
 struct od_trunk_entry {
     const struct od_config_trunk *config;
     struct od_addr addr; /* family 0: not resolved yet */
+    bool held;           /* its credentials were refused: no new calls for a while */
     char reason[96];     /* why it isn't usable; "" when it is */
 };
 
@@ -51,6 +52,11 @@ const struct od_agent_def *od_catalog_find_agent(const struct od_catalog *catalo
 const struct od_agent_def *od_catalog_hold_agent(struct od_catalog *catalog,
                                                  const struct od_uid *agent);
 void od_catalog_release_agent(struct od_catalog *catalog, const struct od_agent_def *def);
+/* What the carrier said of the trunk's credentials: NULL accepts them, else why it refused. After
+ * three refusals in a row the trunk is held, not usable, for 30 s and twice as long each time up to
+ * 10 min; the log is told once a minute. */
+void od_catalog_credentials(struct od_catalog *catalog, uint16_t index, const char *why);
+
 /* NULL: no such trunk. */
 const struct od_trunk_entry *od_catalog_trunk(const struct od_catalog *catalog, uint16_t index);
 size_t od_catalog_trunk_count(const struct od_catalog *catalog);

@@ -108,6 +108,8 @@ static int send_invite(struct od_legs *legs, struct od_call_id call, const struc
                                 .domain = config->domain,
                                 .from_user = from,
                                 .display_name = config->display_name,
+                                .auth_user = config->auth_user,
+                                .password = config->password,
                                 .to = invite->to,
                                 .sdp = offer,
                                 .sdp_bytes = (size_t)bytes});
@@ -137,6 +139,14 @@ static void on_invite(void *ctx, struct od_call_id call, const struct od_invite 
         return;
     }
     leg->on_the_wire = true;
+}
+
+static void on_invite_again(void *ctx, struct od_call_id call)
+{
+    struct od_legs *legs = ctx;
+    int err = od_sip_invite_again(legs->sip, call);
+    if (err)
+        post_local_reject(legs, call, 0, od_err_text(err));
 }
 
 static void on_cancel(void *ctx, struct od_call_id call)
@@ -178,6 +188,7 @@ struct od_sip_port od_legs_port(struct od_legs *legs)
 {
     return (struct od_sip_port){.ctx = legs,
                                 .invite = on_invite,
+                                .invite_again = on_invite_again,
                                 .cancel = on_cancel,
                                 .ack = on_ack,
                                 .bye = on_bye,
@@ -191,12 +202,43 @@ static void on_sent(void *ctx, struct od_call_id call)
     post(ctx, call, OD_EV_SENT);
 }
 
+static void on_challenged(void *ctx, struct od_call_id call)
+{
+    post(ctx, call, OD_EV_CHALLENGED);
+}
+
+/* What the carrier thinks of the trunk's credentials. */
+static void note_credentials(struct od_legs *legs, const struct leg *leg,
+                             const struct od_sip_response *response)
+{
+    switch ((enum od_sip_auth_verdict)response->auth) {
+    case OD_SIP_AUTH_NONE:
+        break;
+    case OD_SIP_AUTH_ACCEPTED:
+        od_catalog_credentials(legs->catalog, leg->trunk, NULL);
+        break;
+    case OD_SIP_AUTH_MISSING:
+        od_catalog_credentials(legs->catalog, leg->trunk,
+                               "the carrier asks for credentials: set auth_user and password");
+        break;
+    case OD_SIP_AUTH_REFUSED:
+        od_catalog_credentials(legs->catalog, leg->trunk,
+                               "the carrier refuses auth_user and password");
+        break;
+    case OD_SIP_AUTH_UNUSABLE:
+        od_catalog_credentials(legs->catalog, leg->trunk,
+                               "the carrier asks for credentials in a way this version can't give");
+        break;
+    }
+}
+
 static void on_progress(void *ctx, struct od_call_id call, const struct od_sip_response *response)
 {
     struct od_legs *legs = ctx;
     struct leg *leg = find(legs, call);
     if (!leg)
         return;
+    note_credentials(legs, leg, response);
     const struct od_trunk_entry *trunk = od_catalog_trunk(legs->catalog, leg->trunk);
     if (response->sdp && trunk && trunk->config->early_media)
         od_talk_early(legs->talk, call, response->sdp);
@@ -207,7 +249,10 @@ static void on_answered(void *ctx, struct od_call_id call, const struct od_sip_r
                         bool again)
 {
     struct od_legs *legs = ctx;
+    const struct leg *leg = find(legs, call);
     int err = 0;
+    if (leg)
+        note_credentials(legs, leg, response);
     if (!again)
         err = response->sdp ? od_talk_answer(legs->talk, call, response->sdp) : OD_EPROTO;
     /* The answer itself always counts: it must be acknowledged whatever its body says. */
@@ -241,8 +286,10 @@ static void on_rejected(void *ctx, struct od_call_id call, const struct od_sip_r
 {
     struct od_legs *legs = ctx;
     struct leg *leg = find(legs, call);
-    if (leg)
+    if (leg) {
         warn_unreachable(legs, leg, response);
+        note_credentials(legs, leg, response);
+    }
     post_sip(legs, call, OD_EV_REJECT, response);
 }
 
@@ -280,7 +327,8 @@ struct od_sip_events od_legs_sip_events(struct od_legs *legs)
                                   .peer_bye = on_peer_bye,
                                   .cleared = on_cleared,
                                   .reoffered = on_reoffered,
-                                  .message = on_message};
+                                  .message = on_message,
+                                  .challenged = on_challenged};
 }
 
 /* ---- the life of all ---- */

@@ -127,6 +127,29 @@ static const char *check_from_user(struct od_reader *r, void *base, const char *
     return od_check_user(text) ? NULL : "up to 63 letters, digits or -_.!~*'()+";
 }
 
+/* Both go into a digest and the user into a header: quoted there, so only control characters, which
+ * no such text has, are in the way. */
+static bool is_credential(const char *text)
+{
+    size_t bytes = strlen(text);
+    for (const char *c = text; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            return false;
+    return bytes < OD_CONFIG_CREDENTIAL_MAX && od_str_utf8(text, bytes);
+}
+
+static const char *check_auth_user(struct od_reader *r, void *base, const char *text)
+{
+    (void)r, (void)base;
+    return is_credential(text) ? NULL : "up to 127 bytes of text";
+}
+
+static const char *check_password(struct od_reader *r, void *base, const char *text)
+{
+    (void)r, (void)base;
+    return is_credential(text) ? NULL : "up to 127 bytes of text";
+}
+
 static const char *check_display_name(struct od_reader *r, void *base, const char *text)
 {
     (void)r, (void)base;
@@ -314,6 +337,19 @@ static void take_limit(struct od_reader *r, void *base, const struct od_source *
 
 /* -- items ------------------------------------------------------------------------------------- */
 
+/* Both or none: one alone is a key that was forgotten, and every call would be refused. */
+static void finish_credentials(struct od_reader *r, struct od_config_trunk *trunk,
+                               const struct od_source *source)
+{
+    if (*trunk->auth_user && !*trunk->password)
+        od_reader_problem(r, source, "auth_user without password: expected both or none");
+    else if (*trunk->password && !*trunk->auth_user && !*trunk->from_user)
+        od_reader_problem(r, source,
+                          "password without a user: expected auth_user, or a fixed from_user");
+    else if (*trunk->password && !*trunk->auth_user)
+        trunk->auth_user = trunk->from_user;
+}
+
 static void finish_trunk(struct od_reader *r, void *item, const struct od_source *source)
 {
     struct od_config_trunk *trunk = item;
@@ -323,7 +359,7 @@ static void finish_trunk(struct od_reader *r, void *item, const struct od_source
     /* A trunk whose owner said nothing about its rate must not be flooded. */
     if (!od_yaml_get(source->node, "cps_limit") && !od_yaml_get(source->node, "limit"))
         od_check_rate("10", 1, &trunk->def.shapes[0]);
-    (void)r;
+    finish_credentials(r, trunk, source);
 }
 
 /* An agent's fields are the API's: kept as JSON, read by whoever reads the API's. */
@@ -382,10 +418,10 @@ static const struct od_option trunk_table[] = {
     {"domain", OD_OPTION_TEXT, .offset = TRUNK(domain), .initial = "", .check = check_domain},
     {"transport", OD_OPTION_WORD, .offset = TRUNK(transport), .initial = "udp", .words = transports,
      .feature = "tls is not available in this version"},
-    {"auth_user", OD_OPTION_UNSERVED, .initial = "", .words = only_empty,
-     .feature = "digest authentication is"},
-    {"password", OD_OPTION_UNSERVED, .initial = "", .words = only_empty,
-     .feature = "digest authentication is"},
+    {"auth_user", OD_OPTION_TEXT, .offset = TRUNK(auth_user), .initial = "",
+     .check = check_auth_user},
+    {"password", OD_OPTION_SECRET, .offset = TRUNK(password), .initial = "",
+     .check = check_password},
     {"from_user", OD_OPTION_TEXT, .offset = TRUNK(from_user), .initial = "",
      .check = check_from_user},
     {"display_name", OD_OPTION_TEXT, .offset = TRUNK(display_name), .initial = "",

@@ -17,7 +17,7 @@
 #include "outdial/engine.h"
 #include "outdial/types.h"
 
-enum { OD_CONFIG_LISTEN_MAX = 4 };
+enum { OD_CONFIG_LISTEN_MAX = 4, OD_CONFIG_CREDENTIAL_MAX = 128 };
 
 enum od_config_log_level {
     OD_CONFIG_LOG_ERROR,
@@ -48,6 +48,8 @@ struct od_config_trunk {
     const char *domain;       /* of Request-URI, From and To; default: host */
     uint8_t transport;        /* enum od_config_transport */
     const char *from_user;    /* "": the call's caller number */
+    const char *auth_user;    /* for challenges; "": none are answered. Default: from_user */
+    const char *password;     /* secret; "": none */
     const char *display_name; /* "": none */
     bool early_media;         /* listen to SDP in 18x */
     bool pcmu, pcma;          /* offered codecs, at least one */

@@ -25,12 +25,13 @@ enum od_event_kind {
     OD_EV_RELEASED,    /* call: the store has it back */
 
     /* from SIP */
-    OD_EV_SENT,     /* call: an INVITE was handed to the transport; u.sent */
-    OD_EV_PROGRESS, /* call: a 1xx above 100; u.sip.status */
-    OD_EV_ANSWER,   /* call: a 2xx to our INVITE, first or repeated */
-    OD_EV_REJECT,   /* call: a final 3xx-6xx, or the transaction died locally; u.sip */
-    OD_EV_PEER_BYE, /* call */
-    OD_EV_CLEARED,  /* call: our BYE was answered or given up */
+    OD_EV_SENT,       /* call: an INVITE was handed to the transport */
+    OD_EV_CHALLENGED, /* call: refused by 401 or 407, and we know the answer: order invite_again */
+    OD_EV_PROGRESS,   /* call: a 1xx above 100; u.sip.status */
+    OD_EV_ANSWER,     /* call: a 2xx to our INVITE, first or repeated */
+    OD_EV_REJECT,     /* call: a final 3xx-6xx, or the transaction died locally; u.sip */
+    OD_EV_PEER_BYE,   /* call */
+    OD_EV_CLEARED,    /* call: our BYE was answered or given up */
 
     /* from media and the agent */
     OD_EV_AGENT_DONE,   /* call: the agent said goodbye; hang up normally */
@@ -67,9 +68,6 @@ struct od_event {
             uint32_t waiting; /* left in the lane after the claim */
             bool failed;      /* no answer: nothing is known, try again after STORE_UP */
         } claim;
-        struct {
-            bool resent; /* the same call's INVITE again, with credentials */
-        } sent;
         struct {
             uint16_t status;        /* 101..699; 0: the transaction ended with no response */
             uint32_t retry_after_s; /* 0: none given */

@@ -53,6 +53,9 @@ struct od_sip_port {
     void *ctx;
     /* Opens media, offers it, sends the INVITE. Answered by SENT, then PROGRESS/ANSWER/REJECT. */
     void (*invite)(void *ctx, struct od_call_id call, const struct od_invite *invite);
+    /* After CHALLENGED, at the limiter's word: the INVITE once more, with credentials. Answered as
+     * invite(). */
+    void (*invite_again)(void *ctx, struct od_call_id call);
     void (*cancel)(void *ctx, struct od_call_id call); /* answered by REJECT (487) or ANSWER */
     void (*ack)(void *ctx, struct od_call_id call);    /* acknowledges the latest 2xx */
     void (*bye)(void *ctx, struct od_call_id call);    /* answered by CLEARED */

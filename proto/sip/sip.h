@@ -1,7 +1,8 @@
 /*
  * sip - the SIP port: sofia-sip's transaction layer (nta) inside a libuv loop, as a user agent
  * client. The only place that includes sofia-sip. It decides nothing: it sends what it is told,
- * once, and reports what came. Retransmission is nta's; nothing here dials again by itself.
+ * once, and reports what came. Retransmission is nta's; nothing here dials again by itself, not
+ * even to answer a challenge (RFC 3261 section 22): that is reported, and done when it is ordered.
  *
  * Lifetime: od_sip is owned by the host. Legs live in od_sip, named by the engine's call id; a leg
  * is made by invite() and ends in drop(). Pointers given to callbacks are borrowed until they
@@ -18,6 +19,8 @@
 #include "proto/sip/sip_sdp.h"
 
 struct od_sip;
+
+enum { OD_SIP_AUTH_TEXT_MAX = 128 }; /* a user or password, with NUL */
 
 struct od_sip_config {
     const char *listen[4];      /* "udp:0.0.0.0:5060"; NULL ends; port 0: the kernel's choice */
@@ -36,9 +39,20 @@ struct od_sip_invite {
     const char *domain;       /* host (or host:port) of Request-URI, To and From */
     const char *from_user;    /* user part of From and Contact */
     const char *display_name; /* NULL or "": none */
+    const char *auth_user;    /* for challenges; NULL or "": none are answered */
+    const char *password;     /* secret */
     const char *to;           /* E.164 ("+1555..") or a whole SIP URI */
     const char *sdp;          /* the offer */
     size_t sdp_bytes;
+};
+
+/* What a response says about our credentials. */
+enum od_sip_auth_verdict {
+    OD_SIP_AUTH_NONE,     /* nothing */
+    OD_SIP_AUTH_ACCEPTED, /* it came from behind those who asked for them */
+    OD_SIP_AUTH_MISSING,  /* they are asked for, and the INVITE's order had none */
+    OD_SIP_AUTH_REFUSED,  /* they are wrong */
+    OD_SIP_AUTH_UNUSABLE, /* they are asked for in a way that we can't answer */
 };
 
 /* What a final or provisional response said. */
@@ -46,6 +60,7 @@ struct od_sip_response {
     uint16_t status;          /* 100..699; 0: the transaction ended with no response */
     bool local;               /* made by nta or by us (timeout, unreachable), not by the peer */
     const char *reason;       /* reason phrase; "" when none */
+    uint8_t auth;             /* enum od_sip_auth_verdict */
     uint32_t retry_after_s;   /* 0: none */
     const struct od_sdp *sdp; /* parsed body; NULL: none or unusable */
     int sdp_err;              /* 0, or why a body that was there is unusable */
@@ -66,6 +81,8 @@ struct od_sip_events {
     /* A message on the wire, for a call's ladder: one line of what and when is kept by the host.
      * outgoing: ours. May be NULL. */
     void (*message)(void *ctx, struct od_call_id call, bool outgoing, const char *start_line);
+    /* Refused by 401 or 407, and od_sip_invite_again() would answer it. Nothing is under way. */
+    void (*challenged)(void *ctx, struct od_call_id call);
 };
 
 /* Opens the listeners. OD_EBUSY: the address is taken; OD_EINVAL: bad listen or advertise text. In
@@ -84,8 +101,12 @@ uint16_t od_sip_bound_port(const struct od_sip *sip, unsigned i);
 /* 0, OD_ENOMEM, OD_EINVAL (an unusable address or text; nothing was sent). On 0 the INVITE was
  * handed to the transport: `sent` follows from the next turn of the loop. */
 int od_sip_invite(struct od_sip *sip, struct od_call_id call, const struct od_sip_invite *invite);
+/* Sends a challenged INVITE once more, with credentials: the same Call-ID and From, the next CSeq.
+ * 0, OD_ENOENT, OD_ECONFLICT (it is not challenged) or OD_ENOMEM. */
+int od_sip_invite_again(struct od_sip *sip, struct od_call_id call);
 /* Before a provisional answer the CANCEL is held until there is one. A CANCEL that leads to nothing
- * for 64*T1 ends in `rejected` with a local 408 (RFC 3261 section 9.1). */
+ * for 64*T1 ends in `rejected` with a local 408 (RFC 3261 section 9.1); that of a challenged call
+ * at once in a local 487. */
 void od_sip_cancel(struct od_sip *sip, struct od_call_id call);
 /* Acknowledges the 2xx; nothing before there is one. */
 void od_sip_ack(struct od_sip *sip, struct od_call_id call);

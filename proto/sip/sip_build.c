@@ -140,6 +140,20 @@ static bool fill_lines(const struct od_sip_leg *leg, const struct od_sip_request
     return true;
 }
 
+/* Lines that nobody looks at as objects travel in the encoding of Max-Forwards. */
+static bool add_lines(su_home_t *home, const char *lines, msg_common_t *header)
+{
+    if (!lines)
+        return true;
+    char *text =
+        su_sprintf(home, "%.*s%s", (int)header->h_len, (const char *)header->h_data, lines);
+    if (!text)
+        return false;
+    header->h_data = text;
+    header->h_len = (usize_t)strlen(text);
+    return true;
+}
+
 msg_t *od_sip_request(const struct od_sip_leg *leg, const struct od_sip_request *request)
 {
     msg_t *msg = nta_msg_create(leg->sip->agent, 0);
@@ -148,7 +162,8 @@ msg_t *od_sip_request(const struct od_sip_leg *leg, const struct od_sip_request 
     su_home_t *home = msg_home(msg);
     sip_t *sip = sip_object(msg);
     msg_set_parent(msg, leg->identity->model);
-    if (!fill_headers(leg, request, home, sip) || !fill_lines(leg, request, home, sip)) {
+    if (!fill_headers(leg, request, home, sip) || !fill_lines(leg, request, home, sip) ||
+        !add_lines(home, request->lines, sip->sip_max_forwards->mf_common)) {
         msg_destroy(msg);
         return NULL;
     }

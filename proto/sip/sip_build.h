@@ -15,7 +15,8 @@ struct od_sip_request {
     const sip_to_t *to;       /* NULL: uri, with no tag */
     const sip_route_t *route; /* copied; may be NULL */
     const char *branch;
-    const char *body; /* SDP; NULL: none */
+    const char *lines; /* more header lines, each with its CRLF; NULL: none */
+    const char *body;  /* SDP; NULL: none */
     size_t body_bytes;
 };
 

@@ -301,13 +301,17 @@ int od_sip_identity_get(struct od_sip *sip, const struct od_sip_invite *invite,
     if (!usable(invite) || !make_key(invite, key))
         return OD_EINVAL;
     struct od_sip_identity **slot = &sip->identities.slot[msg_hash_string(key) % OD_SIP_IDENTITIES];
-    if (!*slot || strcmp((*slot)->key, key) != 0) {
+    if (!*slot || strcmp((*slot)->key, key) != 0 ||
+        !od_sip_credentials_same(&(*slot)->credentials, invite->auth_user, invite->password)) {
         struct od_sip_identity *made = calloc(1, sizeof *made);
         if (!made)
             return OD_ENOMEM;
         made->refs = 1;
         made->model = nta_msg_create(sip->agent, 0);
         int err = made->model ? fill_identity(sip, invite, made) : OD_ENOMEM;
+        if (!err &&
+            !od_sip_credentials_set(&made->credentials, invite->auth_user, invite->password))
+            err = OD_EINVAL;
         if (err) {
             od_sip_identity_put(made);
             return err;
@@ -325,6 +329,7 @@ void od_sip_identity_put(struct od_sip_identity *identity)
 {
     if (!identity || --identity->refs)
         return;
+    od_sip_credentials_clear(&identity->credentials);
     if (identity->model)
         msg_destroy(identity->model);
     free(identity);

@@ -11,6 +11,7 @@
 #define PROTO_SIP_SIP_IDENTITY_H
 
 #include "proto/sip/sip.h"
+#include "proto/sip/sip_auth.h"
 #include "proto/sip/sip_nta.h"
 
 enum { OD_SIP_IDENTITIES = 256, OD_SIP_IDENTITY_KEY_MAX = 512 };
@@ -28,7 +29,8 @@ struct od_sip_identity {
     const sip_contact_t *contact; /* its encoding carries all constant lines of an INVITE */
     const url_t *route;           /* the server, as a URL */
     const url_t *base;            /* sip:DOMAIN */
-    char contact_text[192];       /* value of Contact, for answers */
+    struct od_sip_credentials credentials;
+    char contact_text[192]; /* value of Contact, for answers */
     char key[OD_SIP_IDENTITY_KEY_MAX];
 };
 

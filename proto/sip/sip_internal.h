@@ -21,6 +21,7 @@
 #define PROTO_SIP_SIP_INTERNAL_H
 
 #include "proto/sip/sip.h"
+#include "proto/sip/sip_auth.h"
 #include "proto/sip/sip_build.h"
 #include "proto/sip/sip_loop.h"
 #include "proto/sip/sip_nta.h"
@@ -31,6 +32,7 @@
 
 enum {
     OD_SIP_INVITE_CSEQ = 1,
+    OD_SIP_BRANCH_BYTES = 64,
     OD_SIP_LISTENERS_MAX = 4,
     OD_SIP_FORKS_MAX = 4,   /* extra dialogs of one INVITE that are told to go away */
     OD_SIP_ROUTES_MAX = 16, /* Record-Route entries obeyed */
@@ -38,12 +40,13 @@ enum {
 };
 
 enum od_sip_leg_state {
-    OD_SIP_CALLING,   /* INVITE sent, nothing heard; nta has the transaction */
-    OD_SIP_RINGING,   /* a provisional answer was heard; the INVITE is pending at the peer */
-    OD_SIP_CANCELING, /* CANCEL sent, the INVITE's final answer is awaited */
-    OD_SIP_ANSWERED,  /* 2xx: a dialog is up */
-    OD_SIP_BYEING,    /* our BYE is out */
-    OD_SIP_ENDED,     /* nothing is up; strays are still recognised */
+    OD_SIP_CALLING,    /* INVITE sent, nothing heard; nta has the transaction */
+    OD_SIP_RINGING,    /* a provisional answer was heard; the INVITE is pending at the peer */
+    OD_SIP_CANCELING,  /* CANCEL sent, the INVITE's final answer is awaited */
+    OD_SIP_CHALLENGED, /* 401 or 407; nothing is up until the owner orders the next INVITE */
+    OD_SIP_ANSWERED,   /* 2xx: a dialog is up */
+    OD_SIP_BYEING,     /* our BYE is out */
+    OD_SIP_ENDED,      /* nothing is up; strays are still recognised */
 };
 
 struct od_sip_leg {
@@ -57,20 +60,23 @@ struct od_sip_leg {
     bool early_bye;     /* the peer's BYE overtook its 2xx */
     bool peer_left;     /* a BYE of the peer was answered and reported */
     bool has_peer_cseq;
-    bool linked;   /* in the deadline list */
-    uint8_t forks; /* used entries of fork_tags */
+    bool bye_again; /* the BYE was challenged and sent once more */
+    bool linked;    /* in the deadline list */
+    uint8_t forks;  /* used entries of fork_tags */
 
     struct od_sip_names names;
     uint32_t hash;                    /* of names.call_id, as the library hashes Call-IDs */
     struct od_sip_identity *identity; /* counted */
+    struct od_sip_auth *auth;         /* owned; NULL: nobody asked */
     url_t *uri;                       /* Request-URI of the INVITE; owned, su_free(NULL) */
     nta_outgoing_t *invite;           /* while CALLING */
     nta_outgoing_t *bye;              /* the owner's BYE, until answered */
     msg_t *answer;                    /* the first 2xx, while the dialog may need it */
     uint64_t remote_tag;              /* hash of the dialog's remote tag */
     uint64_t fork_tags[OD_SIP_FORKS_MAX];
-    uint32_t peer_cseq; /* latest CSeq of the peer's requests in the dialog */
-    uint32_t changes;   /* re-offers answered */
+    uint32_t invite_cseq; /* of the latest INVITE */
+    uint32_t peer_cseq;   /* latest CSeq of the peer's requests in the dialog */
+    uint32_t changes;     /* re-offers answered */
 
     msg_t *reinvite; /* the peer's re-INVITE whose 2xx waits for an ACK */
     uint8_t reinvite_direction;
@@ -91,7 +97,7 @@ struct od_sip_listener {
     char transport[4]; /* "udp", "tcp" */
 };
 
-enum od_sip_queued_kind { OD_SIP_Q_SENT, OD_SIP_Q_CLEARED, OD_SIP_Q_MESSAGE };
+enum od_sip_queued_kind { OD_SIP_Q_SENT, OD_SIP_Q_CLEARED, OD_SIP_Q_MESSAGE, OD_SIP_Q_TERMINATED };
 
 /* An event raised inside a function of sip.h, kept for the next turn. */
 struct od_sip_queued {
@@ -146,12 +152,16 @@ struct od_sip_leg *od_sip_leg_find(struct od_sip *sip, const sip_call_id_t *call
 
 /* sip_send.c: NULL, and counted, when a request could not be made. An INVITE or BYE with no fn
  * is repeated until it is answered, and forgotten then. */
-nta_outgoing_t *od_sip_send_invite(struct od_sip_leg *leg, const char *sdp, size_t sdp_bytes,
-                                   nta_response_f *fn);
+nta_outgoing_t *od_sip_send_invite(struct od_sip_leg *leg, nta_response_f *fn);
 void od_sip_send_cancel(struct od_sip_leg *leg);
+/* The branch of the leg's INVITE with this CSeq. */
+void od_sip_invite_branch(const struct od_sip_leg *leg, uint32_t cseq, char *out);
 void od_sip_send_ack_of_failure(struct od_sip_leg *leg, const sip_t *response);
 void od_sip_send_ack(struct od_sip_leg *leg, const sip_t *response); /* response: the 2xx */
 nta_outgoing_t *od_sip_send_bye(struct od_sip_leg *leg, const sip_t *response, nta_response_f *fn);
+/* A challenged BYE once more; response: the 2xx, again. NULL: it can't be answered. */
+nta_outgoing_t *od_sip_send_bye_again(struct od_sip_leg *leg, const sip_t *response,
+                                      nta_response_f *fn);
 
 /* sip_leg.c */
 /* A response to an INVITE that found no transaction of nta's. msg is borrowed. */

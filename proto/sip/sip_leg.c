@@ -1,6 +1,8 @@
 /*
  * sip_leg - the life of one INVITE, from od_sip_invite() to the end of its lingering.
  *
+ *      +------401, 407 that we can answer----+--> CHALLENGED --invite_again--> CALLING
+ *
  *   CALLING --1xx--> RINGING --cancel--> CANCELING
  *      |                |                    |
  *      +------2xx-------+--------2xx---------+--> ANSWERED --bye--> BYEING --answer--> ENDED
@@ -84,6 +86,7 @@ static void leg_free(struct od_sip_leg *leg)
         sip->lingering--;
     else
         sip->alive--;
+    od_sip_auth_free(leg); /* before the identity, which its nonces are listed in */
     od_sip_identity_put(leg->identity);
     su_free(NULL, leg->uri);
     free(leg);
@@ -94,6 +97,7 @@ static void leg_end(struct od_sip_leg *leg)
 {
     leg->state = OD_SIP_ENDED;
     deadline_unlink(leg);
+    od_sip_auth_end(leg);
     if (!leg->dropped)
         return;
     release_answer(leg);
@@ -114,15 +118,33 @@ static void cancel_pending(struct od_sip_leg *leg)
     deadline_set(leg);
 }
 
+/* Whether the response came from behind whoever asks for credentials: who refuses them, limits or
+ * fails may stand before. */
+static bool accepts(const struct od_sip_leg *leg, const sip_t *response)
+{
+    int status = response->sip_status->st_status;
+    return od_sip_auth_given(leg) && status > 100 && status / 100 != 5 && status != 401 &&
+           status != 403 && status != 407 && status != 429;
+}
+
+static enum od_sip_auth_verdict note_accepted(struct od_sip_leg *leg, const sip_t *response)
+{
+    if (!accepts(leg, response))
+        return OD_SIP_AUTH_NONE;
+    od_sip_auth_accepted(leg, response);
+    return OD_SIP_AUTH_ACCEPTED;
+}
+
 static void tell(struct od_sip_leg *leg,
                  void (*fn)(void *ctx, struct od_call_id call, const struct od_sip_response *),
-                 const sip_t *response, bool local)
+                 const sip_t *response, bool local, enum od_sip_auth_verdict verdict)
 {
     struct od_sip_response out;
     struct od_sdp sdp;
     if (leg->dropped)
         return;
     od_sip_read_response(response, local, &out, &sdp);
+    out.auth = (uint8_t)verdict;
     fn(leg->sip->events.ctx, leg->call, &out);
 }
 
@@ -135,17 +157,35 @@ static void on_provisional(struct od_sip_leg *leg, const sip_t *response)
     }
     /* one that comes late, after the end, says nothing any more */
     if (leg->state <= OD_SIP_CANCELING && response->sip_status->st_status > 100)
-        tell(leg, leg->sip->events.progress, response, false);
+        tell(leg, leg->sip->events.progress, response, false, note_accepted(leg, response));
+}
+
+/* True while the owner of the call still wants it. */
+static bool wants_again(const struct od_sip_leg *leg)
+{
+    return !leg->dropped && !leg->cancel_wanted && leg->state < OD_SIP_CANCELING;
 }
 
 static void on_failure(struct od_sip_leg *leg, const sip_t *response, bool local, bool acked)
 {
     if (!local && !acked)
         od_sip_send_ack_of_failure(leg, response);
-    if (leg->state >= OD_SIP_ANSWERED)
+    if (leg->state > OD_SIP_CANCELING)
         return;
+    int status = response->sip_status->st_status;
+    enum od_sip_auth_verdict verdict = OD_SIP_AUTH_NONE;
+    if (!local && (status == 401 || status == 407)) {
+        verdict = od_sip_auth_challenged(leg, response);
+        if (verdict == OD_SIP_AUTH_NONE && wants_again(leg)) {
+            leg->state = OD_SIP_CHALLENGED;
+            leg->sip->events.challenged(leg->sip->events.ctx, leg->call);
+            return;
+        }
+    } else if (!local) {
+        verdict = note_accepted(leg, response);
+    }
     leg_end(leg);
-    tell(leg, leg->sip->events.rejected, response, local);
+    tell(leg, leg->sip->events.rejected, response, local, verdict);
 }
 
 /* A 2xx nobody waits for: another fork's, or one that came after the end. The phone behind it must
@@ -172,6 +212,7 @@ static void tell_answered(struct od_sip_leg *leg, const sip_t *response, bool ag
     bool left = leg->early_bye && !leg->peer_left;
     leg->peer_left = leg->peer_left || left;
     od_sip_read_response(response, false, &out, &sdp);
+    out.auth = (uint8_t)note_accepted(leg, response);
     sip->events.answered(sip->events.ctx, call, &out, again);
     if (left)
         sip->events.peer_bye(sip->events.ctx, call);
@@ -181,7 +222,7 @@ static void on_answer(struct od_sip_leg *leg, msg_t *msg, const sip_t *response)
 {
     uint64_t tag = od_sip_tag_hash(response->sip_to->a_tag);
     bool again = leg->answered && leg->remote_tag == tag;
-    if (!again && leg->state >= OD_SIP_ANSWERED) {
+    if (!again && leg->state > OD_SIP_CANCELING) {
         on_unwanted_answer(leg, response, tag);
         return;
     }
@@ -230,16 +271,52 @@ static int invite_answered(struct od_sip_leg *leg, nta_outgoing_t *orq, sip_t co
     return 0;
 }
 
+/* An INVITE that was challenged has its answer; what still comes for it is acknowledged. */
+static void on_earlier_response(struct od_sip_leg *leg, const sip_t *response)
+{
+    int status = response->sip_status->st_status;
+    if (status >= 300)
+        od_sip_send_ack_of_failure(leg, response);
+    else if (status >= 200)
+        on_unwanted_answer(leg, response, od_sip_tag_hash(response->sip_to->a_tag));
+}
+
 void od_sip_leg_response(struct od_sip_leg *leg, msg_t *msg, const sip_t *response)
 {
     const sip_via_t *via = response->sip_via;
+    uint32_t cseq = response->sip_cseq->cs_seq;
+    char branch[OD_SIP_BRANCH_BYTES];
+    od_sip_invite_branch(leg, cseq, branch);
     /* not guessable by an outsider, so a match says that the peer has seen our INVITE */
-    if (response->sip_cseq->cs_seq != OD_SIP_INVITE_CSEQ || !via || via->v_next || !via->v_branch ||
-        strcasecmp(via->v_branch, leg->names.branch) != 0) {
+    if (!cseq || cseq > leg->invite_cseq || !via || via->v_next || !via->v_branch ||
+        strcasecmp(via->v_branch, branch) != 0)
         leg->sip->dropped++;
-        return;
+    else if (cseq < leg->invite_cseq)
+        on_earlier_response(leg, response);
+    else
+        on_response(leg, msg, response, false, false);
+}
+
+static int bye_answered(struct od_sip_leg *leg, nta_outgoing_t *orq, sip_t const *response);
+
+/* A BYE is sent with credentials once: a call that can't be ended so ends by the peer's timers. */
+static bool answer_bye_challenge(struct od_sip_leg *leg, const sip_t *response)
+{
+    int status = response->sip_status->st_status;
+    if ((status != 401 && status != 407) || leg->bye_again)
+        return false;
+    leg->bye_again = true;
+    od_sip_auth_restart(leg);
+    if (od_sip_auth_challenged(leg, response) != OD_SIP_AUTH_NONE)
+        return false;
+    nta_outgoing_t *before = leg->bye;
+    leg->bye = od_sip_send_bye_again(leg, sip_object(leg->answer), bye_answered);
+    if (!leg->bye) {
+        leg->bye = before;
+        return false;
     }
-    on_response(leg, msg, response, false, false);
+    nta_outgoing_destroy(before);
+    return true;
 }
 
 static int bye_answered(struct od_sip_leg *leg, nta_outgoing_t *orq, sip_t const *response)
@@ -250,6 +327,8 @@ static int bye_answered(struct od_sip_leg *leg, nta_outgoing_t *orq, sip_t const
         return 0;
     if (response && !nta_sip_is_internal(response))
         od_sip_note_received(sip, call, response);
+    if (response && !nta_sip_is_internal(response) && answer_bye_challenge(leg, response))
+        return 0;
     leg->bye = NULL;
     nta_outgoing_destroy(orq);
     leg_end(leg);
@@ -308,6 +387,7 @@ static struct od_sip_leg *leg_make(struct od_sip *sip, struct od_call_id call,
     leg->hash = (uint32_t)msg_hash_string(leg->names.call_id);
     leg->offer = offer;
     leg->offer_bytes = invite->sdp_bytes;
+    leg->invite_cseq = OD_SIP_INVITE_CSEQ;
     od_sip_table_insert(sip, leg);
     sip->alive++;
     return leg;
@@ -333,7 +413,8 @@ static int start_invite(struct od_sip_leg *leg, const struct od_sip_invite *invi
     leg->uri = od_sip_uri(leg->identity, invite->to);
     if (!leg->uri)
         return OD_EINVAL;
-    leg->invite = od_sip_send_invite(leg, invite->sdp, invite->sdp_bytes, invite_answered);
+    od_sip_auth_begin(leg);
+    leg->invite = od_sip_send_invite(leg, invite_answered);
     if (!leg->invite)
         return OD_EINVAL;
     od_sip_queue(leg->sip, OD_SIP_Q_SENT, leg->call, NULL);
@@ -363,6 +444,32 @@ int od_sip_invite(struct od_sip *sip, struct od_call_id call, const struct od_si
     return err;
 }
 
+static int send_again(struct od_sip_leg *leg)
+{
+    leg->invite_cseq++;
+    leg->state = OD_SIP_CALLING;
+    leg->invite = od_sip_send_invite(leg, invite_answered);
+    if (!leg->invite) {
+        leg_end(leg);
+        return OD_ENOMEM;
+    }
+    od_sip_queue(leg->sip, OD_SIP_Q_SENT, leg->call, NULL);
+    return 0;
+}
+
+int od_sip_invite_again(struct od_sip *sip, struct od_call_id call)
+{
+    struct od_sip_leg *leg = od_sip_leg_get(sip, call);
+    if (!leg)
+        return OD_ENOENT;
+    if (leg->state != OD_SIP_CHALLENGED)
+        return OD_ECONFLICT;
+    od_sip_loop_enter();
+    int err = send_again(leg);
+    od_sip_loop_leave();
+    return err;
+}
+
 static void leg_cancel(struct od_sip_leg *leg)
 {
     if (leg->state == OD_SIP_CALLING)
@@ -377,7 +484,12 @@ void od_sip_cancel(struct od_sip *sip, struct od_call_id call)
     if (!leg)
         return;
     od_sip_loop_enter();
-    leg_cancel(leg);
+    if (leg->state == OD_SIP_CHALLENGED) {
+        leg_end(leg);
+        od_sip_queue(sip, OD_SIP_Q_TERMINATED, call, NULL);
+    } else {
+        leg_cancel(leg);
+    }
     od_sip_loop_leave();
 }
 
@@ -401,6 +513,8 @@ void od_sip_bye(struct od_sip *sip, struct od_call_id call)
     if (leg->state == OD_SIP_ANSWERED) {
         leg->bye = od_sip_send_bye(leg, sip_object(leg->answer), bye_answered);
         leg->state = OD_SIP_BYEING;
+    } else if (leg->state == OD_SIP_CHALLENGED) {
+        leg_end(leg);
     } else {
         leg_cancel(leg);
     }
@@ -439,6 +553,7 @@ static void leg_drop(struct od_sip_leg *leg)
         leg->bye = NULL;
         leg_end(leg);
         break;
+    case OD_SIP_CHALLENGED:
     case OD_SIP_ENDED:
         leg_end(leg);
         break;

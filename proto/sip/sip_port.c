@@ -61,6 +61,11 @@ static void deliver(struct od_sip *sip, struct od_sip_queued *queued)
     case OD_SIP_Q_CLEARED:
         sip->events.cleared(sip->events.ctx, queued->call);
         break;
+    case OD_SIP_Q_TERMINATED:
+        sip->events.rejected(
+            sip->events.ctx, queued->call,
+            &(struct od_sip_response){.status = 487, .local = true, .reason = "never sent again"});
+        break;
     case OD_SIP_Q_MESSAGE:
         if (queued->line)
             sip->events.message(sip->events.ctx, queued->call, true, queued->line);

@@ -2,12 +2,11 @@
  * sip_send - the requests of a leg on their way: INVITE, CANCEL, ACK, BYE. Which branch, which
  * CSeq, which address, with or without a transaction of nta's.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "engine/base/str.h"
 #include "proto/sip/sip_internal.h"
-
-enum { BRANCH_BYTES = 64 };
 
 static url_string_t const *as_route(const url_t *url)
 {
@@ -62,61 +61,107 @@ static void make_branch(const struct od_sip_leg *leg, char kind, uint64_t tag, c
     struct od_buf buf;
     uint8_t bytes[4] = {(uint8_t)(tag >> 24), (uint8_t)(tag >> 16), (uint8_t)(tag >> 8),
                         (uint8_t)tag};
-    od_buf_init(&buf, out, BRANCH_BYTES);
+    od_buf_init(&buf, out, OD_SIP_BRANCH_BYTES);
     od_buf_str(&buf, leg->names.branch);
     od_buf_char(&buf, kind);
     od_buf_hex(&buf, bytes, sizeof bytes);
 }
 
-/* The ACK or BYE of the dialog that this 2xx made. */
-static nta_outgoing_t *send_in_dialog(struct od_sip_leg *leg, const sip_t *response,
-                                      sip_method_t method, nta_response_f *fn)
+/* The first INVITE's is as given; the next ones' are made from it, so that each can be told by who
+ * knows the first alone (RFC 3261 section 8.1.3.5 asks for a new one). */
+void od_sip_invite_branch(const struct od_sip_leg *leg, uint32_t cseq, char *out)
 {
-    bool ack = method == sip_method_ack;
+    struct od_buf buf;
+    od_buf_init(&buf, out, OD_SIP_BRANCH_BYTES);
+    od_buf_str(&buf, leg->names.branch);
+    if (cseq == OD_SIP_INVITE_CSEQ)
+        return;
+    od_buf_char(&buf, 'i');
+    od_buf_u64(&buf, cseq);
+}
+
+/* A request of the dialog that a 2xx made. */
+struct in_dialog {
+    sip_method_t method;
+    const char *name;
+    uint32_t cseq;
+    char branch;       /* the letter in it */
+    bool credentials;  /* of its own */
+    const char *lines; /* or these; borrowed */
+};
+
+static nta_outgoing_t *send_in_dialog(struct od_sip_leg *leg, const sip_t *response,
+                                      const struct in_dialog *what, nta_response_f *fn)
+{
     su_home_t scratch[1] = {SU_HOME_INIT(scratch)};
     struct od_sip_target target;
     od_sip_target(leg->identity, scratch, response, &target);
-    char branch[BRANCH_BYTES];
-    make_branch(leg, ack ? 'a' : 'b', od_sip_tag_hash(response->sip_to->a_tag), branch);
+    char branch[OD_SIP_BRANCH_BYTES];
+    make_branch(leg, what->branch, od_sip_tag_hash(response->sip_to->a_tag), branch);
+    char *own = what->credentials ? od_sip_auth_lines(leg, what->name, &target.uri) : NULL;
     struct od_sip_request request = {
-        .method = method,
-        .method_name = ack ? "ACK" : "BYE",
-        .cseq = ack ? OD_SIP_INVITE_CSEQ : OD_SIP_INVITE_CSEQ + 1,
+        .method = what->method,
+        .method_name = what->name,
+        .cseq = what->cseq,
         .uri = &target.uri,
         .to = response->sip_to,
         .route = target.route,
         .branch = branch,
+        .lines = own ? own : what->lines,
     };
     nta_outgoing_t *orq = NULL;
-    msg_t *msg = od_sip_request(leg, &request);
-    if (ack)
-        send_stateless(leg, msg, &target.hop);
-    else
-        orq = send_transaction(leg, msg, &target.hop, fn);
+    if (what->method == sip_method_ack)
+        send_stateless(leg, od_sip_request(leg, &request), &target.hop);
+    else if (!what->credentials || own)
+        orq = send_transaction(leg, od_sip_request(leg, &request), &target.hop, fn);
+    free(own);
     su_home_deinit(scratch);
     return orq;
 }
 
+/* With the CSeq number and the credentials of the INVITE (RFC 3261 section 13.2.2.4). */
 void od_sip_send_ack(struct od_sip_leg *leg, const sip_t *response)
 {
-    send_in_dialog(leg, response, sip_method_ack, NULL);
+    uint32_t cseq = response->sip_cseq->cs_seq;
+    bool latest = leg->auth && cseq == leg->invite_cseq;
+    const struct in_dialog ack = {.method = sip_method_ack,
+                                  .name = "ACK",
+                                  .cseq = cseq,
+                                  .branch = 'a',
+                                  .lines = latest ? leg->auth->lines : NULL};
+    send_in_dialog(leg, response, &ack, NULL);
 }
 
 nta_outgoing_t *od_sip_send_bye(struct od_sip_leg *leg, const sip_t *response, nta_response_f *fn)
 {
-    return send_in_dialog(leg, response, sip_method_bye, fn);
+    const struct in_dialog bye = {
+        .method = sip_method_bye, .name = "BYE", .cseq = leg->invite_cseq + 1, .branch = 'b'};
+    return send_in_dialog(leg, response, &bye, fn);
+}
+
+nta_outgoing_t *od_sip_send_bye_again(struct od_sip_leg *leg, const sip_t *response,
+                                      nta_response_f *fn)
+{
+    const struct in_dialog bye = {.method = sip_method_bye,
+                                  .name = "BYE",
+                                  .cseq = leg->invite_cseq + 2,
+                                  .branch = 'c',
+                                  .credentials = true};
+    return send_in_dialog(leg, response, &bye, fn);
 }
 
 /* The ACK of a failure goes where the INVITE went, on its branch (RFC 3261 section 17.1.1.3). */
 void od_sip_send_ack_of_failure(struct od_sip_leg *leg, const sip_t *response)
 {
+    char branch[OD_SIP_BRANCH_BYTES];
+    od_sip_invite_branch(leg, response->sip_cseq->cs_seq, branch);
     struct od_sip_request request = {
         .method = sip_method_ack,
         .method_name = "ACK",
-        .cseq = OD_SIP_INVITE_CSEQ,
+        .cseq = response->sip_cseq->cs_seq,
         .uri = leg->uri,
         .to = response->sip_to,
-        .branch = leg->names.branch,
+        .branch = branch,
     };
     send_stateless(leg, od_sip_request(leg, &request), leg->identity->route);
 }
@@ -124,27 +169,34 @@ void od_sip_send_ack_of_failure(struct od_sip_leg *leg, const sip_t *response)
 /* On the INVITE's branch, with its Request-URI and To (RFC 3261 section 9.1). */
 void od_sip_send_cancel(struct od_sip_leg *leg)
 {
+    char branch[OD_SIP_BRANCH_BYTES];
+    od_sip_invite_branch(leg, leg->invite_cseq, branch);
     struct od_sip_request request = {
         .method = sip_method_cancel,
         .method_name = "CANCEL",
-        .cseq = OD_SIP_INVITE_CSEQ,
+        .cseq = leg->invite_cseq,
         .uri = leg->uri,
-        .branch = leg->names.branch,
+        .branch = branch,
     };
     send_transaction(leg, od_sip_request(leg, &request), leg->identity->route, NULL);
 }
 
-nta_outgoing_t *od_sip_send_invite(struct od_sip_leg *leg, const char *sdp, size_t sdp_bytes,
-                                   nta_response_f *fn)
+nta_outgoing_t *od_sip_send_invite(struct od_sip_leg *leg, nta_response_f *fn)
 {
+    char branch[OD_SIP_BRANCH_BYTES];
+    od_sip_invite_branch(leg, leg->invite_cseq, branch);
     struct od_sip_request request = {
         .method = sip_method_invite,
         .method_name = "INVITE",
-        .cseq = OD_SIP_INVITE_CSEQ,
+        .cseq = leg->invite_cseq,
         .uri = leg->uri,
-        .branch = leg->names.branch,
-        .body = sdp,
-        .body_bytes = sdp_bytes,
+        .branch = branch,
+        .body = leg->offer,
+        .body_bytes = leg->offer_bytes,
     };
+    if (leg->auth) {
+        free(leg->auth->lines);
+        request.lines = leg->auth->lines = od_sip_auth_lines(leg, "INVITE", leg->uri);
+    }
     return send_transaction(leg, od_sip_request(leg, &request), leg->identity->route, fn);
 }

@@ -141,6 +141,15 @@ static void on_reoffered(void *ctx, struct od_call_id call, const struct od_sdp 
     note(ctx, "! reoffered %u", sdp->direction);
 }
 
+static void on_challenged(void *ctx, struct od_call_id call)
+{
+    struct world *w = ctx;
+    on_event(ctx, call);
+    note(ctx, "! challenged");
+    if (w->auto_again)
+        assert_int_equal(od_sip_invite_again(w->sip, call), 0);
+}
+
 static void on_message(void *ctx, struct od_call_id call, bool outgoing, const char *line)
 {
     struct world *w = ctx;
@@ -225,8 +234,9 @@ void world_open(struct world *w, const struct od_sip_config *more)
     config.clock_ns = clock_ns;
     if (!config.listen[0])
         config.listen[0] = "udp:127.0.0.1:0";
-    struct od_sip_events events = {w,           on_sent,    on_progress,  on_answered, on_rejected,
-                                   on_peer_bye, on_cleared, on_reoffered, on_message};
+    struct od_sip_events events = {w,           on_sent,      on_progress, on_answered,
+                                   on_rejected, on_peer_bye,  on_cleared,  on_reoffered,
+                                   on_message,  on_challenged};
     char why[256] = "";
     int err = od_sip_open(&w->sip, &w->loop, &config, &events, why, sizeof why);
     if (err)

@@ -35,6 +35,7 @@ struct world {
     char cancel[WORLD_PACKET_MAX];
     char ack[WORLD_PACKET_MAX];
     bool auto_ack;     /* the owner acknowledges each 2xx at once */
+    bool auto_again;   /* the owner orders a challenged INVITE again at once */
     bool verbose;      /* whole start lines (the message event) go into the transcript */
     bool quiet;        /* no transcript */
     struct od_sdp sdp; /* of the latest event that had one */

@@ -17,6 +17,7 @@ struct sim_leg {
     uint16_t trunk;
     bool ringing, answered, rejected, hung_up; /* by the callee, as told to the engine */
     bool cancelled, byed;                      /* by the engine */
+    bool challenged;                           /* the next INVITE of the leg is awaited */
     uint32_t answers, acks;
 };
 
@@ -189,19 +190,16 @@ static void answer(void *ctx, uint64_t name, uint64_t crossing)
         sim_after(&world->clock, sim_ms(world, 1, world->knobs.talk_ms), hang_up, world, name, 0);
 }
 
-static void resend(void *ctx, uint64_t name, uint64_t unused)
+static void challenge(void *ctx, uint64_t name, uint64_t unused)
 {
     struct sim_world *world = ctx;
     struct sim_leg *leg = leg_named(world, name);
-    struct od_event event = {.kind = OD_EV_SENT, .u.sent.resent = true};
 
     (void)unused;
-    if (!leg || final(leg) || leg->cancelled)
+    if (!leg || leg->cancelled)
         return;
-    event.call = leg->call;
-    sim_post(world, &event);
-    sim_rate_sent(world, &world->trunk_rates[leg->trunk], true, "trunk", leg->trunk);
-    sim_rate_sent(world, &world->lane_rates[leg->lane], true, "lane", leg->lane);
+    leg->challenged = true;
+    sim_post_kind(world, OD_EV_CHALLENGED, leg->call);
 }
 
 /* An event that no carrier and no agent of this leg would cause; none that would be believed. */
@@ -219,7 +217,7 @@ static void talk_nonsense(void *ctx, uint64_t name, uint64_t what)
     sim_post(world, &event);
     if (!leg->answered)
         sim_post_kind(world, OD_EV_PEER_BYE, leg->call);
-    event.call.gen += 2;
+    event.call.gen -= 2; /* of the slot's last owner */
     sim_post(world, &event);
     event.call.index = UINT32_MAX;
     sim_post(world, &event);
@@ -227,7 +225,7 @@ static void talk_nonsense(void *ctx, uint64_t name, uint64_t what)
     sim_post(world, &(struct od_event){.kind = OD_EV_LANE_READY, .u.lane = {UINT32_MAX - 1, 7}});
 }
 
-/* Draws what becomes of a new leg. */
+/* Draws what becomes of an INVITE. */
 static void decide(struct sim_world *world, struct sim_leg *leg)
 {
     const struct sim_knobs *knobs = &world->knobs;
@@ -239,8 +237,12 @@ static void decide(struct sim_world *world, struct sim_leg *leg)
                   od_rng_below(&world->rng, 2) ? 503 : 0);
         return;
     }
-    if (sim_chance(world, knobs->resent))
-        sim_after(clock, sim_ms(world, 20, 200), resend, world, name, 0);
+    if (sim_chance(world, knobs->challenged)) {
+        if (od_rng_below(&world->rng, 4) == 0) /* by one proxy of a fork, while another rings */
+            sim_after(clock, sim_ms(world, 0, 20), ring, world, name, 180);
+        sim_after(clock, sim_ms(world, 20, 200), challenge, world, name, 0);
+        return;
+    }
     if (sim_chance(world, knobs->hostile))
         sim_after(clock, sim_ms(world, 0, 30000), talk_nonsense, world, name,
                   od_rng_below(&world->rng, 100));
@@ -331,6 +333,22 @@ static void port_invite(void *ctx, struct od_call_id call, const struct od_invit
     decide(world, leg);
 }
 
+static void port_invite_again(void *ctx, struct od_call_id call)
+{
+    struct sim_world *world = ctx;
+    struct sim_leg *leg = leg_of(world, call, "again");
+
+    if (!leg)
+        return;
+    if (!leg->challenged || leg->cancelled)
+        sim_wrong(&world->clock, "contact %u: an INVITE again that nobody asked for", leg->contact);
+    leg->challenged = false;
+    sim_rate_sent(world, &world->trunk_rates[leg->trunk], false, "trunk", leg->trunk);
+    sim_rate_sent(world, &world->lane_rates[leg->lane], true, "lane", leg->lane);
+    sim_post_kind(world, OD_EV_SENT, call);
+    decide(world, leg);
+}
+
 static void port_cancel(void *ctx, struct od_call_id call)
 {
     struct sim_world *world = ctx;
@@ -343,8 +361,10 @@ static void port_cancel(void *ctx, struct od_call_id call)
         sim_wrong(&world->clock, "a CANCEL after a CANCEL or a BYE");
     leg->cancelled = true;
     if (final(leg))
-        return; /* it crossed the final response */
-    if (sim_chance(world, knobs->cross))
+        return;          /* it crossed the final response */
+    if (leg->challenged) /* nothing is under way: the adapter itself says so */
+        sim_after(&world->clock, 0, terminate, world, name_of(call), 0);
+    else if (sim_chance(world, knobs->cross))
         sim_after(&world->clock, sim_ms(world, 0, 50), answer, world, name_of(call), 1);
     else if (!sim_chance(world, knobs->deaf))
         sim_after(&world->clock, sim_ms(world, 1, 100), terminate, world, name_of(call), 0);
@@ -423,6 +443,7 @@ void sim_carrier_init(struct sim_world *world, struct od_sip_port *port)
     OD_ASSERT(world->legs);
     *port = (struct od_sip_port){.ctx = world,
                                  .invite = port_invite,
+                                 .invite_again = port_invite_again,
                                  .cancel = port_cancel,
                                  .ack = port_ack,
                                  .bye = port_bye,

@@ -68,7 +68,7 @@ void sim_rate_sent(struct sim_world *world, struct sim_rate *rate, bool resent, 
         OD_ASSERT(rate->sent_ns);
     }
     rate->sent_ns[rate->sent++] = world->clock.now_ns;
-    /* A re-sent INVITE is the answer to a challenge: it goes when it goes, and counts. */
+    /* A lane's pace counts what is sent again without holding it back; a trunk's does both. */
     for (int i = 0; i < OD_SHAPES_MAX; i++) {
         const struct od_shape *shape = &rate->shapes[i];
         if (shape->kind == OD_SHAPE_EVEN && !resent)

@@ -99,7 +99,7 @@ static void draw_faults(struct sim_knobs *knobs, struct od_rng *rng)
     knobs->reject = maybe(rng, 500);
     knobs->silent = maybe(rng, 200);
     knobs->icmp = maybe(rng, 200);
-    knobs->resent = maybe(rng, 300);
+    knobs->challenged = maybe(rng, 300);
     knobs->repeat = maybe(rng, 500);
     knobs->cross = maybe(rng, 1000);
     knobs->deaf = maybe(rng, 300);
@@ -116,9 +116,6 @@ void sim_knobs_draw(struct sim_knobs *knobs, uint64_t seed)
     sim_knobs_quiet(knobs);
     draw_size(knobs, &rng);
     draw_faults(knobs, &rng);
-    /* A charge that waits in the ring of a small budget can't hold the next INVITE back. */
-    if (knobs->resent)
-        knobs->budget = 4096;
 }
 
 void sim_knobs_no_faults(struct sim_knobs *knobs)

@@ -48,7 +48,7 @@
     X(reject, "callees that are refused, per mille")                                               \
     X(silent, "INVITEs nobody answers, per mille")                                                 \
     X(icmp, "INVITEs that fail at once, per mille")                                                \
-    X(resent, "INVITEs sent again with credentials, per mille")                                    \
+    X(challenged, "INVITEs that must be sent again with credentials, per mille")                   \
     X(repeat, "2xx that are repeated, per mille")                                                  \
     X(cross, "CANCELs crossed by an answer, per mille")                                            \
     X(deaf, "CANCELs and BYEs nobody answers, per mille")                                          \

@@ -13,7 +13,10 @@
 #include "engine/core/call_fsm.h"
 #include "engine/core/outcome.h"
 
-enum { SIP = OD_ACT_INVITE | OD_ACT_ACK | OD_ACT_CANCEL | OD_ACT_BYE | OD_ACT_DROP };
+enum {
+    SIP =
+        OD_ACT_INVITE | OD_ACT_INVITE_AGAIN | OD_ACT_ACK | OD_ACT_CANCEL | OD_ACT_BYE | OD_ACT_DROP
+};
 
 /* Runs the body for every cell of a live state, with `from`, `event` and `step` set. */
 #define EACH_CELL(from, event, step)                                                               \
@@ -110,6 +113,24 @@ static void legs_are_taken_and_dropped_once(void **state)
         where(from, event,
               !!(step.actions & OD_ACT_INVITE) == (!holds_leg(from) && holds_leg(step.next)));
         where(from, event, !holds_leg(from) || holds_leg(step.next) || step.next == OD_CALL_ENDED);
+    }
+}
+
+/* A challenge neither moves a call nor ends it: it waits for a turn, and the turn sends. Both only
+ * while an INVITE is under way that nobody wants back. */
+static void challenges_wait_for_a_turn(void **state)
+{
+    (void)state;
+    EACH_CELL(from, event, step)
+    {
+        bool under_way = from == OD_CALL_DIALING || from == OD_CALL_RINGING;
+        where(from, event,
+              !!(step.actions & OD_ACT_WAIT_TURN) == (under_way && event == OD_CALL_EV_CHALLENGED));
+        where(from, event,
+              !!(step.actions & OD_ACT_INVITE_AGAIN) == (under_way && event == OD_CALL_EV_DIAL));
+        if (step.actions & (OD_ACT_WAIT_TURN | OD_ACT_INVITE_AGAIN))
+            where(from, event, step.next == from);
+        where(from, event, event != OD_CALL_EV_CHALLENGED || step.next == from);
     }
 }
 
@@ -261,6 +282,7 @@ int main(void)
         cmocka_unit_test(ended_is_final_and_silent),
         cmocka_unit_test(every_answer_is_acknowledged),
         cmocka_unit_test(legs_are_taken_and_dropped_once),
+        cmocka_unit_test(challenges_wait_for_a_turn),
         cmocka_unit_test(nothing_is_sent_before_durable),
         cmocka_unit_test(jobs_are_given_back_once),
         cmocka_unit_test(slots_are_held_from_the_queue_to_the_end),

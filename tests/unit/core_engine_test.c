@@ -118,6 +118,11 @@ static void on_invite(void *ctx, struct od_call_id call, const struct od_invite 
     snprintf(order->text, sizeof order->text, "%s", invite->to);
 }
 
+static void on_invite_again(void *ctx, struct od_call_id call)
+{
+    note(ctx, "again")->call = call;
+}
+
 static void on_cancel(void *ctx, struct od_call_id call)
 {
     note(ctx, "cancel")->call = call;
@@ -169,7 +174,7 @@ static struct od_ports ports_of(struct bench *bench)
 {
     return (struct od_ports){
         .store = {bench, on_claim, on_intent, on_progress, on_release, on_finish},
-        .sip = {bench, on_invite, on_cancel, on_ack, on_bye, on_drop},
+        .sip = {bench, on_invite, on_invite_again, on_cancel, on_ack, on_bye, on_drop},
         .talk = {bench, on_prepare, on_start, on_stop, on_hook},
     };
 }
@@ -807,26 +812,78 @@ static void the_pace_is_kept(void **state)
     }
 }
 
-/* A re-sent INVITE counts: the next one waits an interval more. */
-static void what_is_sent_again_counts(void **state)
+/* A trunk of one call a second, with two calls for it, the first of them sent and challenged. */
+static struct od_call_id challenged_call(void)
 {
     struct od_trunk_def trunk = trunk_def;
-    struct od_event again = {.kind = OD_EV_SENT, .u.sent.resent = true};
+    struct od_call_id call;
 
-    (void)state;
     trunk.shapes[0] = (struct od_shape){OD_SHAPE_EVEN, 1, 0, OD_NS_PER_S};
     set_trunk(0, &trunk);
     set_lane(0, &lane_def);
     queue(1, 2);
     up();
     run();
-    again.call = expect("invite")->call;
+    call = expect("invite")->call;
     pass(500);
-    od_engine_post(bench.engine, &again);
-    pass(1000);
+    post(&bench, OD_EV_CHALLENGED, call);
+    return call;
+}
+
+/* A challenge is answered at the trunk's next turn, before an armed call; and it counts: the other
+ * call waits an interval more. */
+static void what_is_sent_again_takes_the_next_turn_and_counts(void **state)
+{
+    struct od_call_id call;
+
+    (void)state;
+    call = challenged_call();
+    pass(400);
+    assert_int_equal(ordered("again"), 0);
+    pass(200);
+    assert_int_equal(ordered("again"), 1);
+    assert_int_equal(expect("again")->call.index, call.index);
     assert_int_equal(ordered("invite"), 1);
-    pass(1000);
+    pass(800);
+    assert_int_equal(ordered("invite"), 1);
+    pass(300);
     assert_int_equal(ordered("invite"), 2);
+    assert_int_equal(ordered("again"), 1);
+}
+
+/* A call that waits to be sent again can be cancelled, and is then not sent. */
+static void a_challenged_call_can_be_cancelled(void **state)
+{
+    struct od_event stop = {.kind = OD_EV_STOP, .u.stop = {true, OD_CAUSE_CANCELED}};
+    struct od_event gone = {.kind = OD_EV_REJECT, .u.sip = {.status = 487, .local = true}};
+
+    (void)state;
+    stop.call = gone.call = challenged_call();
+    od_engine_post(bench.engine, &stop);
+    run();
+    assert_int_equal(ordered("cancel"), 1);
+    post(&bench, OD_EV_CHALLENGED, stop.call);
+    od_engine_post(bench.engine, &gone);
+    pass(3000);
+    assert_int_equal(ordered("again"), 0);
+    assert_int_equal(expect("finish")->outcome.cause, OD_CAUSE_CANCELED);
+    assert_int_equal(ordered("invite"), 2);
+}
+
+/* It is answered also when the trunk takes no new calls, and while the node drains. */
+static void a_challenged_call_is_finished_while_new_ones_are_not_begun(void **state)
+{
+    struct od_trunk_def trunk = trunk_def;
+
+    (void)state;
+    challenged_call();
+    trunk.shapes[0] = (struct od_shape){OD_SHAPE_EVEN, 1, 0, OD_NS_PER_S};
+    trunk.usable = false;
+    set_trunk(0, &trunk);
+    post(&bench, OD_EV_DRAIN, (struct od_call_id){0, 0});
+    pass(3000);
+    assert_int_equal(ordered("again"), 1);
+    assert_int_equal(ordered("invite"), 1);
 }
 
 /* ---- claims ---- */
@@ -1167,7 +1224,9 @@ int main(void)
         TEST(a_full_trunk_is_walked_around),
         TEST(caps_hold_and_free_slots_are_used),
         TEST(the_pace_is_kept),
-        TEST(what_is_sent_again_counts),
+        TEST(what_is_sent_again_takes_the_next_turn_and_counts),
+        TEST(a_challenged_call_can_be_cancelled),
+        TEST(a_challenged_call_is_finished_while_new_ones_are_not_begun),
         TEST(nothing_is_claimed_that_cannot_be_dialled),
         TEST(claims_follow_the_rate),
         TEST(a_failed_claim_is_tried_again),

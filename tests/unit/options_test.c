@@ -239,6 +239,7 @@ static void test_secrets_are_not_shown(void **state)
         "redis: { url: \"rediss://:sesame@10.0.0.1:6379\" }",
         "redis: { url: \"http://sesame\" }",
         "trunks: [ { name: a, server: b, password: sesame } ]",
+        "trunks: [ { name: a, server: b, auth_user: u, password: \"sesame\\a\" } ]",
         "webhooks: { signing_secret: sesame }",
         "http: { listen: \"${SECRET}\" }",
         "limits: { calls_max: \"${SECRET}\" }",
@@ -317,6 +318,11 @@ static void test_mistakes(void **state)
          "t.yaml:1:42: trunks[0].limit[0]: expected { calls, per_ms } or { cps, burst } and "
          "nothing "
          "else"},
+        {"trunks: [ { name: a, server: a, auth_user: u } ]",
+         "t.yaml:1:11: trunks[0]: auth_user without password: expected both or none"},
+        {"trunks: [ { name: a, server: a, password: p } ]",
+         "t.yaml:1:11: trunks[0]: password without a user: expected auth_user, or a fixed "
+         "from_user"},
         {"trunks: [ { name: a, server: a, options_ping_s: 30 } ]",
          "t.yaml:1:49: trunks[0].options_ping_s: health checking by OPTIONS is not available in "
          "this "
@@ -355,12 +361,33 @@ static void test_all_mistakes_at_once_and_bounded(void **state)
     assert_int_equal(problems.count, OD_OPTIONS_PROBLEMS_MAX + 10);
 }
 
+static void test_credentials(void **state)
+{
+    (void)state;
+    struct od_config *config =
+        good("trunks:\n"
+             "  - { name: a, server: s, auth_user: \"a \\\"b\", password: p }\n"
+             "  - { name: b, server: s, from_user: \"+1555\", password: q }\n"
+             "  - { name: c, server: s, from_user: \"+1555\" }\n"
+             "  - { name: d, server: s, auth_user: \"\", password: \"\" }\n",
+             NULL);
+    assert_string_equal(config->trunks[0].auth_user, "a \"b");
+    assert_string_equal(config->trunks[0].password, "p");
+    assert_string_equal(config->trunks[1].auth_user, "+1555");
+    assert_string_equal(config->trunks[1].password, "q");
+    for (unsigned i = 2; i < 4; i++) {
+        assert_string_equal(config->trunks[i].auth_user, "");
+        assert_string_equal(config->trunks[i].password, "");
+    }
+    od_config_destroy(config);
+}
+
 static void test_unserved_at_their_harmless_values(void **state)
 {
     (void)state;
     struct od_config *config =
         good("http: { tls: { cert: \"\", key: \"\" } }\n"
-             "trunks: [ { name: a, server: b, auth_user: \"\", password: \"\", register: false,\n"
+             "trunks: [ { name: a, server: b, register: false,\n"
              "  cps_key: \"\", options_ping_s: 0, media: { srtp: off, dtmf: rfc4733 } } ]\n"
              "agent_default: { kind: stream, url: \"\", format: twilio }\n"
              "hours: { legal: \"\" }\ncaps: []\nwebhooks: { signing_secret: \"\" }\n"
@@ -533,6 +560,7 @@ int main(void)
         cmocka_unit_test(test_secrets_are_not_shown),
         cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_all_mistakes_at_once_and_bounded),
+        cmocka_unit_test(test_credentials),
         cmocka_unit_test(test_unserved_at_their_harmless_values),
         cmocka_unit_test(test_file),
         cmocka_unit_test(test_dump_is_read_again),
