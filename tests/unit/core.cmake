@@ -7,3 +7,8 @@ od_unit_test(core_engine_test LIBS od_core)
 # Prints the call table; ARCHITECTURE.md holds what it prints (tests/lint/call_table_test.sh).
 add_executable(call_fsm_print ${CMAKE_SOURCE_DIR}/tests/unit/call_fsm_print.c)
 target_link_libraries(call_fsm_print PRIVATE od_core)
+
+if(OUTDIAL_BENCH)
+    add_executable(od_core_bench ${CMAKE_SOURCE_DIR}/bench/core_bench.c)
+    target_link_libraries(od_core_bench PRIVATE od_core)
+endif()
