@@ -22,7 +22,8 @@ enum kind {
     DIGITS,
     TALK,
     CODES,
-    DTMF
+    DTMF,
+    AUTH
 };
 
 struct key {
@@ -61,6 +62,7 @@ static const struct key keys[] = {
     {"cps_limit", COUNT, AT(cps_limit), "0", "INVITEs taken per rolling window; above it 503"},
     {"cps_window_ms", COUNT, AT(cps_window_ms), "1000", "that window"},
     {"retry_after_s", COUNT, AT(retry_after_s), "0", "Retry-After of such a 503"},
+    {"auth", AUTH, AT(auth), "none", "USER:PASSWORD[:ALGORITHM]: every call is challenged (401)"},
     {"max_calls", COUNT, AT(max_calls), "0", "calls at once; above it 503"},
     {"lose", PROBABILITY, AT(lose), "0", "a received datagram is not seen"},
     {"lose_ack", PROBABILITY, AT(lose_ack), "0", "a received ACK is not seen"},
@@ -208,8 +210,36 @@ static const char *expected(enum kind kind)
         return "SIP statuses 400 to 699, each with a weight, as 404:1,503:2";
     case DTMF:
         return "auto or tones";
+    case AUTH:
+        return "none or USER:PASSWORD[:MD5|SHA-256|SHA-512-256]";
     }
     return "";
+}
+
+static bool copy_until(char *out, size_t room, const char **text)
+{
+    size_t n = strcspn(*text, ":");
+    if (n == 0 || n >= room)
+        return false;
+    memcpy(out, *text, n);
+    out[n] = 0;
+    *text += n + ((*text)[n] == ':');
+    return true;
+}
+
+static bool read_auth(const char *text, struct od_profile_auth *out)
+{
+    *out = (struct od_profile_auth){.algorithm = "MD5"};
+    if (strcmp(text, "none") == 0)
+        return true;
+    if (strpbrk(text, "\"\\") || !copy_until(out->user, sizeof out->user, &text) ||
+        !copy_until(out->password, sizeof out->password, &text))
+        return false;
+    if (*text && !copy_until(out->algorithm, sizeof out->algorithm, &text))
+        return false;
+    return !*text &&
+           (strcmp(out->algorithm, "MD5") == 0 || strcmp(out->algorithm, "SHA-256") == 0 ||
+            strcmp(out->algorithm, "SHA-512-256") == 0);
 }
 
 static bool store(const struct key *key, void *field, const char *value)
@@ -244,6 +274,8 @@ static bool store(const struct key *key, void *field, const char *value)
     case CODES:
     case DTMF:
         return read_choice(value, key->kind, field);
+    case AUTH:
+        return read_auth(value, field);
     }
     return false;
 }

@@ -15,9 +15,10 @@
 #include <stdio.h>
 
 enum {
-    OD_PROFILE_CHOICES_MAX = 16,   /* entries of one weighted list */
-    OD_PROFILE_WORD_BYTES = 32,    /* longest word of one, with its final zero */
-    OD_PROFILE_PROBLEM_BYTES = 240 /* room for what is wrong, in words */
+    OD_PROFILE_CHOICES_MAX = 16,      /* entries of one weighted list */
+    OD_PROFILE_WORD_BYTES = 32,       /* longest word of one, with its final zero */
+    OD_PROFILE_CREDENTIAL_BYTES = 64, /* a user, a password */
+    OD_PROFILE_PROBLEM_BYTES = 240    /* room for what is wrong, in words */
 };
 
 enum od_distribution_kind {
@@ -26,6 +27,13 @@ enum od_distribution_kind {
     OD_DISTRIBUTION_UNIFORM,     /* `200-800`, and `500` as 500-500 */
     OD_DISTRIBUTION_EXPONENTIAL, /* `exp:MEAN` */
     OD_DISTRIBUTION_LOGNORMAL    /* `lognormal:MEDIAN:SIGMA` */
+};
+
+/* Who must say so with every INVITE (RFC 7616). */
+struct od_profile_auth {
+    char user[OD_PROFILE_CREDENTIAL_BYTES]; /* "": nobody is asked */
+    char password[OD_PROFILE_CREDENTIAL_BYTES];
+    char algorithm[16]; /* MD5, SHA-256, SHA-512-256 */
 };
 
 /* Milliseconds. */
@@ -61,11 +69,12 @@ struct od_profile {
     struct od_distribution hangup_ms;  /* answer to the callee's BYE */
     uint32_t talk_max_ms;              /* off the hook this long: counted as left there, then BYE */
     uint32_t cps_limit, cps_window_ms; /* accepted INVITEs per window; 0: no limit */
-    uint32_t retry_after_s;            /* in a 503 for either limit; 0: none */
-    uint32_t max_calls;                /* calls at once; 0: no limit */
-    double lose, lose_ack;             /* probability of not seeing a datagram, an ACK */
-    double lose_sent, duplicate;       /* of a datagram sent by us: lost, sent twice */
-    uint32_t t1_ms, t2_ms;             /* RFC 3261 17.1.1.1 */
+    struct od_profile_auth auth;
+    uint32_t retry_after_s;      /* in a 503 for either limit; 0: none */
+    uint32_t max_calls;          /* calls at once; 0: no limit */
+    double lose, lose_ack;       /* probability of not seeing a datagram, an ACK */
+    double lose_sent, duplicate; /* of a datagram sent by us: lost, sent twice */
+    uint32_t t1_ms, t2_ms;       /* RFC 3261 17.1.1.1 */
 };
 
 void od_profile_init(struct od_profile *);

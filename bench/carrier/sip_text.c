@@ -300,6 +300,7 @@ static enum od_sip_text_head_id head_of(struct od_text name)
         {"Max-Forwards", "", OD_SIP_HEAD_MAX_FORWARDS},
         {"Require", "", OD_SIP_HEAD_REQUIRE},
         {"Timestamp", "", OD_SIP_HEAD_TIMESTAMP},
+        {"Authorization", "", OD_SIP_HEAD_AUTHORIZATION},
     };
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
         if (od_text_is_nocase(name, heads[i].name) ||
@@ -473,6 +474,7 @@ static void read_head(struct od_sip_text *m, struct tally *t, enum od_sip_text_h
         break;
     case OD_SIP_HEAD_RECORD_ROUTE:
     case OD_SIP_HEAD_TIMESTAMP:
+    case OD_SIP_HEAD_AUTHORIZATION:
     case OD_SIP_HEAD_OTHER:
         break;
     }

@@ -49,7 +49,8 @@ enum od_sip_text_head_id {
     OD_SIP_HEAD_CONTENT_TYPE,
     OD_SIP_HEAD_MAX_FORWARDS,
     OD_SIP_HEAD_REQUIRE,
-    OD_SIP_HEAD_TIMESTAMP
+    OD_SIP_HEAD_TIMESTAMP,
+    OD_SIP_HEAD_AUTHORIZATION
 };
 
 struct od_sip_text_head {

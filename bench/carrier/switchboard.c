@@ -5,6 +5,7 @@
 #include "bench/carrier/switchboard.h"
 
 #include "bench/carrier/callee_table.h"
+#include "bench/carrier/challenge.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -58,13 +59,19 @@ void od_carrier_reply(struct od_carrier_node *n, const struct od_sip_text *m,
     od_ledger_end(&n->ledger);
 }
 
+static void make_stateless_tag(const struct od_carrier_node *n, const struct od_sip_text *m,
+                               char tag[24])
+{
+    snprintf(tag, 24, "s%016llx", (unsigned long long)od_carrier_transaction_key(n, m));
+}
+
 /* A tag for a response outside any call: the same for a retransmission, as 8.2.7 asks. */
 static void reply_stateless(struct od_carrier_node *n, const struct od_sip_text *m,
                             const struct od_carrier_arrival *a, int status, const char *reason,
                             const char *extra)
 {
     char tag[24];
-    snprintf(tag, sizeof tag, "s%016llx", (unsigned long long)od_carrier_transaction_key(n, m));
+    make_stateless_tag(n, m, tag);
     od_carrier_reply(n, m, a, (struct od_carrier_reply){status, reason, tag, extra});
 }
 
@@ -157,6 +164,35 @@ static void first_invite(struct od_carrier_node *n, const struct od_sip_text *m,
         write_refused(n, c, a, refusal);
 }
 
+/* True when the INVITE shows the credentials of the profile; else it is challenged, by a nonce that
+ * is good for its call alone. */
+static bool authorised(struct od_carrier_node *n, const struct od_sip_text *m,
+                       const struct od_carrier_arrival *a)
+{
+    const struct od_profile_auth *auth = &n->setup.profile.auth;
+    char nonce[20], extra[256], number[OD_SIP_TEXT_NUMBER_BYTES];
+    if (!auth->user[0])
+        return true;
+    snprintf(nonce, sizeof nonce, "%016llx", (unsigned long long)od_carrier_hash(n, m->call_id));
+    enum od_challenge_verdict verdict = od_challenge_check(m, auth, nonce);
+    if (verdict == OD_CHALLENGE_MET)
+        return true;
+    if (od_sip_text_number(m->uri, number))
+        number[0] = 0;
+    od_ledger_begin(&n->ledger, "challenge", a->at);
+    od_ledger_text(&n->ledger, "call_id", m->call_id);
+    od_ledger_number(&n->ledger, "cseq", m->cseq);
+    od_ledger_word(&n->ledger, "number", number);
+    od_ledger_word(&n->ledger, "verdict", od_challenge_word(verdict));
+    od_ledger_end(&n->ledger);
+    snprintf(extra, sizeof extra,
+             "WWW-Authenticate: Digest realm=\"carrier\", nonce=\"%s\", algorithm=%s, "
+             "qop=\"auth\"%s\r\n",
+             nonce, auth->algorithm, verdict == OD_CHALLENGE_STALE ? ", stale=true" : "");
+    reply_stateless(n, m, a, 401, NULL, extra);
+    return false;
+}
+
 static void take_invite(struct od_carrier_node *n, const struct od_sip_text *m,
                         const struct od_carrier_arrival *a)
 {
@@ -177,7 +213,7 @@ static void take_invite(struct od_carrier_node *n, const struct od_sip_text *m,
     uint64_t merge = od_callee_table_merge_key(n, m);
     if (od_callee_table_find_merge(n, merge))
         reply_stateless(n, m, a, 482, NULL, "");
-    else
+    else if (authorised(n, m, a))
         first_invite(n, m, a, merge);
 }
 
@@ -205,6 +241,10 @@ static void take_ack(struct od_carrier_node *n, const struct od_sip_text *m,
     if (!c)
         c = od_callee_table_find_dialog(n, m);
     n->tally.acks++;
+    char tag[24];
+    make_stateless_tag(n, m, tag);
+    if (!c && n->setup.profile.auth.user[0] && od_text_is(m->to_tag, tag))
+        return; /* of a challenge, which nobody keeps */
     if (c)
         od_callee_ack(c, m, a);
     else
