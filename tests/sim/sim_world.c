@@ -201,6 +201,17 @@ static uint64_t run_engine(struct sim_world *world)
     return next_ns;
 }
 
+/* The wall clock has whole milliseconds, so a lane's own timer opens it up to one later. */
+static bool lane_opens_now(const struct sim_world *world)
+{
+    for (uint32_t i = 0; i < world->knobs.lanes; i++) {
+        int64_t ago_ms = sim_wall_ms(&world->clock) - world->lanes[i].reopen_ms;
+        if (world->lanes[i].reopen_ms && ago_ms >= 0 && ago_ms <= 1)
+            return true;
+    }
+    return false;
+}
+
 /* With nothing due, a turn must do nothing; neither must one after all was set again as it was,
  * which makes the engine look at everything: otherwise something was forgotten. */
 static void run_idle(struct sim_world *world, uint64_t next_ns, bool look_at_all)
@@ -210,7 +221,7 @@ static void run_idle(struct sim_world *world, uint64_t next_ns, bool look_at_all
              left_ns = next_ns - world->clock.now_ns;
     struct od_engine_stats before;
 
-    if (look_at_all && (paced || world->knobs.wall_jump))
+    if (look_at_all && (paced || world->knobs.wall_jump || lane_opens_now(world)))
         return; /* turns also move with the store's latency and the wall clock, without a timer */
     od_engine_stats(world->engine, &before);
     if (look_at_all) {
