@@ -312,8 +312,7 @@ static void order_store(struct od_engine *engine, struct od_call *call, unsigned
         store->progress(store->ctx, call->job, od_call_state_name(call->state),
                         engine->now.wall_ms);
     if (actions & OD_ACT_RELEASE)
-        store->release(store->ctx, call->id, call->job, call->release_not_before_ms,
-                       call->release_why);
+        store->release(store->ctx, call->id, call->job, 0, call->release_why);
     if (actions & OD_ACT_FINISH) {
         call->outcome.trunk = call->trunk;
         call->outcome.ended_ms = engine->now.wall_ms;
@@ -430,7 +429,6 @@ void od_call_give_back(struct od_engine *engine, struct od_call *call, enum od_c
                        const char *why)
 {
     call->release_why = why;
-    call->release_not_before_ms = 0;
     od_call_do(engine, call, event, NULL);
 }
 

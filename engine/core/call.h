@@ -19,7 +19,7 @@ struct od_call *od_call_get(const struct od_engine *engine, struct od_call_id id
 void od_call_do(struct od_engine *engine, struct od_call *call, enum od_call_event event,
                 const struct od_end_facts *facts);
 
-/* A step that gives the job back, if the table says so: when it may come again and why. */
+/* A step that gives the job back, if the table says so, and why: it may come again at once. */
 void od_call_give_back(struct od_engine *engine, struct od_call *call, enum od_call_event event,
                        const char *why);
 

@@ -112,7 +112,7 @@ struct od_call {
     struct od_trunk *charged; /* whose ahead counts it; NULL: none */
     struct od_job_id job;
     struct od_uid uid;
-    int64_t deadline_wall_ms, release_not_before_ms;
+    int64_t deadline_wall_ms;
     const char *release_why;
     struct od_outcome outcome;
     struct od_sip_names names;
