@@ -215,6 +215,8 @@ static void put_trunk(struct writer *w, const struct od_config_trunk *trunk)
     put_text(w, "server", trunk->server);
     put_text(w, "domain", trunk->domain);
     put_text(w, "transport", trunk->transport == OD_CONFIG_TCP ? "tcp" : "udp");
+    put_text(w, "auth_user", trunk->auth_user);
+    put_text(w, "password", *trunk->password ? "***" : "");
     put_text(w, "from_user", trunk->from_user);
     put_text(w, "display_name", trunk->display_name);
     put_limits(w, def);

@@ -1,3 +1,4 @@
 od_unit_test(carrier_sip_text_test LIBS od_carrier)
 od_unit_test(carrier_population_test LIBS od_carrier)
 od_unit_test(carrier_peer_test LIBS od_carrier)
+od_unit_test(carrier_challenge_test LIBS od_carrier)

@@ -190,6 +190,47 @@ static void a_call_keeps_the_document_it_began_with(void **state)
     assert_int_equal(uv_loop_close(&loop), 0);
 }
 
+/* Three refusals in a row hold a trunk; one acceptance between them starts the count anew. */
+static void refused_credentials_hold_a_trunk(void **state)
+{
+    (void)state;
+    uv_loop_t loop;
+    struct seen seen = {0};
+    struct od_catalog *catalog;
+    bool closed = false;
+    struct od_config_trunk trunk = {.name = "main",
+                                    .server = "127.0.0.1:5060",
+                                    .host = "127.0.0.1",
+                                    .port = 5060,
+                                    .domain = "d"};
+    struct od_config config = {.trunks = &trunk, .trunk_count = 1};
+    uv_loop_init(&loop);
+    assert_int_equal(od_catalog_open(&catalog, &loop, &config,
+                                     &(struct od_catalog_events){&seen, on_trunk, on_lane}),
+                     0);
+    const struct od_trunk_entry *entry = od_catalog_trunk(catalog, 0);
+    unsigned announced = seen.trunks;
+    od_catalog_credentials(catalog, 0, "refused");
+    od_catalog_credentials(catalog, 0, "refused");
+    od_catalog_credentials(catalog, 0, NULL);
+    od_catalog_credentials(catalog, 0, "refused");
+    od_catalog_credentials(catalog, 0, "refused");
+    od_catalog_credentials(catalog, 1, "no such trunk");
+    assert_true(seen.trunk.usable && !entry->held && seen.trunks == announced);
+    assert_string_equal(entry->reason, "");
+    od_catalog_credentials(catalog, 0, "refused");
+    assert_true(!seen.trunk.usable && entry->held && seen.trunks == announced + 1);
+    assert_string_equal(entry->reason, "held for 30 s: refused");
+    for (unsigned i = 0; i < 9; i++)
+        od_catalog_credentials(catalog, 0, "refused"); /* calls that were under way */
+    assert_string_equal(entry->reason, "held for 30 s: refused");
+    assert_int_equal(seen.trunks, announced + 1);
+    od_catalog_close(catalog, on_closed, &closed);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_true(closed);
+    assert_int_equal(uv_loop_close(&loop), 0);
+}
+
 /* ---- resolve ---- */
 
 struct answer {
@@ -239,6 +280,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_ladder_keeps_the_first_lines_and_forgets_old_calls),
         cmocka_unit_test(a_call_keeps_the_document_it_began_with),
+        cmocka_unit_test(refused_credentials_hold_a_trunk),
         cmocka_unit_test(names_are_resolved_once_and_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

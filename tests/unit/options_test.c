@@ -430,16 +430,17 @@ static char *dump(const struct od_config *config, bool json)
 static void test_dump_is_read_again(void **state)
 {
     (void)state;
-    struct od_config *config = good("trunks:\n"
-                                    "  - { name: main, server: \"h:1\", cps_limit: 0.5, limit: [ { "
-                                    "calls: 1, per_ms: 7 }, { cps: 1, burst: 2 } ],\n"
-                                    "      prefixes: [\"+1\"], media: { codecs: [pcma, pcmu] }, "
-                                    "display_name: \"Cl\xc3\xafnic\" }\n"
-                                    "  - { name: b, server: \"h\", cps_limit: 0 }\n"
-                                    "agents: [ { name: r, outdial: { agent: { kind: script, steps: "
-                                    "[ { say: \"a: \\\"b\\\"\" } ] } } } ]\n"
-                                    "log: { level: debug }\n",
-                                    NULL);
+    struct od_config *config =
+        good("trunks:\n"
+             "  - { name: main, server: \"h:1\", cps_limit: 0.5, limit: [ { "
+             "calls: 1, per_ms: 7 }, { cps: 1, burst: 2 } ],\n"
+             "      prefixes: [\"+1\"], media: { codecs: [pcma, pcmu] }, "
+             "display_name: \"Cl\xc3\xafnic\" }\n"
+             "  - { name: b, server: \"h\", cps_limit: 0, auth_user: u, password: p }\n"
+             "agents: [ { name: r, outdial: { agent: { kind: script, steps: "
+             "[ { say: \"a: \\\"b\\\"\" } ] } } } ]\n"
+             "log: { level: debug }\n",
+             NULL);
     char *yaml = dump(config, false), *json = dump(config, true);
     od_config_destroy(config);
 
@@ -464,13 +465,16 @@ static void test_dump_hides_secrets(void **state)
 {
     (void)state;
     struct od_config *config = good("auth: { keys: [ { key: open-sesame-0123456 } ] }\n"
-                                    "redis: { url: \"redis://:p@ss@10.0.0.1:6379/2\" }\n",
+                                    "redis: { url: \"redis://:p@ss@10.0.0.1:6379/2\" }\n"
+                                    "trunks: [ { name: a, server: s, auth_user: ann, "
+                                    "password: open-sesame } ]\n",
                                     NULL);
     for (int json = 0; json < 2; json++) {
         char *text = dump(config, json);
         assert_null(strstr(text, "sesame"));
         assert_null(strstr(text, "p@ss"));
         assert_non_null(strstr(text, "redis://:***@10.0.0.1:6379/2"));
+        assert_non_null(strstr(text, "ann"));
         free(text);
     }
     od_config_destroy(config);
