@@ -147,9 +147,10 @@ struct od_engine {
     struct od_list send_work, arm_work, claim_work;
 
     uint32_t by_state[OD_CALL_STATE_COUNT];
-    uint32_t dialled;  /* slots taken on this node */
-    uint32_t reserved; /* places in `calls` promised to claims under way */
-    uint32_t ahead;    /* sum over trunks */
+    uint32_t dialled;      /* slots taken on this node */
+    uint64_t arm_early_ns; /* while a trunk is served: who is due so soon is armed too */
+    uint32_t reserved;     /* places in `calls` promised to claims under way */
+    uint32_t ahead;        /* sum over trunks */
     uint32_t route_version;
     uint64_t arm_orders;
     struct od_latency intent, hook;

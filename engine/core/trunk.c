@@ -154,7 +154,7 @@ uint64_t od_trunk_arm_ns(const struct od_engine *engine, const struct od_trunk *
 bool od_trunk_can_arm(const struct od_engine *engine, const struct od_trunk *trunk, bool hook)
 {
     return trunk->set && trunk->def.usable && od_trunk_slots(trunk) &&
-           od_trunk_arm_ns(engine, trunk, hook) <= engine->now.mono_ns;
+           od_trunk_arm_ns(engine, trunk, hook) <= engine->now.mono_ns + engine->arm_early_ns;
 }
 
 void od_latency_add(struct od_latency *latency, uint64_t now_ns, uint64_t sample_ns)

@@ -39,7 +39,7 @@ struct od_store_config {
     const char *worker;    /* 1..63 characters: names this process across restarts */
     uint32_t jobs_max;     /* 1..1,000,000 */
     uint32_t lanes_max;    /* lanes known at a time; 0: 100,000 */
-    uint32_t flush_ms;     /* least time between two turns under load; 0: 12 */
+    uint32_t flush_ms;     /* least time between two turns under load; 0: 15 */
     uint32_t command_ms;   /* an answer later than this means the connection is dead; 0: 5,000 */
     uint32_t lease_ms;     /* 0: 10,000 */
     uint32_t heartbeat_ms; /* between idle turns; 0: 200 */
