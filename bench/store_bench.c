@@ -65,12 +65,24 @@ static uint64_t now_ns(void)
     return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-static double cpu_s(void)
+struct cpu {
+    double user_s, system_s;
+};
+
+static struct cpu cpu_now(void)
 {
     struct rusage u;
     getrusage(RUSAGE_SELF, &u);
-    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+    return (struct cpu){(double)u.ru_utime.tv_sec + (double)u.ru_utime.tv_usec / 1e6,
+                        (double)u.ru_stime.tv_sec + (double)u.ru_stime.tv_usec / 1e6};
+}
+
+static void print_cpu(const char *of, struct cpu since, uint64_t count)
+{
+    struct cpu now = cpu_now();
+    printf("client %.2f + %.2f us/%s (user + system)  ",
+           (now.user_s - since.user_s) * 1e6 / (double)count,
+           (now.system_s - since.system_s) * 1e6 / (double)count, of);
 }
 
 static struct od_uid make_uid(struct bench *b)
@@ -309,13 +321,14 @@ static void make_campaign(struct bench *b)
 static void import(struct bench *b, const struct redis_server *server)
 {
     uint64_t memory = used_memory(server), begun = now_ns();
-    double cpu = cpu_s();
+    struct cpu cpu = cpu_now();
     add_batch(b);
     run_until(b, all_stored);
     double seconds = (double)(now_ns() - begun) / 1e9;
     memory = used_memory(server) - memory;
-    printf("import      %10.0f rows/s   client %.2f us/row   %" PRIu64 " bytes/waiting call\n",
-           (double)b->rows / seconds, (cpu_s() - cpu) * 1e6 / (double)b->rows, memory / b->stored);
+    printf("import      %10.0f rows/s  ", (double)b->rows / seconds);
+    print_cpu("row", cpu, b->rows);
+    printf("%" PRIu64 " bytes/waiting call\n", memory / b->stored);
 }
 
 /* How long Redis took for its scripts since the last look, as it says itself. */
@@ -349,17 +362,16 @@ static void dial(struct bench *b, const struct redis_server *server, const char 
     b->rate = rate;
     b->paced = rate > 0;
     b->begun_ns = now_ns();
-    double cpu = cpu_s();
+    struct cpu cpu = cpu_now();
     turn(b);
     run_until(b, all_ended);
     double seconds = (double)(now_ns() - b->begun_ns) / 1e9;
-    cpu = cpu_s() - cpu;
     od_store_stats(b->store, &after);
     uint32_t count = b->latencies < RING ? b->latencies : RING;
     qsort(b->latency_us, count, sizeof *b->latency_us, by_value);
-    printf("%-11s %10.0f calls/s  client %.2f us/call  %.4f round trips/call  intent p50 %.1f ms "
-           "p99 %.1f ms\n",
-           name, (double)total / seconds, cpu * 1e6 / (double)total,
+    printf("%-11s %10.0f calls/s  ", name, (double)total / seconds);
+    print_cpu("call", cpu, total);
+    printf("%.4f round trips/call  intent p50 %.1f ms p99 %.1f ms\n",
            (double)(after.round_trips - before.round_trips) / (double)total,
            b->latency_us[count / 2] / 1000.0, b->latency_us[(uint64_t)count * 99 / 100] / 1000.0);
     b->total = 0;
