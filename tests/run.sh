@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Everything that is tested: installs what is missing, builds with sanitizers and plain, runs the unit,
+# Everything that is tested: installs what is missing, builds with sanitizers (clang) and plain (gcc),
+# warnings being errors in both, runs the unit,
 # simulation, conformance, contract and fuzz-corpus tests under ASan and UBSan, then the end-to-end
 # tests against the plain build.
 #
@@ -62,7 +63,7 @@ fi
 
 say "build with sanitizers ($compiler)"
 cmake -S "$root" -B "$root/build-test" -G Ninja -DCMAKE_C_COMPILER="$compiler" \
-    -DOUTDIAL_SANITIZE=ON >/dev/null
+    -DOUTDIAL_SANITIZE=ON -DOUTDIAL_WERROR=ON >/dev/null
 build "$root/build-test"
 
 say "tests under ASan and UBSan"
@@ -73,7 +74,8 @@ suite sanitizers ctest --test-dir "$root/build-test" -LE e2e -j "$jobs" --output
 
 if [ "$quick" = 0 ]; then
     say "plain build"
-    cmake -S "$root" -B "$root/build-e2e" -G Ninja -DOUTDIAL_SANITIZE=OFF >/dev/null
+    cmake -S "$root" -B "$root/build-e2e" -G Ninja -DOUTDIAL_SANITIZE=OFF -DOUTDIAL_WERROR=ON \
+        -DCMAKE_C_COMPILER=gcc >/dev/null
     build "$root/build-e2e" --target outdial
     say "end-to-end tests"
     suite end-to-end ctest --test-dir "$root/build-e2e" -L e2e --output-on-failure --no-tests=error
