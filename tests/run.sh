@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # Everything that is tested: installs what is missing, builds with sanitizers (clang) and plain (gcc),
-# warnings being errors in both, runs the unit,
-# simulation, conformance, contract and fuzz-corpus tests under ASan and UBSan, then the end-to-end
-# tests against the plain build.
+# warnings being errors in both, runs the unit, simulation, conformance, contract, fault and
+# fuzz-corpus tests under ASan and UBSan, then the end-to-end tests against the plain build.
 #
 # usage: tests/run.sh [--quick] [--no-install] [--jobs N]
 #   --quick       without the end-to-end tests
