@@ -1,52 +1,24 @@
 /*
- * redis_conn - one connection to Redis on the loop. A `link` is one attempt: a socket, the poll
- * handle that watches it, what is still to be written and a reader for what comes; it ends in
- * exactly one place, link_end().
- *
- * Writes are put off to an idle callback, so that everything sent in one turn of the loop leaves
- * in one system call, and the socket is watched for writability only when the kernel took a part.
+ * redis_conn - one connection to Redis: link after link, the commands under way, their deadlines.
  */
 #include "proto/redis/redis_conn.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <hiredis/hiredis.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/socket.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include <arpa/inet.h>
 
 #include "engine/base/rng.h"
 #include "outdial/err.h"
 #include "proto/redis/redis_cmd.h"
+#include "proto/redis/redis_link.h"
 
-enum {
-    READ_BYTES = 64 * 1024,
-    READS_MAX = 16, /* per readiness, so that a flood leaves the loop some time */
-    /* No reply of ours comes near this; a server that sends more is none of ours. */
-    UNREAD_MAX = 256 * 1024 * 1024,
-    GRACE_MS = 50,
-};
-
-struct link {
-    uv_poll_t poll;
-    struct od_redis_conn *conn;
-    int fd;
-    int mask; /* what poll watches for */
-    bool connected;
-    bool reading; /* inside replies' callbacks: the end waits */
-    bool ending;
-    redisReader *reader;
-    char *out; /* written from out_sent on */
-    size_t out_used, out_sent, out_size;
-};
+enum { GRACE_MS = 50 };
 
 struct pending {
     struct pending *next;
@@ -61,8 +33,7 @@ enum conn_state { PAUSED, CONNECTING, UP, CLOSING };
 struct od_redis_conn {
     uv_loop_t *loop;
     uv_timer_t timer; /* PAUSED: the next attempt; CONNECTING: its deadline; UP: a command's */
-    uv_idle_t idle;   /* writes */
-    struct link *link;
+    struct od_redis_link *link;
     enum conn_state state;
     struct od_redis_conn_events events;
     struct od_redis_conn_config config; /* its strings are the two below */
@@ -72,15 +43,13 @@ struct od_redis_conn {
     size_t pending_bytes;
     uint32_t failures; /* since it was settled */
     bool overdue;      /* the oldest command's deadline has passed; it has its last chance */
-    char why[160];
     struct od_rng rng;
     uint64_t commands, connects;
-    uint32_t handles; /* not yet closed */
+    uint32_t handles; /* not yet closed, links included */
     void (*closed)(void *ctx);
     void *closed_ctx;
 };
 
-static void connected(struct od_redis_conn *conn);
 static void connect_start(struct od_redis_conn *conn);
 
 static void handle_closed(struct od_redis_conn *conn)
@@ -96,14 +65,6 @@ static void timer_closed(uv_handle_t *handle)
     handle_closed(handle->data);
 }
 
-static void link_closed(uv_handle_t *handle)
-{
-    struct link *link = handle->data;
-    struct od_redis_conn *conn = link->conn;
-    free(link);
-    handle_closed(conn);
-}
-
 /* Half of the pause is fixed and half is drawn, so that many workers don't return as one. */
 static uint64_t pause_ms(struct od_redis_conn *conn)
 {
@@ -115,12 +76,6 @@ static uint64_t pause_ms(struct od_redis_conn *conn)
     return ms / 2 + od_rng_below(&conn->rng, ms / 2 + 1) + 1;
 }
 
-static void close_handles(struct od_redis_conn *conn)
-{
-    uv_close((uv_handle_t *)&conn->timer, timer_closed);
-    uv_close((uv_handle_t *)&conn->idle, timer_closed);
-}
-
 static void retry(uv_timer_t *timer)
 {
     connect_start(timer->data);
@@ -130,19 +85,14 @@ static void retry(uv_timer_t *timer)
 static void lost(struct od_redis_conn *conn, const char *why)
 {
     if (conn->state == CLOSING) {
-        close_handles(conn);
+        uv_close((uv_handle_t *)&conn->timer, timer_closed);
         return;
     }
     conn->state = PAUSED;
-    if (conn->why[0] == '\0')
-        snprintf(conn->why, sizeof conn->why, "%s", why);
     uv_timer_start(&conn->timer, retry, pause_ms(conn), 0);
     if (conn->failures < 16)
         conn->failures++;
-    char text[sizeof conn->why];
-    memcpy(text, conn->why, sizeof text);
-    conn->why[0] = '\0';
-    conn->events.down(conn->events.ctx, text);
+    conn->events.down(conn->events.ctx, why);
 }
 
 static struct pending *pop(struct od_redis_conn *conn)
@@ -157,206 +107,38 @@ static struct pending *pop(struct od_redis_conn *conn)
 }
 
 /* The link's end: every command under way gets its NULL, in order. */
-static void link_end(struct link *link, const char *why)
+static void link_ended(void *ctx, const char *why)
 {
-    struct od_redis_conn *conn = link->conn;
-    char text[sizeof conn->why];
-    snprintf(text, sizeof text, "%s", why);
+    struct od_redis_conn *conn = ctx;
     conn->link = NULL;
     if (conn->state != CLOSING)
         conn->state = CONNECTING; /* until lost(): nothing can be sent */
     uv_timer_stop(&conn->timer);
-    uv_idle_stop(&conn->idle);
-    uv_close((uv_handle_t *)&link->poll, link_closed);
-    close(link->fd);
-    redisReaderFree(link->reader);
-    free(link->out);
     while (conn->first != NULL) {
         struct pending *pending = pop(conn);
         pending->fn(pending->ctx, NULL);
         free(pending);
     }
-    lost(conn, text);
+    lost(conn, why);
 }
 
-static void link_fail(struct link *link, const char *why)
+static void link_freed(void *ctx)
 {
-    if (link->reading) {
-        link->ending = true;
-        if (link->conn->why[0] == '\0')
-            snprintf(link->conn->why, sizeof link->conn->why, "%s", why);
-    } else {
-        link_end(link, why);
-    }
+    handle_closed(ctx);
 }
 
-/* Writing */
-
-static void on_poll(uv_poll_t *poll, int status, int events);
-
-static void set_mask(struct link *link, int mask)
+static bool link_reply(void *ctx, const struct redisReply *reply)
 {
-    if (mask == link->mask)
-        return;
-    link->mask = mask;
-    uv_poll_start(&link->poll, mask, on_poll);
-}
-
-static void push(struct od_redis_conn *conn)
-{
-    struct link *link = conn->link;
-    if (link == NULL || !link->connected)
-        return;
-    while (link->out_sent < link->out_used) {
-        ssize_t sent = send(link->fd, link->out + link->out_sent, link->out_used - link->out_sent,
-                            MSG_NOSIGNAL);
-        if (sent < 0 && errno == EINTR)
-            continue;
-        if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-            set_mask(link, UV_READABLE | UV_WRITABLE);
-            return;
-        }
-        if (sent < 0) {
-            link_fail(link, strerror(errno));
-            return;
-        }
-        link->out_sent += (size_t)sent;
-    }
-    link->out_used = link->out_sent = 0;
-    if (link->out_size > 1024 * 1024) { /* a big import's; not to be kept */
-        free(link->out);
-        link->out = NULL;
-        link->out_size = 0;
-    }
-    set_mask(link, UV_READABLE);
-}
-
-static void on_idle(uv_idle_t *idle)
-{
-    uv_idle_stop(idle);
-    push(idle->data);
-}
-
-static bool append(struct link *link, const char *bytes, size_t count)
-{
-    if (link->out_sent > 0 && count > link->out_size - link->out_used) {
-        memmove(link->out, link->out + link->out_sent, link->out_used - link->out_sent);
-        link->out_used -= link->out_sent;
-        link->out_sent = 0;
-    }
-    if (count > link->out_size - link->out_used) {
-        size_t size = link->out_size == 0 ? READ_BYTES : link->out_size;
-        while (size - link->out_used < count)
-            size *= 2;
-        char *out = realloc(link->out, size);
-        if (out == NULL)
-            return false;
-        link->out = out;
-        link->out_size = size;
-    }
-    memcpy(link->out + link->out_used, bytes, count);
-    link->out_used += count;
+    struct od_redis_conn *conn = ctx;
+    if (conn->first == NULL)
+        return false;
+    struct pending *pending = pop(conn);
+    conn->overdue = false;
+    if (conn->state == UP && conn->first == NULL)
+        uv_timer_stop(&conn->timer);
+    pending->fn(pending->ctx, reply);
+    free(pending);
     return true;
-}
-
-/* Reading */
-
-/* Hands out the replies that are complete. False: the link is to end, why is set. */
-static bool hand_out(struct link *link, const char **why)
-{
-    struct od_redis_conn *conn = link->conn;
-    while (!link->ending) {
-        void *reply = NULL;
-        if (redisReaderGetReply(link->reader, &reply) != REDIS_OK) {
-            *why = link->reader->errstr;
-            return false;
-        }
-        if (reply == NULL)
-            return true;
-        if (conn->first == NULL) {
-            const redisReply *said = reply; /* "too many clients" comes this way */
-            snprintf(conn->why, sizeof conn->why, "an answer that nobody asked for: %.100s",
-                     said->type == REDIS_REPLY_ERROR ? said->str : "");
-            freeReplyObject(reply);
-            *why = conn->why;
-            return false;
-        }
-        struct pending *pending = pop(conn);
-        conn->overdue = false;
-        if (conn->state == UP && conn->first == NULL)
-            uv_timer_stop(&conn->timer);
-        link->reading = true;
-        pending->fn(pending->ctx, reply);
-        link->reading = false;
-        free(pending);
-        freeReplyObject(reply);
-    }
-    *why = conn->why;
-    return false;
-}
-
-/* Reads what there is. False as above. */
-static bool read_some(struct link *link, const char **why)
-{
-    char bytes[READ_BYTES];
-    for (int i = 0; i < READS_MAX; i++) {
-        ssize_t got = recv(link->fd, bytes, sizeof bytes, 0);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-            return true;
-        if (got <= 0) {
-            *why = got == 0 ? "the server closed the connection" : strerror(errno);
-            return false;
-        }
-        if (redisReaderFeed(link->reader, bytes, (size_t)got) != REDIS_OK ||
-            link->reader->len > UNREAD_MAX) {
-            *why = "a reply without end";
-            return false;
-        }
-        if (!hand_out(link, why))
-            return false;
-        if ((size_t)got < sizeof bytes)
-            return true;
-    }
-    return true;
-}
-
-static void on_poll(uv_poll_t *poll, int status, int events)
-{
-    struct link *link = poll->data;
-    struct od_redis_conn *conn = link->conn;
-    const char *why = "";
-    if (status < 0) { /* libuv has stopped watching; the socket itself says what is wrong */
-        link->mask = 0;
-        events = UV_READABLE | UV_WRITABLE;
-    }
-    if (!link->connected) {
-        int err = 0;
-        socklen_t bytes = sizeof err;
-        if (getsockopt(link->fd, SOL_SOCKET, SO_ERROR, &err, &bytes) != 0)
-            err = errno;
-        if (err != 0) {
-            link_end(link, strerror(err));
-        } else if (status < 0) {
-            link_end(link, uv_strerror(status));
-        } else {
-            link->connected = true;
-            set_mask(link, UV_READABLE);
-            connected(conn);
-        }
-        return;
-    }
-    if ((events & UV_READABLE) && !read_some(link, &why)) {
-        link_end(link, why);
-        return;
-    }
-    if (status < 0) {
-        link_end(link, uv_strerror(status));
-        return;
-    }
-    if (events & UV_WRITABLE)
-        push(conn);
 }
 
 /* Commands */
@@ -397,11 +179,10 @@ static int queue(struct od_redis_conn *conn, const char *bytes, size_t count, od
         return OD_ENOMEM;
     *pending =
         (struct pending){.fn = fn, .ctx = ctx, .sent_ms = uv_now(conn->loop), .bytes = count};
-    if (!append(conn->link, bytes, count)) {
+    if (!od_redis_link_write(conn->link, bytes, count)) {
         free(pending);
         return OD_ENOMEM;
     }
-    uv_idle_start(&conn->idle, on_idle);
     *conn->last = pending;
     conn->last = &pending->next;
     conn->pending++;
@@ -435,7 +216,8 @@ int od_redis_conn_send(struct od_redis_conn *conn, struct od_redis_cmd *cmd, od_
 
 void od_redis_conn_push(struct od_redis_conn *conn)
 {
-    push(conn);
+    if (conn->link != NULL)
+        od_redis_link_push(conn->link);
 }
 
 /* Connecting */
@@ -455,7 +237,7 @@ static void prove_done(void *ctx, const struct redisReply *reply)
     if (reply == NULL || conn->state != CONNECTING)
         return;
     if (reply->type != REDIS_REPLY_STATUS) {
-        char text[sizeof conn->why];
+        char text[160];
         snprintf(text, sizeof text, "refused: %s",
                  reply->type == REDIS_REPLY_ERROR ? reply->str : "not what a Redis says");
         od_redis_conn_drop(conn, text);
@@ -480,9 +262,9 @@ static int prove(struct od_redis_conn *conn, const char *verb, const char *value
     return err;
 }
 
-/* The socket is connected. */
-static void connected(struct od_redis_conn *conn)
+static void link_connected(void *ctx)
 {
+    struct od_redis_conn *conn = ctx;
     int err = 0;
     if (conn->password[0] != '\0')
         err = prove(conn, "AUTH", conn->password);
@@ -497,78 +279,23 @@ static void connected(struct od_redis_conn *conn)
         proved(conn);
 }
 
-/* A socket that is connecting to the address. -1 with errno. */
-static int connect_socket(const char *host, int port)
-{
-    union {
-        struct sockaddr any;
-        struct sockaddr_un un;
-        struct sockaddr_in in;
-        struct sockaddr_in6 in6;
-    } addr = {0};
-    socklen_t bytes;
-    if (host[0] == '/') {
-        addr.un.sun_family = AF_UNIX;
-        memcpy(addr.un.sun_path, host, strlen(host) + 1); /* its length was looked at in open */
-        bytes = sizeof addr.un;
-    } else if (inet_pton(AF_INET, host, &addr.in.sin_addr) == 1) {
-        addr.in.sin_family = AF_INET;
-        addr.in.sin_port = htons((uint16_t)port);
-        bytes = sizeof addr.in;
-    } else {
-        inet_pton(AF_INET6, host, &addr.in6.sin6_addr);
-        addr.in6.sin6_family = AF_INET6;
-        addr.in6.sin6_port = htons((uint16_t)port);
-        bytes = sizeof addr.in6;
-    }
-    int fd = socket(addr.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -1;
-    int on = 1;
-    if (addr.any.sa_family != AF_UNIX)
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (connect(fd, &addr.any, bytes) == 0 || errno == EINPROGRESS)
-        return fd;
-    int err = errno;
-    close(fd);
-    errno = err;
-    return -1;
-}
-
-static bool attach(struct od_redis_conn *conn, int fd)
-{
-    struct link *link = calloc(1, sizeof *link);
-    redisReader *reader = redisReaderCreate();
-    if (link == NULL || reader == NULL || uv_poll_init(conn->loop, &link->poll, fd) != 0) {
-        if (reader != NULL)
-            redisReaderFree(reader);
-        free(link);
-        return false;
-    }
-    conn->handles++;
-    link->poll.data = link;
-    link->conn = conn;
-    link->fd = fd;
-    link->reader = reader;
-    conn->link = link;
-    return true;
-}
-
 static void connect_start(struct od_redis_conn *conn)
 {
-    int fd = connect_socket(conn->host, conn->config.port);
-    if (fd < 0) {
-        lost(conn, strerror(errno));
+    int err = od_redis_link_open(&conn->link, conn->loop, conn->host, conn->config.port,
+                                 &(struct od_redis_link_events){
+                                     .ctx = conn,
+                                     .connected = link_connected,
+                                     .reply = link_reply,
+                                     .ended = link_ended,
+                                     .freed = link_freed,
+                                 });
+    if (err != 0) {
+        lost(conn, strerror(err));
         return;
     }
-    if (!attach(conn, fd)) {
-        close(fd);
-        lost(conn, "out of memory");
-        return;
-    }
+    conn->handles++;
     conn->state = CONNECTING;
     uv_timer_start(&conn->timer, on_deadline, conn->config.connect_ms, 0);
-    set_mask(conn->link, UV_WRITABLE); /* the sign that it is connected, or is not */
 }
 
 static bool numeric(const char *host)
@@ -606,10 +333,8 @@ int od_redis_conn_open(struct od_redis_conn **out, uv_loop_t *loop,
     if (getrandom(&conn->rng.state, sizeof conn->rng.state, 0) != sizeof conn->rng.state)
         conn->rng.state = uv_hrtime();
     uv_timer_init(loop, &conn->timer);
-    uv_idle_init(loop, &conn->idle);
     conn->timer.data = conn;
-    conn->idle.data = conn;
-    conn->handles = 2;
+    conn->handles = 1;
     conn->state = PAUSED;
     uv_timer_start(&conn->timer, retry, 0, 0); /* the first attempt, but not from inside open */
     *out = conn;
@@ -623,9 +348,9 @@ void od_redis_conn_close(struct od_redis_conn *conn, void (*fn)(void *ctx), void
     conn->state = CLOSING;
     uv_timer_stop(&conn->timer);
     if (conn->link != NULL)
-        link_end(conn->link, ""); /* and close_handles() */
+        od_redis_link_end(conn->link, "");
     else
-        close_handles(conn);
+        lost(conn, "");
 }
 
 void od_redis_conn_drop(struct od_redis_conn *conn, const char *why)
@@ -633,7 +358,7 @@ void od_redis_conn_drop(struct od_redis_conn *conn, const char *why)
     if (conn->link == NULL || conn->state == CLOSING)
         return;
     conn->state = CONNECTING; /* nothing can be sent any more */
-    link_fail(conn->link, why);
+    od_redis_link_end(conn->link, why);
 }
 
 void od_redis_conn_settled(struct od_redis_conn *conn)

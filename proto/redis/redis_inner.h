@@ -1,7 +1,8 @@
 /*
  * redis_inner - what the files of the store share: the store, an org in it, and who may call whom.
  *
- *   redis_store   life, the ports' orders, when to act          (calls sync and turn)
+ *   redis_store   life, orgs, when to act                       (calls sync and turn)
+ *   redis_port    the engine's orders, noted for the next turn
  *   redis_sync    taking up service in an org; changes; the dead (ends by od_redis_org_ready)
  *   redis_turn    one turn: orders out, verdicts and jobs in
  *   redis_repo*   the API's requests
@@ -109,6 +110,14 @@ struct od_store {
 
 enum { OD_STORE_SCRATCH = OD_WIRE_JOB_MAX + OD_WIRE_ORDER_MAX + OD_WIRE_DOC_MAX };
 
+/* redis_port.c */
+
+void od_redis_port_init(struct od_store *store);
+bool od_redis_claims_add(struct od_redis_claims *claims, uint32_t lane, uint32_t count);
+void od_store_claim_failed(struct od_store *store, const struct od_redis_claim *claim);
+/* Lists the job for the next turn. */
+void od_redis_org_list(struct od_redis_org *org, struct od_redis_job *job);
+
 /* redis_store.c */
 
 uint64_t od_store_now_ms(const struct od_store *store); /* monotonic */
@@ -122,10 +131,6 @@ void od_store_kick(struct od_store *store);
 bool od_store_reply_ok(struct od_store *store, const char *what, const struct redisReply *reply);
 /* The org of that name, made and taken up when it is new and `make` is set. NULL: none. */
 struct od_redis_org *od_store_org(struct od_store *store, const char *name, bool make);
-bool od_redis_claims_add(struct od_redis_claims *claims, uint32_t lane, uint32_t count);
-void od_store_claim_failed(struct od_store *store, const struct od_redis_claim *claim);
-/* Lists the job for the next turn. */
-void od_redis_org_list(struct od_redis_org *org, struct od_redis_job *job);
 /* The org is taken up (or again); from redis_sync. */
 void od_redis_org_ready(struct od_redis_org *org);
 

@@ -1,7 +1,7 @@
 /*
- * redis_repo - the API's requests for agents, campaigns, events and keys. Every request is one
- * script or command; its answer is decoded in the reply's callback, straight from the reply's
- * memory.
+ * redis_repo - how a request of the API lives, and the small ones: events and keys. Every request
+ * is one script or command; its answer is decoded in the reply's callback, straight from the
+ * reply's memory.
  */
 #include "proto/redis/redis_repo.h"
 
@@ -182,14 +182,7 @@ void od_repo_touch_org(struct od_repo_call *call)
     od_store_org(call->store, call->org, true);
 }
 
-static struct od_repo_call *begin(void *ctx, const char *org, enum od_repo_shape shape,
-                                  union od_repo_fn fn, void *fn_ctx)
-{
-    return od_repo_begin(ctx, org, shape, fn, fn_ctx);
-}
-
-/* Starts a script's command; false when the org's name is none, which finds nothing. */
-static bool script(struct od_repo_call *call, enum od_script script)
+bool od_repo_script(struct od_repo_call *call, enum od_script script)
 {
     if (call->org[0] == '\0') {
         od_repo_defer(call, OD_ENOENT);
@@ -199,245 +192,27 @@ static bool script(struct od_repo_call *call, enum od_script script)
     return true;
 }
 
-static void add_uid(struct od_repo_call *call, const struct od_uid *uid)
+void od_repo_add_uid(struct od_repo_call *call, const struct od_uid *uid)
 {
     od_redis_cmd_add(&call->store->cmd, uid->b, sizeof uid->b);
 }
 
-static void add_text(struct od_repo_call *call, struct od_text text)
+void od_repo_add_text(struct od_repo_call *call, struct od_text text)
 {
     od_redis_cmd_add(&call->store->cmd, text.at, text.bytes);
 }
 
-static uint32_t page(uint32_t take)
+uint32_t od_repo_page(uint32_t take)
 {
     return take > TAKE_MAX ? TAKE_MAX : take;
 }
 
-/* Agents */
-
-static struct od_uid make_uid(void)
+struct od_uid od_repo_make_uid(void)
 {
     uint8_t random[10];
     if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
         memset(random, 0, sizeof random);
     return od_uid_make(od_store_wall_ms(), random);
-}
-
-static void agent_put(void *ctx, const char *org, const struct od_agent_rec *rec,
-                      od_repo_done_fn fn, void *fn_ctx)
-{
-    struct od_repo_call *call =
-        begin(ctx, org, OD_REPO_DONE, (union od_repo_fn){.done = fn}, fn_ctx);
-    if (call == NULL)
-        return;
-    if (call->org[0] != '\0')
-        od_repo_touch_org(call);
-    if (!script(call, OD_SCRIPT_AGENT_PUT))
-        return;
-    struct od_uid uid = od_uid_none(&rec->id) ? make_uid() : rec->id;
-    add_uid(call, &uid);
-    od_redis_cmd_str(&call->store->cmd, rec->name);
-    add_text(call, rec->doc);
-    od_redis_cmd_int(&call->store->cmd, rec->created_ms);
-    od_repo_send(call, OD_SCRIPT_AGENT_PUT, od_repo_done);
-}
-
-static void agents_done(void *ctx, const struct redisReply *reply)
-{
-    struct od_repo_call *call = ctx;
-    int err = od_repo_reply(call, reply);
-    struct od_agent_rec *recs = NULL;
-    size_t count = 0;
-    if (err == 0) {
-        recs = calloc(reply->elements / 5 + 1, sizeof *recs);
-        err = recs == NULL ? OD_ENOMEM : 0;
-    }
-    if (err != 0) {
-        od_repo_answer(call, err);
-        return;
-    }
-    for (size_t i = 1; i + 5 <= reply->elements; i += 5)
-        count += od_redis_read_agent(reply, i, &recs[count]);
-    call->fn.agents(call->fn_ctx, 0, recs, count);
-    free(recs);
-    od_repo_end(call);
-}
-
-static void agent_get(void *ctx, const char *org, const struct od_uid *id, od_repo_agents_fn fn,
-                      void *fn_ctx)
-{
-    struct od_repo_call *call =
-        begin(ctx, org, OD_REPO_AGENTS, (union od_repo_fn){.agents = fn}, fn_ctx);
-    if (call == NULL || !script(call, OD_SCRIPT_AGENT_GET))
-        return;
-    od_redis_cmd_str(&call->store->cmd, "id");
-    add_uid(call, id);
-    od_repo_send(call, OD_SCRIPT_AGENT_GET, agents_done);
-}
-
-static void agent_find(void *ctx, const char *org, const char *name, od_repo_agents_fn fn,
-                       void *fn_ctx)
-{
-    struct od_repo_call *call =
-        begin(ctx, org, OD_REPO_AGENTS, (union od_repo_fn){.agents = fn}, fn_ctx);
-    if (call == NULL || !script(call, OD_SCRIPT_AGENT_GET))
-        return;
-    od_redis_cmd_str(&call->store->cmd, "name");
-    od_redis_cmd_str(&call->store->cmd, name);
-    od_repo_send(call, OD_SCRIPT_AGENT_GET, agents_done);
-}
-
-static void agent_list(void *ctx, const char *org, uint32_t skip, uint32_t take,
-                       od_repo_agents_fn fn, void *fn_ctx)
-{
-    struct od_repo_call *call =
-        begin(ctx, org, OD_REPO_AGENTS, (union od_repo_fn){.agents = fn}, fn_ctx);
-    if (call == NULL || !script(call, OD_SCRIPT_AGENT_GET))
-        return;
-    od_redis_cmd_str(&call->store->cmd, "list");
-    od_redis_cmd_int(&call->store->cmd, skip);
-    od_redis_cmd_int(&call->store->cmd, page(take));
-    od_repo_send(call, OD_SCRIPT_AGENT_GET, agents_done);
-}
-
-static void agent_delete(void *ctx, const char *org, const struct od_uid *id, od_repo_done_fn fn,
-                         void *fn_ctx)
-{
-    struct od_repo_call *call =
-        begin(ctx, org, OD_REPO_DONE, (union od_repo_fn){.done = fn}, fn_ctx);
-    if (call == NULL || !script(call, OD_SCRIPT_AGENT_DELETE))
-        return;
-    call->writes = true;
-    add_uid(call, id);
-    od_repo_send(call, OD_SCRIPT_AGENT_DELETE, od_repo_done);
-}
-
-/* Campaigns */
-
-static void campaign_create(void *ctx, const char *org, const struct od_campaign_rec *rec,
-                            od_repo_done_fn fn, void *fn_ctx)
-{
-    struct od_repo_call *call =
-        begin(ctx, org, OD_REPO_DONE, (union od_repo_fn){.done = fn}, fn_ctx);
-    if (call == NULL)
-        return;
-    if (call->org[0] != '\0')
-        od_repo_touch_org(call);
-    if (!script(call, OD_SCRIPT_CAMPAIGN_CREATE))
-        return;
-    struct od_redis_cmd *cmd = &call->store->cmd;
-    struct od_uid uid = od_uid_none(&rec->id) ? make_uid() : rec->id;
-    int64_t now = od_store_wall_ms();
-    int64_t started = rec->started_ms;
-    if (started == 0 && rec->state == OD_CAMPAIGN_RUNNING)
-        started = now;
-    add_uid(call, &uid);
-    add_uid(call, &rec->agent);
-    od_redis_cmd_str(cmd, rec->name);
-    od_redis_cmd_int(cmd, rec->state);
-    od_redis_cmd_int(cmd, rec->priority);
-    od_redis_cmd_int(cmd, rec->cps_milli);
-    od_redis_cmd_int(cmd, rec->max_calls);
-    add_text(call, rec->webhook_url);
-    od_redis_cmd_int(cmd, rec->created_ms == 0 ? now : rec->created_ms);
-    od_redis_cmd_int(cmd, started);
-    od_repo_send(call, OD_SCRIPT_CAMPAIGN_CREATE, od_repo_done);
-}
-
-static void campaigns_done(void *ctx, const struct redisReply *reply)
-{
-    struct od_repo_call *call = ctx;
-    int err = od_repo_reply(call, reply);
-    struct od_campaign_rec *recs = NULL;
-    size_t count = 0;
-    if (err == 0) {
-        recs = calloc(reply->elements / 2 + 1, sizeof *recs);
-        err = recs == NULL ? OD_ENOMEM : 0;
-    }
-    if (err != 0) {
-        od_repo_answer(call, err);
-        return;
-    }
-    for (size_t i = 1; i + 2 <= reply->elements; i += 2)
-        count += od_redis_read_campaign(reply, i, &recs[count]);
-    call->fn.campaigns(call->fn_ctx, 0, recs, count);
-    free(recs);
-    od_repo_end(call);
-}
-
-static void campaign_get(void *ctx, const char *org, const struct od_uid *id,
-                         od_repo_campaigns_fn fn, void *fn_ctx)
-{
-    struct od_repo_call *call =
-        begin(ctx, org, OD_REPO_CAMPAIGNS, (union od_repo_fn){.campaigns = fn}, fn_ctx);
-    if (call == NULL || !script(call, OD_SCRIPT_CAMPAIGN_GET))
-        return;
-    od_redis_cmd_str(&call->store->cmd, "id");
-    add_uid(call, id);
-    od_repo_send(call, OD_SCRIPT_CAMPAIGN_GET, campaigns_done);
-}
-
-static void campaign_list(void *ctx, const char *org, uint32_t skip, uint32_t take,
-                          od_repo_campaigns_fn fn, void *fn_ctx)
-{
-    struct od_repo_call *call =
-        begin(ctx, org, OD_REPO_CAMPAIGNS, (union od_repo_fn){.campaigns = fn}, fn_ctx);
-    if (call == NULL || !script(call, OD_SCRIPT_CAMPAIGN_GET))
-        return;
-    od_redis_cmd_str(&call->store->cmd, "list");
-    od_redis_cmd_int(&call->store->cmd, skip);
-    od_redis_cmd_int(&call->store->cmd, page(take));
-    od_repo_send(call, OD_SCRIPT_CAMPAIGN_GET, campaigns_done);
-}
-
-static void add_limit(struct od_repo_call *call, uint32_t value)
-{
-    if (value == UINT32_MAX)
-        od_redis_cmd_str(&call->store->cmd, "");
-    else
-        od_redis_cmd_int(&call->store->cmd, value);
-}
-
-static void campaign_limits(void *ctx, const char *org, const struct od_uid *id, uint32_t cps_milli,
-                            uint32_t max_calls, od_repo_done_fn fn, void *fn_ctx)
-{
-    struct od_repo_call *call =
-        begin(ctx, org, OD_REPO_DONE, (union od_repo_fn){.done = fn}, fn_ctx);
-    if (call == NULL || !script(call, OD_SCRIPT_CAMPAIGN_SET))
-        return;
-    call->writes = true;
-    add_uid(call, id);
-    od_redis_cmd_str(&call->store->cmd, "limits");
-    add_limit(call, cps_milli);
-    add_limit(call, max_calls);
-    od_repo_send(call, OD_SCRIPT_CAMPAIGN_SET, od_repo_done);
-}
-
-static void set_state_done(void *ctx, const struct redisReply *reply)
-{
-    struct od_repo_call *call = ctx;
-    int err = od_repo_reply(call, reply);
-    if (err == 0 && call->sweeps)
-        od_repo_sweep(call);
-    else
-        od_repo_answer(call, err);
-}
-
-static void campaign_set_state(void *ctx, const char *org, const struct od_uid *id,
-                               enum od_campaign_state state, od_repo_done_fn fn, void *fn_ctx)
-{
-    struct od_repo_call *call =
-        begin(ctx, org, OD_REPO_DONE, (union od_repo_fn){.done = fn}, fn_ctx);
-    if (call == NULL || !script(call, OD_SCRIPT_CAMPAIGN_SET))
-        return;
-    call->writes = true;
-    call->uid = *id;
-    call->sweeps = state == OD_CAMPAIGN_CANCELED;
-    add_uid(call, id);
-    od_redis_cmd_str(&call->store->cmd, "state");
-    od_redis_cmd_int(&call->store->cmd, state);
-    od_repo_send(call, OD_SCRIPT_CAMPAIGN_SET, set_state_done);
 }
 
 /* Events */
@@ -481,13 +256,13 @@ static void events_read(void *ctx, const char *org, const char *after, uint32_t 
                         od_repo_events_fn fn, void *fn_ctx)
 {
     struct od_repo_call *call =
-        begin(ctx, org, OD_REPO_EVENTS, (union od_repo_fn){.events = fn}, fn_ctx);
-    if (call == NULL || !script(call, OD_SCRIPT_EVENTS))
+        od_repo_begin(ctx, org, OD_REPO_EVENTS, (union od_repo_fn){.events = fn}, fn_ctx);
+    if (call == NULL || !od_repo_script(call, OD_SCRIPT_EVENTS))
         return;
     if (after == NULL || after[0] == '\0' || !event_id_ok(after))
         after = "0";
     od_redis_cmd_str(&call->store->cmd, after);
-    od_redis_cmd_int(&call->store->cmd, page(take == 0 ? 1 : take));
+    od_redis_cmd_int(&call->store->cmd, od_repo_page(take == 0 ? 1 : take));
     od_repo_send(call, OD_SCRIPT_EVENTS, events_done);
 }
 
@@ -511,7 +286,7 @@ static void last_done(void *ctx, const struct redisReply *reply)
 static void events_last(void *ctx, const char *org, od_repo_events_fn fn, void *fn_ctx)
 {
     struct od_repo_call *call =
-        begin(ctx, org, OD_REPO_EVENTS, (union od_repo_fn){.events = fn}, fn_ctx);
+        od_repo_begin(ctx, org, OD_REPO_EVENTS, (union od_repo_fn){.events = fn}, fn_ctx);
     if (call == NULL)
         return;
     if (call->org[0] == '\0') {
@@ -549,7 +324,7 @@ static void key_done(void *ctx, const struct redisReply *reply)
 static void key_find(void *ctx, const uint8_t hash[32], od_repo_key_fn fn, void *fn_ctx)
 {
     struct od_repo_call *call =
-        begin(ctx, NULL, OD_REPO_KEY, (union od_repo_fn){.key = fn}, fn_ctx);
+        od_repo_begin(ctx, NULL, OD_REPO_KEY, (union od_repo_fn){.key = fn}, fn_ctx);
     if (call == NULL)
         return;
     char key[OD_REDIS_KEY_MAX];
@@ -576,7 +351,7 @@ static void key_put(void *ctx, const uint8_t hash[32], const char *org, const ch
                     od_repo_done_fn fn, void *fn_ctx)
 {
     struct od_repo_call *call =
-        begin(ctx, org, OD_REPO_DONE, (union od_repo_fn){.done = fn}, fn_ctx);
+        od_repo_begin(ctx, org, OD_REPO_DONE, (union od_repo_fn){.done = fn}, fn_ctx);
     if (call == NULL)
         return;
     bool revoke = org[0] == '\0';
@@ -607,20 +382,12 @@ void od_redis_repo_init(struct od_store *store)
     store->deferred_last = &store->deferred;
     store->repo = (struct od_repo_port){
         .ctx = store,
-        .agent_put = agent_put,
-        .agent_get = agent_get,
-        .agent_find = agent_find,
-        .agent_list = agent_list,
-        .agent_delete = agent_delete,
-        .campaign_create = campaign_create,
-        .campaign_get = campaign_get,
-        .campaign_list = campaign_list,
-        .campaign_limits = campaign_limits,
-        .campaign_set_state = campaign_set_state,
         .events_read = events_read,
         .events_last = events_last,
         .key_find = key_find,
         .key_put = key_put,
     };
+    od_repo_agents_init(&store->repo);
+    od_repo_campaigns_init(&store->repo);
     od_repo_calls_init(&store->repo);
 }

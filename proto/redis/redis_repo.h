@@ -1,6 +1,7 @@
 /*
  * redis_repo - a request of the API under way: what its answer is made into and who gets it.
- * Shared by redis_repo.c (agents, campaigns, events, keys) and redis_repo_calls.c (calls).
+ * redis_repo.c has the requests' life, events and keys; redis_repo_agents.c, redis_repo_campaigns.c
+ * and redis_repo_calls.c the rest.
  */
 #ifndef PROTO_REDIS_REDIS_REPO_H
 #define PROTO_REDIS_REDIS_REPO_H
@@ -71,8 +72,23 @@ void od_repo_done(void *ctx, const struct redisReply *reply);
 /* The org as this process serves it (made when new); the request writes something in it. */
 void od_repo_touch_org(struct od_repo_call *call);
 
-/* redis_repo_calls.c */
+/* Starts a script's command. False when the org's name is none, which finds nothing: the request
+ * is answered. */
+bool od_repo_script(struct od_repo_call *call, enum od_script script);
+void od_repo_add_uid(struct od_repo_call *call, const struct od_uid *uid);
+void od_repo_add_text(struct od_repo_call *call, struct od_text text);
+
+/* At most as many as a page holds. */
+uint32_t od_repo_page(uint32_t take);
+
+struct od_uid od_repo_make_uid(void);
+
+/* Each fills in its part of the port. */
+void od_repo_agents_init(struct od_repo_port *repo);
+void od_repo_campaigns_init(struct od_repo_port *repo);
 void od_repo_calls_init(struct od_repo_port *repo);
+
+/* A canceled campaign's next contacts; answers when there are no more. redis_repo_calls.c */
 void od_repo_sweep(struct od_repo_call *call);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * redis_store - the store's life, the engine's orders, and when to act. Orders only note what is
- * wanted; an idle callback at the end of the loop's turn sends what is due, so that everything the
- * engine orders in one of its turns travels together.
+ * redis_store - the store's life, the orgs it serves, and when to act: an idle callback at the end
+ * of the loop's turn sends what is due, so that everything the engine orders in one of its turns
+ * travels together.
  */
 #include "proto/redis/redis_store.h"
 
@@ -72,126 +72,6 @@ bool od_store_reply_ok(struct od_store *store, const char *what, const struct re
     snprintf(text, sizeof text, "%s: %.128s", what, reply->str);
     od_redis_conn_drop(store->conn, text);
     return false;
-}
-
-/* Claims */
-
-bool od_redis_claims_add(struct od_redis_claims *claims, uint32_t lane, uint32_t count)
-{
-    if (claims->count == claims->size) {
-        size_t size = claims->size == 0 ? 16 : claims->size * 2;
-        struct od_redis_claim *all = realloc(claims->all, size * sizeof *all);
-        if (all == NULL)
-            return false;
-        claims->all = all;
-        claims->size = size;
-    }
-    claims->all[claims->count++] = (struct od_redis_claim){.lane = lane, .count = count};
-    return true;
-}
-
-void od_store_claim_failed(struct od_store *store, const struct od_redis_claim *claim)
-{
-    struct od_event event = {.kind = OD_EV_CLAIM_DONE};
-    event.u.claim.lane = claim->lane;
-    event.u.claim.asked = claim->count;
-    event.u.claim.failed = true;
-    od_store_post(store, &event);
-}
-
-/* Orders: the port. None of these calls anybody but post. */
-
-static void port_claim(void *ctx, uint32_t lane, uint32_t count)
-{
-    struct od_store *store = ctx;
-    struct od_redis_claim claim = {.lane = lane, .count = count};
-    if (!store->up || store->closing || lane >= store->lanes.count ||
-        !od_redis_claims_add(&store->lanes.all[lane]->org->claims, lane, count)) {
-        od_store_claim_failed(store, &claim);
-        return;
-    }
-    od_store_kick(store);
-}
-
-void od_redis_org_list(struct od_redis_org *org, struct od_redis_job *job)
-{
-    if (job->listed)
-        return;
-    job->listed = true;
-    job->next = NULL;
-    *org->last = job;
-    org->last = &job->next;
-    org->listed++;
-}
-
-static void want(struct od_store *store, struct od_redis_job *job, uint8_t order)
-{
-    job->want |= order;
-    od_redis_org_list(job->org, job);
-    if (store->stage == OD_STORE_SERVING)
-        od_store_kick(store);
-}
-
-static void port_intent(void *ctx, struct od_call_id call, struct od_job_id id,
-                        const struct od_sip_names *names, uint16_t trunk)
-{
-    struct od_store *store = ctx;
-    struct od_redis_job *job = od_redis_jobs_of(&store->jobs, id);
-    if (job == NULL || job->given_up) {
-        store->stats.odd++;
-        od_store_post(store, &(struct od_event){.kind = OD_EV_NOT_DURABLE, .call = call});
-        return;
-    }
-    job->call = call;
-    job->names = *names;
-    job->trunk = trunk;
-    job->intent_ms = od_store_wall_ms();
-    want(store, job, OD_JOB_INTENT);
-}
-
-static void port_progress(void *ctx, struct od_job_id id, const char *state, int64_t wall_ms)
-{
-    struct od_store *store = ctx;
-    struct od_redis_job *job = od_redis_jobs_of(&store->jobs, id);
-    if (job == NULL || job->given_up) {
-        store->stats.odd++;
-        return;
-    }
-    if (strcmp(state, "ringing") == 0)
-        job->ringing_ms = wall_ms;
-    else if (strcmp(state, "talking") == 0)
-        job->answered_ms = wall_ms;
-    want(store, job, OD_JOB_PROGRESS);
-}
-
-static void port_release(void *ctx, struct od_call_id call, struct od_job_id id,
-                         int64_t not_before_ms, const char *why)
-{
-    struct od_store *store = ctx;
-    struct od_redis_job *job = od_redis_jobs_of(&store->jobs, id);
-    if (job == NULL || job->given_up) {
-        store->stats.odd++;
-        od_store_post(store, &(struct od_event){.kind = OD_EV_RELEASED, .call = call});
-        return;
-    }
-    job->call = call;
-    job->given_up = true;
-    job->due_ms = not_before_ms;
-    snprintf(job->why, sizeof job->why, "%s", why == NULL ? "" : why);
-    want(store, job, OD_JOB_RELEASE);
-}
-
-static void port_finish(void *ctx, struct od_job_id id, const struct od_outcome *outcome)
-{
-    struct od_store *store = ctx;
-    struct od_redis_job *job = od_redis_jobs_of(&store->jobs, id);
-    if (job == NULL || job->given_up) {
-        store->stats.odd++;
-        return;
-    }
-    job->given_up = true;
-    job->outcome = *outcome;
-    want(store, job, OD_JOB_FINISH);
 }
 
 /* Orgs */
@@ -540,14 +420,7 @@ static int open_conn(struct od_store *store)
 
 static void init_ports(struct od_store *store)
 {
-    store->port = (struct od_store_port){
-        .ctx = store,
-        .claim = port_claim,
-        .intent = port_intent,
-        .progress = port_progress,
-        .release = port_release,
-        .finish = port_finish,
-    };
+    od_redis_port_init(store);
     od_redis_repo_init(store);
 }
 
