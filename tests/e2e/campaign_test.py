@@ -37,6 +37,8 @@ def campaign_of_100(world):
     assert dict(counts) == summary["outcomes"], (counts, summary)
     assert len(counts) >= 4, f"a town with fewer kinds of endings than expected: {counts}"
 
+    wait_until(lambda: len(list(carrier.facts("rtp"))) >= counts["completed"], 10,
+               "the carrier's account of each call's audio")
     pressed = {fact["call_id"]: fact["digits_sent"] for fact in carrier.facts("rtp")}
     by_number = {fact["number"]: pressed.get(fact["call_id"], "") for fact in carrier.facts("end")}
     answered = [c for c in server.contacts(summary["campaign"]) if c["status"] == "completed"]
@@ -65,7 +67,8 @@ def rows_that_cannot_be_dialled(world):
     assert (summary["imported"], summary["duplicates"]) == (2, 1), summary
     assert "line 3" in done.stderr and "'12'" in done.stderr, done.stderr
     assert summary["outcomes"] == {"busy": 2}, summary
-    assert set(carrier.outcome_by_number()) == {"+15550001111", "+15550002222"}
+    wait_until(lambda: set(carrier.outcome_by_number()) == {"+15550001111", "+15550002222"}, 10,
+               "both numbers' ends in the carrier's ledger")
 
 
 def single_call_and_its_trace(world):

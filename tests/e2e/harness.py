@@ -312,17 +312,22 @@ class World:
 
 
 def compare_books(server, carrier, campaign):
-    """Each contact's outcome here is what the carrier saw. Returns the counts by cause."""
-    theirs = carrier.outcome_by_number()
-    counts = collections.Counter()
-    wrong = []
-    for contact in server.contacts(campaign):
-        counts[contact["status"]] += 1
-        seen = theirs.get(contact["to"])
-        if CARRIER_WORD.get(contact["status"]) != seen:
-            wrong.append(f"{contact['to']}: {contact['status']} here, {seen} at the carrier")
-    assert not wrong, f"{len(wrong)} differ: " + "; ".join(wrong[:5])
-    return counts
+    """Each contact's outcome here is what the carrier saw (its ledger is a moment behind). Returns
+    the counts by cause."""
+    contacts = list(server.contacts(campaign))
+    expected = {contact["to"]: CARRIER_WORD.get(contact["status"]) for contact in contacts}
+
+    def differing():
+        theirs = carrier.outcome_by_number()
+        return [f"{to}: {word} expected, {theirs.get(to)} at the carrier"
+                for to, word in expected.items() if theirs.get(to) != word]
+
+    try:
+        wait_until(lambda: not differing(), 10, "the carrier's ledger to agree")
+    except AssertionError:
+        wrong = differing()
+        assert not wrong, f"{len(wrong)} differ: " + "; ".join(wrong[:5])
+    return collections.Counter(contact["status"] for contact in contacts)
 
 
 def main(*tests):
