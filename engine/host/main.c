@@ -27,7 +27,7 @@ enum {
     HANG_UP_MS = 5 * 1000,  /* then BYE, and this long for the answers */
     WEBHOOKS_MS = 3 * 1000, /* then this long for what is still to be told */
     LADDERS_KEPT = 512,
-    TURN_BUDGET = 128,  /* an INVITE costs some 40 us: a turn stays near 5 ms */
+    TURN_BUDGET = 64,   /* facts and INVITEs cost 20 to 80 us each: a turn stays near 5 ms */
     COALESCE_US = 2000, /* measured: bench/path */
 };
 
