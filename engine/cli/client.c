@@ -45,7 +45,7 @@ struct od_client {
     void *progress_ctx;
 };
 
-/* -- server and key --------------------------------------------------------------------------- */
+/* ---- server and key ---- */
 
 /* One line of a file. False when it can't be read or holds nothing usable as a key. */
 static bool read_key_file(const char *path, char *out, size_t out_bytes)
@@ -318,8 +318,7 @@ bool od_client_call(struct od_client *client, const char *method, const char *pa
     return od_client_try(client, method, path, body, reply) && was_good(client, reply, NULL);
 }
 
-/* -- uploads
- * ---------------------------------------------------------------------------------------- */
+/* ---- uploads ---- */
 
 static void upload_more(void *ctx, struct od_http_call_id id)
 {
@@ -362,8 +361,7 @@ bool od_client_upload(struct od_client *client, const char *path, const char *co
     return answered && was_good(client, reply, NULL);
 }
 
-/* -- replies
- * ------------------------------------------------------------------------------------------ */
+/* ---- replies ---- */
 
 void od_client_quiet(struct od_client *client, bool quiet)
 {
@@ -402,8 +400,7 @@ void od_reply_explain(const struct od_reply *reply, const char *doing)
     }
 }
 
-/* -- small things
- * --------------------------------------------------------------------------------------- */
+/* ---- small things ---- */
 
 bool od_url_escape(const char *text, char *out, size_t out_bytes)
 {

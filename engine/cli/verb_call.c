@@ -25,8 +25,7 @@ static bool call_path(const char *id, const char *tail, char *out, size_t out_by
     return true;
 }
 
-/* -- new
- * ------------------------------------------------------------------------------------------- */
+/* ---- new ---- */
 
 struct wanted {
     const char *to, *agent, *from, *context, *webhook;
@@ -170,8 +169,7 @@ static int verb_new(int argc, char **argv)
     return code;
 }
 
-/* -- show, cancel, hangup, trace
- * ----------------------------------------------------------------------- */
+/* ---- show, cancel, hangup, trace ---- */
 
 static void print_trace(yyjson_val *answer)
 {

@@ -88,8 +88,7 @@ static int verb_create(int argc, char **argv)
     return good ? OD_EXIT_OK : OD_EXIT_FAILED;
 }
 
-/* -- import
- * ---------------------------------------------------------------------------------------- */
+/* ---- import ---- */
 
 static int verb_import(int argc, char **argv)
 {
@@ -123,8 +122,7 @@ static int verb_import(int argc, char **argv)
     return good ? OD_EXIT_OK : OD_EXIT_FAILED;
 }
 
-/* -- start, pause, resume, cancel, status
- * ------------------------------------------------------------ */
+/* ---- start, pause, resume, cancel, status ---- */
 
 static int watch(struct od_client *client, const char *id, const struct od_cli_common *common)
 {
@@ -292,8 +290,7 @@ static int verb_limits(int argc, char **argv)
     return good ? OD_EXIT_OK : OD_EXIT_FAILED;
 }
 
-/* -- list
- * --------------------------------------------------------------------------------------------- */
+/* ---- list ---- */
 
 static int verb_list(int argc, char **argv)
 {

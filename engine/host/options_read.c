@@ -71,7 +71,7 @@ void *od_reader_memory(struct od_reader *r, size_t bytes)
     return memory;
 }
 
-/* -- unknown keys --------------------------------------------------------------------------- */
+/* ---- unknown keys ---- */
 
 static const struct od_option *find_option(const struct od_option *table, const char *key)
 {
@@ -147,7 +147,7 @@ static void refuse_unknown(struct od_reader *r, const struct od_option *table,
     }
 }
 
-/* -- values --------------------------------------------------------------------------------- */
+/* ---- values ---- */
 
 static void shown(const struct od_option *o, const struct od_source *source, const char *text,
                   char *out, size_t out_bytes)
@@ -392,7 +392,7 @@ static void read_node(struct od_reader *r, const struct od_option *o, void *base
                           od_yaml_describe(source->node, found, sizeof found));
 }
 
-/* -- flag, environment, file, default -------------------------------------------------------- */
+/* ---- flag, environment, file, default ---- */
 
 static void flag_name(const char *key, char *out, size_t out_bytes)
 {
@@ -466,7 +466,7 @@ void od_reader_map(struct od_reader *r, const struct od_option *table,
         read_option(r, o, node, base);
 }
 
-/* -- flags by name --------------------------------------------------------------------------- */
+/* ---- flags by name ---- */
 
 const char *od_options_flag_key(const char *flag)
 {

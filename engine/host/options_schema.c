@@ -24,7 +24,7 @@ static const char *const only_rfc4733[] = {"rfc4733", NULL};
 static const char *const only_stream[] = {"stream", NULL};
 static const char *const only_twilio[] = {"twilio", NULL};
 
-/* -- single texts ---------------------------------------------------------------------------- */
+/* ---- single texts ---- */
 
 static const char *check_data_dir(struct od_reader *r, void *base, const char *text)
 {
@@ -168,7 +168,7 @@ static const char *check_cps(struct od_reader *r, void *base, const char *text)
                : "calls per second, 0.001 to 100000 with up to three decimals, or 0 for no limit";
 }
 
-/* -- lists of texts ---------------------------------------------------------------------------- */
+/* ---- lists of texts ---- */
 
 static void take_sip_listen(struct od_reader *r, void *base, const struct od_source *source,
                             const char *const *texts, size_t count)
@@ -258,7 +258,7 @@ static void take_scopes(struct od_reader *r, void *base, const struct od_source 
     key->scopes = od_reader_text(r, joined);
 }
 
-/* -- rate shapes ------------------------------------------------------------------------------- */
+/* ---- rate shapes ---- */
 
 static bool shape_number(struct od_reader *r, const struct od_source *source,
                          const struct od_yaml_node *node, const char *key, uint64_t max,
@@ -335,7 +335,7 @@ static void take_limit(struct od_reader *r, void *base, const struct od_source *
     }
 }
 
-/* -- items ------------------------------------------------------------------------------------- */
+/* ---- items ---- */
 
 /* Both or none: one alone is a key that was forgotten, and every call would be refused. */
 static void finish_credentials(struct od_reader *r, struct od_config_trunk *trunk,

@@ -78,7 +78,7 @@ static void give_up(struct od_private_redis *redis, const char *why)
     redis->events.failed(redis->events.ctx, why);
 }
 
-/* -- who works in our directory -------------------------------------------------------------- */
+/* ---- who works in our directory ---- */
 
 static bool works_here(const struct od_private_redis *redis, int pid)
 {
@@ -133,7 +133,7 @@ static void last_line(const struct od_private_redis *redis, char *out, size_t ou
     od_str_copy(out, out_bytes, line, strlen(line));
 }
 
-/* -- starting ---------------------------------------------------------------------------------- */
+/* ---- starting ---- */
 
 static void rest(struct od_private_redis *redis)
 {
@@ -387,8 +387,7 @@ void od_private_redis_stop(struct od_private_redis *redis, void (*fn)(void *ctx)
     tick_every(redis, 1, LOOK_MS);
 }
 
-/* -- the beginning
- * ---------------------------------------------------------------------------------- */
+/* ---- the beginning ---- */
 
 static int make_dir(const char *path, mode_t mode, char *why, size_t why_bytes)
 {

@@ -183,8 +183,7 @@ static void test_mistakes_outside_the_file(void **state)
                            "OUTDIAL_LIMITS_CALLS_MAX: expected a whole number, found 'many'"));
 }
 
-/* -- references
- * ------------------------------------------------------------------------------------ */
+/* ---- references ---- */
 
 static void test_references(void **state)
 {
@@ -263,8 +262,7 @@ static void test_secrets_are_not_shown(void **state)
     }
 }
 
-/* -- mistakes
- * ---------------------------------------------------------------------------------------- */
+/* ---- mistakes ---- */
 
 static void test_mistakes(void **state)
 {
@@ -492,8 +490,7 @@ static void test_flags_by_name(void **state)
     assert_null(od_options_flag_near("frobnicate"));
 }
 
-/* -- single texts
- * ------------------------------------------------------------------------------------------ */
+/* ---- single texts ---- */
 
 static void test_rates(void **state)
 {
