@@ -17,6 +17,17 @@ struct od_campaign_view {
     } outcomes[OD_CAUSE_COUNT];
 };
 
+/* A campaign to make. Zero and NULL are left to the server; name and agent are not. */
+struct od_campaign_wish {
+    const char *name, *agent, *webhook;
+    uint32_t cps_milli, max_calls;
+    int32_t priority;
+};
+
+/* Makes it; reply holds the campaign, to be freed. False: refused or not reachable (told). */
+bool od_campaign_create(struct od_client *client, const struct od_campaign_wish *wish,
+                        struct od_reply *reply);
+
 /* An answer's campaign object. */
 void od_campaign_take(struct od_campaign_view *view, yyjson_val *campaign);
 

@@ -14,35 +14,42 @@
 /* -- create ---------------------------------------------------------------------------------------
  */
 
-struct create {
-    const char *name, *agent, *webhook;
-    uint32_t cps_milli, max_calls;
-    int32_t priority;
-};
-
-static char *create_body(const struct create *create)
+static char *create_body(const struct od_campaign_wish *wish)
 {
     yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
     yyjson_mut_val *root = yyjson_mut_obj(doc);
     yyjson_mut_doc_set_root(doc, root);
-    yyjson_mut_obj_add_str(doc, root, "name", create->name);
-    yyjson_mut_obj_add_str(doc, root, "agent", create->agent);
-    if (create->cps_milli)
-        yyjson_mut_obj_add_real(doc, root, "cps", create->cps_milli / 1000.0);
-    if (create->max_calls)
-        yyjson_mut_obj_add_uint(doc, root, "max_calls", create->max_calls);
-    if (create->priority)
-        yyjson_mut_obj_add_int(doc, root, "priority", create->priority);
-    if (create->webhook)
-        yyjson_mut_obj_add_str(doc, root, "webhook_url", create->webhook);
+    yyjson_mut_obj_add_str(doc, root, "name", wish->name);
+    yyjson_mut_obj_add_str(doc, root, "agent", wish->agent);
+    if (wish->cps_milli)
+        yyjson_mut_obj_add_real(doc, root, "cps", wish->cps_milli / 1000.0);
+    if (wish->max_calls)
+        yyjson_mut_obj_add_uint(doc, root, "max_calls", wish->max_calls);
+    if (wish->priority)
+        yyjson_mut_obj_add_int(doc, root, "priority", wish->priority);
+    if (wish->webhook)
+        yyjson_mut_obj_add_str(doc, root, "webhook_url", wish->webhook);
     char *body = yyjson_mut_write(doc, 0, NULL);
     yyjson_mut_doc_free(doc);
     return body;
 }
 
+bool od_campaign_create(struct od_client *client, const struct od_campaign_wish *wish,
+                        struct od_reply *reply)
+{
+    char *body = create_body(wish);
+    if (!body) {
+        od_cli_error("no memory");
+        return false;
+    }
+    bool good = od_client_call(client, "POST", CAMPAIGNS, body, reply);
+    free(body);
+    return good;
+}
+
 static int verb_create(int argc, char **argv)
 {
-    struct create create = {0};
+    struct od_campaign_wish create = {0};
     struct od_cli_common common = {0};
     const char *words[2];
     const struct od_arg table[] = {
@@ -75,14 +82,12 @@ static int verb_create(int argc, char **argv)
     code = od_client_open(&client, &common);
     if (code != OD_EXIT_NONE)
         return code;
-    char *body = create_body(&create);
     struct od_reply reply = {0};
-    bool good = body && od_client_call(client, "POST", CAMPAIGNS, body, &reply);
+    bool good = od_campaign_create(client, &create, &reply);
     if (good && common.json)
         od_reply_print(&reply);
     else if (good)
         printf("%s\n", od_json_text(yyjson_doc_get_root(reply.doc), "id", ""));
-    free(body);
     od_reply_free(&reply);
     od_client_close(client);
     return good ? OD_EXIT_OK : OD_EXIT_FAILED;

@@ -22,9 +22,8 @@ static const char examples[] =
 
 struct run {
     struct od_client *client;
-    const char *file, *agent, *name, *webhook;
-    uint32_t cps_milli, max_calls;
-    int32_t priority;
+    const char *file;
+    struct od_campaign_wish wish;
     bool yes, json;
     char id[40], way[400];
     uint64_t imported, rejected, duplicates;
@@ -33,27 +32,8 @@ struct run {
 
 static bool create(struct run *run)
 {
-    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
-    yyjson_mut_val *root = yyjson_mut_obj(doc);
-    yyjson_mut_doc_set_root(doc, root);
-    yyjson_mut_obj_add_str(doc, root, "name", run->name);
-    yyjson_mut_obj_add_str(doc, root, "agent", run->agent);
-    if (run->cps_milli)
-        yyjson_mut_obj_add_real(doc, root, "cps", run->cps_milli / 1000.0);
-    if (run->max_calls)
-        yyjson_mut_obj_add_uint(doc, root, "max_calls", run->max_calls);
-    if (run->priority)
-        yyjson_mut_obj_add_int(doc, root, "priority", run->priority);
-    if (run->webhook)
-        yyjson_mut_obj_add_str(doc, root, "webhook_url", run->webhook);
-    char *body = yyjson_mut_write(doc, 0, NULL);
-    yyjson_mut_doc_free(doc);
-    if (!body) {
-        od_cli_error("no memory");
-        return false;
-    }
-    struct od_reply reply;
-    bool good = od_client_call(run->client, "POST", "/outdial/v1/campaigns", body, &reply);
+    struct od_reply reply = {0};
+    bool good = od_campaign_create(run->client, &run->wish, &reply);
     if (good) {
         const char *id = od_json_text(yyjson_doc_get_root(reply.doc), "id", "");
         od_str_copy(run->id, sizeof run->id, id, strlen(id));
@@ -62,7 +42,6 @@ static bool create(struct run *run)
             od_cli_error("the server's answer names no campaign");
     }
     od_reply_free(&reply);
-    free(body);
     return good;
 }
 
@@ -105,8 +84,8 @@ static bool describe_way(struct run *run, yyjson_val *wanted, yyjson_val *trunks
         sum_milli += cps > 0 ? (uint64_t)(cps * 1000) : 0;
     }
     uint64_t milli = unlimited ? 0 : sum_milli;
-    if (run->cps_milli && (!milli || run->cps_milli < milli))
-        milli = run->cps_milli;
+    if (run->wish.cps_milli && (!milli || run->wish.cps_milli < milli))
+        milli = run->wish.cps_milli;
     char rate[64] = " with no limit of rate";
     if (milli)
         snprintf(rate, sizeof rate, " at up to %g calls/s", (double)milli / 1000);
@@ -118,7 +97,7 @@ static bool describe_way(struct run *run, yyjson_val *wanted, yyjson_val *trunks
 static bool fetch_agent(struct run *run, struct od_reply *reply, yyjson_val **agent)
 {
     char path[500], escaped[400];
-    if (!od_url_escape(run->agent, escaped, sizeof escaped)) {
+    if (!od_url_escape(run->wish.agent, escaped, sizeof escaped)) {
         od_cli_error("--agent: the name is too long");
         return false;
     }
@@ -136,7 +115,7 @@ static bool fetch_agent(struct run *run, struct od_reply *reply, yyjson_val **ag
     if (reply->status == 200)
         return true;
     od_cli_error("there is no agent '%.100s' on the server; see outdial agent list, agent put",
-                 run->agent);
+                 run->wish.agent);
     return false;
 }
 
@@ -155,7 +134,7 @@ static bool find_way(struct run *run)
                             &way);
         if (!good)
             od_cli_error("no trunk of the server's configuration can carry calls of agent %s",
-                         run->agent);
+                         run->wish.agent);
     }
     od_reply_free(&agent);
     od_reply_free(&trunks);
@@ -277,13 +256,13 @@ int od_verb_campaign_run(int argc, char **argv)
     struct od_cli_common common = {0};
     const char *words[2];
     const struct od_arg table[] = {
-        {"--agent", OD_ARG_TEXT, &run.agent, "NAME  the agent that talks"},
-        {"--name", OD_ARG_TEXT, &run.name, "NAME  of the campaign; default: the file's"},
-        {"--cps", OD_ARG_RATE, &run.cps_milli,
+        {"--agent", OD_ARG_TEXT, &run.wish.agent, "NAME  the agent that talks"},
+        {"--name", OD_ARG_TEXT, &run.wish.name, "NAME  of the campaign; default: the file's"},
+        {"--cps", OD_ARG_RATE, &run.wish.cps_milli,
          "N  calls per second, at most; default: the trunks'"},
-        {"--max-calls", OD_ARG_U32, &run.max_calls, "N  calls at once, at most"},
-        {"--priority", OD_ARG_I32, &run.priority, "N  higher goes first"},
-        {"--webhook", OD_ARG_TEXT, &run.webhook, "URL  told of the end of each call"},
+        {"--max-calls", OD_ARG_U32, &run.wish.max_calls, "N  calls at once, at most"},
+        {"--priority", OD_ARG_I32, &run.wish.priority, "N  higher goes first"},
+        {"--webhook", OD_ARG_TEXT, &run.wish.webhook, "URL  told of the end of each call"},
         {"--yes", OD_ARG_FLAG, &run.yes, "do not ask before phones ring"},
         {0},
     };
@@ -298,7 +277,7 @@ int od_verb_campaign_run(int argc, char **argv)
                             argc, argv);
     if (code != OD_EXIT_NONE)
         return code;
-    if (!run.agent || !*run.agent) {
+    if (!run.wish.agent || !*run.wish.agent) {
         od_cli_error("campaign run: --agent NAME is missing");
         return OD_EXIT_USAGE;
     }
@@ -309,8 +288,8 @@ int od_verb_campaign_run(int argc, char **argv)
     char name[100];
     run.file = words[0];
     run.json = common.json;
-    if (!run.name)
-        run.name = name_of_file(run.file, name, sizeof name);
+    if (!run.wish.name)
+        run.wish.name = name_of_file(run.file, name, sizeof name);
     if (!od_campaign_check_file(run.file))
         return OD_EXIT_FAILED;
     code = od_client_open(&run.client, &common);
