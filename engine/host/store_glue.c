@@ -72,6 +72,7 @@ static void send_webhook(struct od_host *host, const char *url, const struct od_
         .priority = job->priority,
         .attempts = job->attempt,
         .context = job->context,
+        .extra = job->extra,
         .result = result,
         .created_ms = job->created_ms,
         .deadline_ms = job->deadline_ms,

@@ -55,6 +55,7 @@ struct od_call_new {
     const char *from;                   /* caller number override; NULL or "": the agent's */
     struct od_text context;             /* JSON object; empty: {} */
     struct od_text webhook_url;         /* empty: the campaign's, else the agent's */
+    struct od_text extra;               /* JSON object of what else was asked for; empty: none */
     int64_t not_before_ms, deadline_ms; /* 0: none */
     uint64_t row;                       /* line number in the imported file; 0: none */
 };
@@ -81,6 +82,8 @@ struct od_call_rec {
     char trunk[OD_NAME_MAX];        /* dialled last; empty: none yet */
     char wait_reason[OD_NAME_MAX];  /* why it waits ("paused", "hours"); empty: in its turn */
     struct od_text context, result; /* JSON objects; result empty: none */
+    struct od_text extra;           /* as in od_call_new */
+    struct od_text webhook_url;     /* the call's own; empty: none */
     int64_t created_ms, not_before_ms, deadline_ms;
     struct od_outcome outcome; /* complete when phase is ENDED; times filled in as they happen */
     uint64_t row;

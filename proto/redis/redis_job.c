@@ -120,7 +120,8 @@ int od_redis_job_fill(struct od_job *out, void **texts, const struct od_wire_cal
 {
     const struct od_wire_job *job = &record->job;
     struct od_text url = job->webhook_url.bytes > 0 ? job->webhook_url : hook;
-    char *at = malloc(job->to.bytes + job->from.bytes + job->context.bytes + url.bytes + 4);
+    char *at = malloc(job->to.bytes + job->from.bytes + job->context.bytes + url.bytes +
+                      job->extra.bytes + 5);
     if (at == NULL)
         return OD_ENOMEM;
     *texts = at;
@@ -128,6 +129,7 @@ int od_redis_job_fill(struct od_job *out, void **texts, const struct od_wire_cal
     out->from = copy(&at, job->from);
     out->context = (struct od_text){copy(&at, job->context), job->context.bytes};
     out->webhook_url = (struct od_text){copy(&at, url), url.bytes};
+    out->extra = (struct od_text){copy(&at, job->extra), job->extra.bytes};
     out->attempt =
         (uint16_t)(record->state.attempts < UINT16_MAX ? record->state.attempts + 1 : UINT16_MAX);
     out->deadline_ms = job->deadline_ms;

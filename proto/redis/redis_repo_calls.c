@@ -69,6 +69,7 @@ static int add_row(struct od_store *store, const struct od_call_new *call, int64
                                     .not_before_ms = call->not_before_ms,
                                     .deadline_ms = call->deadline_ms,
                                     .row = call->row,
+                                    .extra = call->extra,
                                 });
     if (bytes < 0)
         return bytes;

@@ -56,6 +56,7 @@ struct od_job {
     const char *to, *from;
     struct od_text context;     /* JSON object, or empty */
     struct od_text webhook_url; /* the call's, else its campaign's, else empty */
+    struct od_text extra;       /* JSON object as in od_call_new, or empty */
     int64_t deadline_ms, created_ms;
     uint64_t row;
 };

@@ -8,7 +8,7 @@
  *
  *   state (OD_WIRE_STATE_BYTES, big endian) | job (state.job_bytes) | entry | entry | ...
  *   job    version byte, msgpack array [to, from, context, webhook, created, not before,
- *          deadline, row]; nil for what was not given
+ *          deadline, row, extra]; nil for what was not given
  *   entry  type byte, 4 bytes length, version byte, msgpack array
  *
  * The scripts in proto/redis/scripts know the state's layout and the orders' (od_wire_order_*);
@@ -30,7 +30,7 @@ enum {
     OD_WIRE_DOC_MAX = 64 * 1024, /* a context or a result */
     OD_WIRE_URL_MAX = 2048,
     /* the longest job: its texts, their heads and the numbers */
-    OD_WIRE_JOB_MAX = OD_WIRE_DOC_MAX + OD_WIRE_URL_MAX + 2 * OD_ENDPOINT_MAX + 128,
+    OD_WIRE_JOB_MAX = 2 * OD_WIRE_DOC_MAX + OD_WIRE_URL_MAX + 2 * OD_ENDPOINT_MAX + 128,
     OD_WIRE_ENTRY_MAX = 512,  /* an attempt's or an end's entry */
     OD_WIRE_ORDER_MAX = 1024, /* an order without its result entry */
     OD_WIRE_TIME_MAX_BITS = 48,
@@ -56,7 +56,7 @@ enum {
 };
 
 struct od_wire_job {
-    struct od_text to, from, context, webhook_url; /* bytes 0: not given */
+    struct od_text to, from, context, webhook_url, extra; /* bytes 0: not given */
     int64_t created_ms, not_before_ms, deadline_ms;
     uint64_t row;
 };

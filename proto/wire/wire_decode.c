@@ -194,13 +194,17 @@ int od_wire_job_get(const void *at, size_t bytes, struct od_wire_job *out)
     if (!msgpack_zone_init(&zone, 512))
         return OD_ENOMEM;
     const msgpack_object *f = NULL;
-    int err = open_doc(at, bytes, 8, &zone, &f);
+    int err = open_doc(at, bytes, 9, &zone, &f);
+    bool old = err == OD_EPROTO && open_doc(at, bytes, 8, &zone, &f) == 0; /* 0.1 had no extra */
+    if (old)
+        err = 0;
     if (err == 0 && !(text(&f[0], OD_ENDPOINT_MAX - 1, &out->to) && out->to.bytes > 0 &&
                       text(&f[1], OD_ENDPOINT_MAX - 1, &out->from) &&
                       text(&f[2], OD_WIRE_DOC_MAX, &out->context) &&
                       text(&f[3], OD_WIRE_URL_MAX, &out->webhook_url) &&
                       wall_ms(&f[4], &out->created_ms) && wall_ms(&f[5], &out->not_before_ms) &&
-                      wall_ms(&f[6], &out->deadline_ms) && number(&f[7], UINT64_MAX, &out->row)))
+                      wall_ms(&f[6], &out->deadline_ms) && number(&f[7], UINT64_MAX, &out->row) &&
+                      (old || text(&f[8], OD_WIRE_DOC_MAX, &out->extra))))
         err = OD_EPROTO;
     msgpack_zone_destroy(&zone);
     return err;

@@ -89,7 +89,7 @@ static void put_job(struct out *out, const struct od_wire_job *job)
     put_be(out, OD_WIRE_VERSION, 1);
     msgpack_packer pk;
     msgpack_packer_init(&pk, out, put_packed);
-    msgpack_pack_array(&pk, 8);
+    msgpack_pack_array(&pk, 9);
     pack_text(&pk, out, job->to, OD_ENDPOINT_MAX - 1);
     pack_text(&pk, out, job->from, OD_ENDPOINT_MAX - 1);
     pack_text(&pk, out, job->context, OD_WIRE_DOC_MAX);
@@ -98,6 +98,7 @@ static void put_job(struct out *out, const struct od_wire_job *job)
     pack_time(&pk, out, job->not_before_ms);
     pack_time(&pk, out, job->deadline_ms);
     msgpack_pack_uint64(&pk, job->row);
+    pack_text(&pk, out, job->extra, OD_WIRE_DOC_MAX);
 }
 
 int od_wire_job_put(void *at, size_t size, const struct od_wire_job *job)

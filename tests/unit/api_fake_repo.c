@@ -134,6 +134,10 @@ static void give_calls(struct fake_repo *repo, struct fake_answer_due *due)
         recs[i] = repo->calls[due->found[i]].rec;
         const char *context = repo->calls[due->found[i]].context;
         recs[i].context = (struct od_text){context, strlen(context)};
+        const char *extra = repo->calls[due->found[i]].extra;
+        recs[i].extra = (struct od_text){extra, strlen(extra)};
+        const char *url = repo->calls[due->found[i]].webhook_url;
+        recs[i].webhook_url = (struct od_text){url, strlen(url)};
     }
     due->fn.calls(due->ctx, due->err, due->count ? recs : NULL, due->count, due->next_cursor);
     free(recs);
@@ -460,6 +464,7 @@ static void calls_add(void *ctx, const char *org, const struct od_uid *agent,
         snprintf(call->rec.from, sizeof call->rec.from, "%s", calls[i].from ? calls[i].from : "");
         snprintf(call->org, sizeof call->org, "%s", org);
         call->context = text_copy(calls[i].context);
+        call->extra = text_copy(calls[i].extra);
         call->webhook_url = text_copy(calls[i].webhook_url);
         size_t *bucket = bucket_of(repo, call->rec.to);
         call->same = *bucket;
@@ -637,6 +642,7 @@ void fake_repo_deinit(struct fake_repo *repo)
         free(repo->campaigns[i].webhook_url);
     for (size_t i = 0; i < repo->call_count; i++) {
         free(repo->calls[i].context);
+        free(repo->calls[i].extra);
         free(repo->calls[i].webhook_url);
     }
     for (size_t i = 0; i < repo->event_count; i++)

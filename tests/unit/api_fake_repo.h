@@ -24,7 +24,7 @@ struct fake_campaign {
 struct fake_call {
     struct od_call_rec rec;
     char org[OD_NAME_MAX];
-    char *context, *webhook_url;
+    char *context, *webhook_url, *extra;
     size_t same; /* 1 + index of the call before it in its bucket */
 };
 struct fake_event {

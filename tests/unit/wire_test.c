@@ -49,7 +49,8 @@ static size_t some_call(uint8_t *out, size_t size)
                               .created_ms = 1700000000000,
                               .not_before_ms = 5,
                               .deadline_ms = 6,
-                              .row = UINT64_MAX};
+                              .row = UINT64_MAX,
+                              .extra = text("{\"timezone\":\"Europe/Berlin\"}")};
     struct od_wire_state state = some_state;
     int used = od_wire_job_put(out + OD_WIRE_STATE_BYTES, size - OD_WIRE_STATE_BYTES, &job);
     assert_true(used > 0);
@@ -100,6 +101,7 @@ static void call_survives(void **ctx)
     assert_text(call.job.webhook_url, "https://example.com/hook");
     assert_true(call.job.created_ms == 1700000000000);
     assert_true(call.job.row == UINT64_MAX);
+    assert_text(call.job.extra, "{\"timezone\":\"Europe/Berlin\"}");
     assert_true(call.has_attempt && call.has_end);
     assert_int_equal(call.attempt.number, 2);
     assert_text(call.attempt.trunk, "main");
