@@ -112,7 +112,7 @@ static void end_media(struct od_talk *talk, struct od_talk_session *session)
 static void end_session(struct od_talk *talk, struct od_talk_session *session)
 {
     end_media(talk, session);
-    od_talk_session_end_script(session);
+    od_talk_session_end_agent(session, OD_CAUSE_NONE);
     talk->sessions[session->call.index] = NULL;
     talk->stats.sessions--;
     od_talk_session_destroy(session);
@@ -146,10 +146,10 @@ static void warn_unable(struct od_talk *talk, const struct od_agent_def *def, ui
         od_log(OD_CONFIG_LOG_ERROR, "talk", "agent %s: %s", def->name, why);
 }
 
-/* The script is made when the leg exists, because the leg's owner keeps the definition. */
-static void make_script(struct od_talk *talk, struct od_talk_session *session)
+/* The agent is made when the leg exists, because the leg's owner keeps the definition. */
+static void make_agent(struct od_talk *talk, struct od_talk_session *session)
 {
-    if (od_talk_session_make_script(session))
+    if (od_talk_session_make_agent(session))
         warn_unable(talk, session->def, od_media_now());
 }
 
@@ -161,7 +161,7 @@ static void on_prepare(void *ctx, struct od_call_id call, struct od_job_id job)
         return; /* start() will say so */
     session->job = job;
     session->ordered = true;
-    make_script(talk, session);
+    make_agent(talk, session);
 }
 
 static void on_start(void *ctx, struct od_call_id call, struct od_job_id job)
@@ -184,8 +184,8 @@ static void on_start(void *ctx, struct od_call_id call, struct od_job_id job)
         od_talk_session_fail(session, OD_EV_MEDIA_FAILED, "no RTP port was leased");
         return;
     }
-    make_script(talk, session);
-    if (!session->script)
+    make_agent(talk, session);
+    if (!session->agent)
         return; /* the reason was posted */
     begin_ticking(talk, session, now_ns);
     od_talk_session_start(session, now_ns);
@@ -195,12 +195,11 @@ static void on_stop(void *ctx, struct od_call_id call, struct od_job_id job, enu
 {
     struct od_talk *talk = ctx;
     struct od_talk_session *session = find(talk, call);
-    (void)cause;
     if (!session)
         return;
     od_talk_session_mute(session);
     end_ticking(talk, session);
-    od_talk_session_end_script(session);
+    od_talk_session_end_agent(session, cause);
     if (session->result)
         talk->host.events.result(talk->host.events.ctx, job, session->result,
                                  session->result_bytes);
@@ -244,7 +243,7 @@ int od_talk_offer(struct od_talk *talk, struct od_call_id call, struct od_addr *
     }
     *local = talk->local;
     local->port = od_rtp_socket_port(session->leg.socket);
-    make_script(talk, session);
+    make_agent(talk, session);
     return 0;
 }
 
@@ -272,7 +271,7 @@ void od_talk_drop(struct od_talk *talk, struct od_call_id call)
     if (!session)
         return;
     end_media(talk, session);
-    od_talk_session_end_script(session);
+    od_talk_session_end_agent(session, OD_CAUSE_NONE);
     if (!session->ordered)
         end_session(talk, session);
 }

@@ -52,111 +52,37 @@ void od_talk_session_fail(struct od_talk_session *session, enum od_event_kind ki
     post(session, kind, reason);
 }
 
-/* ---- audio: between the script and speech ---- */
-
-static void on_speech(void *ctx, int err, struct od_clip *clip, const char *why)
+void od_talk_session_done(struct od_talk_session *session)
 {
-    struct od_talk_audio *audio = ctx;
-    audio->request = NULL;
-    audio->clip = clip;
-    if (err)
-        od_str_copy(audio->why, sizeof audio->why, why, strlen(why));
+    post(session, OD_EV_AGENT_DONE, NULL);
 }
 
-static void ask_audio(struct od_talk_session *session, uint32_t step, const char *text,
-                      size_t bytes, const char *file)
-{
-    struct od_talk_audio *audio = session->audio;
-    while (audio->used) /* the script never holds more than there are */
-        audio++;
-    *audio = (struct od_talk_audio){.step = step, .used = true};
-    int err = od_speech_ask(session->host->speech,
-                            &(struct od_speech_ask){.file = file,
-                                                    .voice = session->def->voice,
-                                                    .text = text,
-                                                    .bytes = bytes,
-                                                    .urgent = session->started,
-                                                    .fn = on_speech,
-                                                    .ctx = audio},
-                            &audio->clip, &audio->request);
-    if (err)
-        snprintf(audio->why, sizeof audio->why, "speech: %s", od_err_text(err));
-}
-
-static void on_script_speak(void *ctx, uint32_t step, const char *text, size_t bytes)
-{
-    ask_audio(ctx, step, text, bytes, NULL);
-}
-
-static void on_script_play(void *ctx, uint32_t step, const char *file)
-{
-    ask_audio(ctx, step, NULL, 0, file);
-}
-
-static void on_script_forget(void *ctx, uint32_t step)
-{
-    struct od_talk_session *session = ctx;
-    for (unsigned i = 0; i < OD_SCRIPT_AHEAD; i++) {
-        struct od_talk_audio *audio = &session->audio[i];
-        if (!audio->used || audio->step != step)
-            continue;
-        if (audio->request)
-            od_speech_forget(audio->request);
-        od_clip_release(audio->clip);
-        *audio = (struct od_talk_audio){0};
-    }
-}
-
-static void on_script_done(void *ctx)
-{
-    post(ctx, OD_EV_AGENT_DONE, NULL);
-}
-
-static void on_script_failed(void *ctx, const char *why)
-{
-    post(ctx, OD_EV_AGENT_FAILED, why);
-}
-
-/* Gives the script what has come meanwhile. */
-static void tell_script(struct od_talk_session *session)
-{
-    for (unsigned i = 0; i < OD_SCRIPT_AHEAD; i++) {
-        struct od_talk_audio *audio = &session->audio[i];
-        if (!audio->used || audio->told || audio->request)
-            continue;
-        audio->told = true;
-        if (audio->clip)
-            od_script_clip(session->script, audio->step, audio->clip->ulaw, audio->clip->bytes);
-        else
-            od_script_no_clip(session->script, audio->step, audio->why);
-    }
-}
-
-/* ---- frames: between the leg and the script ---- */
+/* ---- frames: between the leg and the agent ---- */
 
 static void on_frame(void *ctx, uint64_t now_ns, uint8_t ulaw[OD_FRAME_BYTES])
 {
     struct od_talk_session *session = ctx;
-    if (!session->script) {
+    if (session->agent)
+        session->agent->ops->frame(session->agent, now_ns, ulaw);
+    else
         memset(ulaw, OD_ULAW_SILENCE, OD_FRAME_BYTES);
-        return;
-    }
-    tell_script(session);
-    od_script_frame(session->script, now_ns, ulaw);
 }
 
 static void on_digit(void *ctx, uint64_t now_ns, char digit)
 {
     struct od_talk_session *session = ctx;
-    if (session->script)
-        od_script_digit(session->script, now_ns, digit);
+    if (session->agent && session->started)
+        session->agent->ops->digit(session->agent, now_ns, digit);
 }
 
 static void on_heard(void *ctx, const uint8_t ulaw[OD_FRAME_BYTES], enum od_jitter_frame what)
 {
     struct od_talk_session *session = ctx;
-    session->host->events.heard(session->host->events.ctx, session->call, ulaw,
-                                what == OD_JITTER_AUDIO);
+    const struct od_talk_events *host = &session->host->events;
+    if (session->agent && session->started && session->agent->ops->heard)
+        session->agent->ops->heard(session->agent, session->tick_ns, ulaw, what);
+    if (host->heard)
+        host->heard(host->ctx, session->call, ulaw, what == OD_JITTER_AUDIO);
 }
 
 static void check_silence(struct od_talk_session *session, uint64_t now_ns)
@@ -172,20 +98,25 @@ static void check_silence(struct od_talk_session *session, uint64_t now_ns)
 
 void od_talk_session_tick(struct od_talk_session *session, uint64_t now_ns)
 {
-    struct od_media_leg_events events = {.ctx = session,
-                                         .frame = on_frame,
-                                         .digit = on_digit,
-                                         .heard = session->host->events.heard ? on_heard : NULL};
+    struct od_media_leg_events events = {
+        .ctx = session, .frame = on_frame, .digit = on_digit, .heard = on_heard};
+    session->tick_ns = now_ns;
     od_media_leg_tick(&session->leg, now_ns, &events);
     check_silence(session, now_ns);
 }
 
-/* ---- the script's life ---- */
+/* ---- the agent's life ---- */
 
-bool od_talk_session_make_script(struct od_talk_session *session)
+int od_talk_agent_create(struct od_talk_agent **out, struct od_talk_session *session,
+                         const struct od_agent_def *def, const struct od_job *job)
+{
+    return od_talk_script_create(out, session, def, job);
+}
+
+bool od_talk_session_make_agent(struct od_talk_session *session)
 {
     const struct od_talk_events *events = &session->host->events;
-    if (session->script || !session->leg.socket || !session->ordered)
+    if (session->agent || !session->leg.socket || !session->ordered)
         return false;
     const struct od_job *job = events->job(events->ctx, session->job);
     const struct od_agent_def *def = job ? events->agent(events->ctx, session->call, job) : NULL;
@@ -193,41 +124,30 @@ bool od_talk_session_make_script(struct od_talk_session *session)
         post(session, OD_EV_AGENT_FAILED, "the call has no agent");
         return false;
     }
-    struct od_script_port port = {.ctx = session,
-                                  .speak = on_script_speak,
-                                  .play = on_script_play,
-                                  .forget = on_script_forget,
-                                  .done = on_script_done,
-                                  .failed = on_script_failed};
-    int err = od_script_create(&session->script, def, job->context.at, job->context.bytes, &port);
+    int err = od_talk_agent_create(&session->agent, session, def, job);
     if (err) {
         post(session, OD_EV_AGENT_FAILED,
              err == OD_EINVAL ? "the call's context is no JSON object" : od_err_text(err));
         return false;
     }
     session->def = def;
-    od_script_prepare(session->script);
     return true;
 }
 
-void od_talk_session_end_script(struct od_talk_session *session)
+void od_talk_session_end_agent(struct od_talk_session *session, enum od_cause cause)
 {
-    if (!session->script)
+    struct od_talk_agent *agent = session->agent;
+    if (!agent)
         return;
-    free(session->result);
-    session->result = od_script_result(session->script, &session->result_bytes);
-    od_script_destroy(session->script);
-    session->script = NULL;
+    session->agent = NULL;
     session->def = NULL;
+    free(session->result);
+    session->result = agent->ops->finish(agent, cause, &session->result_bytes);
 }
 
 void od_talk_session_start(struct od_talk_session *session, uint64_t now_ns)
 {
     session->started = true;
-    for (unsigned i = 0; i < OD_SCRIPT_AHEAD; i++) {
-        if (session->audio[i].request)
-            od_speech_hurry(session->audio[i].request);
-    }
     od_media_leg_start(&session->leg, now_ns, session->phase);
-    od_script_start(session->script, now_ns);
+    session->agent->ops->start(session->agent, now_ns);
 }

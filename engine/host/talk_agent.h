@@ -1,0 +1,53 @@
+/*
+ * talk_agent - what talks on a call, whichever kind it is: the built-in script or a bot at the
+ * other end of a stream. A session owns one, hands it the callee's side (frames, keys) and takes
+ * its own side from it, 20 ms at a time. Private to the talking half of the host.
+ *
+ * What comes of it goes to the session: od_talk_session_done() and od_talk_session_fail(). Both may
+ * be called from inside any function here; they only post.
+ *
+ * Lifetime: made by od_talk_agent_create(), the session's until finish(), which frees it. The
+ * agent's definition and the session outlive it.
+ */
+#ifndef ENGINE_HOST_TALK_AGENT_H
+#define ENGINE_HOST_TALK_AGENT_H
+
+#include "engine/agent/agent_def.h"
+#include "engine/media/g711.h"
+#include "engine/media/jitter.h"
+#include "outdial/cause.h"
+#include "outdial/types.h"
+
+struct od_job;
+struct od_talk_agent;
+struct od_talk_session;
+
+struct od_talk_agent_ops {
+    /* The call is answered: it may speak. */
+    void (*start)(struct od_talk_agent *agent, uint64_t now_ns);
+    /* The next 20 ms for the callee's ear; silence when there is nothing to say. */
+    void (*frame)(struct od_talk_agent *agent, uint64_t now_ns, uint8_t ulaw[OD_FRAME_BYTES]);
+    /* 20 ms of the callee. NULL: the agent doesn't listen. */
+    void (*heard)(struct od_talk_agent *agent, uint64_t now_ns, const uint8_t ulaw[OD_FRAME_BYTES],
+                  enum od_jitter_frame what);
+    void (*digit)(struct od_talk_agent *agent, uint64_t now_ns, char digit);
+    /* The end: frees the agent and returns what it brought, a JSON object to be freed by the caller
+     * or NULL. */
+    char *(*finish)(struct od_talk_agent *agent, enum od_cause cause, size_t *bytes);
+};
+
+/* The first member of every kind's struct. */
+struct od_talk_agent {
+    const struct od_talk_agent_ops *ops;
+};
+
+/* The agent of that definition for the session's call, getting itself ready from now on. OD_EINVAL:
+ * the call's context is no JSON object; OD_ENOMEM. */
+int od_talk_agent_create(struct od_talk_agent **out, struct od_talk_session *session,
+                         const struct od_agent_def *def, const struct od_job *job);
+
+/* One per kind. */
+int od_talk_script_create(struct od_talk_agent **out, struct od_talk_session *session,
+                          const struct od_agent_def *def, const struct od_job *job);
+
+#endif

@@ -1,0 +1,186 @@
+/*
+ * talk_script - the script agent of a call: the steps (engine/agent/script.h) joined with the sound
+ * of their texts and files (speech.h). The script asks for audio through its port; speech answers
+ * now or later; what is at hand is given to the script at its next frame, never from inside the
+ * asking.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/agent/script.h"
+#include "engine/base/str.h"
+#include "engine/host/speech.h"
+#include "engine/host/talk_agent.h"
+#include "engine/host/talk_session.h"
+#include "outdial/err.h"
+#include "proto/redis/redis_store.h"
+
+/* Audio on its way from speech to the script. */
+struct audio {
+    struct od_speech_request *request; /* NULL: not asked, or answered */
+    struct od_clip *clip;
+    uint32_t step;
+    bool used, told; /* told: the script has it */
+    char why[OD_TALK_WHY_MAX];
+};
+
+struct talk_script {
+    struct od_talk_agent agent;
+    struct od_talk_session *session;
+    const struct od_agent_def *def;
+    struct od_script *script;
+    bool started;
+    struct audio audio[OD_SCRIPT_AHEAD];
+};
+
+static struct talk_script *script_of(struct od_talk_agent *agent)
+{
+    return (struct talk_script *)agent; /* its first member */
+}
+
+/* ---- audio: between the script and speech ---- */
+
+static void on_speech(void *ctx, int err, struct od_clip *clip, const char *why)
+{
+    struct audio *audio = ctx;
+    audio->request = NULL;
+    audio->clip = clip;
+    if (err)
+        od_str_copy(audio->why, sizeof audio->why, why, strlen(why));
+}
+
+static void ask_audio(struct talk_script *self, uint32_t step, const char *text, size_t bytes,
+                      const char *file)
+{
+    struct audio *audio = self->audio;
+    while (audio->used) /* the script never holds more than there are */
+        audio++;
+    *audio = (struct audio){.step = step, .used = true};
+    int err = od_speech_ask(self->session->host->speech,
+                            &(struct od_speech_ask){.file = file,
+                                                    .voice = self->def->voice,
+                                                    .text = text,
+                                                    .bytes = bytes,
+                                                    .urgent = self->started,
+                                                    .fn = on_speech,
+                                                    .ctx = audio},
+                            &audio->clip, &audio->request);
+    if (err)
+        snprintf(audio->why, sizeof audio->why, "speech: %s", od_err_text(err));
+}
+
+static void on_script_speak(void *ctx, uint32_t step, const char *text, size_t bytes)
+{
+    ask_audio(ctx, step, text, bytes, NULL);
+}
+
+static void on_script_play(void *ctx, uint32_t step, const char *file)
+{
+    ask_audio(ctx, step, NULL, 0, file);
+}
+
+static void on_script_forget(void *ctx, uint32_t step)
+{
+    struct talk_script *self = ctx;
+    for (unsigned i = 0; i < OD_SCRIPT_AHEAD; i++) {
+        struct audio *audio = &self->audio[i];
+        if (!audio->used || audio->step != step)
+            continue;
+        if (audio->request)
+            od_speech_forget(audio->request);
+        od_clip_release(audio->clip);
+        *audio = (struct audio){0};
+    }
+}
+
+static void on_script_done(void *ctx)
+{
+    struct talk_script *self = ctx;
+    od_talk_session_done(self->session);
+}
+
+static void on_script_failed(void *ctx, const char *why)
+{
+    struct talk_script *self = ctx;
+    od_talk_session_fail(self->session, OD_EV_AGENT_FAILED, why);
+}
+
+/* Gives the script what has come meanwhile. */
+static void tell_script(struct talk_script *self)
+{
+    for (unsigned i = 0; i < OD_SCRIPT_AHEAD; i++) {
+        struct audio *audio = &self->audio[i];
+        if (!audio->used || audio->told || audio->request)
+            continue;
+        audio->told = true;
+        if (audio->clip)
+            od_script_clip(self->script, audio->step, audio->clip->ulaw, audio->clip->bytes);
+        else
+            od_script_no_clip(self->script, audio->step, audio->why);
+    }
+}
+
+/* ---- the agent's operations ---- */
+
+static void on_start(struct od_talk_agent *agent, uint64_t now_ns)
+{
+    struct talk_script *self = script_of(agent);
+    self->started = true;
+    for (unsigned i = 0; i < OD_SCRIPT_AHEAD; i++) {
+        if (self->audio[i].request)
+            od_speech_hurry(self->audio[i].request);
+    }
+    od_script_start(self->script, now_ns);
+}
+
+static void on_frame(struct od_talk_agent *agent, uint64_t now_ns, uint8_t ulaw[OD_FRAME_BYTES])
+{
+    struct talk_script *self = script_of(agent);
+    tell_script(self);
+    od_script_frame(self->script, now_ns, ulaw);
+}
+
+static void on_digit(struct od_talk_agent *agent, uint64_t now_ns, char digit)
+{
+    od_script_digit(script_of(agent)->script, now_ns, digit);
+}
+
+static char *on_finish(struct od_talk_agent *agent, enum od_cause cause, size_t *bytes)
+{
+    struct talk_script *self = script_of(agent);
+    (void)cause;
+    char *result = od_script_result(self->script, bytes);
+    od_script_destroy(self->script);
+    free(self);
+    return result;
+}
+
+static const struct od_talk_agent_ops ops = {
+    .start = on_start, .frame = on_frame, .digit = on_digit, .finish = on_finish};
+
+int od_talk_script_create(struct od_talk_agent **out, struct od_talk_session *session,
+                          const struct od_agent_def *def, const struct od_job *job)
+{
+    struct talk_script *self = calloc(1, sizeof *self);
+    *out = NULL;
+    if (!self)
+        return OD_ENOMEM;
+    self->agent.ops = &ops;
+    self->session = session;
+    self->def = def;
+    struct od_script_port port = {.ctx = self,
+                                  .speak = on_script_speak,
+                                  .play = on_script_play,
+                                  .forget = on_script_forget,
+                                  .done = on_script_done,
+                                  .failed = on_script_failed};
+    int err = od_script_create(&self->script, def, job->context.at, job->context.bytes, &port);
+    if (err) {
+        free(self);
+        return err;
+    }
+    od_script_prepare(self->script);
+    *out = &self->agent;
+    return 0;
+}
