@@ -294,7 +294,7 @@ static bool config_ok(const struct od_api_config *config)
 {
     const struct od_api_host *host = &config->host;
     return config->repo && host->now && host->stats && host->trunks && host->ready &&
-           host->random && host->sha256 && (config->keys || !config->key_count);
+           host->random && host->sha256 && host->box && (config->keys || !config->key_count);
 }
 
 int od_api_create(struct od_api **out, const struct od_api_config *config)

@@ -14,6 +14,7 @@
 #ifndef ENGINE_API_API_H
 #define ENGINE_API_API_H
 
+#include "outdial/box.h"
 #include "outdial/engine.h"
 #include "outdial/http.h"
 #include "outdial/repo.h"
@@ -49,6 +50,7 @@ struct od_api_host {
     size_t (*trace)(void *ctx, const struct od_uid *call, char *out, size_t max);
     void (*random)(void *ctx, void *out, size_t bytes); /* fit for keys */
     void (*sha256)(void *ctx, const void *data, size_t bytes, uint8_t out[32]);
+    const struct od_box_port *box; /* seals what is stored of secrets */
 };
 
 struct od_api_key {

@@ -139,7 +139,8 @@ int od_host_open_api(struct od_host *host)
                                                                    .live_state = api_live_state,
                                                                    .trace = api_trace,
                                                                    .random = api_random,
-                                                                   .sha256 = api_sha256},
+                                                                   .sha256 = api_sha256,
+                                                                   .box = &host->box_port},
                                                           .keys = keys,
                                                           .key_count = count});
     free(keys);

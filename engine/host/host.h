@@ -19,7 +19,9 @@
 #include "engine/host/talk.h"
 #include "engine/host/turn.h"
 #include "engine/host/webhook_sender.h"
+#include "outdial/box.h"
 #include "outdial/config.h"
+#include "proto/crypto/box.h"
 #include "proto/http/http_server.h"
 #include "proto/redis/redis_store.h"
 #include "proto/redis/redis_url.h"
@@ -41,6 +43,8 @@ struct od_host {
     int lock_fd; /* of data_dir/lock, held for life: one daemon per data_dir */
     char worker[40];
     char dev_key[64]; /* secret; "" when the configuration has keys */
+    struct od_box *box;
+    struct od_box_port box_port;
 
     struct od_engine *engine;
     struct od_turn turn;
@@ -76,6 +80,7 @@ struct od_http_handler od_host_http_handler(struct od_host *host);
 int od_host_open_data_dir(struct od_host *host);
 int od_host_ident_key(struct od_host *host, uint8_t key[16]);
 int od_host_dev_key(struct od_host *host);
+int od_host_open_box(struct od_host *host);
 
 /* main.c */
 void od_host_store_is_up(struct od_host *host);

@@ -575,7 +575,8 @@ int od_serve(const struct od_config *config)
     signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
     int exit_code = 1;
-    if (od_host_open_data_dir(host) == 0 && od_host_dev_key(host) == 0) {
+    if (od_host_open_data_dir(host) == 0 && od_host_dev_key(host) == 0 &&
+        od_host_open_box(host) == 0) {
         uv_loop_init(&host->loop);
         begin_handles(host);
         if (!open_outside(host) || !begin_redis(host)) {
@@ -590,6 +591,7 @@ int od_serve(const struct od_config *config)
     od_engine_destroy(host->engine);
     od_legs_destroy(host->legs);
     od_ladder_destroy(host->ladder);
+    od_box_destroy(host->box);
     if (host->lock_fd >= 0)
         close(host->lock_fd);
     explicit_bzero(host, sizeof *host);

@@ -294,6 +294,9 @@ static void put_config(struct writer *w, const struct od_config *config)
     begin_map(w, "auth");
     put_keys(w, config);
     end_map(w);
+    begin_map(w, "secrets");
+    put_text(w, "key", *config->secrets.key ? "***" : "");
+    end_map(w);
     put_lists(w, config);
     begin_map(w, "webhooks");
     put_bool(w, "allow_private", config->webhooks.allow_private);

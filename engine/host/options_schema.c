@@ -93,6 +93,14 @@ static const char *check_key(struct od_reader *r, void *base, const char *text)
                : "16 to 200 printable characters without spaces";
 }
 
+static const char *check_secrets_key(struct od_reader *r, void *base, const char *text)
+{
+    (void)r, (void)base;
+    return *text == 0 || (strlen(text) >= 32 && od_check_printable(text, 200))
+               ? NULL
+               : "32 to 200 printable characters, or nothing for a key of this data_dir";
+}
+
 static const char *check_name(struct od_reader *r, void *base, const char *text)
 {
     (void)r, (void)base;
@@ -480,6 +488,8 @@ const struct od_option od_options_table[] = {
      .initial = "20000", .min = 1, .max = 1000000, .help = "contacts held in memory"},
     {"auth.keys", OD_OPTION_LIST, .offset = AT(auth.keys), .count_offset = AT(auth.count),
      .max = KEYS_MAX, .items = key_table, .item_bytes = sizeof(struct od_config_key)},
+    {"secrets.key", OD_OPTION_SECRET, .offset = AT(secrets.key), .initial = "",
+     .help = "seals stored secrets; empty: a key of data_dir", .check = check_secrets_key},
     {"trunks", OD_OPTION_LIST, .offset = AT(trunks), .count_offset = AT(trunk_count),
      .max = TRUNKS_MAX, .items = trunk_table, .item_bytes = sizeof(struct od_config_trunk),
      .finish = finish_trunk},

@@ -1,6 +1,7 @@
 /*
  * secrets - the files under data_dir that outlive the process: its lock, its worker name, the key
- * of the SIP names' hash, and the generated API key of a daemon that was given none.
+ * of the SIP names' hash, the key that seals stored secrets, and the generated API key of a daemon
+ * that was given none.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -125,6 +126,24 @@ int od_host_ident_key(struct od_host *host, uint8_t key[16])
         key[i] = (uint8_t)(high << 4 | low);
     }
     return 0;
+}
+
+int od_host_open_box(struct od_host *host)
+{
+    char text[128];
+    uint8_t key[32];
+    const char *given = host->config->secrets.key;
+    if (!*given && read_or_make(host, "secret.key", "", 32, text, sizeof text))
+        return OD_EIO;
+    od_box_key_of_text(*given ? given : text, key);
+    int err = od_box_create(&host->box, key);
+    explicit_bzero(key, sizeof key);
+    explicit_bzero(text, sizeof text);
+    if (err)
+        od_log(OD_CONFIG_LOG_ERROR, "data", "the key of stored secrets: %s", od_err_text(err));
+    else
+        host->box_port = od_box_port(host->box);
+    return err;
 }
 
 int od_host_dev_key(struct od_host *host)

@@ -91,6 +91,9 @@ struct od_config {
         const struct od_config_key *keys;
         size_t count;
     } auth;
+    struct {
+        const char *key; /* secret; seals what is stored of secrets; "": data_dir/secret.key */
+    } secrets;
     const struct od_config_trunk *trunks;
     size_t trunk_count;
     const struct od_config_agent *agents;

@@ -79,6 +79,11 @@ void fake_world_init(struct fake_world *world)
     static const struct od_api_key keys[] = {{FAKE_KEY, "acme", "*"}};
     *world = (struct fake_world){.now = {.mono_ns = OD_NS_PER_S, .wall_ms = 1800000000000}};
     fake_repo_init(&world->repo);
+    uint8_t key[32];
+    od_box_key_of_text("the fake world's own", key);
+    if (od_box_create(&world->box, key))
+        abort();
+    world->box_port = od_box_port(world->box);
     struct od_api_config config = {
         .repo = &world->repo.port,
         .host = {.ctx = world,
@@ -89,7 +94,8 @@ void fake_world_init(struct fake_world *world)
                  .live_state = host_live_state,
                  .trace = host_trace,
                  .random = host_random,
-                 .sha256 = host_sha256},
+                 .sha256 = host_sha256,
+                 .box = &world->box_port},
         .keys = keys,
         .key_count = 1,
         .streams_max = 3,
@@ -102,6 +108,7 @@ void fake_world_deinit(struct fake_world *world)
 {
     fake_repo_deinit(&world->repo);
     od_api_destroy(world->api);
+    od_box_destroy(world->box);
 }
 
 /* ---- exchanges ---- */

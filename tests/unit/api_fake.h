@@ -7,6 +7,7 @@
 #define TESTS_UNIT_API_FAKE_H
 
 #include "engine/api/api.h"
+#include "proto/crypto/box.h"
 #include "tests/unit/api_fake_repo.h"
 
 #define FAKE_KEY "sk_test_static_key_0001" /* org "acme", all scopes */
@@ -21,6 +22,8 @@ struct fake_world {
     const char *not_ready;  /* NULL: ready */
     const char *live_state; /* NULL: not in memory */
     const char *trace;      /* NULL: none */
+    struct od_box *box;
+    struct od_box_port box_port;
     uint64_t random;
     bool close_at_once;
 };

@@ -235,6 +235,7 @@ static void test_secrets_are_not_shown(void **state)
     static const struct variable env[] = {{"SECRET", "sesame"}, {0}};
     static const char *const texts[] = {
         "auth: { keys: [ { key: sesame } ] }",
+        "secrets: { key: sesame }",
         "redis: { url: \"rediss://:sesame@10.0.0.1:6379\" }",
         "redis: { url: \"http://sesame\" }",
         "trunks: [ { name: a, server: b, password: sesame } ]",

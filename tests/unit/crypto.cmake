@@ -1,0 +1,1 @@
+od_unit_test(box_test LIBS od_crypto od_api)
