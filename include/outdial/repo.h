@@ -25,6 +25,20 @@ struct od_agent_rec {
     char name[OD_NAME_MAX * 2];
     struct od_text doc; /* JSON object */
     int64_t created_ms, updated_ms;
+    bool twin; /* agent_put: another agent may have this name; it is then found by its id only */
+};
+
+/* A small document of an org. */
+enum od_thing_kind {
+    OD_THING_NUMBER,      /* a caller number (engine/api/numbers.h) */
+    OD_THING_CREDENTIALS, /* the way to a carrier for numbers that name it */
+    OD_THING_KIND_COUNT,
+};
+struct od_thing_rec {
+    struct od_uid id;
+    struct od_text key; /* unique within org and kind; empty: none */
+    struct od_text doc; /* JSON object */
+    int64_t created_ms, updated_ms;
 };
 
 enum od_campaign_state {
@@ -98,6 +112,8 @@ struct od_event_rec {
 typedef void (*od_repo_done_fn)(void *ctx, int err);
 typedef void (*od_repo_agents_fn)(void *ctx, int err, const struct od_agent_rec *recs,
                                   size_t count);
+typedef void (*od_repo_things_fn)(void *ctx, int err, const struct od_thing_rec *recs,
+                                  size_t count);
 typedef void (*od_repo_campaigns_fn)(void *ctx, int err, const struct od_campaign_rec *recs,
                                      size_t count);
 /* added: how many were stored. twice[]: indices (into the batch) left out because the campaign
@@ -115,7 +131,8 @@ typedef void (*od_repo_key_fn)(void *ctx, int err, const char *org, const char *
 struct od_repo_port {
     void *ctx;
 
-    /* id all zero in rec: create; otherwise replace. OD_EEXIST: another agent has that name. */
+    /* id all zero in rec: create; otherwise replace, or create with that id. OD_EEXIST: another
+     * agent has that name (and rec is no twin), and this one did not have it before. */
     void (*agent_put)(void *ctx, const char *org, const struct od_agent_rec *rec,
                       od_repo_done_fn fn, void *fn_ctx);
     void (*agent_get)(void *ctx, const char *org, const struct od_uid *id, od_repo_agents_fn fn,
@@ -126,6 +143,21 @@ struct od_repo_port {
                        od_repo_agents_fn fn, void *fn_ctx); /* oldest first */
     void (*agent_delete)(void *ctx, const char *org, const struct od_uid *id, od_repo_done_fn fn,
                          void *fn_ctx);
+
+    /* create: nothing is replaced; OD_EEXIST when the id or the key is taken, but not when the very
+     * same thing was created before. */
+    void (*thing_put)(void *ctx, const char *org, enum od_thing_kind kind,
+                      const struct od_thing_rec *rec, bool create, od_repo_done_fn fn,
+                      void *fn_ctx);
+    /* Those of the ids (up to 4,000) that are there; none is no error. */
+    void (*thing_get)(void *ctx, const char *org, enum od_thing_kind kind, const struct od_uid *ids,
+                      size_t count, od_repo_things_fn fn, void *fn_ctx);
+    void (*thing_find)(void *ctx, const char *org, enum od_thing_kind kind, struct od_text key,
+                       od_repo_things_fn fn, void *fn_ctx);
+    void (*thing_list)(void *ctx, const char *org, enum od_thing_kind kind, uint32_t skip,
+                       uint32_t take, od_repo_things_fn fn, void *fn_ctx); /* oldest first */
+    void (*thing_delete)(void *ctx, const char *org, enum od_thing_kind kind,
+                         const struct od_uid *id, od_repo_done_fn fn, void *fn_ctx);
 
     void (*campaign_create)(void *ctx, const char *org, const struct od_campaign_rec *rec,
                             od_repo_done_fn fn, void *fn_ctx);

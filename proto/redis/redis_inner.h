@@ -56,7 +56,7 @@ struct od_redis_org {
     struct od_redis_lane_numbers numbers;
 
     /* what is new */
-    uint64_t agents_rev, lanes_rev;
+    uint64_t agents_rev, lanes_rev, things_rev;
     bool changes_busy;
     uint64_t stop_seq; /* of the last stop order passed on */
     bool reap_busy;

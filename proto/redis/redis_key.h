@@ -16,11 +16,10 @@
  *   lanes, laneof  hashes: a lane's definition by its number; its number by what makes it
  *   workers, wids  sorted set of workers by lease; hash of their numbers by name
  *   agents, agn, ag:<uid>   agents by age; their uids by name; the agent
- *   cps, cp:<uid>  list of campaigns; the campaign with its counters
- *   cl:<campaign>, nums:<campaign>  its contacts in order; its numbers. "cl:": the single calls
- *   sweeps         hash: how far the cancel of a campaign has come
- *   ev             stream of events
- *   seq            counter
+ *   ths:<kind>, thk:<kind>, th:<kind>:<uid>  small documents by age; their uids by key; the
+ * document cps, cp:<uid>  list of campaigns; the campaign with its counters cl:<campaign>,
+ * nums:<campaign>  its contacts in order; its numbers. "cl:": the single calls sweeps         hash:
+ * how far the cancel of a campaign has come ev             stream of events seq            counter
  *
  * Outside of any org: "od:orgs", a set of names, and "od:keys:<sha-256 in hex>", a hash.
  */

@@ -71,6 +71,18 @@ bool od_redis_read_agent(const struct redisReply *array, size_t at, struct od_ag
     return true;
 }
 
+bool od_redis_read_thing(const struct redisReply *array, size_t at, struct od_thing_rec *out)
+{
+    memset(out, 0, sizeof *out);
+    if (!od_redis_read_array(array, at + 5) || !od_redis_read_uid(array, at, &out->id))
+        return false;
+    out->key = od_redis_read_text(array, at + 1);
+    out->doc = od_redis_read_text(array, at + 2);
+    out->created_ms = od_redis_read_int(array, at + 3);
+    out->updated_ms = od_redis_read_int(array, at + 4);
+    return true;
+}
+
 static bool is(struct od_text text, const char *word)
 {
     return text.bytes == strlen(word) && memcmp(text.at, word, text.bytes) == 0;

@@ -24,6 +24,9 @@ bool od_redis_read_uid(const struct redisReply *array, size_t at, struct od_uid 
 /* Five elements from `at`: uid, name, document, created, updated. */
 bool od_redis_read_agent(const struct redisReply *array, size_t at, struct od_agent_rec *out);
 
+/* Five elements from `at`: uid, key, document, created, updated. */
+bool od_redis_read_thing(const struct redisReply *array, size_t at, struct od_thing_rec *out);
+
 /* Two elements from `at`: uid, array of fields and values. */
 bool od_redis_read_campaign(const struct redisReply *array, size_t at, struct od_campaign_rec *out);
 

@@ -52,6 +52,9 @@ void od_repo_answer(struct od_repo_call *call, int err)
     case OD_REPO_AGENTS:
         call->fn.agents(call->fn_ctx, err, NULL, 0);
         break;
+    case OD_REPO_THINGS:
+        call->fn.things(call->fn_ctx, err, NULL, 0);
+        break;
     case OD_REPO_CAMPAIGNS:
         call->fn.campaigns(call->fn_ctx, err, NULL, 0);
         break;
@@ -388,6 +391,7 @@ void od_redis_repo_init(struct od_store *store)
         .key_put = key_put,
     };
     od_repo_agents_init(&store->repo);
+    od_repo_things_init(&store->repo);
     od_repo_campaigns_init(&store->repo);
     od_repo_calls_init(&store->repo);
 }

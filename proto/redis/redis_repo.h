@@ -12,6 +12,7 @@
 enum od_repo_shape {
     OD_REPO_DONE,
     OD_REPO_AGENTS,
+    OD_REPO_THINGS,
     OD_REPO_CAMPAIGNS,
     OD_REPO_ADDED,
     OD_REPO_CALLS,
@@ -22,6 +23,7 @@ enum od_repo_shape {
 union od_repo_fn {
     od_repo_done_fn done;
     od_repo_agents_fn agents;
+    od_repo_things_fn things;
     od_repo_campaigns_fn campaigns;
     od_repo_added_fn added;
     od_repo_calls_fn calls;
@@ -85,6 +87,7 @@ struct od_uid od_repo_make_uid(void);
 
 /* Each fills in its part of the port. */
 void od_repo_agents_init(struct od_repo_port *repo);
+void od_repo_things_init(struct od_repo_port *repo);
 void od_repo_campaigns_init(struct od_repo_port *repo);
 void od_repo_calls_init(struct od_repo_port *repo);
 

@@ -25,6 +25,7 @@ static void agent_put(void *ctx, const char *org, const struct od_agent_rec *rec
     od_redis_cmd_str(&call->store->cmd, rec->name);
     od_repo_add_text(call, rec->doc);
     od_redis_cmd_int(&call->store->cmd, rec->created_ms);
+    od_redis_cmd_int(&call->store->cmd, rec->twin);
     od_repo_send(call, OD_SCRIPT_AGENT_PUT, od_repo_done);
 }
 

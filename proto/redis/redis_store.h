@@ -77,6 +77,10 @@ struct od_store_events {
     void (*post)(void *ctx, const struct od_event *event);
     /* A new or changed lane, before its LANE_READY. */
     void (*lane)(void *ctx, const struct od_lane_info *info);
+    /* A new or changed thing, before any agent that uses it. deleted: only rec->id is set. May be
+     * NULL. */
+    void (*thing)(void *ctx, const char *org, enum od_thing_kind kind,
+                  const struct od_thing_rec *rec, bool deleted);
     /* A new or changed agent, before any lane that uses it. deleted: only rec->id is set. */
     void (*agent)(void *ctx, const char *org, const struct od_agent_rec *rec, bool deleted);
     /* Someone asked to stop a call this worker holds. */

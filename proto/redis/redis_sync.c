@@ -210,6 +210,23 @@ static void tell_agents(struct od_redis_org *org, const struct redisReply *agent
     }
 }
 
+static void tell_things(struct od_redis_org *org, const struct redisReply *things)
+{
+    struct od_store *store = org->store;
+    if (store->events.thing == NULL || !od_redis_read_array(things, 0))
+        return;
+    for (size_t i = 0; i + 6 <= things->elements; i += 6) {
+        struct od_thing_rec rec;
+        int64_t kind = od_redis_read_int(things, i);
+        if (kind < 0 || kind >= OD_THING_KIND_COUNT || !od_redis_read_thing(things, i + 1, &rec)) {
+            store->stats.odd++;
+            continue;
+        }
+        bool deleted = things->element[i + 3]->type != REDIS_REPLY_STRING;
+        store->events.thing(store->events.ctx, org->name, (enum od_thing_kind)kind, &rec, deleted);
+    }
+}
+
 /* True when it says something new. */
 static bool update_lane(struct od_redis_lane *lane, const struct od_lane_info *info,
                         struct od_text def, struct od_text hook)
@@ -272,10 +289,11 @@ static void changes_done(void *ctx, const struct redisReply *reply)
 {
     struct od_redis_org *org = ctx;
     org->changes_busy = false;
-    if (!od_store_reply_ok(org->store, "changes", reply) || !od_redis_read_array(reply, 5)) {
+    if (!od_store_reply_ok(org->store, "changes", reply) || !od_redis_read_array(reply, 7)) {
         org->syncing = false;
         return;
     }
+    tell_things(org, reply->element[6]);
     tell_agents(org, reply->element[3]);
     const struct redisReply *lanes = reply->element[4];
     if (od_redis_read_array(lanes, 0))
@@ -283,6 +301,7 @@ static void changes_done(void *ctx, const struct redisReply *reply)
             tell_lane(org, lanes, i);
     org->agents_rev = (uint64_t)od_redis_read_int(reply, 0);
     org->lanes_rev = (uint64_t)od_redis_read_int(reply, 1);
+    org->things_rev = (uint64_t)od_redis_read_int(reply, 5);
     if (od_redis_read_int(reply, 2) > 0)
         changes_send(org);
     else if (org->syncing)
@@ -294,14 +313,17 @@ static void changes_send(struct od_redis_org *org)
     od_redis_script_begin(&org->store->cmd, OD_SCRIPT_CHANGES, org->prefix);
     od_redis_cmd_int(&org->store->cmd, (int64_t)org->agents_rev);
     od_redis_cmd_int(&org->store->cmd, (int64_t)org->lanes_rev);
+    od_redis_cmd_int(&org->store->cmd, (int64_t)org->things_rev);
     org->changes_busy = script_send(org, OD_SCRIPT_CHANGES, changes_done);
 }
 
 void od_redis_sync_changes(struct od_redis_org *org, uint64_t rev)
 {
     uint64_t seen = org->agents_rev > org->lanes_rev ? org->agents_rev : org->lanes_rev;
+    if (org->things_rev > seen)
+        seen = org->things_rev;
     if (rev < seen) /* this Redis has forgotten something: read all of it again */
-        org->agents_rev = org->lanes_rev = 0;
+        org->agents_rev = org->lanes_rev = org->things_rev = 0;
     if (rev != seen && !org->changes_busy && org->ready)
         changes_send(org);
 }

@@ -39,6 +39,17 @@ static void on_lane(void *ctx, const struct od_lane_info *info)
     w->lane_before_agent = true;
 }
 
+static void on_thing(void *ctx, const char *org, enum od_thing_kind kind,
+                     const struct od_thing_rec *rec, bool deleted)
+{
+    struct world *w = ctx;
+    (void)org;
+    (void)kind;
+    (void)rec;
+    w->thing_tells++;
+    w->thing_deletes += deleted;
+}
+
 static void on_agent(void *ctx, const char *org, const struct od_agent_rec *rec, bool deleted)
 {
     struct world *w = ctx;
@@ -197,6 +208,7 @@ int world_store_open(struct world *w, const struct od_store_config *config)
                                 .post = on_post,
                                 .lane = on_lane,
                                 .agent = on_agent,
+                                .thing = on_thing,
                                 .stop = on_stop,
                                 .ended = on_ended,
                                 .trunk = on_trunk,
@@ -258,11 +270,13 @@ static void forget_answer(struct world *w)
         free(w->texts[i]);
     free(w->texts);
     free(w->agents);
+    free(w->things);
     free(w->campaigns);
     free(w->calls);
     free(w->recs);
     w->texts = NULL;
     w->agents = NULL;
+    w->things = NULL;
     w->campaigns = NULL;
     w->calls = NULL;
     w->recs = NULL;
@@ -333,6 +347,18 @@ void world_on_agents(void *ctx, int err, const struct od_agent_rec *recs, size_t
     w->agents = keep_all(recs, count, sizeof *recs);
     for (size_t i = 0; i < count; i++)
         w->agents[i].doc = keep(w, recs[i].doc);
+    answer(w, err, count);
+}
+
+void world_on_things(void *ctx, int err, const struct od_thing_rec *recs, size_t count)
+{
+    struct world *w = ctx;
+    forget_answer(w);
+    w->things = keep_all(recs, count, sizeof *recs);
+    for (size_t i = 0; i < count; i++) {
+        w->things[i].key = keep(w, recs[i].key);
+        w->things[i].doc = keep(w, recs[i].doc);
+    }
     answer(w, err, count);
 }
 

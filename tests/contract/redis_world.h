@@ -33,7 +33,7 @@ struct world {
     bool stopped_hangup[64];
     uint32_t stopped_count;
     struct od_lane_info lanes[WORLD_LANES]; /* by number, as last told */
-    uint32_t lane_tells, agent_tells, agent_deletes;
+    uint32_t lane_tells, agent_tells, agent_deletes, thing_tells, thing_deletes;
     bool lane_before_agent; /* a lane was told whose agent had not been */
     struct od_uid agents_seen[64];
     uint32_t agents_seen_count;
@@ -48,6 +48,7 @@ struct world {
     size_t added, twice_count;
     uint32_t twice[1000];
     struct od_agent_rec *agents;
+    struct od_thing_rec *things;
     struct od_campaign_rec *campaigns;
     struct od_call_rec *calls; /* their contexts and results are in texts */
     struct od_event_rec *recs;
@@ -100,6 +101,7 @@ int world_events(struct world *world, const char *org, const char *after, uint32
 /* For other requests: the callbacks, to be used with the world as ctx, and the wait. */
 void world_on_done(void *ctx, int err);
 void world_on_agents(void *ctx, int err, const struct od_agent_rec *recs, size_t count);
+void world_on_things(void *ctx, int err, const struct od_thing_rec *recs, size_t count);
 void world_on_campaigns(void *ctx, int err, const struct od_campaign_rec *recs, size_t count);
 void world_on_events(void *ctx, int err, const struct od_event_rec *recs, size_t count);
 void world_on_key(void *ctx, int err, const char *org, const char *scopes);

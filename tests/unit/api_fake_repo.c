@@ -14,7 +14,7 @@
 
 enum { FOUND_MAX = 1000 };
 
-enum answer_kind { DONE, AGENTS, CAMPAIGNS, CALLS, ADDED, EVENTS, KEY };
+enum answer_kind { DONE, AGENTS, THINGS, CAMPAIGNS, CALLS, ADDED, EVENTS, KEY };
 
 struct fake_answer_due {
     struct fake_answer_due *next;
@@ -22,6 +22,7 @@ struct fake_answer_due {
     union {
         od_repo_done_fn done;
         od_repo_agents_fn agents;
+        od_repo_things_fn things;
         od_repo_campaigns_fn campaigns;
         od_repo_calls_fn calls;
         od_repo_added_fn added;
@@ -93,6 +94,19 @@ static void give_agents(struct fake_repo *repo, struct fake_answer_due *due)
                                        strlen(repo->agents[due->found[i]].doc)};
     }
     due->fn.agents(due->ctx, due->err, due->count ? recs : NULL, due->count);
+    free(recs);
+}
+
+static void give_things(struct fake_repo *repo, struct fake_answer_due *due)
+{
+    struct od_thing_rec *recs = calloc(due->count + 1, sizeof *recs);
+    for (size_t i = 0; i < due->count; i++) {
+        const struct fake_thing *thing = &repo->things[due->found[i]];
+        recs[i] = thing->rec;
+        recs[i].key = (struct od_text){thing->key, strlen(thing->key)};
+        recs[i].doc = (struct od_text){thing->doc, strlen(thing->doc)};
+    }
+    due->fn.things(due->ctx, due->err, due->count ? recs : NULL, due->count);
     free(recs);
 }
 
@@ -177,6 +191,9 @@ bool fake_repo_run_one(struct fake_repo *repo)
     case AGENTS:
         give_agents(repo, due);
         break;
+    case THINGS:
+        give_things(repo, due);
+        break;
     case CAMPAIGNS:
         give_campaigns(repo, due);
         break;
@@ -241,21 +258,18 @@ static void agent_put(void *ctx, const char *org, const struct od_agent_rec *rec
     due->fn.done = fn;
     if (due->err)
         return;
-    bool create = od_uid_none(&rec->id);
+    bool create = od_uid_none(&rec->id) || !agent_by_id(repo, org, &rec->id);
     struct fake_agent *named = agent_by_name(repo, org, rec->name);
     struct fake_agent *agent = create ? NULL : agent_by_id(repo, org, &rec->id);
-    if (named && named != agent) {
+    bool had = agent && strcmp(agent->rec.name, rec->name) == 0;
+    if (named && named != agent && !had && !rec->twin) {
         due->err = OD_EEXIST;
-        return;
-    }
-    if (!create && !agent) {
-        due->err = OD_ENOENT;
         return;
     }
     if (create) {
         repo->agents = grow(repo->agents, repo->agent_count, sizeof *repo->agents);
         agent = &repo->agents[repo->agent_count++];
-        agent->rec.id = fake_uid(repo);
+        agent->rec.id = od_uid_none(&rec->id) ? fake_uid(repo) : rec->id;
         agent->rec.created_ms = repo->wall_ms;
         snprintf(agent->org, sizeof agent->org, "%s", org);
     }
@@ -315,6 +329,118 @@ static void agent_delete(void *ctx, const char *org, const struct od_uid *id, od
         due->err = OD_ENOENT;
     if (!due->err)
         agent->gone = true;
+}
+
+/* ---- things ---- */
+
+static struct fake_thing *thing_by_id(struct fake_repo *repo, const char *org,
+                                      enum od_thing_kind kind, const struct od_uid *id)
+{
+    for (size_t i = 0; i < repo->thing_count; i++) {
+        struct fake_thing *thing = &repo->things[i];
+        if (!thing->gone && thing->kind == kind && strcmp(thing->org, org) == 0 &&
+            od_uid_equal(&thing->rec.id, id))
+            return thing;
+    }
+    return NULL;
+}
+
+static struct fake_thing *thing_by_key(struct fake_repo *repo, const char *org,
+                                       enum od_thing_kind kind, struct od_text key)
+{
+    for (size_t i = 0; key.bytes && i < repo->thing_count; i++) {
+        struct fake_thing *thing = &repo->things[i];
+        if (!thing->gone && thing->kind == kind && strcmp(thing->org, org) == 0 &&
+            strlen(thing->key) == key.bytes && memcmp(thing->key, key.at, key.bytes) == 0)
+            return thing;
+    }
+    return NULL;
+}
+
+static void thing_put(void *ctx, const char *org, enum od_thing_kind kind,
+                      const struct od_thing_rec *rec, bool create, od_repo_done_fn fn, void *fn_ctx)
+{
+    struct fake_repo *repo = ctx;
+    struct fake_answer_due *due = owe(repo, DONE, fn_ctx);
+    due->fn.done = fn;
+    if (due->err)
+        return;
+    struct fake_thing *thing = thing_by_id(repo, org, kind, &rec->id);
+    struct fake_thing *holder = thing_by_key(repo, org, kind, rec->key);
+    if ((thing && create) || (holder && holder != thing)) {
+        due->err = OD_EEXIST;
+        return;
+    }
+    if (!thing) {
+        repo->things = grow(repo->things, repo->thing_count, sizeof *repo->things);
+        thing = &repo->things[repo->thing_count++];
+        thing->rec.id = rec->id;
+        thing->rec.created_ms = repo->wall_ms;
+        thing->kind = kind;
+        snprintf(thing->org, sizeof thing->org, "%s", org);
+    }
+    free(thing->key);
+    free(thing->doc);
+    thing->key = text_copy(rec->key);
+    thing->doc = text_copy(rec->doc);
+    thing->rec.updated_ms = repo->wall_ms;
+}
+
+static struct fake_answer_due *owe_things(struct fake_repo *repo, od_repo_things_fn fn, void *ctx)
+{
+    struct fake_answer_due *due = owe(repo, THINGS, ctx);
+    due->fn.things = fn;
+    return due;
+}
+
+static void thing_get(void *ctx, const char *org, enum od_thing_kind kind, const struct od_uid *ids,
+                      size_t count, od_repo_things_fn fn, void *fn_ctx)
+{
+    struct fake_repo *repo = ctx;
+    struct fake_answer_due *due = owe_things(repo, fn, fn_ctx);
+    for (size_t i = 0; i < count && due->count < FOUND_MAX; i++) {
+        struct fake_thing *thing = thing_by_id(repo, org, kind, &ids[i]);
+        if (thing)
+            due->found[due->count++] = (size_t)(thing - repo->things);
+    }
+}
+
+static void thing_find(void *ctx, const char *org, enum od_thing_kind kind, struct od_text key,
+                       od_repo_things_fn fn, void *fn_ctx)
+{
+    struct fake_repo *repo = ctx;
+    struct fake_answer_due *due = owe_things(repo, fn, fn_ctx);
+    struct fake_thing *thing = thing_by_key(repo, org, kind, key);
+    if (thing)
+        due->found[due->count++] = (size_t)(thing - repo->things);
+}
+
+static void thing_list(void *ctx, const char *org, enum od_thing_kind kind, uint32_t skip,
+                       uint32_t take, od_repo_things_fn fn, void *fn_ctx)
+{
+    struct fake_repo *repo = ctx;
+    struct fake_answer_due *due = owe_things(repo, fn, fn_ctx);
+    for (size_t i = 0; i < repo->thing_count && due->count < take; i++) {
+        const struct fake_thing *thing = &repo->things[i];
+        if (thing->gone || thing->kind != kind || strcmp(thing->org, org) != 0)
+            continue;
+        if (skip)
+            skip--;
+        else
+            due->found[due->count++] = i;
+    }
+}
+
+static void thing_delete(void *ctx, const char *org, enum od_thing_kind kind,
+                         const struct od_uid *id, od_repo_done_fn fn, void *fn_ctx)
+{
+    struct fake_answer_due *due = owe(ctx, DONE, fn_ctx);
+    struct fake_thing *thing = thing_by_id(ctx, org, kind, id);
+    due->fn.done = fn;
+    if (!due->err && !thing)
+        due->err = OD_ENOENT;
+    else if (!due->err)
+        thing->gone = true;
 }
 
 /* ---- campaigns ---- */
@@ -612,6 +738,11 @@ void fake_repo_init(struct fake_repo *repo)
         .agent_find = agent_find,
         .agent_list = agent_list,
         .agent_delete = agent_delete,
+        .thing_put = thing_put,
+        .thing_get = thing_get,
+        .thing_find = thing_find,
+        .thing_list = thing_list,
+        .thing_delete = thing_delete,
         .campaign_create = campaign_create,
         .campaign_get = campaign_get,
         .campaign_list = campaign_list,
@@ -647,6 +778,11 @@ void fake_repo_deinit(struct fake_repo *repo)
     }
     for (size_t i = 0; i < repo->event_count; i++)
         free(repo->events[i].body);
+    for (size_t i = 0; i < repo->thing_count; i++) {
+        free(repo->things[i].key);
+        free(repo->things[i].doc);
+    }
+    free(repo->things);
     free(repo->agents);
     free(repo->campaigns);
     free(repo->calls);

@@ -16,6 +16,13 @@ struct fake_agent {
     char *doc;
     bool gone;
 };
+struct fake_thing {
+    struct od_thing_rec rec;
+    enum od_thing_kind kind;
+    char org[OD_NAME_MAX];
+    char *key, *doc;
+    bool gone;
+};
 struct fake_campaign {
     struct od_campaign_rec rec;
     char org[OD_NAME_MAX];
@@ -41,11 +48,12 @@ struct fake_repo {
     struct od_repo_port port;
     struct fake_answer_due *due, **due_end;
     struct fake_agent *agents;
+    struct fake_thing *things;
     struct fake_campaign *campaigns;
     struct fake_call *calls;
     struct fake_event *events;
     struct fake_key *keys;
-    size_t agent_count, campaign_count, call_count, event_count, key_count;
+    size_t agent_count, thing_count, campaign_count, call_count, event_count, key_count;
     size_t buckets[4096]; /* of calls by number: 1 + index of the last */
     uint64_t next_uid;
     int64_t wall_ms;

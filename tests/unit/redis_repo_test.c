@@ -128,6 +128,90 @@ static void agents_are_kept_as_they_were_sent(void **state)
     assert_int_equal(world_agent_put(w, org, &none, "renamed", "{}"), 0);
 }
 
+static void names_may_have_twins(void **state)
+{
+    struct world *w = *state;
+    struct od_uid one = world_uid(w), two = world_uid(w);
+    struct od_agent_rec twin = {.id = two, .name = "same", .doc = {"{}", 2}, .twin = true};
+    assert_int_equal(world_agent_put(w, org, &one, "same", "{}"), 0);
+    assert_int_equal(world_agent_put(w, org, &two, "same", "{}"), OD_EEXIST);
+    w->repo->agent_put(w->repo->ctx, org, &twin, world_on_done, w);
+    assert_int_equal(world_answer(w), 0);
+    assert_int_equal(agent_find(w, org, "same"), 0);
+    assert_true(od_uid_equal(&w->agents[0].id, &one)); /* the first keeps the name */
+    assert_int_equal(world_agent_put(w, org, &two, "same", "{\"v\":2}"), 0);
+    assert_int_equal(agent_delete(w, &two), 0);
+    assert_int_equal(agent_find(w, org, "same"), 0); /* its end takes the name from nobody */
+    assert_true(od_uid_equal(&w->agents[0].id, &one));
+}
+
+static int thing_put(struct world *w, const char *in, const struct od_uid *id, const char *key,
+                     const char *doc, bool create)
+{
+    struct od_thing_rec rec = {.id = *id, .key = {key, strlen(key)}, .doc = {doc, strlen(doc)}};
+    w->repo->thing_put(w->repo->ctx, in, OD_THING_NUMBER, &rec, create, world_on_done, w);
+    return world_answer(w);
+}
+
+static size_t thing_get(struct world *w, const char *in, enum od_thing_kind kind,
+                        const struct od_uid *ids, size_t count)
+{
+    w->repo->thing_get(w->repo->ctx, in, kind, ids, count, world_on_things, w);
+    assert_int_equal(world_answer(w), 0);
+    return w->count;
+}
+
+static size_t thing_find(struct world *w, const char *key)
+{
+    w->repo->thing_find(w->repo->ctx, org, OD_THING_NUMBER, (struct od_text){key, strlen(key)},
+                        world_on_things, w);
+    assert_int_equal(world_answer(w), 0);
+    return w->count;
+}
+
+static int thing_delete(struct world *w, const struct od_uid *id)
+{
+    w->repo->thing_delete(w->repo->ctx, org, OD_THING_NUMBER, id, world_on_done, w);
+    return world_answer(w);
+}
+
+static bool things_were_told(struct world *w)
+{
+    return w->thing_tells >= 2 && w->thing_deletes >= 1;
+}
+
+static void things_are_kept_by_kind_and_key(void **state)
+{
+    struct world *w = *state;
+    struct od_uid ids[3] = {world_uid(w), world_uid(w), world_uid(w)};
+    assert_int_equal(thing_put(w, org, &ids[0], "+1555|a", "{\"n\":1}", true), 0);
+    assert_int_equal(thing_put(w, org, &ids[0], "+1555|a", "{\"n\":1}", true), 0); /* again */
+    assert_int_equal(thing_put(w, org, &ids[0], "+1555|a", "{\"n\":2}", true), OD_EEXIST);
+    assert_int_equal(thing_put(w, org, &ids[1], "+1555|a", "{}", true), OD_EEXIST);
+    assert_int_equal(thing_put(w, org, &ids[1], "+1555|b", "{}", true), 0);
+    assert_int_equal(thing_put(w, org, &ids[2], "", "{}", true), 0); /* no key: not unique */
+    assert_int_equal(thing_get(w, org, OD_THING_NUMBER, ids, 3), 3);
+    assert_true(od_uid_equal(&w->things[1].id, &ids[1]));
+    assert_memory_equal(w->things[0].doc.at, "{\"n\":1}", 7);
+    assert_true(w->things[0].created_ms > 1500000000000);
+    assert_int_equal(thing_get(w, org, OD_THING_CREDENTIALS, ids, 3), 0);
+    assert_int_equal(thing_get(w, "other", OD_THING_NUMBER, ids, 3), 0);
+    assert_int_equal(thing_find(w, "+1555|b"), 1);
+
+    assert_int_equal(thing_put(w, org, &ids[1], "+1555|c", "{\"moved\":true}", false), 0);
+    assert_int_equal(thing_find(w, "+1555|b"), 0);
+    assert_int_equal(thing_find(w, "+1555|c"), 1);
+    w->repo->thing_list(w->repo->ctx, org, OD_THING_NUMBER, 1, 1, world_on_things, w);
+    assert_int_equal(world_answer(w), 0);
+    assert_true(w->count == 1 && od_uid_equal(&w->things[0].id, &ids[1]));
+
+    assert_int_equal(thing_delete(w, &ids[0]), 0);
+    assert_int_equal(thing_delete(w, &ids[0]), OD_ENOENT);
+    assert_int_equal(thing_find(w, "+1555|a"), 0);
+    assert_int_equal(thing_get(w, org, OD_THING_NUMBER, ids, 3), 2);
+    assert_true(world_until(w, things_were_told, WORLD_LIMIT_MS));
+}
+
 static bool agent_was_told(struct world *w)
 {
     return w->agent_tells >= 2 && w->agent_deletes >= 1;
@@ -546,6 +630,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(agents_are_kept_as_they_were_sent),
         TEST(agents_are_told_to_the_worker),
+        TEST(names_may_have_twins),
+        TEST(things_are_kept_by_kind_and_key),
         TEST(other_orgs_see_nothing),
         TEST(campaigns_are_kept),
         TEST(campaign_states_follow_their_order),

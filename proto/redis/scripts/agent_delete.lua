@@ -4,7 +4,9 @@ local name = call('HGET', AGENT .. uid, 'name')
 if not name then
     return { ENOENT }
 end
-call('HDEL', AGENT_NAMES, name)
+if call('HGET', AGENT_NAMES, name) == uid then
+    call('HDEL', AGENT_NAMES, name)
+end
 call('ZREM', AGENTS, uid)
 call('DEL', AGENT .. uid)
 changed(CHANGED_AGENTS, uid)

@@ -1,19 +1,20 @@
 -- Creates an agent or replaces it.
 --
--- ARGV: uid, name, document, created ms (0: as it was, or now); reply: { error }
+-- ARGV: uid, name, document, created ms (0: as it was, or now), the name may be another's (1)
+-- reply: { error }
 local uid, name, doc, created = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local holder = call('HGET', AGENT_NAMES, name)
-if holder and holder ~= uid then
+local before = call('HMGET', AGENT .. uid, 'name', 'created')
+if holder and holder ~= uid and before[1] ~= name and ARGV[5] ~= '1' then
     return { EEXIST }
 end
-local before = call('HMGET', AGENT .. uid, 'name', 'created')
-if before[1] and before[1] ~= name then
+if before[1] and before[1] ~= name and call('HGET', AGENT_NAMES, before[1]) == uid then
     call('HDEL', AGENT_NAMES, before[1])
 end
 if created == '0' then
     created = before[2] or NOW
 end
-call('HSET', AGENT_NAMES, name, uid)
+call('HSETNX', AGENT_NAMES, name, uid)
 call('HSET', AGENT .. uid, 'name', name, 'doc', doc, 'created', created, 'updated', NOW)
 if not before[1] then
     call('ZADD', AGENTS, call('INCR', SEQ), uid)

@@ -1,28 +1,47 @@
--- What changed since a worker last looked. Agents are complete before the first lane is told, so
--- a lane's agent is always known.
+-- What changed since a worker last looked. Things are complete before the first agent is told, and
+-- agents before the first lane, so what a lane leads to is always known.
 --
--- ARGV: rev of the last agent seen, rev of the last lane seen
+-- ARGV: revs of the last agent, lane and thing seen
 -- reply: { agent rev, lane rev, more to come,
---          { (uid, name or nil, document, created, updated)* }, { (lane, def, waiting, hook)* } }
-local AGENTS_MAX, LANES_MAX = 32, 256
-local agents, lanes = {}, {}
-local since, lanes_since, more = ARGV[1], ARGV[2], 0
+--          { (uid, name or nil, document, created, updated)* }, { (lane, def, waiting, hook)* },
+--          thing rev, { (kind, uid, key, document or nil, created, updated)* } }
+local AGENTS_MAX, LANES_MAX, THINGS_MAX = 32, 256, 256
+local agents, lanes, things = {}, {}, {}
+local since, lanes_since, things_since, more = ARGV[1], ARGV[2], ARGV[3], 0
 
-local list = call('ZRANGEBYSCORE', CHANGED_AGENTS, '(' .. since, '+inf', 'WITHSCORES',
-    'LIMIT', 0, AGENTS_MAX)
-for i = 1, #list, 2 do
-    local a = call('HMGET', AGENT .. list[i], 'name', 'doc', 'created', 'updated')
-    agents[#agents + 1] = list[i]
-    for f = 1, 4 do
-        agents[#agents + 1] = a[f]
-    end
-    since = list[i + 1]
+local function news(of, rev, max)
+    return call('ZRANGEBYSCORE', of, '(' .. rev, '+inf', 'WITHSCORES', 'LIMIT', 0, max)
 end
-if #list == 2 * AGENTS_MAX then
+
+local list = news(CHANGED_THINGS, things_since, THINGS_MAX)
+for i = 1, #list, 2 do
+    local kind, uid = list[i]:sub(1, -17), list[i]:sub(-16)
+    local t = call('HMGET', THING .. kind .. ':' .. uid, 'key', 'doc', 'created', 'updated')
+    things[#things + 1] = kind
+    things[#things + 1] = uid
+    for f = 1, 4 do
+        things[#things + 1] = t[f]
+    end
+    things_since = list[i + 1]
+end
+if #list == 2 * THINGS_MAX then
     more = 1
 else
-    list = call('ZRANGEBYSCORE', CHANGED_LANES, '(' .. lanes_since, '+inf', 'WITHSCORES',
-        'LIMIT', 0, LANES_MAX)
+    list = news(CHANGED_AGENTS, since, AGENTS_MAX)
+    for i = 1, #list, 2 do
+        local a = call('HMGET', AGENT .. list[i], 'name', 'doc', 'created', 'updated')
+        agents[#agents + 1] = list[i]
+        for f = 1, 4 do
+            agents[#agents + 1] = a[f]
+        end
+        since = list[i + 1]
+    end
+    if #list == 2 * AGENTS_MAX then
+        more = 1
+    end
+end
+if more == 0 then
+    list = news(CHANGED_LANES, lanes_since, LANES_MAX)
     for i = 1, #list, 2 do
         local def = lane_def(tonumber(list[i]))
         if def then
@@ -36,4 +55,5 @@ else
     end
     more = #list == 2 * LANES_MAX and 1 or 0
 end
-return { tonumber(since), tonumber(lanes_since), more, agents, lanes }
+return { tonumber(since), tonumber(lanes_since), more, agents, lanes, tonumber(things_since),
+    things }

@@ -6,12 +6,13 @@ local P = KEYS[1] -- "od:{org}:", which also names the cluster slot
 local call, pack, unpack_ = redis.call, struct.pack, struct.unpack
 
 local REV = P .. 'rev' -- counts changes of agents and lanes
-local CHANGED_AGENTS, CHANGED_LANES = P .. 'cha', P .. 'chl' -- member by rev of its last change
+local CHANGED_AGENTS, CHANGED_LANES, CHANGED_THINGS = P .. 'cha', P .. 'chl', P .. 'cht' -- member by rev of its last change
 local CALL, QUEUE, HELD, STOPS = P .. 'c:', P .. 'q:', P .. 'held:', P .. 'stops:'
 local LATER, DEADLINES, WHY = P .. 'later', P .. 'deadlines', P .. 'why'
 local LANES, LANE_OF = P .. 'lanes', P .. 'laneof'
 local WORKERS, WORKER_IDS = P .. 'workers', P .. 'wids'
 local AGENTS, AGENT, AGENT_NAMES = P .. 'agents', P .. 'ag:', P .. 'agn'
+local THINGS, THING, THING_KEYS = P .. 'ths:', P .. 'th:', P .. 'thk:'
 local CAMPAIGNS, CAMPAIGN, CONTACTS, NUMBERS = P .. 'cps', P .. 'cp:', P .. 'cl:', P .. 'nums:'
 local SWEEPS, EVENTS, SEQ = P .. 'sweeps', P .. 'ev', P .. 'seq'
 
