@@ -267,6 +267,50 @@ static void decide(struct od_engine *engine, struct od_call *call, enum od_call_
         engine->trunks[call->trunk].failures++;
 }
 
+static void charge(struct od_engine *engine, struct od_call *call)
+{
+    struct od_trunk *trunk = &engine->trunks[call->trunk];
+
+    engine->invited++;
+    od_trunk_charge(engine, trunk);
+    od_lane_charge(engine, call->lane);
+    call->charged_ns = trunk->charged_ns = engine->now.mono_ns;
+    call->trunk_invite = trunk->invites;
+    call->lane_invite = call->lane->invites;
+    if (!call->unreported)
+        trunk->unreported++;
+    call->unreported = true;
+}
+
+/* Whatever is heard of the call after its INVITE was ordered says that it left, or never will. */
+static void reported(struct od_engine *engine, struct od_call *call)
+{
+    struct od_trunk *trunk = &engine->trunks[call->trunk];
+
+    OD_ASSERT(trunk->unreported);
+    call->unreported = false;
+    if (--trunk->unreported == 0)
+        od_trunk_touch(engine, trunk, OD_TOUCH_SEND);
+}
+
+void od_call_sent(struct od_engine *engine, const struct od_call *call, uint64_t sent_ns)
+{
+    struct od_late late = {.charged_ns = call->charged_ns, .sent_ns = sent_ns};
+    struct od_lane *lane = call->lane;
+    struct od_trunk *trunk;
+
+    if (!od_call_state_holds(call->state).leg || sent_ns <= call->charged_ns ||
+        sent_ns > engine->now.mono_ns)
+        return;
+    trunk = &engine->trunks[call->trunk];
+    late.since = trunk->invites - call->trunk_invite;
+    od_limits_late(trunk->limits, trunk->limit_count, &late);
+    if (sent_ns > trunk->last_send_ns)
+        trunk->last_send_ns = sent_ns;
+    late.since = lane->invites - call->lane_invite;
+    od_limit_late(&lane->limit, &late);
+}
+
 static void order_sip(struct od_engine *engine, struct od_call *call, unsigned actions)
 {
     const struct od_sip_port *sip = &engine->ports.sip;
@@ -274,18 +318,14 @@ static void order_sip(struct od_engine *engine, struct od_call *call, unsigned a
     if (actions & OD_ACT_INVITE) {
         struct od_invite invite = {
             .job = call->job, .trunk = call->trunk, .names = call->names, .to = call->to};
-        engine->invited++;
-        od_trunk_charge(engine, &engine->trunks[call->trunk]);
-        od_lane_charge(engine, call->lane);
+        charge(engine, call);
         sip->invite(sip->ctx, call->id, &invite);
     }
     if (actions & OD_ACT_WAIT_TURN)
         wait_turn(engine, call);
     if (actions & OD_ACT_INVITE_AGAIN) {
         leave_turn(call, &engine->trunks[call->trunk]);
-        engine->invited++;
-        od_trunk_charge(engine, &engine->trunks[call->trunk]);
-        od_lane_charge(engine, call->lane);
+        charge(engine, call);
         sip->invite_again(sip->ctx, call->id);
     }
     if (actions & OD_ACT_PREPARE)
@@ -407,6 +447,8 @@ void od_call_do(struct od_engine *engine, struct od_call *call, enum od_call_eve
     bool odd = step.actions & OD_ACT_SURPRISE;
     bool moves = step.next != from;
 
+    if (call->unreported)
+        reported(engine, call);
     od_engine_fold(engine, engine->now.mono_ns);
     od_engine_fold(engine, (uint64_t)call->id.index << 32 | (uint64_t)event << 16 |
                                (uint64_t)from << 8 | step.next);

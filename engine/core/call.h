@@ -19,6 +19,9 @@ struct od_call *od_call_get(const struct od_engine *engine, struct od_call_id id
 void od_call_do(struct od_engine *engine, struct od_call *call, enum od_call_event event,
                 const struct od_end_facts *facts);
 
+/* Its last INVITE was gone at sent_ns: later than it was charged if our process was held up. */
+void od_call_sent(struct od_engine *engine, const struct od_call *call, uint64_t sent_ns);
+
 /* A step that gives the job back, if the table says so, and why: it may come again at once. */
 void od_call_give_back(struct od_engine *engine, struct od_call *call, enum od_call_event event,
                        const char *why);

@@ -349,6 +349,8 @@ static void on_call(struct od_engine *engine, struct od_event *event)
     }
     facts = facts_of(event);
     observe(engine, call, step);
+    if (step == OD_CALL_EV_SENT)
+        od_call_sent(engine, call, event->u.sent.mono_ns);
     if (step == OD_CALL_EV_RELEASED && call->state == OD_CALL_WAITING) {
         call->lane->waiting++;
         od_lane_touch(engine, call->lane);

@@ -45,6 +45,8 @@ struct od_trunk {
     uint32_t limit_count;
     struct od_limit limits[OD_SHAPES_MAX];
     uint64_t last_send_ns;
+    uint64_t charged_ns; /* the turn that charged the last INVITE */
+    uint32_t unreported; /* INVITEs ordered of which SENT, or anything later, was not heard */
 
     uint32_t in_use;  /* slots taken */
     uint32_t hooking; /* in START_HOOK */
@@ -79,6 +81,7 @@ struct od_lane {
     uint32_t path_count;
     struct od_path *paths[OD_TRUNKS_PER_LANE];
     struct od_limit limit;
+    uint64_t invites;
     uint64_t turn; /* of the path chosen last */
 
     uint32_t waiting; /* in the store, at least */
@@ -98,6 +101,7 @@ struct od_call {
     uint8_t state;   /* enum od_call_state; changed by od_call_do() alone */
     bool decided;    /* the outcome's cause is settled */
     bool waits_turn; /* on its trunk's list of challenged calls */
+    bool unreported; /* counted in its trunk's */
     uint8_t route;   /* bit i: the lane's path i takes the number */
     uint16_t attempt;
     uint32_t route_version;
@@ -106,6 +110,8 @@ struct od_call {
     struct od_list node;
     struct od_timer timer;
     uint64_t since_ns, until_ns; /* of the state */
+    /* its last INVITE: when it was charged, and as the how manieth of its trunk and lane */
+    uint64_t charged_ns, trunk_invite, lane_invite;
     uint64_t arm_order;
     struct od_lane *lane;
     struct od_path *path;     /* while ready */

@@ -46,6 +46,7 @@ bool od_lane_open(const struct od_engine *engine, const struct od_lane *lane)
 void od_lane_charge(struct od_engine *engine, struct od_lane *lane)
 {
     od_limit_charge(&lane->limit, engine->now.mono_ns);
+    lane->invites++;
     od_lane_touch(engine, lane);
 }
 

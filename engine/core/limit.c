@@ -175,6 +175,20 @@ void od_limit_charge(struct od_limit *limit, uint64_t now_ns)
     limit->sent = true;
 }
 
+void od_limit_late(struct od_limit *limit, const struct od_late *late)
+{
+    uint64_t turn_ns = late->sent_ns - min_u64(late->sent_ns, limit->slack_ns);
+
+    limit->last_ns = max_u64(limit->last_ns, late->sent_ns);
+    if (limit->shape.kind == OD_SHAPE_EVEN || limit->shape.kind == OD_SHAPE_BUCKET) {
+        /* The turn it would have been charged to then, and those of the ones after it. */
+        limit->turn_ns = max_u64(limit->turn_ns, turn_ns + times(late->since, limit->interval_ns));
+    } else if (limit->shape.kind == OD_SHAPE_WINDOW) {
+        for (uint32_t i = limit->entries; i-- && entry_at(limit, i)->at_ns >= late->charged_ns;)
+            entry_at(limit, i)->at_ns = max_u64(entry_at(limit, i)->at_ns, late->sent_ns);
+    }
+}
+
 /* The time at which `ahead` + 1 more sends fit into the window. */
 static uint64_t window_when(const struct od_limit *limit, uint64_t now_ns, uint32_t ahead)
 {
@@ -240,6 +254,12 @@ void od_limits_charge(struct od_limit *limits, uint32_t count, uint64_t now_ns)
 {
     for (uint32_t i = 0; i < count; i++)
         od_limit_charge(&limits[i], now_ns);
+}
+
+void od_limits_late(struct od_limit *limits, uint32_t count, const struct od_late *late)
+{
+    for (uint32_t i = 0; i < count; i++)
+        od_limit_late(&limits[i], late);
 }
 
 uint64_t od_limits_when(const struct od_limit *limits, uint32_t count, uint64_t now_ns,

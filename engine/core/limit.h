@@ -61,6 +61,14 @@ void od_limit_set(struct od_limit *limit, const struct od_shape *shape);
 /* An INVITE left at now_ns, whether it was its turn or not. */
 void od_limit_charge(struct od_limit *limit, uint64_t now_ns);
 
+/* An INVITE that left later than it was charged: our process was held up between the two. What
+ * follows is spaced from there. */
+struct od_late {
+    uint64_t charged_ns, sent_ns;
+    uint64_t since; /* INVITEs charged after it */
+};
+void od_limit_late(struct od_limit *limit, const struct od_late *late);
+
 /* The earliest time at which `ahead` + 1 more can have been sent; up to now_ns: at once. Exact for
  * ahead 0, a plan for more. */
 uint64_t od_limit_when(const struct od_limit *limit, uint64_t now_ns, uint32_t ahead);
@@ -71,6 +79,7 @@ uint32_t od_limit_room(const struct od_limit *limit, uint64_t now_ns, uint64_t u
 
 /* The same over several limits that must all hold; count 0: no limit. */
 void od_limits_charge(struct od_limit *limits, uint32_t count, uint64_t now_ns);
+void od_limits_late(struct od_limit *limits, uint32_t count, const struct od_late *late);
 uint64_t od_limits_when(const struct od_limit *limits, uint32_t count, uint64_t now_ns,
                         uint32_t ahead);
 uint32_t od_limits_room(const struct od_limit *limits, uint32_t count, uint64_t now_ns,

@@ -92,6 +92,13 @@ static struct od_call *next_to_send(const struct od_engine *engine, const struct
     return OD_OWNER(node, struct od_call, node);
 }
 
+/* A rate is kept from when INVITEs really left: until that is heard of those of an earlier turn,
+ * the trunk's next one waits. The facts that tell of it are already under way. */
+static bool awaits_report(const struct od_engine *engine, const struct od_trunk *trunk)
+{
+    return trunk->limit_count && trunk->unreported && trunk->charged_ns != engine->now.mono_ns;
+}
+
 /* Serving a trunk: true when it must be served again in this or the next turn. *wake_ns: when by
  * itself, OD_NEVER: when something changes. */
 static bool send_from(struct od_engine *engine, struct od_trunk *trunk, uint32_t *budget,
@@ -105,7 +112,7 @@ static bool send_from(struct od_engine *engine, struct od_trunk *trunk, uint32_t
 
         od_pacer_review(engine);
         call = next_to_send(engine, trunk);
-        if (!call)
+        if (!call || awaits_report(engine, trunk))
             return false;
         when_ns = od_limits_when(trunk->limits, trunk->limit_count, now_ns, 0);
         if (when_ns > now_ns) {

@@ -197,9 +197,11 @@ struct od_sip_port od_legs_port(struct od_legs *legs)
 
 /* ---- what the wire says ---- */
 
-static void on_sent(void *ctx, struct od_call_id call)
+static void on_sent(void *ctx, struct od_call_id call, uint64_t sent_ns)
 {
-    post(ctx, call, OD_EV_SENT);
+    struct od_legs *legs = ctx;
+    struct od_event event = {.kind = OD_EV_SENT, .call = call, .u.sent.mono_ns = sent_ns};
+    legs->config.post(legs->config.ctx, &event);
 }
 
 static void on_challenged(void *ctx, struct od_call_id call)

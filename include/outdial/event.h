@@ -25,7 +25,7 @@ enum od_event_kind {
     OD_EV_RELEASED,    /* call: the store has it back */
 
     /* from SIP */
-    OD_EV_SENT,       /* call: an INVITE was handed to the transport */
+    OD_EV_SENT,       /* call: an INVITE was handed to the transport; u.sent */
     OD_EV_CHALLENGED, /* call: refused by 401 or 407, and we know the answer: order invite_again */
     OD_EV_PROGRESS,   /* call: a 1xx above 100; u.sip.status */
     OD_EV_ANSWER,     /* call: a 2xx to our INVITE, first or repeated */
@@ -68,6 +68,9 @@ struct od_event {
             uint32_t waiting; /* left in the lane after the claim */
             bool failed;      /* no answer: nothing is known, try again after STORE_UP */
         } claim;
+        struct {
+            uint64_t mono_ns; /* it had left by then: at this time or, since its order, before */
+        } sent;
         struct {
             uint16_t status;        /* 101..699; 0: the transaction ended with no response */
             uint32_t retry_after_s; /* 0: none given */

@@ -69,7 +69,8 @@ struct od_sip_response {
 /* `answered` comes for every 2xx, first or repeated (`again`); the owner orders ack() each time. */
 struct od_sip_events {
     void *ctx;
-    void (*sent)(void *ctx, struct od_call_id call);
+    /* An INVITE had left at sent_ns (the port's clock), if not earlier. */
+    void (*sent)(void *ctx, struct od_call_id call, uint64_t sent_ns);
     void (*progress)(void *ctx, struct od_call_id call, const struct od_sip_response *response);
     void (*answered)(void *ctx, struct od_call_id call, const struct od_sip_response *response,
                      bool again);

@@ -103,7 +103,8 @@ enum od_sip_queued_kind { OD_SIP_Q_SENT, OD_SIP_Q_CLEARED, OD_SIP_Q_MESSAGE, OD_
 struct od_sip_queued {
     uint8_t kind;
     struct od_call_id call;
-    char *line; /* MESSAGE: owned */
+    uint64_t at_ns; /* SENT */
+    char *line;     /* MESSAGE: owned */
 };
 
 struct od_sip {

@@ -48,7 +48,10 @@ void od_sip_queue(struct od_sip *sip, enum od_sip_queued_kind kind, struct od_ca
         sip->queue_head = 0;
     }
     uint32_t at = (sip->queue_head + sip->queue_count++) & (sip->queue_size - 1);
-    sip->queue[at] = (struct od_sip_queued){kind, call, line ? strdup(line) : NULL};
+    sip->queue[at] = (struct od_sip_queued){.kind = kind,
+                                            .call = call,
+                                            .at_ns = kind == OD_SIP_Q_SENT ? sip->clock_ns() : 0,
+                                            .line = line ? strdup(line) : NULL};
     od_sip_loop_kick(&sip->loop);
 }
 
@@ -56,7 +59,7 @@ static void deliver(struct od_sip *sip, struct od_sip_queued *queued)
 {
     switch ((enum od_sip_queued_kind)queued->kind) {
     case OD_SIP_Q_SENT:
-        sip->events.sent(sip->events.ctx, queued->call);
+        sip->events.sent(sip->events.ctx, queued->call, queued->at_ns);
         break;
     case OD_SIP_Q_CLEARED:
         sip->events.cleared(sip->events.ctx, queued->call);

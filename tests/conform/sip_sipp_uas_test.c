@@ -40,10 +40,11 @@ static const char sdp[] = "v=0\r\no=outdial 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN 
                           "t=0 0\r\nm=audio 20000 RTP/AVP 0 8 101\r\n"
                           "a=rtpmap:101 telephone-event/8000\r\na=sendrecv\r\n";
 
-static void on_sent(void *ctx, struct od_call_id call)
+static void on_sent(void *ctx, struct od_call_id call, uint64_t sent_ns)
 {
     (void)ctx;
     (void)call;
+    (void)sent_ns;
     t.sent++;
 }
 

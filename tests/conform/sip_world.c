@@ -89,9 +89,10 @@ static void on_event(struct world *w, struct od_call_id call)
     assert_int_equal(call.gen, world_call.gen);
 }
 
-static void on_sent(void *ctx, struct od_call_id call)
+static void on_sent(void *ctx, struct od_call_id call, uint64_t sent_ns)
 {
     on_event(ctx, call);
+    assert_int_equal(sent_ns, clock_ns());
     note(ctx, "! sent");
 }
 

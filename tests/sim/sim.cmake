@@ -57,6 +57,8 @@ od_plant(rate_two_percent_fast limit.c
     "shape->window_ns * 98 / 100 / shape->count")
 od_plant(window_half limit.c "limit->span_ns = guarded(shape->window_ns)"
     "limit->span_ns = shape->window_ns / 2")
+od_plant(late_send_forgotten call.c
+    "od_limits_late(trunk->limits, trunk->limit_count, &late);" ";")
 od_plant(trunk_cap_exceeded trunk.c
     "trunk->in_use < trunk->def.max_calls ? trunk->def.max_calls - trunk->in_use : 0"
     "trunk->in_use <= trunk->def.max_calls ? trunk->def.max_calls + 1 - trunk->in_use : 0")

@@ -309,6 +309,19 @@ static void check_invite(struct sim_world *world, struct sim_leg *leg,
         sim_wrong(clock, "contact %u: an INVITE after the drain", number);
 }
 
+/* The process is held up between the engine's order and the wire: time passes, nothing else. */
+static void held_up(struct sim_world *world)
+{
+    if (sim_chance(world, world->knobs.slow_send))
+        world->clock.now_ns += od_rng_below(&world->rng, 30 * OD_NS_PER_MS);
+}
+
+static void post_sent(struct sim_world *world, struct od_call_id call)
+{
+    sim_post(world, &(struct od_event){
+                        .kind = OD_EV_SENT, .call = call, .u.sent.mono_ns = world->clock.now_ns});
+}
+
 static void port_invite(void *ctx, struct od_call_id call, const struct od_invite *invite)
 {
     struct sim_world *world = ctx;
@@ -319,6 +332,7 @@ static void port_invite(void *ctx, struct od_call_id call, const struct od_invit
         sim_wrong(&world->clock, "an INVITE for a call that has a leg");
     *leg = (struct sim_leg){.call = call, .trunk = invite->trunk};
     check_invite(world, leg, invite);
+    held_up(world);
     sim_rate_sent(world, &world->trunk_rates[leg->trunk], false, "trunk", leg->trunk);
     sim_rate_sent(world, &world->lane_rates[leg->lane], false, "lane", leg->lane);
     sim_cap_take(world, &world->trunk_caps[leg->trunk], "trunk", leg->trunk);
@@ -329,7 +343,7 @@ static void port_invite(void *ctx, struct od_call_id call, const struct od_invit
     if (!world->invites++)
         world->first_invite_ns = world->clock.now_ns;
     world->last_invite_ns = world->clock.now_ns;
-    sim_post_kind(world, OD_EV_SENT, call);
+    post_sent(world, call);
     decide(world, leg);
 }
 
@@ -343,9 +357,10 @@ static void port_invite_again(void *ctx, struct od_call_id call)
     if (!leg->challenged || leg->cancelled)
         sim_wrong(&world->clock, "contact %u: an INVITE again that nobody asked for", leg->contact);
     leg->challenged = false;
+    held_up(world);
     sim_rate_sent(world, &world->trunk_rates[leg->trunk], false, "trunk", leg->trunk);
     sim_rate_sent(world, &world->lane_rates[leg->lane], true, "lane", leg->lane);
-    sim_post_kind(world, OD_EV_SENT, call);
+    post_sent(world, call);
     decide(world, leg);
 }
 

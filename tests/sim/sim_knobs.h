@@ -55,7 +55,8 @@
     X(agent_fault, "agents that break, per mille")                                                 \
     X(media_fault, "calls whose media fails, per mille")                                           \
     X(both_bye, "talks both sides end at once, per mille")                                         \
-    X(hostile, "events that make no sense, per mille of calls")
+    X(hostile, "events that make no sense, per mille of calls")                                    \
+    X(slow_send, "INVITEs that leave up to 30 ms after their order, per mille")
 
 struct sim_knobs {
 #define X(name, what) uint32_t name;

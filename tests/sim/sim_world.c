@@ -182,12 +182,13 @@ static void reopen_lanes(struct sim_world *world)
 /* Turns until the engine has nothing more to do now. */
 static uint64_t run_engine(struct sim_world *world)
 {
-    struct od_now now = {world->clock.now_ns, sim_wall_ms(&world->clock)};
+    struct od_now now;
     uint64_t next_ns = 0;
     int turns = 0;
 
     reopen_lanes(world);
     do {
+        now = (struct od_now){world->clock.now_ns, sim_wall_ms(&world->clock)};
         next_ns = od_engine_run(world->engine, now);
         world->runs++;
         sim_advance(&world->clock, world->clock.now_ns); /* answers that come at once */
@@ -218,7 +219,7 @@ static void run_idle(struct sim_world *world, uint64_t next_ns, bool look_at_all
 {
     bool paced = world->knobs.shape || world->knobs.lane_pace;
     uint64_t orders = world->orders, claims = world->claims,
-             left_ns = next_ns - world->clock.now_ns;
+             left_ns = next_ns > world->clock.now_ns ? next_ns - world->clock.now_ns : 0;
     struct od_engine_stats before;
 
     if (look_at_all && (paced || world->knobs.wall_jump || lane_opens_now(world)))

@@ -79,11 +79,15 @@ static void on_invite(void *ctx, struct od_call_id call, const struct od_invite 
     order->job = invite->job;
     order->trunk = invite->trunk;
     snprintf(order->text, sizeof order->text, "%s", invite->to);
+    if (((struct bench *)ctx)->report_sends)
+        post(ctx, OD_EV_SENT, call);
 }
 
 static void on_invite_again(void *ctx, struct od_call_id call)
 {
     note(ctx, "again")->call = call;
+    if (((struct bench *)ctx)->report_sends)
+        post(ctx, OD_EV_SENT, call);
 }
 
 static void on_cancel(void *ctx, struct od_call_id call)
@@ -165,6 +169,7 @@ int bench_setup(void **state)
     memset(&bench, 0, sizeof bench);
     bench.now = (struct od_now){100 * OD_NS_PER_S, INT64_C(1700000000000)};
     bench.answer_intents = true;
+    bench.report_sends = true;
     *state = &bench;
     return od_engine_create(&bench.engine, &limits, &ports, 1);
 }

@@ -37,7 +37,7 @@ struct bench {
     struct order orders[ORDERS_MAX];
     uint32_t count, read; /* orders, and those looked at */
     uint32_t jobs;        /* handed over */
-    bool answer_intents;
+    bool answer_intents, report_sends;
 };
 
 extern struct bench bench;

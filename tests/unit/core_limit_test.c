@@ -23,6 +23,7 @@ struct sender {
     uint32_t late_us;       /* at most */
     uint32_t stall_one_in;  /* sends; 0: never */
     uint32_t forced_one_in; /* an INVITE that asks nobody; 0: never */
+    uint32_t held_one_in;   /* an INVITE that leaves after its charge, by up to 40 ms; 0: never */
     uint32_t count;
     uint64_t sent_ns[SENDS];
     bool forced[SENDS];
@@ -42,9 +43,16 @@ static void start(struct sender *sender, struct od_shape shape)
 
 static void send(struct sender *sender, bool forced)
 {
+    struct od_late late = {.charged_ns = sender->now_ns};
+
+    od_limit_charge(&sender->limit, sender->now_ns);
+    if (sender->held_one_in && od_rng_below(&sender->rng, sender->held_one_in) == 0) {
+        sender->now_ns += od_rng_below(&sender->rng, 40 * OD_NS_PER_MS);
+        late.sent_ns = sender->now_ns;
+        od_limit_late(&sender->limit, &late);
+    }
     sender->sent_ns[sender->count] = sender->now_ns;
     sender->forced[sender->count++] = forced;
-    od_limit_charge(&sender->limit, sender->now_ns);
 }
 
 static void run(struct sender *sender, uint32_t sends)
@@ -99,6 +107,59 @@ static void even_keeps_every_window(void **state)
             /* The network may shift one by a millisecond forward and the other back. */
             judge_windows(&sender, 0, rates[i], OD_NS_PER_S, 2 * OD_NS_PER_MS);
         }
+}
+
+/* A process that is held up between the charge and the wire tells of it: no window gets one more.
+ */
+static void what_leaves_late_counts_from_then(void **state)
+{
+    static const uint8_t kinds[] = {OD_SHAPE_EVEN, OD_SHAPE_WINDOW, OD_SHAPE_BUCKET};
+
+    (void)state;
+    for (int i = 0; i < RATES; i++)
+        for (int k = 0; k < 3; k++) {
+            start(&sender, (struct od_shape){kinds[k], rates[i], 1, OD_NS_PER_S});
+            sender.late_us = 300;
+            sender.held_one_in = 7;
+            run(&sender, SENDS / 4);
+            judge_windows(&sender, 0, rates[i], OD_NS_PER_S, 2 * OD_NS_PER_MS);
+        }
+}
+
+/* All that a turn may send is charged at the turn's time, and leaves one by one after it. */
+static void a_turn_that_takes_long_is_told_of_afterwards(void **state)
+{
+    static const struct od_shape shapes[] = {{OD_SHAPE_BUCKET, 250, 20, OD_NS_PER_S},
+                                             {OD_SHAPE_WINDOW, 250, 0, OD_NS_PER_S},
+                                             {OD_SHAPE_EVEN, 3333, 0, OD_NS_PER_S}};
+
+    (void)state;
+    for (int s = 0; s < 3; s++) {
+        double tokens = 20, last = 0;
+        start(&sender, shapes[s]);
+        while (sender.count < SENDS / 4) {
+            uint64_t turn_ns = sender.now_ns;
+            uint32_t from = sender.count;
+            while (sender.count < SENDS && od_limit_when(&sender.limit, turn_ns, 0) <= turn_ns) {
+                od_limit_charge(&sender.limit, turn_ns);
+                sender.now_ns += od_rng_below(&sender.rng, 5 * OD_NS_PER_MS);
+                sender.sent_ns[sender.count++] = sender.now_ns;
+            }
+            for (uint32_t i = from; i < sender.count; i++)
+                od_limit_late(&sender.limit,
+                              &(struct od_late){turn_ns, sender.sent_ns[i], sender.count - 1 - i});
+            sender.now_ns += od_rng_below(&sender.rng, 20 * OD_NS_PER_MS);
+        }
+        for (uint32_t i = 0; shapes[s].kind == OD_SHAPE_BUCKET && i < sender.count; i++) {
+            double at = (double)(sender.sent_ns[i] - sender.sent_ns[0]) / 1e9;
+            tokens = tokens + (at - last) * 250 < 20 ? tokens + (at - last) * 250 : 20;
+            last = at;
+            assert_true(tokens > 1 - 1e-6);
+            tokens -= 1;
+        }
+        if (shapes[s].kind != OD_SHAPE_BUCKET)
+            judge_windows(&sender, 0, shapes[s].count, OD_NS_PER_S, 2 * OD_NS_PER_MS);
+    }
 }
 
 static void even_is_even(void **state)
@@ -264,6 +325,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(even_keeps_every_window),
+        cmocka_unit_test(what_leaves_late_counts_from_then),
+        cmocka_unit_test(a_turn_that_takes_long_is_told_of_afterwards),
         cmocka_unit_test(even_is_even),
         cmocka_unit_test(late_wakeups_cost_under_two_percent),
         cmocka_unit_test(window_keeps_every_window),

@@ -174,6 +174,41 @@ static void the_pace_is_kept(void **state)
     }
 }
 
+static void told_late(struct od_call_id call, uint64_t ago_ms)
+{
+    struct od_event sent = {.kind = OD_EV_SENT, .call = call};
+
+    sent.u.sent.mono_ns = bench.now.mono_ns - ago_ms * OD_NS_PER_MS;
+    od_engine_post(bench.engine, &sent);
+    run();
+}
+
+/* Our process was held up between the order and the wire: the next turn counts from the wire, and
+ * is not taken before it is known. */
+static void the_pace_counts_from_the_wire(void **state)
+{
+    struct od_trunk_def trunk = trunk_def;
+
+    (void)state;
+    bench.report_sends = false;
+    trunk.shapes[0] = (struct od_shape){OD_SHAPE_EVEN, 10, 0, OD_NS_PER_S};
+    set_trunk(0, &trunk);
+    set_lane(0, &lane_def);
+    queue(1, 4);
+    up();
+    pass(250);
+    assert_int_equal(ordered("invite"), 1);
+    told_late(expect("invite")->call, 30);
+    pass(65);
+    assert_int_equal(ordered("invite"), 1);
+    pass(10);
+    assert_int_equal(ordered("invite"), 2);
+    pass(250);
+    assert_int_equal(ordered("invite"), 2);
+    reject(expect("invite")->call, 486, ""); /* it must have left */
+    assert_int_equal(ordered("invite"), 3);
+}
+
 /* A trunk of one call a second, with two calls for it, the first of them sent and challenged. */
 static struct od_call_id challenged_call(void)
 {
@@ -472,6 +507,7 @@ int main(void)
         BENCH_TEST(a_full_trunk_is_walked_around),
         BENCH_TEST(caps_hold_and_free_slots_are_used),
         BENCH_TEST(the_pace_is_kept),
+        BENCH_TEST(the_pace_counts_from_the_wire),
         BENCH_TEST(what_is_sent_again_takes_the_next_turn_and_counts),
         BENCH_TEST(a_challenged_call_can_be_cancelled),
         BENCH_TEST(a_challenged_call_is_finished_while_new_ones_are_not_begun),
