@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/agent/agent_read.h"
+#include "engine/agent/agent_rules.h"
 #include "engine/agent/agent_steps.h"
 #include "engine/base/str.h"
 #include "outdial/err.h"
@@ -243,6 +244,9 @@ static int read_root(struct od_agent_reader *r, yyjson_val *root, struct def_box
         err = read_webhook(r, root, &box->def);
     if (!err)
         err = read_duration(r, root, &box->def);
+    if (!err)
+        err = od_agent_hours_read(r, yyjson_obj_get(root, "schedule"), &box->def.hours);
+    box->def.has_hours = od_agent_hours_any(&box->def.hours);
     if (!err)
         err = read_outdial(r, yyjson_obj_get(root, "outdial"), box);
     return err;

@@ -11,6 +11,8 @@
  *   number                            caller number or SIP user it calls from
  *   webhook_url | resultWebhook.url | config.resultWebhook.url
  *   maxDuration | config.features.maxDuration   { isEnabled, maxDurationSeconds }
+ *   schedule                          when it may dial (agent_rules.h)
+ *   outdial.retry                     what is tried again (agent_rules.h)
  *   outdial.trunks                    names, in the order of preference of the host's table
  *   outdial.ring_timeout_s
  *   outdial.agent                     { kind: "script", voice?, steps: [ ... ] }
@@ -23,6 +25,7 @@
 #ifndef ENGINE_AGENT_AGENT_DEF_H
 #define ENGINE_AGENT_AGENT_DEF_H
 
+#include "outdial/rules.h"
 #include "outdial/types.h"
 
 enum {
@@ -68,6 +71,9 @@ struct od_agent_def {
     char voice[33];                     /* name of the synthesiser's voice */
     uint32_t ring_timeout_s;            /* 0: the trunk's; else 1..600 */
     uint32_t max_duration_s;            /* longest talk; 0: not limited by the agent */
+    struct od_hours hours;              /* the schedule; no block: always open */
+    bool has_hours;                     /* it closes at some time, so hours.zone must exist */
+    struct od_retry retry;              /* attempts_max 0: none */
     uint8_t trunk_count;                /* 0: every trunk */
     char trunks[OD_TRUNKS_PER_LANE][OD_NAME_MAX];
     uint32_t step_count; /* 1.. */

@@ -64,7 +64,9 @@ struct od_lane_def {
     uint32_t talk_ms_max;                /* longest talk, from the 2xx */
     bool hook;                           /* a start hook runs before dialing */
     bool open;         /* false: paused, disabled, or outside hours: claim nothing */
+    int64_t close_ms;  /* wall ms when an open lane closes by itself; 0: it doesn't */
     int64_t reopen_ms; /* wall ms when a closed lane opens by itself; 0: unknown */
+    struct od_retry retry;
 };
 
 struct od_engine_stats {

@@ -9,6 +9,7 @@
 #define OUTDIAL_EVENT_H
 
 #include "outdial/cause.h"
+#include "outdial/rules.h"
 #include "outdial/types.h"
 
 enum od_event_kind {
@@ -59,7 +60,9 @@ struct od_event {
             struct od_job_id job;
             struct od_uid uid;
             uint16_t attempt;         /* 1.. */
+            uint8_t tries;            /* attempts on the person so far */
             int64_t deadline_wall_ms; /* 0: none */
+            struct od_window window;  /* the callee's hours */
             char to[OD_ENDPOINT_MAX];
         } job;
         struct {

@@ -12,6 +12,7 @@
 #define OUTDIAL_REPO_H
 
 #include "outdial/cause.h"
+#include "outdial/rules.h"
 #include "outdial/types.h"
 
 struct od_text { /* borrowed bytes, not NUL-terminated unless said */
@@ -56,6 +57,8 @@ struct od_campaign_rec {
     uint32_t cps_milli;         /* pace in thousandths of a call per second; 0: only the trunks' */
     uint32_t max_calls;         /* 0: only the trunks' */
     struct od_text webhook_url; /* may be empty */
+    bool has_retry;             /* the campaign's own rule instead of its agent's */
+    struct od_retry retry;
     int64_t created_ms, started_ms;
     /* counts, kept right by the scripts that change a contact's state */
     uint64_t total, waiting, active, ended;
@@ -70,6 +73,7 @@ struct od_call_new {
     struct od_text context;             /* JSON object; empty: {} */
     struct od_text webhook_url;         /* empty: the campaign's, else the agent's */
     struct od_text extra;               /* JSON object of what else was asked for; empty: none */
+    const char *timezone;               /* the callee's zone, checked; NULL or "": by the number */
     int64_t not_before_ms, deadline_ms; /* 0: none */
     uint64_t row;                       /* line number in the imported file; 0: none */
 };
@@ -92,13 +96,16 @@ struct od_call_rec {
     uint8_t phase;                     /* enum od_call_phase */
     int32_t priority;
     uint16_t attempts; /* intents written so far */
+    uint8_t tries;     /* finished attempts on the person: those that a trunk refused don't count */
     char to[OD_ENDPOINT_MAX], from[OD_ENDPOINT_MAX];
     char trunk[OD_NAME_MAX];        /* dialled last; empty: none yet */
+    char timezone[OD_ZONE_MAX];     /* the callee's, as given; empty: by the number */
     char wait_reason[OD_NAME_MAX];  /* why it waits ("paused", "hours"); empty: in its turn */
     struct od_text context, result; /* JSON objects; result empty: none */
     struct od_text extra;           /* as in od_call_new */
     struct od_text webhook_url;     /* the call's own; empty: none */
     int64_t created_ms, not_before_ms, deadline_ms;
+    int64_t next_ms; /* WAITING: when it comes in line again, as far as the store knows; else 0 */
     struct od_outcome outcome; /* complete when phase is ENDED; times filled in as they happen */
     uint64_t row;
 };

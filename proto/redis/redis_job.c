@@ -121,17 +121,20 @@ int od_redis_job_fill(struct od_job *out, void **texts, const struct od_wire_cal
     const struct od_wire_job *job = &record->job;
     struct od_text url = job->webhook_url.bytes > 0 ? job->webhook_url : hook;
     char *at = malloc(job->to.bytes + job->from.bytes + job->context.bytes + url.bytes +
-                      job->extra.bytes + 5);
+                      job->extra.bytes + job->timezone.bytes + 6);
     if (at == NULL)
         return OD_ENOMEM;
     *texts = at;
     out->to = copy(&at, job->to);
     out->from = copy(&at, job->from);
+    out->timezone = copy(&at, job->timezone);
     out->context = (struct od_text){copy(&at, job->context), job->context.bytes};
     out->webhook_url = (struct od_text){copy(&at, url), url.bytes};
     out->extra = (struct od_text){copy(&at, job->extra), job->extra.bytes};
+    out->tries = record->state.tries;
     out->attempt =
-        (uint16_t)(record->state.attempts < UINT16_MAX ? record->state.attempts + 1 : UINT16_MAX);
+        (uint16_t)(record->state.attempts < OD_WIRE_ATTEMPTS_MAX ? record->state.attempts + 1
+                                                                 : OD_WIRE_ATTEMPTS_MAX);
     out->deadline_ms = job->deadline_ms;
     out->created_ms = job->created_ms;
     out->row = job->row;

@@ -181,6 +181,7 @@ bool od_redis_read_call_of(const struct redisReply *array, size_t at, const stru
     out->priority = lane.priority;
     out->phase = record.state.phase;
     out->attempts = record.state.attempts;
+    out->tries = record.state.tries;
     od_str_copy(out->to, sizeof out->to, record.job.to.at, record.job.to.bytes);
     od_str_copy(out->from, sizeof out->from, record.job.from.at, record.job.from.bytes);
     struct od_text trunk = record.end.trunk.bytes > 0 ? record.end.trunk : record.attempt.trunk;
@@ -190,6 +191,9 @@ bool od_redis_read_call_of(const struct redisReply *array, size_t at, const stru
         out->phase = OD_PHASE_WAITING; /* in turn, but its campaign stands still */
         od_str_copy(out->wait_reason, sizeof out->wait_reason, "paused", 6);
     }
+    if (record.job.timezone.bytes > 0)
+        od_str_copy(out->timezone, sizeof out->timezone, record.job.timezone.at,
+                    record.job.timezone.bytes);
     out->context = record.job.context;
     out->result = record.result;
     out->extra = record.job.extra;
@@ -198,6 +202,7 @@ bool od_redis_read_call_of(const struct redisReply *array, size_t at, const stru
     out->not_before_ms = out->phase == OD_PHASE_WAITING && record.state.due_ms > 0
                              ? record.state.due_ms
                              : record.job.not_before_ms;
+    out->next_ms = out->phase == OD_PHASE_WAITING ? record.state.due_ms : 0;
     out->deadline_ms = record.job.deadline_ms;
     out->row = record.job.row;
     od_redis_read_outcome(&record, &out->outcome);

@@ -65,6 +65,7 @@ static int add_row(struct od_store *store, const struct od_call_new *call, int64
                                     .from = text_of(call->from),
                                     .context = call->context,
                                     .webhook_url = call->webhook_url,
+                                    .timezone = text_of(call->timezone),
                                     .created_ms = now_ms,
                                     .not_before_ms = call->not_before_ms,
                                     .deadline_ms = call->deadline_ms,

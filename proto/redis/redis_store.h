@@ -53,7 +53,8 @@ struct od_job {
     uint16_t attempt; /* the number its next (or present) intent carries, 1..; in ended(): how many
                          attempts were written */
     int32_t priority;
-    const char *to, *from;
+    uint8_t tries; /* attempts on the person so far */
+    const char *to, *from, *timezone;
     struct od_text context;     /* JSON object, or empty */
     struct od_text webhook_url; /* the call's, else its campaign's, else empty */
     struct od_text extra;       /* JSON object as in od_call_new, or empty */

@@ -315,6 +315,7 @@ static bool take_job(struct od_redis_org *org, const struct od_redis_lane *lane,
     event.u.job.job = (struct od_job_id){job->index, job->gen};
     event.u.job.uid = uid;
     event.u.job.attempt = job->pub.attempt;
+    event.u.job.tries = job->pub.tries;
     event.u.job.deadline_wall_ms = job->pub.deadline_ms;
     strcpy(event.u.job.to, job->pub.to);
     store->stats.claimed++;

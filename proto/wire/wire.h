@@ -8,7 +8,7 @@
  *
  *   state (OD_WIRE_STATE_BYTES, big endian) | job (state.job_bytes) | entry | entry | ...
  *   job    version byte, msgpack array [to, from, context, webhook, created, not before,
- *          deadline, row, extra]; nil for what was not given
+ *          deadline, row, extra, zone]; nil for what was not given; records of old have fewer
  *   entry  type byte, 4 bytes length, version byte, msgpack array
  *
  * The scripts in proto/redis/scripts know the state's layout and the orders' (od_wire_order_*);
@@ -30,18 +30,21 @@ enum {
     OD_WIRE_DOC_MAX = 64 * 1024, /* a context or a result */
     OD_WIRE_URL_MAX = 2048,
     /* the longest job: its texts, their heads and the numbers */
-    OD_WIRE_JOB_MAX = 2 * OD_WIRE_DOC_MAX + OD_WIRE_URL_MAX + 2 * OD_ENDPOINT_MAX + 128,
+    OD_WIRE_JOB_MAX =
+        2 * OD_WIRE_DOC_MAX + OD_WIRE_URL_MAX + 2 * OD_ENDPOINT_MAX + OD_ZONE_MAX + 128,
     OD_WIRE_ENTRY_MAX = 512,  /* an attempt's or an end's entry */
     OD_WIRE_ORDER_MAX = 1024, /* an order without its result entry */
     OD_WIRE_TIME_MAX_BITS = 48,
+    OD_WIRE_ATTEMPTS_MAX = 4095, /* where the count stands still */
 };
 
 /* What the scripts rewrite in place. Field order is the order of the bytes. */
 struct od_wire_state {
-    uint8_t phase; /* enum od_call_phase */
-    uint8_t cause; /* enum od_cause */
-    uint8_t flags; /* OD_WIRE_FLAG_* */
-    uint16_t attempts;
+    uint8_t phase;     /* enum od_call_phase */
+    uint8_t cause;     /* enum od_cause */
+    uint8_t flags;     /* OD_WIRE_FLAG_* */
+    uint8_t tries;     /* finished attempts on the person, 4 bits */
+    uint16_t attempts; /* intents written, 12 bits */
     uint16_t sip_status;
     uint32_t fence;
     uint32_t worker; /* 0: nobody holds it */
@@ -57,6 +60,7 @@ enum {
 
 struct od_wire_job {
     struct od_text to, from, context, webhook_url, extra; /* bytes 0: not given */
+    struct od_text timezone;                              /* the same */
     int64_t created_ms, not_before_ms, deadline_ms;
     uint64_t row;
 };

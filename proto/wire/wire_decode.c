@@ -116,9 +116,10 @@ static bool sound(const uint8_t *at, size_t bytes)
     }
 }
 
-/* A document: version byte, then an array of exactly `count` fields. They live in the zone. */
-static int open_doc(const uint8_t *at, size_t bytes, uint32_t count, msgpack_zone *zone,
-                    const msgpack_object **fields)
+/* A document: version byte, then an array of `least` fields or more, up to `count`; those that are
+ * missing read as nil. They live in the zone. */
+static int open_doc_of(const uint8_t *at, size_t bytes, uint32_t least, uint32_t count,
+                       msgpack_zone *zone, const msgpack_object **fields)
 {
     if (bytes < 2 || at[0] != OD_WIRE_VERSION || !sound(at + 1, bytes - 1))
         return OD_EPROTO;
@@ -126,10 +127,26 @@ static int open_doc(const uint8_t *at, size_t bytes, uint32_t count, msgpack_zon
     size_t off = 0;
     if (msgpack_unpack((const char *)at + 1, bytes - 1, &off, zone, &doc) != MSGPACK_UNPACK_SUCCESS)
         return OD_EPROTO;
-    if (doc.type != MSGPACK_OBJECT_ARRAY || doc.via.array.size != count)
+    if (doc.type != MSGPACK_OBJECT_ARRAY || doc.via.array.size < least ||
+        doc.via.array.size > count)
         return OD_EPROTO;
     *fields = doc.via.array.ptr;
+    if (doc.via.array.size == count)
+        return 0;
+    msgpack_object *all = msgpack_zone_malloc(zone, count * sizeof *all);
+    if (all == NULL)
+        return OD_ENOMEM;
+    memcpy(all, doc.via.array.ptr, doc.via.array.size * sizeof *all);
+    for (uint32_t i = doc.via.array.size; i < count; i++)
+        all[i] = (msgpack_object){.type = MSGPACK_OBJECT_NIL};
+    *fields = all;
     return 0;
+}
+
+static int open_doc(const uint8_t *at, size_t bytes, uint32_t count, msgpack_zone *zone,
+                    const msgpack_object **fields)
+{
+    return open_doc_of(at, bytes, count, count, zone, fields);
 }
 
 static bool text(const msgpack_object *field, size_t max, struct od_text *out)
@@ -170,7 +187,8 @@ int od_wire_state_get(const void *bytes_at, size_t bytes, struct od_wire_state *
         .phase = at[1],
         .cause = at[2],
         .flags = at[3],
-        .attempts = (uint16_t)be(at + 4, 2),
+        .tries = at[4] >> 4,
+        .attempts = (uint16_t)(be(at + 4, 2) & OD_WIRE_ATTEMPTS_MAX),
         .sip_status = (uint16_t)be(at + 6, 2),
         .fence = (uint32_t)be(at + 8, 4),
         .worker = (uint32_t)be(at + 12, 4),
@@ -194,17 +212,15 @@ int od_wire_job_get(const void *at, size_t bytes, struct od_wire_job *out)
     if (!msgpack_zone_init(&zone, 512))
         return OD_ENOMEM;
     const msgpack_object *f = NULL;
-    int err = open_doc(at, bytes, 9, &zone, &f);
-    bool old = err == OD_EPROTO && open_doc(at, bytes, 8, &zone, &f) == 0; /* 0.1 had no extra */
-    if (old)
-        err = 0;
-    if (err == 0 && !(text(&f[0], OD_ENDPOINT_MAX - 1, &out->to) && out->to.bytes > 0 &&
-                      text(&f[1], OD_ENDPOINT_MAX - 1, &out->from) &&
-                      text(&f[2], OD_WIRE_DOC_MAX, &out->context) &&
-                      text(&f[3], OD_WIRE_URL_MAX, &out->webhook_url) &&
-                      wall_ms(&f[4], &out->created_ms) && wall_ms(&f[5], &out->not_before_ms) &&
-                      wall_ms(&f[6], &out->deadline_ms) && number(&f[7], UINT64_MAX, &out->row) &&
-                      (old || text(&f[8], OD_WIRE_DOC_MAX, &out->extra))))
+    int err = open_doc_of(at, bytes, 8, 10, &zone, &f);
+    if (err == 0 &&
+        !(text(&f[0], OD_ENDPOINT_MAX - 1, &out->to) && out->to.bytes > 0 &&
+          text(&f[1], OD_ENDPOINT_MAX - 1, &out->from) &&
+          text(&f[2], OD_WIRE_DOC_MAX, &out->context) &&
+          text(&f[3], OD_WIRE_URL_MAX, &out->webhook_url) && wall_ms(&f[4], &out->created_ms) &&
+          wall_ms(&f[5], &out->not_before_ms) && wall_ms(&f[6], &out->deadline_ms) &&
+          number(&f[7], UINT64_MAX, &out->row) && text(&f[8], OD_WIRE_DOC_MAX, &out->extra) &&
+          text(&f[9], OD_ZONE_MAX - 1, &out->timezone)))
         err = OD_EPROTO;
     msgpack_zone_destroy(&zone);
     return err;

@@ -89,7 +89,7 @@ static void put_job(struct out *out, const struct od_wire_job *job)
     put_be(out, OD_WIRE_VERSION, 1);
     msgpack_packer pk;
     msgpack_packer_init(&pk, out, put_packed);
-    msgpack_pack_array(&pk, 9);
+    msgpack_pack_array(&pk, 10);
     pack_text(&pk, out, job->to, OD_ENDPOINT_MAX - 1);
     pack_text(&pk, out, job->from, OD_ENDPOINT_MAX - 1);
     pack_text(&pk, out, job->context, OD_WIRE_DOC_MAX);
@@ -99,6 +99,7 @@ static void put_job(struct out *out, const struct od_wire_job *job)
     pack_time(&pk, out, job->deadline_ms);
     msgpack_pack_uint64(&pk, job->row);
     pack_text(&pk, out, job->extra, OD_WIRE_DOC_MAX);
+    pack_text(&pk, out, job->timezone, OD_ZONE_MAX - 1);
 }
 
 int od_wire_job_put(void *at, size_t size, const struct od_wire_job *job)
@@ -115,7 +116,7 @@ int od_wire_state_put(void *at, size_t size, const struct od_wire_state *state)
     put_be(&out, state->phase, 1);
     put_be(&out, state->cause, 1);
     put_be(&out, state->flags, 1);
-    put_be(&out, state->attempts, 2);
+    put_be(&out, (uint64_t)(state->tries & 15) << 12 | (state->attempts & OD_WIRE_ATTEMPTS_MAX), 2);
     put_be(&out, state->sip_status, 2);
     put_be(&out, state->fence, 4);
     put_be(&out, state->worker, 4);

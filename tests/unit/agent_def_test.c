@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "engine/agent/agent_def.h"
+#include "engine/agent/agent_rules.h"
 #include "engine/agent/template.h"
 #include "outdial/err.h"
 
@@ -279,6 +280,104 @@ static void test_every_cut_and_every_changed_byte(void **state)
     }
 }
 
+static int read_hours(const char *schedule, struct od_hours *hours,
+                      struct od_agent_problem *problem)
+{
+    char json[2048];
+    struct od_agent_def *def;
+    snprintf(json, sizeof json,
+             "{\"name\":\"a\",\"schedule\":%s,\"outdial\":{\"agent\":{\"kind\":\"script\","
+             "\"steps\":[{\"hangup\":{}}]}}}",
+             schedule);
+    int err = od_agent_def_parse(json, strlen(json), &def, problem);
+    if (!err) {
+        assert_int_equal(def->has_hours, od_agent_hours_any(&def->hours));
+        *hours = def->hours;
+    }
+    od_agent_def_destroy(def);
+    return err;
+}
+
+#define CLOCK(h, m) "{\"hour\":" #h ",\"minute\":" #m "}"
+#define BLOCK(h1, m1, h2, m2) "{\"start\":" CLOCK(h1, m1) ",\"end\":" CLOCK(h2, m2) "}"
+
+static void test_a_schedule_is_sorted_and_joined(void **state)
+{
+    (void)state;
+    struct od_agent_problem problem;
+    struct od_hours hours;
+    assert_int_equal(
+        read_hours(
+            "{\"timezone\":\"Europe/Berlin\",\"mon\":[" BLOCK(14, 0, 23, 59) "," BLOCK(
+                9, 0, 12, 30) "," BLOCK(12, 30, 13,
+                                        0) "," BLOCK(9, 30, 10,
+                                                     0) "],\"sun\":[" BLOCK(0, 0, 24,
+                                                                            0) "],"
+                                                                               "\"tue\":[],"
+                                                                               "\"wed\":null}",
+            &hours, &problem),
+        0);
+    assert_string_equal(hours.zone, "Europe/Berlin");
+    assert_int_equal(hours.days[0].count, 2);
+    assert_int_equal(hours.days[0].blocks[0].from, 540);
+    assert_int_equal(hours.days[0].blocks[0].to, 780);
+    assert_int_equal(hours.days[0].blocks[1].from, 840);
+    assert_int_equal(hours.days[0].blocks[1].to, 1440); /* 23:59 is the end of the day */
+    assert_int_equal(hours.days[1].count, 0);
+    assert_int_equal(hours.days[6].blocks[0].to, 1440);
+    assert_true(od_agent_hours_any(&hours));
+}
+
+static void test_a_schedule_that_never_closes_is_none(void **state)
+{
+    (void)state;
+    struct od_agent_problem problem;
+    struct od_hours hours;
+    char whole[1024] = "{\"timezone\":\"<string>\"";
+    static const char *const days[] = {"mon", "tue", "wed", "thu", "fri", "sat", "sun"};
+    for (int i = 0; i < 7; i++)
+        snprintf(whole + strlen(whole), sizeof whole - strlen(whole), ",\"%s\":[%s]", days[i],
+                 BLOCK(0, 0, 23, 59));
+    strcat(whole, "}");
+    assert_int_equal(read_hours(whole, &hours, &problem), 0);
+    assert_false(od_agent_hours_any(&hours));
+    assert_int_equal(read_hours("{}", &hours, &problem), 0);
+    assert_string_equal(hours.zone, "UTC");
+    assert_false(od_agent_hours_any(&hours));
+    assert_int_equal(read_hours("null", &hours, &problem), 0);
+    assert_false(od_agent_hours_any(&hours));
+}
+
+static void test_a_wrong_schedule_is_named(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *schedule, *pointer, *expected;
+    } rows[] = {
+        {"7", "/schedule", "an object with \"timezone\""},
+        {"{\"monday\":[]}", "/schedule", "one of timezone, mon"},
+        {"{\"timezone\":7}", "/schedule/timezone", "text of"},
+        {"{\"mon\":{}}", "/schedule/mon", "an array of up to 12"},
+        {"{\"fri\":[1]}", "/schedule/fri/0", "an object with \"start\""},
+        {"{\"fri\":[{\"start\":1}]}", "/schedule/fri/0/start", "an object like"},
+        {"{\"fri\":[{\"start\":" CLOCK(9, 0) "}]}", "/schedule/fri/0/end", "an object like"},
+        {"{\"fri\":[{\"start\":{\"minute\":1}}]}", "/schedule/fri/0/start", "an hour"},
+        {"{\"fri\":[" BLOCK(9, 60, 10, 0) "]}", "/schedule/fri/0/start/minute", "a whole number"},
+        {"{\"fri\":[" BLOCK(9, 0, 24, 1) "]}", "/schedule/fri/0/end/minute", "a whole number"},
+        {"{\"fri\":[" BLOCK(9, 0, 25, 0) "]}", "/schedule/fri/0/end/hour", "a whole number"},
+        {"{\"fri\":[" BLOCK(9, 0, 10, 0) "," BLOCK(22, 0, 6, 0) "]}", "/schedule/fri/1",
+         "an end after the start"},
+        {"{\"fri\":[" BLOCK(9, 0, 9, 0) "]}", "/schedule/fri/0", "an end after the start"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct od_agent_problem problem;
+        struct od_hours hours;
+        assert_int_equal(read_hours(rows[i].schedule, &hours, &problem), OD_EINVAL);
+        assert_string_equal(problem.pointer, rows[i].pointer);
+        assert_non_null(strstr(problem.expected, rows[i].expected));
+    }
+}
+
 static void test_templates_are_filled(void **state)
 {
     (void)state;
@@ -325,6 +424,9 @@ int main(void)
         cmocka_unit_test(test_problems_name_the_place_and_what_was_expected),
         cmocka_unit_test(test_limits_hold),
         cmocka_unit_test(test_every_cut_and_every_changed_byte),
+        cmocka_unit_test(test_a_schedule_is_sorted_and_joined),
+        cmocka_unit_test(test_a_schedule_that_never_closes_is_none),
+        cmocka_unit_test(test_a_wrong_schedule_is_named),
         cmocka_unit_test(test_templates_are_filled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

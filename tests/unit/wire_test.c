@@ -28,7 +28,8 @@ static const struct od_wire_state some_state = {
     .phase = OD_PHASE_TALKING,
     .cause = OD_CAUSE_NONE,
     .flags = OD_WIRE_FLAG_DEADLINE | OD_WIRE_FLAG_FRONT,
-    .attempts = 65535,
+    .tries = 15,
+    .attempts = 4095,
     .sip_status = 486,
     .fence = UINT32_MAX,
     .worker = 77,
@@ -46,6 +47,7 @@ static size_t some_call(uint8_t *out, size_t size)
                               .from = text("sip:a@example.com"),
                               .context = text("{\"name\":\"Z\xc3\xbc\"}"),
                               .webhook_url = text("https://example.com/hook"),
+                              .timezone = text("America/New_York"),
                               .created_ms = 1700000000000,
                               .not_before_ms = 5,
                               .deadline_ms = 6,
@@ -88,7 +90,8 @@ static void call_survives(void **ctx)
     assert_int_equal(od_wire_call_get(bytes, used, &call), 0);
     assert_int_equal(call.state.phase, OD_PHASE_TALKING);
     assert_int_equal(call.state.flags, some_state.flags);
-    assert_int_equal(call.state.attempts, 65535);
+    assert_int_equal(call.state.attempts, 4095);
+    assert_int_equal(call.state.tries, 15);
     assert_int_equal(call.state.sip_status, 486);
     assert_true(call.state.fence == UINT32_MAX);
     assert_int_equal(call.state.worker, 77);
@@ -102,6 +105,7 @@ static void call_survives(void **ctx)
     assert_true(call.job.created_ms == 1700000000000);
     assert_true(call.job.row == UINT64_MAX);
     assert_text(call.job.extra, "{\"timezone\":\"Europe/Berlin\"}");
+    assert_text(call.job.timezone, "America/New_York");
     assert_true(call.has_attempt && call.has_end);
     assert_int_equal(call.attempt.number, 2);
     assert_text(call.attempt.trunk, "main");
@@ -122,6 +126,27 @@ static void what_is_not_given_stays_empty(void **ctx)
     assert_int_equal(out.from.bytes + out.context.bytes + out.webhook_url.bytes, 0);
     job.to.bytes = 0;
     assert_int_equal(od_wire_job_put(bytes, sizeof bytes, &job), OD_EINVAL);
+}
+
+/* Jobs have grown fields: those of old, which end with the row or with what came next, may still
+ * wait. */
+static void jobs_of_old_are_read(void **ctx)
+{
+    (void)ctx;
+    uint8_t bytes[128];
+    struct od_wire_job job = {.to = text("+1"), .row = 7}, out;
+    int used = od_wire_job_put(bytes, sizeof bytes, &job);
+    assert_true(used > 0);
+    assert_int_equal(bytes[1], 0x9a); /* an array of ten, of which the last two are nil */
+    for (uint8_t fields = 10; fields >= 8; fields--) {
+        bytes[1] = (uint8_t)(0x90 + fields);
+        assert_int_equal(od_wire_job_get(bytes, (size_t)(used - 10 + fields), &out), 0);
+        assert_text(out.to, "+1");
+        assert_true(out.row == 7);
+        assert_int_equal(out.timezone.bytes + out.extra.bytes, 0);
+    }
+    bytes[1] = 0x97;
+    assert_int_equal(od_wire_job_get(bytes, (size_t)used - 3, &out), OD_EPROTO);
 }
 
 static void every_cut_is_refused(void **ctx)
@@ -259,6 +284,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(call_survives),
         cmocka_unit_test(what_is_not_given_stays_empty),
+        cmocka_unit_test(jobs_of_old_are_read),
         cmocka_unit_test(every_cut_is_refused),
         cmocka_unit_test(damage_never_crashes),
         cmocka_unit_test(lying_documents_are_refused),

@@ -21,6 +21,8 @@ local EINVAL, ENOENT, EEXIST, ECONFLICT = -1, -3, -4, -5
 -- The state at the head of a call's record (proto/wire/wire.h, struct od_wire_state).
 local STATE, STATE_BYTES, VERSION = '>BBBBHHI4I4I4I4I6I6I6I6I6', 54, 1
 local PHASE, CAUSE, FLAGS, TRIES, SIP, FENCE, WORKER, LANE = 2, 3, 4, 5, 6, 7, 8, 9
+-- TRIES holds two counts: finished attempts on the person * ATTEMPT + intents written.
+local ATTEMPT = 4096
 local DUE, DIALED, RANG, ANSWERED, OVER = 11, 12, 13, 14, 15
 local WAITING, QUEUED, DIALING, RINGING, TALKING, ENDED = 1, 2, 4, 5, 6, 7 -- enum od_call_phase
 local COMPLETED, CANCELED, DEADLINE, UNKNOWN = 1, 12, 13, 14               -- enum od_cause

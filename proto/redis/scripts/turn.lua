@@ -21,13 +21,13 @@ local verdicts, dropped, now_held = {}, {}, {}
 
 local function intent(op, uid, s)
     local tries, ms, at = unpack_('>HI6', op, 22)
-    if s[PHASE] == DIALING and s[TRIES] == tries then
+    if s[PHASE] == DIALING and s[TRIES] % ATTEMPT == tries then
         return '1'
     end
     if s[PHASE] >= DIALING then
         return '0'
     end
-    s[PHASE], s[TRIES], s[DIALED] = DIALING, tries, ms
+    s[PHASE], s[TRIES], s[DIALED] = DIALING, s[TRIES] - s[TRIES] % ATTEMPT + tries, ms
     keep(uid, s)
     call('APPEND', CALL .. uid, op:sub(at))
     return '1'
