@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/base/str.h"
+#include "engine/base/uid.h"
 #include "engine/host/log.h"
 #include "engine/host/resolve.h"
 #include "engine/host/turn.h"
@@ -75,13 +76,12 @@ static void post_local_reject(struct od_legs *legs, struct od_call_id call, uint
 
 /* ---- orders of the engine ---- */
 
-static int send_invite(struct od_legs *legs, struct od_call_id call, const struct od_invite *invite,
-                       const struct od_trunk_entry *trunk, const struct od_job *job,
-                       struct od_addr media)
+/* The INVITE but for its offer. Borrows from all of them. */
+static struct od_sip_invite make_invite(const struct od_trunk_entry *trunk,
+                                        const struct od_job *job, const struct od_agent_def *agent,
+                                        const struct od_sip_names *names)
 {
-    char offer[1024];
     const struct od_config_trunk *config = trunk->config;
-    const struct od_agent_def *agent = legs->legs[call.index].agent;
     /* Who calls, most specific first: the call's own number, the trunk's fixed user, the agent's.
      */
     const char *from = *config->from_user ? config->from_user : job->from;
@@ -89,6 +89,27 @@ static int send_invite(struct od_legs *legs, struct od_call_id call, const struc
         from = agent->number;
     if (!*from)
         from = "anonymous"; /* RFC 3323 section 4.1.1.3 */
+    return (struct od_sip_invite){
+        .names = names,
+        .server = trunk->addr,
+        .transport = config->transport == OD_CONFIG_TCP ? "tcp" : "udp",
+        .domain = config->domain,
+        .from_user = from,
+        .display_name = config->display_name,
+        .auth_user = config->auth_user,
+        .password = config->password,
+        .to = job->to,
+    };
+}
+
+static int send_invite(struct od_legs *legs, struct od_call_id call, const struct od_invite *invite,
+                       const struct od_trunk_entry *trunk, const struct od_job *job,
+                       struct od_addr media)
+{
+    char offer[1024];
+    const struct od_config_trunk *config = trunk->config;
+    struct od_sip_invite order =
+        make_invite(trunk, job, legs->legs[call.index].agent, &invite->names);
     int bytes = od_sdp_write(&(struct od_sdp_offer){.local = media,
                                                     .session = ++legs->sdp_session,
                                                     .user = "outdial",
@@ -100,19 +121,10 @@ static int send_invite(struct od_legs *legs, struct od_call_id call, const struc
                              offer, sizeof offer);
     if (bytes < 0)
         return bytes;
-    return od_sip_invite(
-        legs->sip, call,
-        &(struct od_sip_invite){.names = &invite->names,
-                                .server = trunk->addr,
-                                .transport = config->transport == OD_CONFIG_TCP ? "tcp" : "udp",
-                                .domain = config->domain,
-                                .from_user = from,
-                                .display_name = config->display_name,
-                                .auth_user = config->auth_user,
-                                .password = config->password,
-                                .to = invite->to,
-                                .sdp = offer,
-                                .sdp_bytes = (size_t)bytes});
+    order.to = invite->to;
+    order.sdp = offer;
+    order.sdp_bytes = (size_t)bytes;
+    return od_sip_invite(legs->sip, call, &order);
 }
 
 static void on_invite(void *ctx, struct od_call_id call, const struct od_invite *invite)
@@ -331,6 +343,54 @@ struct od_sip_events od_legs_sip_events(struct od_legs *legs)
                                   .reoffered = on_reoffered,
                                   .message = on_message,
                                   .challenged = on_challenged};
+}
+
+/* ---- legs in the ledger ---- */
+
+size_t od_legs_note(struct od_legs *legs, struct od_call_id call, struct od_job_id job_id,
+                    uint16_t trunk_index, const struct od_sip_names *names, bool sent, char *out,
+                    size_t size)
+{
+    const struct od_job *job = od_store_job(legs->store, job_id);
+    const struct leg *leg = find(legs, call);
+    const struct od_trunk_entry *trunk = od_catalog_trunk(legs->catalog, trunk_index);
+    if (!job || !trunk || !trunk->addr.family || (sent && !leg))
+        return 0;
+    const struct od_agent_def *agent =
+        leg ? leg->agent : od_catalog_find_agent(legs->catalog, &job->agent);
+    struct od_sip_invite invite = make_invite(trunk, job, agent, names);
+    int bytes = od_sip_note(legs->sip, sent ? call : (struct od_call_id){0, 0}, &invite, out, size);
+    return bytes < 0 ? 0 : (size_t)bytes;
+}
+
+static const struct od_config_trunk *trunk_by_name(const struct od_legs *legs, struct od_text name)
+{
+    for (size_t i = 0; i < od_catalog_trunk_count(legs->catalog); i++) {
+        const struct od_trunk_entry *trunk = od_catalog_trunk(legs->catalog, (uint16_t)i);
+        if (trunk && strlen(trunk->config->name) == name.bytes &&
+            memcmp(trunk->config->name, name.at, name.bytes) == 0)
+            return trunk->config;
+    }
+    return NULL;
+}
+
+void od_legs_recover(struct od_legs *legs, const struct od_orphan *orphan)
+{
+    const struct od_config_trunk *trunk = trunk_by_name(legs, orphan->trunk);
+    struct od_sip_recover what = {.names = &orphan->names,
+                                  .note = orphan->note.at,
+                                  .note_bytes = orphan->note.bytes,
+                                  .auth_user = trunk ? trunk->auth_user : NULL,
+                                  .password = trunk ? trunk->password : NULL};
+    char uid[OD_UID_TEXT];
+    int err = orphan->note.bytes ? od_sip_recover(legs->sip, &what) : OD_ENOENT;
+    od_uid_text(&orphan->uid, uid);
+    od_log_fields(err ? OD_CONFIG_LOG_WARN : OD_CONFIG_LOG_INFO, "legs",
+                  err ? "a dead worker's call could not be ended at the carrier"
+                      : "ending a dead worker's call at the carrier",
+                  (struct od_log_field[]){OD_LOG_TEXT("call_id", uid),
+                                          OD_LOG_TEXT("error", err ? od_err_text(err) : ""),
+                                          {0}});
 }
 
 /* ---- the life of all ---- */

@@ -39,6 +39,14 @@ void od_legs_attach(struct od_legs *legs, struct od_store *store, struct od_sip 
 struct od_sip_port od_legs_port(struct od_legs *legs);
 struct od_sip_events od_legs_sip_events(struct od_legs *legs);
 
+/* What ends the call's leg when this process can't any more, for the ledger; see od_store_events.
+ */
+size_t od_legs_note(struct od_legs *legs, struct od_call_id call, struct od_job_id job,
+                    uint16_t trunk, const struct od_sip_names *names, bool sent, char *out,
+                    size_t size);
+/* Ends a dead worker's leg at the carrier. */
+void od_legs_recover(struct od_legs *legs, const struct od_orphan *orphan);
+
 /* The document that the call runs; NULL when there is none. */
 const struct od_agent_def *od_legs_agent(const struct od_legs *legs, struct od_call_id call);
 

@@ -54,6 +54,19 @@ static const char *on_trunk(void *ctx, uint16_t trunk)
     return od_catalog_trunk_name(host->catalog, trunk);
 }
 
+static size_t on_leg(void *ctx, struct od_call_id call, struct od_job_id job, uint16_t trunk,
+                     const struct od_sip_names *names, bool sent, char *out, size_t size)
+{
+    struct od_host *host = ctx;
+    return od_legs_note(host->legs, call, job, trunk, names, sent, out, size);
+}
+
+static void on_orphan(void *ctx, const struct od_orphan *orphan)
+{
+    struct od_host *host = ctx;
+    od_legs_recover(host->legs, orphan);
+}
+
 static void on_log(void *ctx, bool trouble, const char *text)
 {
     (void)ctx;
@@ -128,5 +141,7 @@ int od_host_open_store(struct od_host *host, const char *path_or_host, int port)
                                                    .stop = on_stop,
                                                    .ended = on_ended,
                                                    .trunk = on_trunk,
+                                                   .leg = on_leg,
+                                                   .orphan = on_orphan,
                                                    .log = on_log});
 }

@@ -72,6 +72,13 @@ struct od_lane_info {
     uint64_t waiting;              /* about so many */
 };
 
+/* A leg without an owner. Texts are borrowed. */
+struct od_orphan {
+    struct od_uid uid;
+    struct od_sip_names names;
+    struct od_text trunk, note; /* note: as leg() wrote it; empty: none is known */
+};
+
 struct od_store_events {
     void *ctx;
     /* JOB, CLAIM_DONE, DURABLE, NOT_DURABLE, RELEASED, STORE_UP, STORE_DOWN, LANE_READY */
@@ -94,6 +101,14 @@ struct od_store_events {
     /* The name of the engine's trunk index, for the ledger. NULL (the function or its answer): the
      * ledger says nothing of the trunk. */
     const char *(*trunk)(void *ctx, uint16_t trunk);
+    /* What another process needs to end the call's leg (proto/sip/sip.h, od_sip_note): asked when
+     * the intent is written (sent: false), when it rings and when it is answered. Writes at most
+     * size bytes, returns how many; 0: nothing. May be NULL. */
+    size_t (*leg)(void *ctx, struct od_call_id call, struct od_job_id job, uint16_t trunk,
+                  const struct od_sip_names *names, bool sent, char *out, size_t size);
+    /* A dead worker's call that may be up at the carrier: end it there. Comes again for as long as
+     * whoever was told died before it could; ending twice is harmless. May be NULL. */
+    void (*orphan)(void *ctx, const struct od_orphan *orphan);
     /* The store's own news ("connected", "lost: ..."), for the log. May be NULL. */
     void (*log)(void *ctx, bool trouble, const char *text);
 };
@@ -140,6 +155,7 @@ struct od_store_stats {
     uint64_t not_ours; /* orders refused because the call was canceled or taken over */
     uint64_t reconnects;
     uint64_t reclaimed;   /* calls of dead workers put right by this process */
+    uint64_t orphans;     /* legs of dead workers' calls handed out to be ended */
     uint64_t odd;         /* replies or records that broke their format */
     uint32_t jobs;        /* in the table now */
     uint32_t backlog;     /* jobs with an order not yet stored */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/str.h"
 #include "engine/base/uid.h"
 #include "outdial/err.h"
 #include "proto/redis/redis_inner.h"
@@ -35,6 +36,38 @@ static bool script_send(struct od_redis_org *org, enum od_script script, od_redi
         return true;
     sync_failed(org, "a command could not be sent");
     return false;
+}
+
+/* Legs without an owner */
+
+static bool read_name(char *out, size_t size, struct od_text text)
+{
+    return text.bytes > 0 && text.bytes < size && od_str_copy(out, size, text.at, text.bytes);
+}
+
+static void tell_orphans(struct od_redis_org *org, const struct redisReply *orphans)
+{
+    struct od_store *store = org->store;
+    if (store->events.orphan == NULL || !od_redis_read_array(orphans, 2))
+        return;
+    for (size_t i = 0; i + 2 <= orphans->elements; i += 2) {
+        struct od_orphan orphan = {0};
+        struct od_wire_call record;
+        struct od_text bytes = od_redis_read_text(orphans, i + 1);
+        if (!od_redis_read_uid(orphans, i, &orphan.uid) ||
+            od_wire_call_get(bytes.at, bytes.bytes, &record) != 0 ||
+            !read_name(orphan.names.call_id, sizeof orphan.names.call_id, record.attempt.call_id) ||
+            !read_name(orphan.names.from_tag, sizeof orphan.names.from_tag,
+                       record.attempt.from_tag) ||
+            !read_name(orphan.names.branch, sizeof orphan.names.branch, record.attempt.branch)) {
+            store->stats.odd++;
+            continue;
+        }
+        orphan.trunk = record.attempt.trunk;
+        orphan.note = record.leg;
+        store->stats.orphans++;
+        store->events.orphan(store->events.ctx, &orphan);
+    }
 }
 
 /* Hello */
@@ -78,12 +111,13 @@ static void hello_send(struct od_redis_org *org)
 static void give_back_done(void *ctx, const struct redisReply *reply)
 {
     struct od_redis_org *org = ctx;
-    if (!od_store_reply_ok(org->store, "give back", reply) || !od_redis_read_array(reply, 3)) {
+    if (!od_store_reply_ok(org->store, "give back", reply) || !od_redis_read_array(reply, 4)) {
         org->syncing = false;
         return;
     }
     org->store->stats.reclaimed += (uint64_t)od_redis_read_int(reply, 1);
     od_redis_tell_ended(org, reply->element[2]);
+    tell_orphans(org, reply->element[3]);
     reap_send(org, 0);
 }
 
@@ -97,6 +131,7 @@ static void held_done(void *ctx, const struct redisReply *reply)
     }
     /* all in one script: jobs_max bounds what we can have asked for */
     od_redis_script_begin(&store->cmd, OD_SCRIPT_REAP, org->prefix);
+    od_redis_cmd_int(&store->cmd, org->worker);
     od_redis_cmd_int(&store->cmd, 0);
     od_redis_cmd_int(&store->cmd, org->worker);
     size_t lost = 0;
@@ -144,12 +179,13 @@ static void reap_done(void *ctx, const struct redisReply *reply)
     struct od_redis_org *org = ctx;
     struct od_store *store = org->store;
     org->reap_busy = false;
-    if (!od_store_reply_ok(store, "reap", reply) || !od_redis_read_array(reply, 3)) {
+    if (!od_store_reply_ok(store, "reap", reply) || !od_redis_read_array(reply, 4)) {
         org->syncing = false;
         return;
     }
     store->stats.reclaimed += (uint64_t)od_redis_read_int(reply, 1);
     od_redis_tell_ended(org, reply->element[2]);
+    tell_orphans(org, reply->element[3]);
     if (od_redis_read_int(reply, 0) > 0)
         reap_send(org, 0); /* the one we found is marked dead by now */
     else if (org->syncing)
@@ -159,6 +195,7 @@ static void reap_done(void *ctx, const struct redisReply *reply)
 static void reap_send(struct od_redis_org *org, uint32_t lease_ms)
 {
     od_redis_script_begin(&org->store->cmd, OD_SCRIPT_REAP, org->prefix);
+    od_redis_cmd_int(&org->store->cmd, org->worker);
     od_redis_cmd_int(&org->store->cmd, lease_ms);
     od_redis_cmd_str(&org->store->cmd, "");
     org->reap_busy = script_send(org, OD_SCRIPT_REAP, reap_done);

@@ -63,9 +63,21 @@ static int write_finish(struct od_store *store, const struct od_redis_job *job,
                                 trunk_name(store, outcome.trunk), result);
 }
 
+static struct od_text leg_text(struct od_store *store, const struct od_redis_job *job, bool sent,
+                               char *out)
+{
+    size_t bytes = 0;
+    if (store->events.leg != NULL)
+        bytes = store->events.leg(store->events.ctx, job->call,
+                                  (struct od_job_id){job->index, job->gen}, job->trunk, &job->names,
+                                  sent, out, OD_WIRE_LEG_MAX);
+    return (struct od_text){out, bytes};
+}
+
 static int write_order(struct od_store *store, const struct od_redis_job *job, uint8_t which)
 {
     struct od_wire_order order = {job->pub.uid, job->fence};
+    char leg[OD_WIRE_LEG_MAX];
     switch (which) {
     case OD_JOB_INTENT:
         return od_wire_order_intent(
@@ -77,10 +89,11 @@ static int write_order(struct od_store *store, const struct od_redis_job *job, u
                 .call_id = text_of(job->names.call_id, sizeof job->names.call_id - 1),
                 .from_tag = text_of(job->names.from_tag, sizeof job->names.from_tag - 1),
                 .branch = text_of(job->names.branch, sizeof job->names.branch - 1),
+                .leg = leg_text(store, job, false, leg),
             });
     case OD_JOB_PROGRESS:
         return od_wire_order_progress(store->scratch, OD_STORE_SCRATCH, &order, job->ringing_ms,
-                                      job->answered_ms);
+                                      job->answered_ms, leg_text(store, job, true, leg));
     case OD_JOB_RELEASE:
         return od_wire_order_release(store->scratch, OD_STORE_SCRATCH, &order, job->due_ms,
                                      job->why);

@@ -44,6 +44,7 @@ struct od_sip_invite {
     const char *to;           /* E.164 ("+1555..") or a whole SIP URI */
     const char *sdp;          /* the offer */
     size_t sdp_bytes;
+    const char *sent_by; /* "host:port" in Via; NULL or "": the listener's. For od_sip_recover() */
 };
 
 /* What a response says about our credentials. */
@@ -118,6 +119,25 @@ void od_sip_bye(struct od_sip *sip, struct od_call_id call);
  * ended: a ringing phone is cancelled, an answered call acknowledged and hung up. Stray messages
  * are answered as RFC 3261 asks for 64*T1 more (a late 2xx gets ACK and BYE). */
 void od_sip_drop(struct od_sip *sip, struct od_call_id call);
+
+/*
+ * What another process needs to end the call, should this one die: written with the intent (call
+ * with gen 0: the INVITE as it would be sent), then when it rings and when it is answered. Bytes
+ * written, OD_ETOOBIG, or as od_sip_invite(). No NUL at the end; never holds credentials.
+ */
+enum { OD_SIP_NOTE_MAX = 3072 };
+int od_sip_note(struct od_sip *sip, struct od_call_id call, const struct od_sip_invite *invite,
+                char *out, size_t size);
+
+struct od_sip_recover {
+    const struct od_sip_names *names;
+    const char *note; /* from od_sip_note(), perhaps another process's */
+    size_t note_bytes;
+    const char *auth_user, *password; /* for a challenged BYE; NULL or "": none */
+};
+/* Ends the leg at the carrier: CANCEL, or ACK and BYE, repeated until they are answered. No event
+ * follows. 0 also when the leg is alive here or being ended; OD_EPROTO: not a note of ours. */
+int od_sip_recover(struct od_sip *sip, const struct od_sip_recover *what);
 
 struct od_sip_stats {
     uint64_t sent, received, retransmitted, dropped, send_failed;

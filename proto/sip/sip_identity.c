@@ -230,6 +230,11 @@ static int fill_identity(struct od_sip *sip, const struct od_sip_invite *invite,
     od_buf_init(&buf, sent_by, sizeof sent_by);
     if (!add_sent_by(&buf, sip, listener, &invite->server) || buf.cut)
         return OD_EINVAL;
+    const char *other = invite->sent_by ? invite->sent_by : "";
+    strcpy(identity->sent_by, sent_by);
+    if (*other && (!is_host(other) ||
+                   !od_str_copy(identity->sent_by, sizeof identity->sent_by, other, strlen(other))))
+        return OD_EINVAL;
     od_buf_init(&buf, identity->contact_text, sizeof identity->contact_text);
     if (!add_contact(&buf, invite, sent_by))
         return OD_EINVAL;
@@ -240,7 +245,7 @@ static int fill_identity(struct od_sip *sip, const struct od_sip_invite *invite,
     identity->from_text = su_sprintf(home, "From: %s;tag=", text);
 
     bool tcp = strcmp(invite->transport, "tcp") == 0;
-    snprintf(text, sizeof text, "SIP/2.0/%s %s;rport", tcp ? "TCP" : "UDP", sent_by);
+    snprintf(text, sizeof text, "SIP/2.0/%s %s;rport", tcp ? "TCP" : "UDP", identity->sent_by);
     identity->via = sip_via_make(home, text);
     identity->via_text = su_sprintf(home, "Via: %s;branch=", text);
     od_buf_init(&buf, text, sizeof text);
@@ -272,9 +277,9 @@ static int fill_identity(struct od_sip *sip, const struct od_sip_invite *invite,
 /* Everything an identity is made from, as one text; false: too long. */
 static bool make_key(const struct od_sip_invite *invite, char *key)
 {
-    const char *parts[] = {invite->transport, invite->domain,
-                           invite->from_user ? invite->from_user : "",
-                           invite->display_name ? invite->display_name : ""};
+    const char *parts[] = {
+        invite->transport, invite->domain, invite->from_user ? invite->from_user : "",
+        invite->display_name ? invite->display_name : "", invite->sent_by ? invite->sent_by : ""};
     struct od_buf buf;
     od_buf_init(&buf, key, OD_SIP_IDENTITY_KEY_MAX);
     od_buf_hex(&buf, invite->server.ip, invite->server.family == 6 ? 16 : 4);

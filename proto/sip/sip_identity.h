@@ -31,6 +31,7 @@ struct od_sip_identity {
     const url_t *base;            /* sip:DOMAIN */
     struct od_sip_credentials credentials;
     char contact_text[192]; /* value of Contact, for answers */
+    char sent_by[96];       /* in Via */
     char key[OD_SIP_IDENTITY_KEY_MAX];
 };
 

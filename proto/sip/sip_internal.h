@@ -87,6 +87,9 @@ struct od_sip_leg {
     char *offer; /* our SDP, for repeating; owned */
     size_t offer_bytes;
 
+    char *dialog; /* header lines of the answer that made a dialog, for od_sip_note(); owned */
+    size_t dialog_bytes;
+
     struct od_sip_leg *chain;           /* next with the same hash */
     struct od_sip_leg *earlier, *later; /* deadline list */
     uint64_t deadline_ns;
@@ -170,6 +173,13 @@ void od_sip_leg_response(struct od_sip_leg *leg, msg_t *msg, const sip_t *respon
 /* Nothing is up any more (the peer's BYE was answered). */
 void od_sip_leg_end(struct od_sip_leg *leg);
 void od_sip_legs_close(struct od_sip *sip);
+void od_sip_leg_free(struct od_sip_leg *leg);
+bool od_sip_names_usable(const struct od_sip_names *names);
+void od_sip_leg_cancel_pending(struct od_sip_leg *leg); /* CANCEL now, then 64*T1 for its INVITE */
+void od_sip_leg_bye(struct od_sip_leg *leg);            /* of an answered one */
+
+/* sip_recover.c: keeps what od_sip_note() wants of a response with a To tag. */
+void od_sip_keep_dialog(struct od_sip_leg *leg, const sip_t *response);
 
 /* sip_peer.c: a request from the network. Takes msg over. */
 void od_sip_peer_request(struct od_sip *sip, msg_t *msg, const sip_t *request);

@@ -70,10 +70,12 @@ static void release_answer(struct od_sip_leg *leg)
     leg->answer = NULL;
     od_sip_peer_forget(leg);
     free(leg->offer);
-    leg->offer = NULL;
+    free(leg->dialog);
+    leg->offer = leg->dialog = NULL;
+    leg->dialog_bytes = 0;
 }
 
-static void leg_free(struct od_sip_leg *leg)
+void od_sip_leg_free(struct od_sip_leg *leg)
 {
     struct od_sip *sip = leg->sip;
     deadline_unlink(leg);
@@ -111,7 +113,7 @@ void od_sip_leg_end(struct od_sip_leg *leg)
 
 /* ---- answers to the INVITE ---- */
 
-static void cancel_pending(struct od_sip_leg *leg)
+void od_sip_leg_cancel_pending(struct od_sip_leg *leg)
 {
     od_sip_send_cancel(leg);
     leg->state = OD_SIP_CANCELING;
@@ -153,11 +155,14 @@ static void on_provisional(struct od_sip_leg *leg, const sip_t *response)
     if (leg->state == OD_SIP_CALLING) {
         leg->state = OD_SIP_RINGING;
         if (leg->cancel_wanted)
-            cancel_pending(leg);
+            od_sip_leg_cancel_pending(leg);
     }
     /* one that comes late, after the end, says nothing any more */
-    if (leg->state <= OD_SIP_CANCELING && response->sip_status->st_status > 100)
+    if (leg->state <= OD_SIP_CANCELING && response->sip_status->st_status > 100) {
+        if (!leg->dialog)
+            od_sip_keep_dialog(leg, response);
         tell(leg, leg->sip->events.progress, response, false, note_accepted(leg, response));
+    }
 }
 
 /* True while the owner of the call still wants it. */
@@ -232,6 +237,7 @@ static void on_answer(struct od_sip_leg *leg, msg_t *msg, const sip_t *response)
         leg->state = OD_SIP_ANSWERED;
         deadline_unlink(leg);
         leg->answer = msg_ref(msg);
+        od_sip_keep_dialog(leg, response);
     }
     if (!leg->dropped) {
         tell_answered(leg, response, again);
@@ -331,9 +337,19 @@ static int bye_answered(struct od_sip_leg *leg, nta_outgoing_t *orq, sip_t const
         return 0;
     leg->bye = NULL;
     nta_outgoing_destroy(orq);
+    bool dropped = leg->dropped;
     leg_end(leg);
-    sip->events.cleared(sip->events.ctx, call);
+    if (!dropped)
+        sip->events.cleared(sip->events.ctx, call);
     return 0;
+}
+
+void od_sip_leg_bye(struct od_sip_leg *leg)
+{
+    leg->bye = od_sip_send_bye(leg, sip_object(leg->answer), bye_answered);
+    leg->state = OD_SIP_BYEING;
+    if (!leg->bye)
+        leg_end(leg);
 }
 
 /* ---- time ---- */
@@ -362,7 +378,7 @@ static void deadlines_passed(su_root_magic_t *root, su_timer_t *timer, void *arg
         if (leg->state == OD_SIP_CANCELING)
             give_up(leg);
         else
-            leg_free(leg);
+            od_sip_leg_free(leg);
     }
     deadline_arm(sip);
 }
@@ -393,7 +409,7 @@ static struct od_sip_leg *leg_make(struct od_sip *sip, struct od_call_id call,
     return leg;
 }
 
-static bool names_usable(const struct od_sip_names *names)
+bool od_sip_names_usable(const struct od_sip_names *names)
 {
     const char *parts[] = {names->call_id, names->from_tag, names->branch};
     const size_t sizes[] = {sizeof names->call_id, sizeof names->from_tag, sizeof names->branch};
@@ -423,7 +439,7 @@ static int start_invite(struct od_sip_leg *leg, const struct od_sip_invite *invi
 
 int od_sip_invite(struct od_sip *sip, struct od_call_id call, const struct od_sip_invite *invite)
 {
-    if (sip->closing || !call.gen || !invite->names || !names_usable(invite->names) ||
+    if (sip->closing || !call.gen || !invite->names || !od_sip_names_usable(invite->names) ||
         !invite->sdp || invite->sdp_bytes > OD_SIP_SDP_MAX)
         return OD_EINVAL;
     int err = od_sip_table_reserve(sip, call.index);
@@ -437,7 +453,7 @@ int od_sip_invite(struct od_sip *sip, struct od_call_id call, const struct od_si
     od_sip_loop_enter();
     err = start_invite(leg, invite);
     if (err)
-        leg_free(leg);
+        od_sip_leg_free(leg);
     else
         sip->by_index[call.index] = leg;
     od_sip_loop_leave();
@@ -475,7 +491,7 @@ static void leg_cancel(struct od_sip_leg *leg)
     if (leg->state == OD_SIP_CALLING)
         leg->cancel_wanted = true;
     else if (leg->state == OD_SIP_RINGING)
-        cancel_pending(leg);
+        od_sip_leg_cancel_pending(leg);
 }
 
 void od_sip_cancel(struct od_sip *sip, struct od_call_id call)
@@ -578,7 +594,7 @@ void od_sip_legs_close(struct od_sip *sip)
     }
     for (uint32_t i = 0; i < sip->hash_size; i++) {
         while (sip->by_call_id[i])
-            leg_free(sip->by_call_id[i]);
+            od_sip_leg_free(sip->by_call_id[i]);
     }
     free(sip->by_index);
     free(sip->by_call_id);

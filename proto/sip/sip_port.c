@@ -92,7 +92,7 @@ static void flush(void *ctx)
 void od_sip_note_sent(struct od_sip *sip, struct od_call_id call, const sip_t *message)
 {
     char line[LINE_BYTES];
-    if (sip->events.message) {
+    if (sip->events.message && call.gen) { /* a recovered leg has no ladder */
         od_sip_read_start_line(message, line, sizeof line);
         od_sip_queue(sip, OD_SIP_Q_MESSAGE, call, line);
     } else {
@@ -103,7 +103,7 @@ void od_sip_note_sent(struct od_sip *sip, struct od_call_id call, const sip_t *m
 void od_sip_note_received(struct od_sip *sip, struct od_call_id call, const sip_t *message)
 {
     char line[LINE_BYTES];
-    if (!sip->events.message)
+    if (!sip->events.message || !call.gen)
         return;
     od_sip_read_start_line(message, line, sizeof line);
     sip->events.message(sip->events.ctx, call, false, line);

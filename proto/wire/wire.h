@@ -32,8 +32,9 @@ enum {
     /* the longest job: its texts, their heads and the numbers */
     OD_WIRE_JOB_MAX =
         2 * OD_WIRE_DOC_MAX + OD_WIRE_URL_MAX + 2 * OD_ENDPOINT_MAX + OD_ZONE_MAX + 128,
-    OD_WIRE_ENTRY_MAX = 512,  /* an attempt's or an end's entry */
-    OD_WIRE_ORDER_MAX = 1024, /* an order without its result entry */
+    OD_WIRE_ENTRY_MAX = 512, /* an attempt's or an end's entry */
+    OD_WIRE_LEG_MAX = 3072,  /* the text that ends a leg (proto/sip/sip.h, od_sip_note) */
+    OD_WIRE_ORDER_MAX = 1024 + OD_WIRE_LEG_MAX, /* an order without its result entry */
     OD_WIRE_TIME_MAX_BITS = 48,
     OD_WIRE_ATTEMPTS_MAX = 4095, /* where the count stands still */
 };
@@ -69,6 +70,7 @@ struct od_wire_attempt {
     uint16_t number;
     int64_t at_ms;
     struct od_text trunk, call_id, from_tag, branch;
+    struct od_text leg; /* an entry of its own; opaque here; empty: none */
 };
 
 struct od_wire_end {
@@ -83,6 +85,7 @@ struct od_wire_call {
     struct od_wire_attempt attempt; /* the latest */
     struct od_wire_end end;
     struct od_text result; /* empty: none */
+    struct od_text leg;    /* the latest; empty: none */
 };
 
 /* A script's order for one job: who it is and which claim of it is ours. */
@@ -108,9 +111,9 @@ int od_wire_row_put(void *out, size_t size, const struct od_uid *uid,
 
 int od_wire_order_intent(void *out, size_t size, const struct od_wire_order *order,
                          const struct od_wire_attempt *attempt);
-/* ringing_ms, answered_ms: 0 for not yet. */
+/* ringing_ms, answered_ms: 0 for not yet. leg: empty for nothing new. */
 int od_wire_order_progress(void *out, size_t size, const struct od_wire_order *order,
-                           int64_t ringing_ms, int64_t answered_ms);
+                           int64_t ringing_ms, int64_t answered_ms, struct od_text leg);
 int od_wire_order_release(void *out, size_t size, const struct od_wire_order *order,
                           int64_t not_before_ms, const char *why);
 /* trunk: name of the trunk dialled last, may be empty. result may be empty; size then needs to

@@ -257,6 +257,10 @@ static int entry_get(char type, const uint8_t *at, size_t bytes, struct od_wire_
         err = open_doc(at, bytes, 1, &zone, &f);
         ok = err == 0 && text(&f[0], OD_WIRE_DOC_MAX, &out->result);
         break;
+    case 'L':
+        err = open_doc(at, bytes, 1, &zone, &f);
+        ok = err == 0 && text(&f[0], OD_WIRE_LEG_MAX, &out->leg);
+        break;
     default:
         err = OD_EPROTO;
     }

@@ -163,10 +163,23 @@ static void put_attempt(struct out *out, const struct od_wire_attempt *attempt)
     entry_end(out, body);
 }
 
+static void put_leg(struct out *out, struct od_text leg)
+{
+    if (leg.bytes == 0)
+        return;
+    size_t body = entry_begin(out, 'L');
+    msgpack_packer pk;
+    msgpack_packer_init(&pk, out, put_packed);
+    msgpack_pack_array(&pk, 1);
+    pack_text(&pk, out, leg, OD_WIRE_LEG_MAX);
+    entry_end(out, body);
+}
+
 int od_wire_attempt_put(void *at, size_t size, const struct od_wire_attempt *attempt)
 {
     struct out out = out_of(at, size);
     put_attempt(&out, attempt);
+    put_leg(&out, attempt->leg);
     return done(&out);
 }
 
@@ -236,15 +249,17 @@ int od_wire_order_intent(void *at, size_t size, const struct od_wire_order *orde
     put_be(&out, attempt->number, 2);
     put_time(&out, attempt->at_ms);
     put_attempt(&out, attempt);
+    put_leg(&out, attempt->leg);
     return done(&out);
 }
 
 int od_wire_order_progress(void *at, size_t size, const struct od_wire_order *order,
-                           int64_t ringing_ms, int64_t answered_ms)
+                           int64_t ringing_ms, int64_t answered_ms, struct od_text leg)
 {
     struct out out = order_begin(at, size, 'P', order);
     put_time(&out, ringing_ms);
     put_time(&out, answered_ms);
+    put_leg(&out, leg);
     return done(&out);
 }
 

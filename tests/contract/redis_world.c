@@ -91,6 +91,28 @@ static const char *on_trunk(void *ctx, uint16_t trunk)
     return trunk == 0 ? "main" : NULL;
 }
 
+/* What a leg would be ended with says when it was asked for. */
+static size_t on_leg(void *ctx, struct od_call_id call, struct od_job_id job, uint16_t trunk,
+                     const struct od_sip_names *names, bool sent, char *out, size_t size)
+{
+    struct world *w = ctx;
+    const struct od_job *of = od_store_job(w->store, job);
+    (void)trunk;
+    if (of == NULL || names->call_id[0] == '\0')
+        return 0;
+    return (size_t)snprintf(out, size, "%s %u to %s", sent ? "sent" : "unsent", call.index, of->to);
+}
+
+static void on_orphan(void *ctx, const struct od_orphan *orphan)
+{
+    struct world *w = ctx;
+    struct world_orphan *o = &w->orphans[w->orphan_count++ % 16];
+    o->uid = orphan->uid;
+    o->names = orphan->names;
+    snprintf(o->trunk, sizeof o->trunk, "%.*s", (int)orphan->trunk.bytes, orphan->trunk.at);
+    snprintf(o->note, sizeof o->note, "%.*s", (int)orphan->note.bytes, orphan->note.at);
+}
+
 static void on_log(void *ctx, bool trouble, const char *text)
 {
     struct world *w = ctx;
@@ -212,6 +234,8 @@ int world_store_open(struct world *w, const struct od_store_config *config)
                                 .stop = on_stop,
                                 .ended = on_ended,
                                 .trunk = on_trunk,
+                                .leg = on_leg,
+                                .orphan = on_orphan,
                                 .log = on_log,
                             });
     if (err != 0)

@@ -37,6 +37,12 @@ struct world {
     bool lane_before_agent; /* a lane was told whose agent had not been */
     struct od_uid agents_seen[64];
     uint32_t agents_seen_count;
+    struct world_orphan {
+        struct od_uid uid;
+        struct od_sip_names names;
+        char trunk[OD_NAME_MAX], note[64];
+    } orphans[16]; /* as last told */
+    uint32_t orphan_count;
     char last_log[256];
     bool up, closed;
     uint32_t ups, downs;

@@ -183,6 +183,7 @@ class Server(Process):
             lambda: re.search(r"ready: (http://[0-9.]+:\d+)", self.stderr()) or not self.running(),
             ready_s, "the daemon to be ready")
         assert found is not True, f"the daemon ended: {self.stderr()[-2000:]}"
+        self.ready_at = time.time()
         self.url = re.findall(r"ready: (http://[0-9.]+:\d+)", self.stderr())[-1]
         with open(os.path.join(self.data_dir, "dev.key"), encoding="ascii") as file:
             self.key = file.read().strip()

@@ -260,13 +260,19 @@ static void orders_have_their_layout(void **ctx)
 {
     (void)ctx;
     uint8_t out[OD_WIRE_ORDER_MAX];
+    const struct od_text none = {"", 0}, leg = {"via a", 5};
     struct od_wire_order order = {.uid = {{0xaa, 1}}, .fence = 0x01020304};
     static const uint8_t head[] = {'P', 0xaa, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
                                    1,   2,    3, 4, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 1, 0};
-    assert_int_equal(od_wire_order_progress(out, sizeof out, &order, 9, 256), sizeof head);
+    assert_int_equal(od_wire_order_progress(out, sizeof out, &order, 9, 256, none), sizeof head);
     assert_memory_equal(out, head, sizeof head);
-    assert_int_equal(od_wire_order_progress(out, sizeof head - 1, &order, 9, 256), OD_ETOOBIG);
-    assert_int_equal(od_wire_order_progress(out, sizeof out, &order, -1, 0), OD_EINVAL);
+    assert_int_equal(od_wire_order_progress(out, sizeof head - 1, &order, 9, 256, none),
+                     OD_ETOOBIG);
+    assert_int_equal(od_wire_order_progress(out, sizeof out, &order, -1, 0, none), OD_EINVAL);
+    /* what ends the leg follows as an entry: type, length, version, [text] */
+    assert_int_equal(od_wire_order_progress(out, sizeof out, &order, 9, 256, leg),
+                     sizeof head + 5 + 1 + 7);
+    assert_int_equal(out[sizeof head], 'L');
     assert_int_equal(od_wire_order_release(out, sizeof out, &order, 7, "hours"), 21 + 6 + 5);
     struct od_outcome outcome = {.cause = OD_CAUSE_BUSY, .ended_ms = 5};
     memset(outcome.reason, 'r', sizeof outcome.reason); /* no NUL: still bounded */

@@ -15,6 +15,7 @@ local AGENTS, AGENT, AGENT_NAMES = P .. 'agents', P .. 'ag:', P .. 'agn'
 local THINGS, THING, THING_KEYS = P .. 'ths:', P .. 'th:', P .. 'thk:'
 local CAMPAIGNS, CAMPAIGN, CONTACTS, NUMBERS = P .. 'cps', P .. 'cp:', P .. 'cl:', P .. 'nums:'
 local SWEEPS, EVENTS, SEQ = P .. 'sweeps', P .. 'ev', P .. 'seq'
+local LEGS = P .. 'legs' -- calls whose leg is to be ended at the carrier, by who does it
 
 local EINVAL, ENOENT, EEXIST, ECONFLICT = -1, -3, -4, -5
 
@@ -207,8 +208,17 @@ local function give_back(uid, s, due, why)
     keep(uid, s)
 end
 
--- A dead worker's call, or one whose claim's reply was lost.
-local function reclaim(uid, worker)
+-- Legs without an owner: (uid, record)*, for the process that runs this script to end them.
+local orphans = {}
+local function adopt_leg(uid, worker)
+    call('HSET', LEGS, uid, worker)
+    orphans[#orphans + 1] = uid
+    orphans[#orphans + 1] = call('GET', CALL .. uid)
+end
+
+-- A dead worker's call, or one whose claim's reply was lost. What may have been dialled ends, and
+-- its leg is ended by the worker `by`.
+local function reclaim(uid, worker, by)
     local s = state(uid)
     if not s or s[WORKER] ~= worker or s[PHASE] == ENDED then
         return 0
@@ -220,6 +230,7 @@ local function reclaim(uid, worker)
         s[WORKER] = 0
         keep(uid, s)
         tell_ended(uid)
+        adopt_leg(uid, by)
     end
     return 1
 end

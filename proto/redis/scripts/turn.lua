@@ -48,10 +48,13 @@ local function progress(op, uid, s)
     if s[PHASE] < DIALING or s[PHASE] == ENDED then
         return '0'
     end
-    local rang, answered = unpack_('>I6I6', op, 22)
+    local rang, answered, at = unpack_('>I6I6', op, 22)
     note_progress(uid, s, rang, answered)
     s[PHASE] = s[ANSWERED] > 0 and TALKING or s[RANG] > 0 and RINGING or s[PHASE]
     keep(uid, s)
+    if #op >= at then -- what it takes to end the leg from here on
+        call('APPEND', CALL .. uid, op:sub(at))
+    end
     return '1'
 end
 
