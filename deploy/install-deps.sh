@@ -20,7 +20,7 @@ done
 
 build_packages=(
     build-essential cmake ninja-build pkg-config ca-certificates
-    libuv1-dev libsofia-sip-ua-dev libhiredis-dev libssl-dev libyaml-dev
+    libuv1-dev libglib2.0-dev tzdata libsofia-sip-ua-dev libhiredis-dev libssl-dev libyaml-dev
     libllhttp-dev libyyjson-dev uthash-dev
     redis-server espeak-ng libspeexdsp-dev libjemalloc-dev
 )
@@ -30,6 +30,7 @@ test_packages=(
     libcmocka-dev clang clang-format llvm valgrind strace sip-tester
     baresip-core libclang-rt-dev python3 curl sox git
 )
+command -v node >/dev/null || test_packages+=(nodejs npm)
 
 if [ "$(id -u)" -eq 0 ]; then
     sudo=()

@@ -36,11 +36,11 @@ ring engine/base "$plain|<(stdlib|unistd)\.h>|\"outdial/|\"engine/base/"
 ring engine/core "$plain|<stdlib\.h>|\"outdial/|\"engine/base/|\"engine/core/"
 ring engine/media "$plain|<math\.h>|\"outdial/|\"engine/base/|\"engine/media/"
 
-libraries='<(uv|hiredis/|sofia-sip/|llhttp|msgpack|yaml|openssl/)'
+libraries='<(uv|glib|hiredis/|sofia-sip/|llhttp|msgpack|yaml|openssl/)'
 without engine/api "$libraries|\"proto/"
 without engine/agent "$libraries|\"proto/"
 for dir in engine/host engine/cli bench/carrier; do
-    [ -d "$dir" ] && without "$dir" '<(hiredis/|sofia-sip/|llhttp|msgpack|yaml)'
+    [ -d "$dir" ] && without "$dir" '<(hiredis/|sofia-sip/|llhttp|msgpack|yaml|glib)'
 done
 for dir in proto/*/; do
     without "$dir" '"engine/(core|media|api|agent|host|cli)/'
@@ -49,6 +49,7 @@ for dir in proto/*/; do
     case $dir in proto/http/) ;; *) without "$dir" '<llhttp' ;; esac
     case $dir in proto/wire/) ;; *) without "$dir" '<msgpack' ;; esac
     case $dir in proto/yaml/) ;; *) without "$dir" '<yaml' ;; esac
+    case $dir in proto/zone/) ;; *) without "$dir" '<glib' ;; esac
 done
 if [ $seen -lt 50 ]; then
     echo "only $seen includes seen under $1: wrong directory?" >&2

@@ -1,5 +1,6 @@
 od_unit_test(core_base_test LIBS od_base)
 od_unit_test(core_call_fsm_test LIBS od_core)
+od_unit_test(core_hours_test LIBS od_core)
 od_unit_test(core_limit_test LIBS od_core)
 od_unit_test(core_parts_test LIBS od_core)
 set(core_bench ${CMAKE_CURRENT_LIST_DIR}/core_bench.c)
