@@ -157,6 +157,18 @@ static void put_outcome(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct od_
         yyjson_mut_obj_add_int(doc, o, "duration_ms", 0);
 }
 
+void od_project_answered_by(const struct od_call_rec *rec, char out[OD_ANSWERED_BY_MAX])
+{
+    out[0] = '\0';
+    if (!rec->media.bytes)
+        return;
+    yyjson_doc *media = yyjson_read(rec->media.at, rec->media.bytes, 0);
+    yyjson_val *word = yyjson_obj_get(yyjson_doc_get_root(media), "answered_by");
+    if (yyjson_is_str(word))
+        od_str_copy(out, OD_ANSWERED_BY_MAX, yyjson_get_str(word), yyjson_get_len(word));
+    yyjson_doc_free(media);
+}
+
 yyjson_mut_val *od_project_call(yyjson_mut_doc *doc, const struct od_call_rec *rec)
 {
     yyjson_mut_val *o = yyjson_mut_obj(doc);
@@ -174,6 +186,10 @@ yyjson_mut_val *od_project_call(yyjson_mut_doc *doc, const struct od_call_rec *r
     put_word(doc, o, "wait_reason", rec->wait_reason, sizeof rec->wait_reason);
     od_put_json(doc, o, "context", rec->context, "{}");
     od_put_json(doc, o, "result", rec->result, "null");
+    char who[OD_ANSWERED_BY_MAX];
+    od_project_answered_by(rec, who);
+    put_word(doc, o, "answered_by", who, sizeof who);
+    od_put_json(doc, o, "media", rec->media, "null");
     od_put_time(doc, o, "created_at", rec->created_ms);
     od_put_time(doc, o, "not_before", rec->not_before_ms);
     od_put_time(doc, o, "deadline", rec->deadline_ms);

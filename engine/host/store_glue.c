@@ -87,6 +87,7 @@ static void send_webhook(struct od_host *host, const char *url, const struct od_
         .context = job->context,
         .extra = job->extra,
         .result = result,
+        .media = job->media,
         .created_ms = job->created_ms,
         .deadline_ms = job->deadline_ms,
         .outcome = *outcome,

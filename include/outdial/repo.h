@@ -104,6 +104,7 @@ struct od_call_rec {
     struct od_text context, result; /* JSON objects; result empty: none */
     struct od_text extra;           /* as in od_call_new */
     struct od_text webhook_url;     /* the call's own; empty: none */
+    struct od_text media;           /* what was noted about its audio, a JSON object; empty: none */
     int64_t created_ms, not_before_ms, deadline_ms;
     int64_t next_ms; /* WAITING: when it comes in line again, as far as the store knows; else 0 */
     struct od_outcome outcome; /* complete when phase is ENDED; times filled in as they happen */

@@ -108,7 +108,9 @@ struct od_store {
     void *closed_ctx;
 };
 
-enum { OD_STORE_SCRATCH = OD_WIRE_JOB_MAX + OD_WIRE_ORDER_MAX + OD_WIRE_DOC_MAX };
+enum {
+    OD_STORE_SCRATCH = OD_WIRE_JOB_MAX + OD_WIRE_ORDER_MAX + OD_WIRE_DOC_MAX + OD_WIRE_MEDIA_MAX
+};
 
 /* redis_port.c */
 

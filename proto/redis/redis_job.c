@@ -35,6 +35,7 @@ static void release_texts(struct od_redis_job *job)
 {
     free(job->texts);
     free(job->result);
+    free(job->media);
 }
 
 void od_redis_jobs_deinit(struct od_redis_jobs *jobs)
@@ -84,6 +85,8 @@ void od_redis_jobs_put(struct od_redis_jobs *jobs, struct od_redis_job *job)
     release_texts(job);
     job->texts = NULL;
     job->result = NULL;
+    job->media = NULL;
+    job->media_bytes = 0;
     job->gen++;
     job->chain = jobs->free;
     jobs->free = job->index + 1;

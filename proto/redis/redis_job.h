@@ -44,6 +44,8 @@ struct od_redis_job {
     struct od_outcome outcome;
     char *result;
     size_t result_bytes;
+    char *media;
+    size_t media_bytes;
 };
 
 struct od_redis_jobs {

@@ -198,6 +198,7 @@ bool od_redis_read_call_of(const struct redisReply *array, size_t at, const stru
     out->result = record.result;
     out->extra = record.job.extra;
     out->webhook_url = record.job.webhook_url;
+    out->media = record.media;
     out->created_ms = record.job.created_ms;
     out->not_before_ms = out->phase == OD_PHASE_WAITING && record.state.due_ms > 0
                              ? record.state.due_ms

@@ -492,6 +492,19 @@ const struct od_job *od_store_job(const struct od_store *store, struct od_job_id
     return job == NULL ? NULL : &job->pub;
 }
 
+static int keep_document(char **at, size_t *size, const char *json, size_t bytes)
+{
+    char *copy = malloc(bytes + 1);
+    if (copy == NULL)
+        return OD_ENOMEM;
+    memcpy(copy, json, bytes);
+    copy[bytes] = '\0';
+    free(*at);
+    *at = copy;
+    *size = bytes;
+    return 0;
+}
+
 int od_store_job_result(struct od_store *store, struct od_job_id id, const char *json, size_t bytes)
 {
     struct od_redis_job *job = od_redis_jobs_of(&store->jobs, id);
@@ -499,15 +512,17 @@ int od_store_job_result(struct od_store *store, struct od_job_id id, const char 
         return OD_ENOENT;
     if (bytes > OD_WIRE_DOC_MAX)
         return OD_ETOOBIG;
-    char *copy = malloc(bytes + 1);
-    if (copy == NULL)
-        return OD_ENOMEM;
-    memcpy(copy, json, bytes);
-    copy[bytes] = '\0';
-    free(job->result);
-    job->result = copy;
-    job->result_bytes = bytes;
-    return 0;
+    return keep_document(&job->result, &job->result_bytes, json, bytes);
+}
+
+int od_store_job_media(struct od_store *store, struct od_job_id id, const char *json, size_t bytes)
+{
+    struct od_redis_job *job = od_redis_jobs_of(&store->jobs, id);
+    if (job == NULL || job->given_up)
+        return OD_ENOENT;
+    if (bytes > OD_WIRE_MEDIA_MAX)
+        return OD_ETOOBIG;
+    return keep_document(&job->media, &job->media_bytes, json, bytes);
 }
 
 const char *od_store_why(const struct od_store *store)

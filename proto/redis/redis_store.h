@@ -58,6 +58,7 @@ struct od_job {
     struct od_text context;     /* JSON object, or empty */
     struct od_text webhook_url; /* the call's, else its campaign's, else empty */
     struct od_text extra;       /* JSON object as in od_call_new, or empty */
+    struct od_text media;       /* in ended() only: what was noted of its audio, JSON or empty */
     int64_t deadline_ms, created_ms;
     uint64_t row;
 };
@@ -139,6 +140,10 @@ const struct od_job *od_store_job(const struct od_store *store, struct od_job_id
  * 64 KiB; OD_ENOMEM. */
 int od_store_job_result(struct od_store *store, struct od_job_id job, const char *json,
                         size_t bytes);
+/* What was noted about the call's audio (a JSON object), stored likewise. OD_ETOOBIG: above 16 KiB.
+ */
+int od_store_job_media(struct od_store *store, struct od_job_id job, const char *json,
+                       size_t bytes);
 
 /* Why the store is down, in words for the operator; "" when it is up. Borrowed until the loop
  * turns. Names no secret. */

@@ -392,6 +392,7 @@ void od_redis_tell_ended(struct od_redis_org *org, const struct redisReply *ende
         }
         memcpy(job.org, org->name, sizeof job.org);
         job.attempt = record.state.attempts;
+        job.media = record.media;
         od_redis_read_outcome(&record, &outcome);
         store->events.ended(store->events.ctx, &job, &outcome,
                             record.result.at == NULL ? (struct od_text){"", 0} : record.result);

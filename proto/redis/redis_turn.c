@@ -50,6 +50,11 @@ static struct od_text text_of(const char *text, size_t max)
     return (struct od_text){text, strnlen(text, max)};
 }
 
+static struct od_text media_of(const struct od_redis_job *job)
+{
+    return (struct od_text){job->media == NULL ? "" : job->media, job->media_bytes};
+}
+
 static int write_finish(struct od_store *store, const struct od_redis_job *job,
                         const struct od_wire_order *order)
 {
@@ -60,7 +65,7 @@ static int write_finish(struct od_store *store, const struct od_redis_job *job,
         outcome.answered_ms = job->answered_ms;
     struct od_text result = {job->result, job->result_bytes};
     return od_wire_order_finish(store->scratch, OD_STORE_SCRATCH, order, &outcome,
-                                trunk_name(store, outcome.trunk), result);
+                                trunk_name(store, outcome.trunk), result, media_of(job));
 }
 
 static struct od_text leg_text(struct od_store *store, const struct od_redis_job *job, bool sent,
@@ -254,6 +259,7 @@ static void finish_done(struct od_redis_org *org, struct od_redis_job *job, bool
         if (!job->intended)
             job->pub.attempt--;
         struct od_text result = {job->result == NULL ? "" : job->result, job->result_bytes};
+        job->pub.media = media_of(job);
         if (store->events.ended != NULL)
             store->events.ended(store->events.ctx, &job->pub, &job->outcome, result);
     }

@@ -27,7 +27,8 @@
 enum {
     OD_WIRE_VERSION = 1,
     OD_WIRE_STATE_BYTES = 54,
-    OD_WIRE_DOC_MAX = 64 * 1024, /* a context or a result */
+    OD_WIRE_DOC_MAX = 64 * 1024,   /* a context or a result */
+    OD_WIRE_MEDIA_MAX = 16 * 1024, /* what was noted about a call's media */
     OD_WIRE_URL_MAX = 2048,
     /* the longest job: its texts, their heads and the numbers */
     OD_WIRE_JOB_MAX =
@@ -86,6 +87,7 @@ struct od_wire_call {
     struct od_wire_end end;
     struct od_text result; /* empty: none */
     struct od_text leg;    /* the latest; empty: none */
+    struct od_text media;  /* JSON object about the call's audio; empty: none */
 };
 
 /* A script's order for one job: who it is and which claim of it is ours. */
@@ -104,6 +106,8 @@ int od_wire_attempt_put(void *out, size_t size, const struct od_wire_attempt *at
 int od_wire_end_put(void *out, size_t size, const struct od_wire_end *end);
 /* An entry with a JSON document, 1..OD_WIRE_DOC_MAX bytes. */
 int od_wire_result_put(void *out, size_t size, struct od_text json);
+/* The same for the media's notes, 1..OD_WIRE_MEDIA_MAX bytes. */
+int od_wire_media_put(void *out, size_t size, struct od_text json);
 
 /* A row of an import: what the script needs to know of it, then the job. */
 int od_wire_row_put(void *out, size_t size, const struct od_uid *uid,
@@ -116,11 +120,11 @@ int od_wire_order_progress(void *out, size_t size, const struct od_wire_order *o
                            int64_t ringing_ms, int64_t answered_ms, struct od_text leg);
 int od_wire_order_release(void *out, size_t size, const struct od_wire_order *order,
                           int64_t not_before_ms, const char *why);
-/* trunk: name of the trunk dialled last, may be empty. result may be empty; size then needs to
- * hold OD_WIRE_ORDER_MAX, otherwise that and the result. */
+/* trunk: name of the trunk dialled last, may be empty. result and media may be empty; size needs to
+ * hold OD_WIRE_ORDER_MAX and both. */
 int od_wire_order_finish(void *out, size_t size, const struct od_wire_order *order,
                          const struct od_outcome *outcome, struct od_text trunk,
-                         struct od_text result);
+                         struct od_text result, struct od_text media);
 
 /*
  * Decoders return 0, or OD_EPROTO when the bytes are anything but a record of ours: wrong version,

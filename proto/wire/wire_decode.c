@@ -261,6 +261,10 @@ static int entry_get(char type, const uint8_t *at, size_t bytes, struct od_wire_
         err = open_doc(at, bytes, 1, &zone, &f);
         ok = err == 0 && text(&f[0], OD_WIRE_LEG_MAX, &out->leg);
         break;
+    case 'M':
+        err = open_doc(at, bytes, 1, &zone, &f);
+        ok = err == 0 && text(&f[0], OD_WIRE_MEDIA_MAX, &out->media);
+        break;
     default:
         err = OD_EPROTO;
     }

@@ -202,14 +202,24 @@ int od_wire_end_put(void *at, size_t size, const struct od_wire_end *end)
     return done(&out);
 }
 
-static void put_result(struct out *out, struct od_text json)
+static void put_document(struct out *out, char entry, struct od_text json, size_t max)
 {
-    size_t body = entry_begin(out, 'R');
+    size_t body = entry_begin(out, entry);
     msgpack_packer pk;
     msgpack_packer_init(&pk, out, put_packed);
     msgpack_pack_array(&pk, 1);
-    pack_text(&pk, out, json, OD_WIRE_DOC_MAX);
+    pack_text(&pk, out, json, max);
     entry_end(out, body);
+}
+
+static void put_result(struct out *out, struct od_text json)
+{
+    put_document(out, 'R', json, OD_WIRE_DOC_MAX);
+}
+
+static void put_media(struct out *out, struct od_text json)
+{
+    put_document(out, 'M', json, OD_WIRE_MEDIA_MAX);
 }
 
 int od_wire_result_put(void *at, size_t size, struct od_text json)
@@ -218,6 +228,15 @@ int od_wire_result_put(void *at, size_t size, struct od_text json)
     if (json.bytes == 0)
         return OD_EINVAL;
     put_result(&out, json);
+    return done(&out);
+}
+
+int od_wire_media_put(void *at, size_t size, struct od_text json)
+{
+    struct out out = out_of(at, size);
+    if (json.bytes == 0)
+        return OD_EINVAL;
+    put_media(&out, json);
     return done(&out);
 }
 
@@ -274,7 +293,7 @@ int od_wire_order_release(void *at, size_t size, const struct od_wire_order *ord
 
 int od_wire_order_finish(void *at, size_t size, const struct od_wire_order *order,
                          const struct od_outcome *outcome, struct od_text trunk,
-                         struct od_text result)
+                         struct od_text result, struct od_text media)
 {
     struct out out = order_begin(at, size, 'F', order);
     put_be(&out, (uint64_t)outcome->cause, 1);
@@ -291,5 +310,7 @@ int od_wire_order_finish(void *at, size_t size, const struct od_wire_order *orde
     put_end(&out, &end);
     if (result.bytes > 0)
         put_result(&out, result);
+    if (media.bytes > 0)
+        put_media(&out, media);
     return done(&out);
 }

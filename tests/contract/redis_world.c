@@ -415,6 +415,7 @@ static void on_calls(void *ctx, int err, const struct od_call_rec *recs, size_t 
     for (size_t i = 0; i < count; i++) {
         w->calls[i].context = keep(w, recs[i].context);
         w->calls[i].result = keep(w, recs[i].result);
+        w->calls[i].media = keep(w, recs[i].media);
     }
     w->next_cursor = next_cursor;
     answer(w, err, count);

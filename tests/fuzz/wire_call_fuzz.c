@@ -37,6 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     inside(data, size, call.end.reason);
     inside(data, size, call.result);
     inside(data, size, call.leg);
+    inside(data, size, call.media);
 
     static uint8_t again[OD_WIRE_JOB_MAX];
     struct od_wire_job back;

@@ -185,6 +185,7 @@ static void a_call_from_end_to_end(void **state)
     assert_true(od_uid_equal(&held->agent, &agent));
     assert_int_equal(od_store_job_result(w->store, job.u.job.job, "{\"x\":1}", 7), 0);
     assert_int_equal(od_store_job_result(w->store, job.u.job.job, "{\"ok\":true}", 11), 0);
+    assert_int_equal(od_store_job_media(w->store, job.u.job.job, "{\"m\":1}", 7), 0);
 
     intent(w, &job);
     assert_int_equal(look(w, &uid)->phase, OD_PHASE_DIALING);
@@ -207,6 +208,8 @@ static void a_call_from_end_to_end(void **state)
 
     const struct od_call_rec *rec = look(w, &uid);
     assert_int_equal(rec->phase, OD_PHASE_ENDED);
+    assert_int_equal(rec->media.bytes, 7);
+    assert_memory_equal(rec->media.at, "{\"m\":1}", 7);
     assert_int_equal(rec->outcome.cause, OD_CAUSE_COMPLETED);
     assert_int_equal(rec->outcome.verdict, OD_VERDICT_CALLEE);
     assert_int_equal(rec->outcome.sip_status, 200);

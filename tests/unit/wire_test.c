@@ -78,6 +78,9 @@ static size_t some_call(uint8_t *out, size_t size)
     at += (size_t)used;
     used = od_wire_result_put(out + at, size - at, text("{\"confirmed\":true}"));
     assert_true(used > 0);
+    at += (size_t)used;
+    used = od_wire_media_put(out + at, size - at, text("{\"answered_by\":\"human\"}"));
+    assert_true(used > 0);
     return at + (size_t)used;
 }
 
@@ -112,6 +115,7 @@ static void call_survives(void **ctx)
     assert_int_equal(call.end.verdict, OD_VERDICT_CALLEE);
     assert_text(call.end.reason, "Busy Here");
     assert_text(call.result, "{\"confirmed\":true}");
+    assert_text(call.media, "{\"answered_by\":\"human\"}");
 }
 
 static void what_is_not_given_stays_empty(void **ctx)
@@ -164,7 +168,7 @@ static void every_cut_is_refused(void **ctx)
         sound += od_wire_call_get(exact, cut, &call) == 0;
         free(exact);
     }
-    assert_int_equal(sound, 4); /* behind the job, two attempts, the end */
+    assert_int_equal(sound, 5); /* behind the job, two attempts, the end, the result */
     assert_int_equal(od_wire_call_get(bytes, used + 1, &call), OD_EPROTO);
 }
 
@@ -278,10 +282,11 @@ static void orders_have_their_layout(void **ctx)
     memset(outcome.reason, 'r', sizeof outcome.reason); /* no NUL: still bounded */
     char name[200];
     memset(name, 'n', sizeof name);
-    int used = od_wire_order_finish(out, sizeof out, &order, &outcome, text("main"), text(""));
+    int used =
+        od_wire_order_finish(out, sizeof out, &order, &outcome, text("main"), text(""), text(""));
     assert_true(used > 0 && used < OD_WIRE_ORDER_MAX);
     assert_int_equal(od_wire_order_finish(out, sizeof out, &order, &outcome,
-                                          (struct od_text){name, sizeof name}, text("")),
+                                          (struct od_text){name, sizeof name}, text(""), text("")),
                      OD_ETOOBIG);
 }
 
