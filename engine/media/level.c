@@ -18,7 +18,11 @@ uint32_t od_level_mean_square(const uint8_t *ulaw, size_t bytes)
 
 uint8_t od_level_dbov(const uint8_t *ulaw, size_t bytes)
 {
-    uint32_t mean = od_level_mean_square(ulaw, bytes);
+    return od_level_dbov_of(od_level_mean_square(ulaw, bytes));
+}
+
+uint8_t od_level_dbov_of(uint32_t mean)
+{
     if (mean == 0)
         return 127;
     /* log2(mean) in 1/256: the integer part, then the 8 bits below the highest one */
