@@ -1,6 +1,8 @@
 /*
  * Answering, and what every route's function needs besides: problems, pages, time, new uids.
  */
+#include "engine/api/dialect.h"
+#include "engine/api/once.h"
 #include "engine/api/request.h"
 
 #include <stdarg.h>
@@ -12,17 +14,24 @@
 #include "engine/base/uid.h"
 #include "outdial/err.h"
 
+void od_request_send(struct od_request *q, int status, const char *type, const char *extra,
+                     const char *body, size_t bytes)
+{
+    /* Answers are about now, and some hold secrets or people's numbers. */
+    char headers[512];
+    snprintf(headers, sizeof headers, "Cache-Control: no-store\r\n%s", extra ? extra : "");
+    q->api->answered[status >= 100 && status < 600 ? status / 100 : 5]++;
+    q->x->ops->respond(q->x, status, type, headers, body, bytes);
+}
+
 static void respond(struct od_request *q, int status, const char *type, const char *extra,
                     const char *body, size_t bytes)
 {
     if (!q->x || q->answered)
         return;
-    /* Answers are about now, and some hold secrets or people's numbers. */
-    char headers[512];
-    snprintf(headers, sizeof headers, "Cache-Control: no-store\r\n%s", extra ? extra : "");
     q->answered = true;
-    q->api->answered[status >= 100 && status < 600 ? status / 100 : 5]++;
-    q->x->ops->respond(q->x, status, type, headers, body, bytes);
+    if (!od_once_answers(q, status, type, extra, body, bytes))
+        od_request_send(q, status, type, extra, body, bytes);
 }
 
 static void respond_doc(struct od_request *q, int status, const char *type, yyjson_mut_doc *doc,
@@ -59,12 +68,13 @@ static yyjson_mut_doc *problem_doc(struct od_request *q, int status, const char 
 {
     if (!q->x)
         return NULL;
-    return od_problem_doc(&(struct od_problem){.status = status,
-                                               .code = code,
-                                               .detail = detail,
-                                               .instance = q->x->path,
-                                               .request_id = q->x->request_id,
-                                               .faults = faults});
+    return od_dialect_of(q->x->path)
+        ->error(&(struct od_problem){.status = status,
+                                     .code = code,
+                                     .detail = detail,
+                                     .instance = q->x->path,
+                                     .request_id = q->x->request_id,
+                                     .faults = faults});
 }
 
 yyjson_mut_doc *od_request_problem_doc(struct od_request *q, int status, const char *code,
@@ -79,7 +89,8 @@ void od_request_answer_problem(struct od_request *q, int status, yyjson_mut_doc 
     /* Trying again later can help: say when (RFC 9110 section 10.2.3). */
     if (!headers && (status == 503 || status == 429))
         headers = "Retry-After: 1\r\n";
-    respond_doc(q, status, OD_PROBLEM_TYPE, doc, headers);
+    const char *type = q->x ? od_dialect_of(q->x->path)->error_type : OD_PROBLEM_TYPE;
+    respond_doc(q, status, type, doc, headers);
 }
 
 void od_request_problem(struct od_request *q, int status, const char *code, const char *detail, ...)
@@ -170,9 +181,16 @@ int64_t od_request_wall_ms(struct od_request *q)
     return q->api->host.now(q->api->host.ctx).wall_ms;
 }
 
+void od_request_random(struct od_request *q, void *out, size_t bytes)
+{
+    if (!od_once_random(q, out, bytes))
+        q->api->host.random(q->api->host.ctx, out, bytes);
+}
+
 struct od_uid od_request_uid(struct od_request *q)
 {
     uint8_t random[10];
-    q->api->host.random(q->api->host.ctx, random, sizeof random);
-    return od_uid_make(od_request_wall_ms(q), random);
+    int64_t first_ms = od_once_wall_ms(q);
+    od_request_random(q, random, sizeof random);
+    return od_uid_make(first_ms ? first_ms : od_request_wall_ms(q), random);
 }

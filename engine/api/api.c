@@ -10,8 +10,10 @@
 #include <string.h>
 
 #include "engine/agent/agent_def.h"
+#include "engine/api/dialect.h"
 #include "engine/api/import.h"
 #include "engine/api/json_read.h"
+#include "engine/api/once.h"
 #include "engine/api/request.h"
 #include "engine/api/sse.h"
 #include "engine/base/assert.h"
@@ -22,6 +24,7 @@ enum { BODY_BYTES_MAX = 1 << 20, IMPORT_BYTES_MAX = 1 << 30, STREAMS_MAX = 64 };
 
 static void request_free(struct od_request *q)
 {
+    od_once_free(q);
     od_import_destroy(q->import);
     yyjson_doc_free(q->body);
     free(q->text);
@@ -101,7 +104,7 @@ static bool size_ok(struct od_request *q)
 }
 
 /* Everything is there: read the document and call the route. */
-static void run(struct od_request *q)
+static void read_and_run(struct od_request *q)
 {
     struct od_faults faults = {0};
     od_query_check(q->x->query, q->at.route->query, &faults);
@@ -117,19 +120,35 @@ static void run(struct od_request *q)
         q->at.route->run(q);
 }
 
+static void run(struct od_request *q)
+{
+    if (q->text)
+        od_once_body(q, q->text, q->text_bytes);
+    od_once_begin(q, read_and_run);
+}
+
+/* What a POST changes is done once under an Idempotency-Key; a POST that only reads needs none. */
+static bool is_once(const struct od_route *route)
+{
+    return strcmp(route->method, "POST") == 0 && route->scope > OD_SCOPE_READ;
+}
+
 /* ---- the key ---- */
 
 static void refuse_key(struct od_request *q, bool given)
 {
+    bool basic = od_dialect_of(q->x->path)->basic;
     yyjson_mut_doc *doc =
         od_request_problem_doc(q, 401, given ? "key_unknown" : "key_missing",
-                               given ? "this API key is not known or was revoked"
-                                     : "send an API key: Authorization: Bearer sk_...");
+                               given   ? "this API key is not known or was revoked"
+                               : basic ? "send an API key as the password of Basic authorization"
+                                       : "send an API key: Authorization: Bearer sk_...");
     /* RFC 6750 section 3: no error code when no key was sent. */
     od_request_answer_problem(q, 401, doc,
-                              given ? "WWW-Authenticate: Bearer realm=\"outdial\", "
-                                      "error=\"invalid_token\"\r\n"
-                                    : "WWW-Authenticate: Bearer realm=\"outdial\"\r\n");
+                              basic   ? "WWW-Authenticate: Basic realm=\"outdial\"\r\n"
+                              : given ? "WWW-Authenticate: Bearer realm=\"outdial\", "
+                                        "error=\"invalid_token\"\r\n"
+                                      : "WWW-Authenticate: Bearer realm=\"outdial\"\r\n");
 }
 
 static void refuse_method(struct od_request *q)
@@ -162,11 +181,13 @@ static void enter(struct od_request *q)
                            od_scope_name(scope));
         return;
     }
-    if (!type_ok(q) || !size_ok(q))
+    if (!type_ok(q) || !size_ok(q) || (is_once(q->at.route) && !od_once_take(q)))
         return;
     q->authorised = true;
     enum od_body_kind takes = q->at.route->takes;
-    if (q->complete || takes == OD_TAKES_NOTHING || takes == OD_TAKES_ROWS)
+    if (takes == OD_TAKES_NOTHING)
+        q->complete = true;
+    if (q->complete || takes == OD_TAKES_ROWS)
         run(q);
 }
 
@@ -185,7 +206,8 @@ static void key_find_done(void *ctx, int err, const char *org, const char *scope
         refuse_key(q, true);
         return;
     }
-    od_auth_remember(&q->api->auth, q->key_hash, q->api->host.now(q->api->host.ctx), &q->who);
+    if (q->key_generation == q->api->auth.generation)
+        od_auth_remember(&q->api->auth, q->key_hash, q->api->host.now(q->api->host.ctx), &q->who);
     enter(q);
 }
 
@@ -193,6 +215,7 @@ static void authorise(struct od_request *q)
 {
     struct od_api *api = q->api;
     struct od_text header, key;
+    char password[OD_AUTH_KEY_MAX * 2];
     if (q->at.route && q->at.route->scope == OD_SCOPE_OPEN) {
         enter(q);
         return;
@@ -201,7 +224,8 @@ static void authorise(struct od_request *q)
         refuse_key(q, false);
         return;
     }
-    if (!od_auth_bearer(header, &key)) {
+    if (!od_auth_bearer(header, &key) &&
+        !(od_dialect_of(q->x->path)->basic && od_auth_basic(header, password, &key))) {
         refuse_key(q, true);
         return;
     }
@@ -209,8 +233,9 @@ static void authorise(struct od_request *q)
     if (od_auth_known(&api->auth, q->key_hash, api->host.now(api->host.ctx), &q->who)) {
         enter(q);
     } else if (od_auth_plausible(key)) {
+        q->key_generation = api->auth.generation;
         od_request_out(q);
-        api->repo.key_find(api->repo.ctx, q->key_hash, key_find_done, q);
+        api->guard.key_find(api->guard.ctx, q->key_hash, key_find_done, q);
     } else {
         refuse_key(q, true);
     }
@@ -257,7 +282,11 @@ static void handler_body(void *ctx, struct od_exchange *x, const char *data, siz
         return;
     if (q->import) {
         q->complete = last;
-        od_import_push(q->import, data, bytes, last);
+        od_once_body(q, data, bytes);
+        if (last)
+            od_once_body_end(q);
+        if (!od_once_drains(q) && !q->answered)
+            od_import_push(q->import, data, bytes, last);
         return;
     }
     char *text = realloc(q->text, q->text_bytes + bytes + 1);
@@ -293,8 +322,9 @@ static void handler_closed(void *ctx, struct od_exchange *x)
 static bool config_ok(const struct od_api_config *config)
 {
     const struct od_api_host *host = &config->host;
-    return config->repo && host->now && host->stats && host->trunks && host->ready &&
-           host->random && host->sha256 && host->box && (config->keys || !config->key_count);
+    return config->repo && config->guard && host->now && host->stats && host->trunks &&
+           host->ready && host->random && host->sha256 && host->box && host->hash_begin &&
+           host->hash_add && host->hash_end && (config->keys || !config->key_count);
 }
 
 int od_api_create(struct od_api **out, const struct od_api_config *config)
@@ -306,6 +336,7 @@ int od_api_create(struct od_api **out, const struct od_api_config *config)
     if (!api)
         return OD_ENOMEM;
     api->repo = *config->repo;
+    api->guard = *config->guard;
     api->host = config->host;
     api->body_bytes_max = config->body_bytes_max ? config->body_bytes_max : BODY_BYTES_MAX;
     api->import_bytes_max = config->import_bytes_max ? config->import_bytes_max : IMPORT_BYTES_MAX;
@@ -341,6 +372,18 @@ const struct od_http_handler *od_api_handler(struct od_api *api)
 void od_api_tick(struct od_api *api, struct od_now now)
 {
     od_streams_tick(api->streams, now);
+}
+
+void od_api_keys_watched(struct od_api *api, bool watched)
+{
+    od_auth_watched(&api->auth, watched);
+}
+
+void od_api_key_gone(struct od_api *api, const uint8_t *hash)
+{
+    od_auth_forget(&api->auth, hash);
+    if (hash)
+        od_streams_key_gone(api->streams, hash);
 }
 
 void od_api_drain(struct od_api *api)

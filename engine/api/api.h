@@ -16,6 +16,7 @@
 
 #include "outdial/box.h"
 #include "outdial/engine.h"
+#include "outdial/guard.h"
 #include "outdial/http.h"
 #include "outdial/repo.h"
 #include "outdial/types.h"
@@ -50,6 +51,10 @@ struct od_api_host {
     size_t (*trace)(void *ctx, const struct od_uid *call, char *out, size_t max);
     void (*random)(void *ctx, void *out, size_t bytes); /* fit for keys */
     void (*sha256)(void *ctx, const void *data, size_t bytes, uint8_t out[32]);
+    /* SHA-256 of what comes in pieces. begin: NULL when memory is short; end frees it. */
+    void *(*hash_begin)(void *ctx);
+    void (*hash_add)(void *hash, const void *data, size_t bytes);
+    void (*hash_end)(void *hash, uint8_t out[32]);
     const struct od_box_port *box; /* seals what is stored of secrets */
 };
 
@@ -61,6 +66,7 @@ struct od_api_key {
 
 struct od_api_config {
     const struct od_repo_port *repo;
+    const struct od_guard_port *guard;
     struct od_api_host host;
     const struct od_api_key *keys; /* static keys; copied (hashed) at create */
     size_t key_count;
@@ -78,6 +84,11 @@ const struct od_http_handler *od_api_handler(struct od_api *api);
 
 /* Looks for new events for the event streams and keeps idle ones alive. Every 100 ms. */
 void od_api_tick(struct od_api *api, struct od_now now);
+
+/* Keys found in the store may be remembered from now on, or (false) may not, and are forgotten. */
+void od_api_keys_watched(struct od_api *api, bool watched);
+/* A key was revoked (NULL: any may have been): it is forgotten, its event streams end. */
+void od_api_key_gone(struct od_api *api, const uint8_t *hash);
 
 /* Ends the event streams and refuses new ones, so that a draining server can come to its end. */
 void od_api_drain(struct od_api *api);

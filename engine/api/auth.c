@@ -145,6 +145,48 @@ bool od_auth_bearer(struct od_text header, struct od_text *key)
     return true;
 }
 
+static int base64_value(char c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+/* RFC 7617 section 2: base64 of "user:password"; whose account it is, the key says. */
+bool od_auth_basic(struct od_text header, char memory[OD_AUTH_KEY_MAX * 2], struct od_text *key)
+{
+    uint32_t bits = 0;
+    unsigned held = 0;
+    size_t used = 0, bytes = header.bytes;
+    if (bytes < 7 || !od_str_equal_nocase(header.at, 5, "basic") || header.at[5] != ' ')
+        return false;
+    while (bytes > 6 && (header.at[bytes - 1] == '=' || header.at[bytes - 1] == ' '))
+        bytes--;
+    for (size_t i = 6; i < bytes; i++) {
+        int value = base64_value(header.at[i]);
+        if (value < 0 || used == (size_t)OD_AUTH_KEY_MAX * 2)
+            return false;
+        bits = bits << 6 | (uint32_t)value;
+        held += 6;
+        if (held >= 8) {
+            held -= 8;
+            memory[used++] = (char)(bits >> held);
+        }
+    }
+    const char *colon = memchr(memory, ':', used);
+    if (!colon)
+        return false;
+    *key = (struct od_text){colon + 1, used - (size_t)(colon + 1 - memory)};
+    for (size_t i = 0; i < key->bytes; i++)
+        if (key->at[i] <= ' ' || key->at[i] >= 0x7f)
+            return false;
+    return key->bytes && key->bytes <= OD_AUTH_KEY_MAX;
+}
+
 bool od_auth_plausible(struct od_text key)
 {
     if (key.bytes < 16 || memcmp(key.at, "sk_", 3) != 0)
@@ -178,6 +220,8 @@ bool od_auth_known(const struct od_auth *auth, const uint8_t hash[32], struct od
 void od_auth_remember(struct od_auth *auth, const uint8_t hash[32], struct od_now now,
                       const struct od_identity *identity)
 {
+    if (!auth->watched)
+        return;
     struct od_auth_cached *set = &auth->cached[(size_t)(hash[0] % SETS) * WAYS];
     struct od_auth_cached *oldest = &set[0];
     for (unsigned i = 0; i < WAYS; i++) {
@@ -191,4 +235,18 @@ void od_auth_remember(struct od_auth *auth, const uint8_t hash[32], struct od_no
     memcpy(oldest->hash, hash, 32);
     oldest->until_ns = now.mono_ns + OD_AUTH_CACHE_MS * OD_NS_PER_MS;
     oldest->identity = *identity;
+}
+
+void od_auth_forget(struct od_auth *auth, const uint8_t *hash)
+{
+    auth->generation++;
+    for (size_t i = 0; i < (size_t)SETS * WAYS; i++)
+        if (!hash || same_hash(auth->cached[i].hash, hash))
+            auth->cached[i].until_ns = 0;
+}
+
+void od_auth_watched(struct od_auth *auth, bool watched)
+{
+    auth->watched = watched;
+    od_auth_forget(auth, NULL);
 }

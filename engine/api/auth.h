@@ -1,7 +1,9 @@
 /*
  * auth - who is asking: bearer keys, hashed, from the configuration or the repo, and the scopes
  * they carry. Keeps the last keys found in a small cache, so that a client in a hurry doesn't cost
- * a look-up per request; a revoked key works for at most OD_AUTH_CACHE_MS more.
+ * a look-up per request. Nothing is kept but while revocations are told at once by whichever
+ * process (od_auth_watched); a key whose look-up was under way then is not kept either, which the
+ * generation tells: it counts whatever made something be forgotten.
  *
  * Only keys of the right shape are ever looked up, and keys that were not found are not kept: a
  * flood of made-up ones can't push the real ones out.
@@ -15,7 +17,7 @@
 enum {
     OD_AUTH_CACHE_MS = 10000,
     OD_AUTH_KEY_MAX = 256, /* bytes of a key */
-    OD_AUTH_SCOPES_MAX = 128,
+    OD_AUTH_SCOPES_MAX = OD_SCOPES_MAX,
 };
 
 struct od_identity {
@@ -28,6 +30,8 @@ struct od_auth {
     struct od_auth_static *fixed;
     size_t fixed_count;
     struct od_auth_cached *cached;
+    bool watched;
+    uint32_t generation;
 };
 
 /* Hashes the static keys. OD_EINVAL, OD_ENOMEM. */
@@ -44,6 +48,12 @@ bool od_auth_known(const struct od_auth *auth, const uint8_t hash[32], struct od
 bool od_auth_plausible(struct od_text key);
 void od_auth_remember(struct od_auth *auth, const uint8_t hash[32], struct od_now now,
                       const struct od_identity *identity);
+
+/* The key of a Basic header: its password (RFC 7617), decoded into the caller's memory. */
+bool od_auth_basic(struct od_text header, char memory[OD_AUTH_KEY_MAX * 2], struct od_text *key);
+
+void od_auth_watched(struct od_auth *auth, bool watched);
+void od_auth_forget(struct od_auth *auth, const uint8_t *hash); /* NULL: all */
 
 /* True when the scopes hold the one asked for; "*" holds all. */
 bool od_auth_allows(const char *scopes, enum od_scope scope);

@@ -51,7 +51,11 @@ void od_ops_readyz(struct od_request *q);
 void od_ops_trunks(struct od_request *q);
 void od_ops_trunk(struct od_request *q);
 void od_ops_limits(struct od_request *q);
-void od_ops_key_create(struct od_request *q);
+
+/* native_keys.c */
+void od_keys_create(struct od_request *q);
+void od_keys_list(struct od_request *q);
+void od_keys_revoke(struct od_request *q);
 
 /* The host's trunks, to be freed; NULL: no memory. */
 struct od_api_trunk *od_ops_trunk_table(struct od_api *api, size_t *count);

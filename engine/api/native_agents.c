@@ -224,6 +224,7 @@ void od_agents_create(struct od_request *q)
     }
     if (!read_document(q, &rec))
         return;
+    rec.id = od_request_uid(q);
     q->work = strdup(rec.name);
     if (!q->work) {
         od_request_err(q, OD_ENOMEM, "agent");

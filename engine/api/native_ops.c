@@ -1,5 +1,5 @@
 /*
- * What operators look at: health, trunks, live numbers; and new API keys.
+ * What operators look at: health, trunks, live numbers.
  */
 #include "engine/api/native.h"
 
@@ -137,85 +137,4 @@ void od_ops_limits(struct od_request *q)
                                         stats.ended_by[i]);
     }
     od_request_answer(q, 200, doc, NULL);
-}
-
-/* ---- keys ---- */
-
-enum { KEY_RANDOM_BYTES = 24 }; /* 192 bits: beyond guessing */
-
-struct key_in {
-    const char *org, *scopes;
-};
-static const struct od_field key_fields[] = {
-    {"org", OD_FIELD_TEXT, offsetof(struct key_in, org), 1, OD_NAME_MAX - 1, false},
-    {"scopes", OD_FIELD_TEXT, offsetof(struct key_in, scopes), 1, OD_AUTH_SCOPES_MAX - 1, false},
-};
-
-struct key_work {
-    char key[3 + 2 * KEY_RANDOM_BYTES + 1];
-    char org[OD_NAME_MAX], scopes[OD_AUTH_SCOPES_MAX];
-};
-
-static void key_put_done(void *ctx, int err)
-{
-    struct od_request *q = ctx;
-    if (!od_request_back(q))
-        return;
-    yyjson_mut_doc *doc = err ? NULL : od_project_doc();
-    if (!doc) {
-        od_request_err(q, err ? err : OD_ENOMEM, "key");
-        return;
-    }
-    struct key_work *work = q->work;
-    yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
-    yyjson_mut_obj_add_strcpy(doc, root, "key", work->key);
-    yyjson_mut_obj_add_strcpy(doc, root, "org", work->org);
-    yyjson_mut_obj_add_strcpy(doc, root, "scopes", work->scopes);
-    explicit_bzero(work->key, sizeof work->key);
-    od_request_answer(q, 201, doc, NULL);
-}
-
-/* Nobody gives away more than they have, and only the operator's own keys reach other orgs. */
-static void check_key(const struct od_request *q, const struct key_in *in, struct od_faults *faults)
-{
-    bool operator_key = q->who.fixed && od_auth_allows(q->who.scopes, OD_SCOPE_ADMIN);
-    if (!od_auth_org_ok(in->org))
-        od_fault_add(faults, "#", "org", "may have letters, digits, \"-\", \"_\" and \".\" only");
-    else if (strcmp(in->org, q->who.org) != 0 && !operator_key)
-        od_fault_add(faults, "#", "org",
-                     "only a key of the configuration makes keys for other orgs");
-    if (!od_auth_scopes_ok(in->scopes, q->who.scopes))
-        od_fault_add(faults, "#", "scopes",
-                     "must be \"*\" or words of read, dial, admin set apart by commas, and no more "
-                     "than your own key has");
-}
-
-void od_ops_key_create(struct od_request *q)
-{
-    struct key_in in = {.org = q->who.org, .scopes = q->who.scopes};
-    struct od_faults faults = {0};
-    if (!od_json_fields(yyjson_doc_get_root(q->body), key_fields,
-                        sizeof key_fields / sizeof *key_fields, &in, "#", &faults))
-        check_key(q, &in, &faults);
-    if (faults.count) {
-        od_request_faults(q, &faults);
-        return;
-    }
-    struct key_work *work = q->work = calloc(1, sizeof *work);
-    if (!work) {
-        od_request_err(q, OD_ENOMEM, "key");
-        return;
-    }
-    uint8_t random[KEY_RANDOM_BYTES], hash[32];
-    const struct od_api_host *host = &q->api->host;
-    host->random(host->ctx, random, sizeof random);
-    struct od_buf buf;
-    od_buf_init(&buf, work->key, sizeof work->key);
-    od_buf_str(&buf, "sk_");
-    od_buf_hex(&buf, random, sizeof random);
-    od_str_copy(work->org, sizeof work->org, in.org, strlen(in.org));
-    od_str_copy(work->scopes, sizeof work->scopes, in.scopes, strlen(in.scopes));
-    host->sha256(host->ctx, work->key, buf.used, hash);
-    od_request_out(q);
-    q->api->repo.key_put(q->api->repo.ctx, hash, work->org, work->scopes, key_put_done, q);
 }

@@ -29,10 +29,12 @@ enum {
 };
 
 struct od_import;
+struct od_once;
 struct od_streams;
 
 struct od_api {
     struct od_repo_port repo;
+    struct od_guard_port guard;
     struct od_api_host host;
     struct od_auth auth;
     struct od_http_handler handler;
@@ -57,6 +59,8 @@ struct od_request {
     size_t text_bytes;
     yyjson_doc *body;
 
+    struct od_once *once;     /* came with an Idempotency-Key (once.c) */
+    uint32_t key_generation;  /* auth.h, when the key was asked for */
     struct od_import *import; /* routes that take rows (import.c) */
     struct od_stream *stream; /* event streams (sse.c) */
     void *work;               /* the route's own; freed with free() */
@@ -77,6 +81,9 @@ void od_request_faults(struct od_request *q, const struct od_faults *faults);
 void od_request_fault(struct od_request *q, const char *pointer, const char *detail);
 /* What the repo said; `what` names the thing ("campaign"). */
 void od_request_err(struct od_request *q, int err, const char *what);
+/* Sends without another look at once.h; the request is marked as answered already. */
+void od_request_send(struct od_request *q, int status, const char *type, const char *headers,
+                     const char *body, size_t bytes);
 /* For problems with members of their own. headers: NULL, or as in http.h. */
 yyjson_mut_doc *od_request_problem_doc(struct od_request *q, int status, const char *code,
                                        const char *detail);
@@ -95,6 +102,10 @@ bool od_request_back(struct od_request *q);
 bool od_request_page(struct od_request *q, uint32_t *limit, uint64_t *cursor);
 /* Wall time now. */
 int64_t od_request_wall_ms(struct od_request *q);
-struct od_uid od_request_uid(struct od_request *q); /* a new one */
+/* A new one, and fresh random bytes. Under an Idempotency-Key they are the same when the request is
+ * done again (once.h): ids and secrets of what a request makes come from here, in an order that
+ * follows from the request alone. */
+struct od_uid od_request_uid(struct od_request *q);
+void od_request_random(struct od_request *q, void *out, size_t bytes);
 
 #endif

@@ -15,6 +15,7 @@ static const char *const agents_query[] = {"limit", "cursor", "name", NULL};
 static const char *const calls_query[] = {"limit", "cursor", "status", "state", "cause", NULL};
 static const char *const import_query[] = {"number_column", NULL};
 static const char *const events_query[] = {"after", NULL};
+static const char *const keys_query[] = {"org", NULL};
 static const char *const ready_query[] = {"verbose", NULL};
 
 #define V1 "/outdial/v1"
@@ -60,7 +61,9 @@ static const struct od_route routes[] = {
     {"GET", V1 "/trunks", OD_SCOPE_READ, OD_TAKES_NOTHING, od_ops_trunks, NULL},
     {"GET", V1 "/trunks/{name}", OD_SCOPE_READ, OD_TAKES_NOTHING, od_ops_trunk, NULL},
     {"GET", V1 "/limits", OD_SCOPE_READ, OD_TAKES_NOTHING, od_ops_limits, NULL},
-    {"POST", V1 "/keys", OD_SCOPE_ADMIN, OD_TAKES_JSON, od_ops_key_create, NULL},
+    {"POST", V1 "/keys", OD_SCOPE_ADMIN, OD_TAKES_JSON, od_keys_create, NULL},
+    {"GET", V1 "/keys", OD_SCOPE_ADMIN, OD_TAKES_NOTHING, od_keys_list, keys_query},
+    {"DELETE", V1 "/keys/{id}", OD_SCOPE_ADMIN, OD_TAKES_NOTHING, od_keys_revoke, keys_query},
     {"GET", V1 "/events", OD_SCOPE_READ, OD_TAKES_NOTHING, od_events_stream, events_query},
 };
 

@@ -216,6 +216,16 @@ void od_streams_drain(struct od_streams *set)
             stream_end(set->at[i]);
 }
 
+void od_streams_key_gone(struct od_streams *set, const uint8_t hash[32])
+{
+    for (uint32_t i = set->count; i-- > 0;) {
+        const struct od_request *q = set->at[i]->q;
+        if (memcmp(q->key_hash, hash, sizeof q->key_hash) == 0 && set->at[i]->following &&
+            !set->at[i]->ended)
+            stream_end(set->at[i]);
+    }
+}
+
 void od_stream_gone(struct od_request *q)
 {
     struct od_stream *stream = q->stream;

@@ -22,6 +22,8 @@ int od_streams_create(struct od_streams **out, struct od_api *api, uint32_t max)
 void od_streams_destroy(struct od_streams *streams); /* NULL is fine; no stream may be left */
 void od_streams_tick(struct od_streams *streams, struct od_now now);
 void od_streams_drain(struct od_streams *streams);
+/* Ends the streams that were opened with the key. */
+void od_streams_key_gone(struct od_streams *streams, const uint8_t hash[32]);
 
 /* The request's exchange is closed. A request without a stream is fine. */
 void od_stream_gone(struct od_request *q);

@@ -14,6 +14,7 @@
 #include "engine/host/log.h"
 #include "engine/host/resolve.h"
 #include "outdial/err.h"
+#include "proto/crypto/hash.h"
 
 static struct od_now api_now(void *ctx)
 {
@@ -116,6 +117,12 @@ static void api_sha256(void *ctx, const void *data, size_t bytes, uint8_t out[32
     SHA256(data, bytes, out);
 }
 
+static void *api_hash_begin(void *ctx)
+{
+    (void)ctx;
+    return od_hash_begin();
+}
+
 int od_host_open_api(struct od_host *host)
 {
     const struct od_config *config = host->config;
@@ -131,6 +138,7 @@ int od_host_open_api(struct od_host *host)
         keys[count++] = (struct od_api_key){.key = host->dev_key, .org = "default", .scopes = "*"};
     int err =
         od_api_create(&host->api, &(struct od_api_config){.repo = od_store_repo(host->store),
+                                                          .guard = od_store_guard(host->store),
                                                           .host = {.ctx = host,
                                                                    .now = api_now,
                                                                    .stats = api_stats,
@@ -140,10 +148,15 @@ int od_host_open_api(struct od_host *host)
                                                                    .trace = api_trace,
                                                                    .random = api_random,
                                                                    .sha256 = api_sha256,
+                                                                   .hash_begin = api_hash_begin,
+                                                                   .hash_add = od_hash_add,
+                                                                   .hash_end = od_hash_end,
                                                                    .box = &host->box_port},
                                                           .keys = keys,
                                                           .key_count = count});
     free(keys);
+    if (!err)
+        od_api_keys_watched(host->api, host->keys_watched);
     return err;
 }
 

@@ -60,6 +60,7 @@ struct od_host {
     struct od_store *store;
     struct od_api *api;
     bool store_up;
+    bool keys_watched;
     bool agents_seeded;
 
     uv_signal_t sigterm, sigint;

@@ -122,6 +122,21 @@ static void on_ended(void *ctx, const struct od_job *job, const struct od_outcom
     }
 }
 
+static void on_keys_watched(void *ctx, bool watched)
+{
+    struct od_host *host = ctx;
+    host->keys_watched = watched;
+    if (host->api)
+        od_api_keys_watched(host->api, watched);
+}
+
+static void on_key_gone(void *ctx, const uint8_t *hash)
+{
+    struct od_host *host = ctx;
+    if (host->api)
+        od_api_key_gone(host->api, hash);
+}
+
 int od_host_open_store(struct od_host *host, const char *path_or_host, int port)
 {
     const struct od_config *config = host->config;
@@ -144,5 +159,7 @@ int od_host_open_store(struct od_host *host, const char *path_or_host, int port)
                                                    .trunk = on_trunk,
                                                    .leg = on_leg,
                                                    .orphan = on_orphan,
+                                                   .keys_watched = on_keys_watched,
+                                                   .key_gone = on_key_gone,
                                                    .log = on_log});
 }

@@ -14,7 +14,7 @@
 #include "outdial/repo.h"
 #include "outdial/types.h"
 
-enum { OD_BOX_SEALED_MAX = 1 << 20 }; /* bytes of sealed text that can be opened */
+enum { OD_BOX_SEALED_MAX = 16 << 20 }; /* bytes of sealed text that can be opened */
 
 /* Room for the sealed form of so many bytes, with its NUL. */
 #define OD_BOX_SEALED_BYTES(plain) (4 + (45 + (size_t)(plain)) * 4 / 3 + 3 + 1)

@@ -1,5 +1,5 @@
 /*
- * repo - what is kept: agents, campaigns, calls, events, keys. The HTTP API speaks to this port and
+ * repo - what is kept: agents, campaigns, calls, events. The HTTP API speaks to this port and
  * knows no database; proto/redis implements it, tests may implement it in memory.
  *
  * Every function takes a done callback that fires exactly once, never from inside the call, with
@@ -133,8 +133,6 @@ typedef void (*od_repo_calls_fn)(void *ctx, int err, const struct od_call_rec *r
                                  uint64_t next_cursor);
 typedef void (*od_repo_events_fn)(void *ctx, int err, const struct od_event_rec *recs,
                                   size_t count);
-/* org is empty when no such key exists or it was revoked. scopes: "*" or comma-separated words. */
-typedef void (*od_repo_key_fn)(void *ctx, int err, const char *org, const char *scopes);
 
 struct od_repo_port {
     void *ctx;
@@ -205,11 +203,6 @@ struct od_repo_port {
                         od_repo_events_fn fn, void *fn_ctx);
     /* The newest event's id, as one record with only `id` set ("0-0" when there is none). */
     void (*events_last)(void *ctx, const char *org, od_repo_events_fn fn, void *fn_ctx);
-
-    /* Keys are stored as SHA-256 only; hash is 32 bytes. */
-    void (*key_find)(void *ctx, const uint8_t hash[32], od_repo_key_fn fn, void *fn_ctx);
-    void (*key_put)(void *ctx, const uint8_t hash[32], const char *org, const char *scopes,
-                    od_repo_done_fn fn, void *fn_ctx);
 };
 
 #endif

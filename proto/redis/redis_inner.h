@@ -6,6 +6,8 @@
  *   redis_sync    taking up service in an org; changes; the dead (ends by od_redis_org_ready)
  *   redis_turn    one turn: orders out, verdicts and jobs in
  *   redis_repo*   the API's requests
+ *   redis_guard   API keys, idempotency
+ *   redis_watch   what other processes say of keys
  *
  * Stages of the store: DOWN (no connection) -> CHECKING (INFO asked) -> SERVING (orgs are taken up
  * one by one; up when all have been). Any trouble drops the connection, which leads back to DOWN.
@@ -87,6 +89,8 @@ struct od_store {
     struct od_store_events events;
     struct od_store_port port;
     struct od_repo_port repo;
+    struct od_guard_port guard;
+    struct od_redis_watch *watch;
     char worker[OD_NAME_MAX];
     struct od_redis_conn *conn;
     struct od_redis_cmd cmd; /* scratch: begin .. send */
@@ -154,6 +158,16 @@ void od_redis_tell_ended(struct od_redis_org *org, const struct redisReply *ende
 void od_redis_turn_send(struct od_redis_org *org);
 /* Orders under way when the connection was lost are wanted again. */
 void od_redis_turn_undo(struct od_redis_org *org);
+
+/* redis_guard.c */
+
+void od_redis_guard_init(struct od_store *store);
+void od_redis_key_gone(struct od_store *store, const uint8_t *hash); /* NULL: any may be */
+
+/* redis_watch.c: the connection on which revoked keys are told; may be missing. */
+
+int od_redis_watch_open(struct od_store *store);
+void od_redis_watch_close(struct od_store *store, void (*fn)(void *ctx), void *ctx);
 
 /* redis_repo.c */
 

@@ -20,8 +20,11 @@
  * document cps, cp:<uid>  list of campaigns; the campaign with its counters cl:<campaign>,
  * nums:<campaign>  its contacts in order; its numbers. "cl:": the single calls sweeps         hash:
  * how far the cancel of a campaign has come ev             stream of events seq            counter
+ *   keys           hash: what is known of the org's API keys, by uid
+ *   once:<sha-256> hash: an idempotency key and the answer it got
  *
- * Outside of any org: "od:orgs", a set of names, and "od:keys:<sha-256 in hex>", a hash.
+ * Outside of any org: "od:orgs", a set of names; "od:keys:<sha-256 in hex>", a hash; "od:gone", a
+ * stream of the hashes of revoked keys.
  */
 #ifndef PROTO_REDIS_REDIS_KEY_H
 #define PROTO_REDIS_REDIS_KEY_H
@@ -31,6 +34,7 @@
 enum { OD_REDIS_KEY_MAX = OD_NAME_MAX + 48 };
 
 #define OD_REDIS_KEY_ORGS "od:orgs"
+#define OD_REDIS_KEY_GONE "od:gone"
 
 /* An org's name is 1..63 letters, digits, '.', '_' or '-': it becomes part of keys. */
 bool od_redis_key_org_ok(const char *org);

@@ -1,5 +1,5 @@
 /*
- * redis_repo - how a request of the API lives, and the small ones: events and keys. Every request
+ * redis_repo - how a request of the API lives, and the small ones: events. Every request
  * is one script or command; its answer is decoded in the reply's callback, straight from the
  * reply's memory.
  */
@@ -40,6 +40,7 @@ struct od_repo_call *od_repo_begin(struct od_store *store, const char *org,
 
 void od_repo_end(struct od_repo_call *call)
 {
+    free(call->held);
     free(call);
 }
 
@@ -69,6 +70,12 @@ void od_repo_answer(struct od_repo_call *call, int err)
         break;
     case OD_REPO_KEY:
         call->fn.key(call->fn_ctx, err, "", "");
+        break;
+    case OD_REPO_KEYS:
+        call->fn.keys(call->fn_ctx, err, NULL, 0);
+        break;
+    case OD_REPO_ONCE:
+        call->fn.once(call->fn_ctx, err, NULL);
         break;
     }
     od_repo_end(call);
@@ -114,7 +121,7 @@ void od_repo_send(struct od_repo_call *call, enum od_script script, od_redis_rep
 }
 
 /* The same for a plain command. */
-static void send_command(struct od_repo_call *call, od_redis_reply_fn fn)
+void od_repo_send_command(struct od_repo_call *call, od_redis_reply_fn fn)
 {
     struct od_store *store = call->store;
     int err = OD_EDOWN;
@@ -125,7 +132,7 @@ static void send_command(struct od_repo_call *call, od_redis_reply_fn fn)
 }
 
 /* An error reply: either Redis is in trouble as a whole, or this one request is. */
-static int error_of(const struct od_repo_call *call, const struct redisReply *reply)
+int od_repo_error(const struct od_repo_call *call, const struct redisReply *reply)
 {
     static const char *const troubles[] = {"LOADING",     "READONLY",   "MISCONF", "OOM",
                                            "NOAUTH",      "MASTERDOWN", "BUSY",    "NOREPLICAS",
@@ -141,7 +148,7 @@ static int error_of(const struct od_repo_call *call, const struct redisReply *re
     return OD_EPROTO;
 }
 
-static int lost(const struct od_repo_call *call)
+int od_repo_lost(const struct od_repo_call *call)
 {
     if (call->store->closing)
         return OD_ECANCELED;
@@ -161,10 +168,10 @@ static void tell_the_queue(const struct od_repo_call *call)
 int od_repo_reply(const struct od_repo_call *call, const struct redisReply *reply)
 {
     if (reply == NULL)
-        return lost(call);
+        return od_repo_lost(call);
     tell_the_queue(call);
     if (reply->type == REDIS_REPLY_ERROR)
-        return error_of(call, reply);
+        return od_repo_error(call, reply);
     if (!od_redis_read_array(reply, 1) || reply->element[0]->type != REDIS_REPLY_INTEGER) {
         call->store->stats.odd++;
         return OD_EPROTO;
@@ -273,7 +280,7 @@ static void last_done(void *ctx, const struct redisReply *reply)
 {
     struct od_repo_call *call = ctx;
     if (reply == NULL || reply->type == REDIS_REPLY_ERROR) {
-        od_repo_answer(call, reply == NULL ? lost(call) : error_of(call, reply));
+        od_repo_answer(call, reply == NULL ? od_repo_lost(call) : od_repo_error(call, reply));
         return;
     }
     struct od_event_rec rec = {.id = "0-0", .body = {"", 0}};
@@ -306,78 +313,7 @@ static void events_last(void *ctx, const char *org, od_repo_events_fn fn, void *
     od_redis_cmd_str(cmd, "-");
     od_redis_cmd_str(cmd, "COUNT");
     od_redis_cmd_str(cmd, "1");
-    send_command(call, last_done);
-}
-
-/* Keys */
-
-static void key_done(void *ctx, const struct redisReply *reply)
-{
-    struct od_repo_call *call = ctx;
-    if (reply == NULL || reply->type == REDIS_REPLY_ERROR) {
-        od_repo_answer(call, reply == NULL ? lost(call) : error_of(call, reply));
-        return;
-    }
-    /* bulk strings end with a NUL that is not counted */
-    struct od_text org = od_redis_read_text(reply, 0), scopes = od_redis_read_text(reply, 1);
-    call->fn.key(call->fn_ctx, 0, org.at, scopes.at);
-    od_repo_end(call);
-}
-
-static void key_find(void *ctx, const uint8_t hash[32], od_repo_key_fn fn, void *fn_ctx)
-{
-    struct od_repo_call *call =
-        od_repo_begin(ctx, NULL, OD_REPO_KEY, (union od_repo_fn){.key = fn}, fn_ctx);
-    if (call == NULL)
-        return;
-    char key[OD_REDIS_KEY_MAX];
-    od_redis_key_api(key, hash);
-    struct od_redis_cmd *cmd = &call->store->cmd;
-    od_redis_cmd_begin(cmd);
-    od_redis_cmd_str(cmd, "HMGET");
-    od_redis_cmd_str(cmd, key);
-    od_redis_cmd_str(cmd, "org");
-    od_redis_cmd_str(cmd, "scopes");
-    send_command(call, key_done);
-}
-
-static void key_put_done(void *ctx, const struct redisReply *reply)
-{
-    struct od_repo_call *call = ctx;
-    if (reply == NULL)
-        od_repo_answer(call, lost(call));
-    else
-        od_repo_answer(call, reply->type == REDIS_REPLY_ERROR ? error_of(call, reply) : 0);
-}
-
-static void key_put(void *ctx, const uint8_t hash[32], const char *org, const char *scopes,
-                    od_repo_done_fn fn, void *fn_ctx)
-{
-    struct od_repo_call *call =
-        od_repo_begin(ctx, org, OD_REPO_DONE, (union od_repo_fn){.done = fn}, fn_ctx);
-    if (call == NULL)
-        return;
-    bool revoke = org[0] == '\0';
-    if (call->org[0] == '\0' && !revoke) {
-        od_repo_defer(call, OD_EINVAL);
-        return;
-    }
-    call->writes = true;
-    if (!revoke)
-        od_repo_touch_org(call);
-    char key[OD_REDIS_KEY_MAX];
-    od_redis_key_api(key, hash);
-    struct od_redis_cmd *cmd = &call->store->cmd;
-    od_redis_cmd_begin(cmd);
-    od_redis_cmd_str(cmd, revoke ? "DEL" : "HSET");
-    od_redis_cmd_str(cmd, key);
-    if (!revoke) {
-        od_redis_cmd_str(cmd, "org");
-        od_redis_cmd_str(cmd, org);
-        od_redis_cmd_str(cmd, "scopes");
-        od_redis_cmd_str(cmd, scopes);
-    }
-    send_command(call, key_put_done);
+    od_repo_send_command(call, last_done);
 }
 
 void od_redis_repo_init(struct od_store *store)
@@ -387,11 +323,10 @@ void od_redis_repo_init(struct od_store *store)
         .ctx = store,
         .events_read = events_read,
         .events_last = events_last,
-        .key_find = key_find,
-        .key_put = key_put,
     };
     od_repo_agents_init(&store->repo);
     od_repo_things_init(&store->repo);
     od_repo_campaigns_init(&store->repo);
     od_repo_calls_init(&store->repo);
+    od_redis_guard_init(store);
 }

@@ -1,6 +1,7 @@
 /*
  * redis_repo - a request of the API under way: what its answer is made into and who gets it.
- * redis_repo.c has the requests' life, events and keys; redis_repo_agents.c, redis_repo_campaigns.c
+ * redis_repo.c has the requests' life and events, redis_guard.c keys and idempotency;
+ * redis_repo_agents.c, redis_repo_campaigns.c
  * and redis_repo_calls.c the rest.
  */
 #ifndef PROTO_REDIS_REDIS_REPO_H
@@ -18,6 +19,8 @@ enum od_repo_shape {
     OD_REPO_CALLS,
     OD_REPO_EVENTS,
     OD_REPO_KEY,
+    OD_REPO_KEYS,
+    OD_REPO_ONCE,
 };
 
 union od_repo_fn {
@@ -28,7 +31,9 @@ union od_repo_fn {
     od_repo_added_fn added;
     od_repo_calls_fn calls;
     od_repo_events_fn events;
-    od_repo_key_fn key;
+    od_guard_key_fn key;
+    od_guard_keys_fn keys;
+    od_guard_once_fn once;
 };
 
 struct od_repo_call {
@@ -43,6 +48,7 @@ struct od_repo_call {
     int phase, cause;  /* a list's filters, -1: any */
     uint32_t take;     /* a list's page */
     size_t batch;      /* calls_add: how many were given */
+    void *held;        /* what a request of several commands needs again; free() */
     int err;           /* deferred: what to say */
     struct od_repo_call *next;
 };
@@ -54,6 +60,13 @@ struct od_repo_call *od_repo_begin(struct od_store *store, const char *org,
 
 /* Sends what stands in store->cmd; answers from the loop with an error when that can't be done. */
 void od_repo_send(struct od_repo_call *call, enum od_script script, od_redis_reply_fn fn);
+
+/* The same for a plain command. */
+void od_repo_send_command(struct od_repo_call *call, od_redis_reply_fn fn);
+
+/* The error of an error reply, and of a reply that never came. */
+int od_repo_error(const struct od_repo_call *call, const struct redisReply *reply);
+int od_repo_lost(const struct od_repo_call *call);
 
 /* Answers with an error, later, from the loop. */
 void od_repo_defer(struct od_repo_call *call, int err);

@@ -346,12 +346,18 @@ static void uv_closed(uv_handle_t *handle)
     handle_closed(handle->data);
 }
 
+static void watch_closed(void *ctx)
+{
+    handle_closed(ctx);
+}
+
 static void conn_closed(void *ctx)
 {
     struct od_store *store = ctx;
     answer_all(store);
     uv_close((uv_handle_t *)&store->timer, uv_closed);
     uv_close((uv_handle_t *)&store->idle, uv_closed);
+    od_redis_watch_close(store, watch_closed, store);
 }
 
 static void run(struct od_store *store)
@@ -450,6 +456,8 @@ int od_store_open(struct od_store **out, uv_loop_t *loop, const struct od_store_
         store->scratch == NULL ? OD_ENOMEM : od_redis_jobs_init(&store->jobs, config->jobs_max);
     if (err == 0)
         err = open_conn(store);
+    if (err == 0 && od_redis_watch_open(store) != 0)
+        od_store_log(store, true, "out of memory: every request will ask for its key");
     store->config.path_or_host = store->config.password = store->config.worker = NULL;
     if (err != 0) {
         od_redis_jobs_deinit(&store->jobs);
@@ -462,7 +470,7 @@ int od_store_open(struct od_store **out, uv_loop_t *loop, const struct od_store_
     uv_idle_init(loop, &store->idle);
     store->timer.data = store;
     store->idle.data = store;
-    store->handles = 2;
+    store->handles = 3;
     *out = store;
     return 0;
 }
@@ -484,6 +492,11 @@ const struct od_store_port *od_store_port(struct od_store *store)
 const struct od_repo_port *od_store_repo(struct od_store *store)
 {
     return &store->repo;
+}
+
+const struct od_guard_port *od_store_guard(struct od_store *store)
+{
+    return &store->guard;
 }
 
 const struct od_job *od_store_job(const struct od_store *store, struct od_job_id id)

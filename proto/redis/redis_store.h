@@ -24,6 +24,7 @@
 #define PROTO_REDIS_REDIS_STORE_H
 
 #include "outdial/event.h"
+#include "outdial/guard.h"
 #include "outdial/ports.h"
 #include "outdial/repo.h"
 
@@ -110,6 +111,11 @@ struct od_store_events {
     /* A dead worker's call that may be up at the carrier: end it there. Comes again for as long as
      * whoever was told died before it could; ending twice is harmless. May be NULL. */
     void (*orphan)(void *ctx, const struct od_orphan *orphan);
+    /* True: from now on every revocation of an API key, by whichever process, is told by key_gone()
+     * at once, so that keys may be remembered. False: that is over, what was remembered is to be
+     * forgotten. May be NULL, both. */
+    void (*keys_watched)(void *ctx, bool watched);
+    void (*key_gone)(void *ctx, const uint8_t hash[OD_HASH_BYTES]); /* NULL: any may be */
     /* The store's own news ("connected", "lost: ..."), for the log. May be NULL. */
     void (*log)(void *ctx, bool trouble, const char *text);
 };
@@ -129,9 +135,10 @@ int od_store_open(struct od_store **out, uv_loop_t *loop, const struct od_store_
  */
 void od_store_close(struct od_store *store, void (*fn)(void *ctx), void *ctx);
 
-/* Both live as long as the store. */
+/* All live as long as the store. */
 const struct od_store_port *od_store_port(struct od_store *store);
 const struct od_repo_port *od_store_repo(struct od_store *store);
+const struct od_guard_port *od_store_guard(struct od_store *store);
 
 /* NULL: gone, which is normal after release or finish. */
 const struct od_job *od_store_job(const struct od_store *store, struct od_job_id job);

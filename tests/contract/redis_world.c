@@ -113,6 +113,18 @@ static void on_orphan(void *ctx, const struct od_orphan *orphan)
     snprintf(o->note, sizeof o->note, "%.*s", (int)orphan->note.bytes, orphan->note.at);
 }
 
+static void on_keys_watched(void *ctx, bool watched)
+{
+    ((struct world *)ctx)->keys_watched = watched;
+}
+
+static void on_key_gone(void *ctx, const uint8_t *hash)
+{
+    struct world *w = ctx;
+    if (hash != NULL && w->keys_gone_count < 16)
+        memcpy(w->keys_gone[w->keys_gone_count++], hash, OD_HASH_BYTES);
+}
+
 static void on_log(void *ctx, bool trouble, const char *text)
 {
     struct world *w = ctx;
@@ -236,6 +248,8 @@ int world_store_open(struct world *w, const struct od_store_config *config)
                                 .trunk = on_trunk,
                                 .leg = on_leg,
                                 .orphan = on_orphan,
+                                .keys_watched = on_keys_watched,
+                                .key_gone = on_key_gone,
                                 .log = on_log,
                             });
     if (err != 0)
@@ -243,6 +257,7 @@ int world_store_open(struct world *w, const struct od_store_config *config)
     w->closed = false;
     w->port = od_store_port(w->store);
     w->repo = od_store_repo(w->store);
+    w->guard = od_store_guard(w->store);
     return 0;
 }
 
@@ -436,6 +451,25 @@ void world_on_key(void *ctx, int err, const char *org, const char *scopes)
     struct world *w = ctx;
     snprintf(w->key_org, sizeof w->key_org, "%s", org);
     snprintf(w->key_scopes, sizeof w->key_scopes, "%s", scopes);
+    answer(w, err, 0);
+}
+
+void world_on_keys(void *ctx, int err, const struct od_key_rec *recs, size_t count)
+{
+    struct world *w = ctx;
+    for (size_t i = 0; i < count && i < sizeof w->keys / sizeof *w->keys; i++)
+        w->keys[i] = recs[i];
+    answer(w, err, count);
+}
+
+void world_on_once(void *ctx, int err, const struct od_once_rec *rec)
+{
+    struct world *w = ctx;
+    forget_answer(w);
+    if (rec != NULL) {
+        w->once = *rec;
+        w->once.answer = keep(w, rec->answer);
+    }
     answer(w, err, 0);
 }
 

@@ -24,6 +24,7 @@ struct world {
     struct od_store *store;
     const struct od_store_port *port;
     const struct od_repo_port *repo;
+    const struct od_guard_port *guard;
 
     struct od_event *events; /* a ring */
     uint32_t events_head, events_tail;
@@ -62,6 +63,11 @@ struct world {
     size_t count, text_count;
     uint64_t next_cursor;
     char key_org[64], key_scopes[64];
+    struct od_key_rec keys[8];
+    struct od_once_rec once;
+    uint8_t keys_gone[16][OD_HASH_BYTES];
+    uint32_t keys_gone_count;
+    bool keys_watched;
 };
 
 /* A server and a store that is up. worker: its name. NULL when that failed. */
@@ -111,6 +117,8 @@ void world_on_things(void *ctx, int err, const struct od_thing_rec *recs, size_t
 void world_on_campaigns(void *ctx, int err, const struct od_campaign_rec *recs, size_t count);
 void world_on_events(void *ctx, int err, const struct od_event_rec *recs, size_t count);
 void world_on_key(void *ctx, int err, const char *org, const char *scopes);
+void world_on_keys(void *ctx, int err, const struct od_key_rec *recs, size_t count);
+void world_on_once(void *ctx, int err, const struct od_once_rec *rec); /* the answer: texts[0] */
 int world_answer(struct world *world);
 
 /* How many terminal events of the call the stream holds. */

@@ -1,10 +1,11 @@
 add_library(od_api_fake STATIC ${CMAKE_CURRENT_LIST_DIR}/api_fake.c
-    ${CMAKE_CURRENT_LIST_DIR}/api_fake_repo.c)
+    ${CMAKE_CURRENT_LIST_DIR}/api_fake_repo.c ${CMAKE_CURRENT_LIST_DIR}/api_fake_guard.c)
 target_link_libraries(od_api_fake PUBLIC od_api od_crypto)
 
 od_unit_test(api_csv_test LIBS od_api)
 od_unit_test(api_read_test LIBS od_api)
 od_unit_test(api_routes_test LIBS od_api_fake SOURCES ${CMAKE_CURRENT_LIST_DIR}/api_ask.c)
+od_unit_test(api_once_test LIBS od_api_fake SOURCES ${CMAKE_CURRENT_LIST_DIR}/api_ask.c)
 od_unit_test(api_native_test LIBS od_api_fake SOURCES ${CMAKE_CURRENT_LIST_DIR}/api_ask.c)
 od_unit_test(api_import_test LIBS od_api_fake)
 od_unit_test(api_events_test LIBS od_api_fake)

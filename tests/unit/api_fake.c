@@ -9,6 +9,7 @@
 
 #include "engine/base/siphash.h"
 #include "engine/base/str.h"
+#include "proto/crypto/hash.h"
 
 /* ---- the host ---- */
 
@@ -74,6 +75,12 @@ static void host_sha256(void *ctx, const void *data, size_t bytes, uint8_t out[3
     }
 }
 
+static void *host_hash_begin(void *ctx)
+{
+    (void)ctx;
+    return od_hash_begin();
+}
+
 void fake_world_init(struct fake_world *world)
 {
     static const struct od_api_key keys[] = {{FAKE_KEY, "acme", "*"}};
@@ -86,6 +93,7 @@ void fake_world_init(struct fake_world *world)
     world->box_port = od_box_port(world->box);
     struct od_api_config config = {
         .repo = &world->repo.port,
+        .guard = &world->repo.guard,
         .host = {.ctx = world,
                  .now = host_now,
                  .stats = host_stats,
@@ -95,6 +103,9 @@ void fake_world_init(struct fake_world *world)
                  .trace = host_trace,
                  .random = host_random,
                  .sha256 = host_sha256,
+                 .hash_begin = host_hash_begin,
+                 .hash_add = od_hash_add,
+                 .hash_end = od_hash_end,
                  .box = &world->box_port},
         .keys = keys,
         .key_count = 1,
@@ -102,6 +113,7 @@ void fake_world_init(struct fake_world *world)
     };
     if (od_api_create(&world->api, &config))
         abort();
+    od_api_keys_watched(world->api, true);
 }
 
 void fake_world_deinit(struct fake_world *world)

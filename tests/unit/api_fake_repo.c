@@ -14,7 +14,7 @@
 
 enum { FOUND_MAX = 1000 };
 
-enum answer_kind { DONE, AGENTS, THINGS, CAMPAIGNS, CALLS, ADDED, EVENTS, KEY };
+enum answer_kind { DONE, AGENTS, THINGS, CAMPAIGNS, CALLS, ADDED, EVENTS, GUARD };
 
 struct fake_answer_due {
     struct fake_answer_due *next;
@@ -27,7 +27,7 @@ struct fake_answer_due {
         od_repo_calls_fn calls;
         od_repo_added_fn added;
         od_repo_events_fn events;
-        od_repo_key_fn key;
+        void (*guard)(void *ctx, int err);
     } fn;
     void *ctx;
     int err;
@@ -37,7 +37,6 @@ struct fake_answer_due {
     uint32_t twice[FOUND_MAX];
     size_t twice_count;
     char last[40];
-    char org[OD_NAME_MAX], scopes[128];
 };
 
 /* Room for one more, doubling at each power of two. */
@@ -71,9 +70,7 @@ static struct fake_answer_due *owe(struct fake_repo *repo, enum answer_kind kind
     due->ctx = ctx;
     *repo->due_end = due;
     repo->due_end = &due->next;
-    if (kind == KEY) {
-        due->err = repo->fail_keys;
-    } else {
+    if (kind != GUARD) {
         repo->operations++;
         if (repo->fail && !repo->fail_after)
             due->err = repo->fail;
@@ -81,6 +78,17 @@ static struct fake_answer_due *owe(struct fake_repo *repo, enum answer_kind kind
             repo->fail_after--;
     }
     return due;
+}
+
+int fake_repo_owe(struct fake_repo *repo, bool can_fail, void (*give)(void *ctx, int err),
+                  void *ctx)
+{
+    struct fake_answer_due *due = owe(repo, can_fail ? DONE : GUARD, ctx);
+    due->kind = GUARD;
+    due->fn.guard = give;
+    if (!can_fail)
+        due->err = repo->fail_keys;
+    return due->err;
 }
 
 /* ---- giving the answers ---- */
@@ -182,6 +190,9 @@ bool fake_repo_run_one(struct fake_repo *repo)
     repo->due = due->next;
     if (!repo->due)
         repo->due_end = &repo->due;
+    if (repo->lose_next)
+        due->err = OD_ETIMEOUT;
+    repo->lose_next = false;
     if (due->err)
         due->count = due->stored = due->twice_count = 0;
     switch (due->kind) {
@@ -207,8 +218,8 @@ bool fake_repo_run_one(struct fake_repo *repo)
     case EVENTS:
         give_events(repo, due);
         break;
-    case KEY:
-        due->fn.key(due->ctx, due->err, due->org, due->scopes);
+    case GUARD:
+        due->fn.guard(due->ctx, due->err);
         break;
     }
     free(due);
@@ -556,6 +567,16 @@ static bool number_taken(struct fake_repo *repo, const struct od_uid *campaign, 
     return false;
 }
 
+/* Looked for among those of the same number, which are few. */
+static bool stored_already(struct fake_repo *repo, const char *org, const struct od_call_new *call)
+{
+    for (size_t at = *bucket_of(repo, call->to); at; at = repo->calls[at - 1].same)
+        if (od_uid_equal(&repo->calls[at - 1].rec.id, &call->id) &&
+            strcmp(repo->calls[at - 1].org, org) == 0)
+            return true;
+    return false;
+}
+
 static void calls_add(void *ctx, const char *org, const struct od_uid *agent,
                       const struct od_uid *campaign, int32_t priority,
                       const struct od_call_new *calls, size_t count, od_repo_added_fn fn,
@@ -570,6 +591,10 @@ static void calls_add(void *ctx, const char *org, const struct od_uid *agent,
     if (!count || count > 1000)
         abort(); /* the port's contract */
     for (size_t i = 0; !due->err && i < count; i++) {
+        if (stored_already(repo, org, &calls[i])) {
+            due->stored++;
+            continue;
+        }
         if (campaign && number_taken(repo, campaign, calls[i].to)) {
             due->twice[due->twice_count++] = (uint32_t)i;
             continue;
@@ -663,7 +688,7 @@ static void call_stop(void *ctx, const char *org, const struct od_uid *id, bool 
     }
 }
 
-/* ---- events and keys ---- */
+/* ---- events ---- */
 
 void fake_repo_add_event(struct fake_repo *repo, const char *org, const char *type,
                          const char *body)
@@ -698,39 +723,13 @@ static void events_last(void *ctx, const char *org, od_repo_events_fn fn, void *
             memcpy(due->last, repo->events[i].rec.id, sizeof due->last);
 }
 
-static void key_find(void *ctx, const uint8_t hash[32], od_repo_key_fn fn, void *fn_ctx)
-{
-    struct fake_repo *repo = ctx;
-    struct fake_answer_due *due = owe(repo, KEY, fn_ctx);
-    due->fn.key = fn;
-    for (size_t i = 0; i < repo->key_count; i++)
-        if (memcmp(repo->keys[i].hash, hash, 32) == 0) {
-            memcpy(due->org, repo->keys[i].org, sizeof due->org);
-            memcpy(due->scopes, repo->keys[i].scopes, sizeof due->scopes);
-        }
-}
-
-static void key_put(void *ctx, const uint8_t hash[32], const char *org, const char *scopes,
-                    od_repo_done_fn fn, void *fn_ctx)
-{
-    struct fake_repo *repo = ctx;
-    struct fake_answer_due *due = owe(repo, DONE, fn_ctx);
-    due->fn.done = fn;
-    if (due->err)
-        return;
-    repo->keys = grow(repo->keys, repo->key_count, sizeof *repo->keys);
-    struct fake_key *key = &repo->keys[repo->key_count++];
-    memcpy(key->hash, hash, 32);
-    snprintf(key->org, sizeof key->org, "%s", org);
-    snprintf(key->scopes, sizeof key->scopes, "%s", scopes);
-}
-
 /* ---- life ---- */
 
 void fake_repo_init(struct fake_repo *repo)
 {
     *repo = (struct fake_repo){.wall_ms = 1800000000000};
     repo->due_end = &repo->due;
+    fake_guard_init(repo);
     repo->port = (struct od_repo_port){
         .ctx = repo,
         .agent_put = agent_put,
@@ -754,8 +753,6 @@ void fake_repo_init(struct fake_repo *repo)
         .call_stop = call_stop,
         .events_read = events_read,
         .events_last = events_last,
-        .key_find = key_find,
-        .key_put = key_put,
     };
 }
 
@@ -787,5 +784,5 @@ void fake_repo_deinit(struct fake_repo *repo)
     free(repo->campaigns);
     free(repo->calls);
     free(repo->events);
-    free(repo->keys);
+    fake_guard_deinit(repo);
 }

@@ -6,6 +6,7 @@
 #ifndef TESTS_UNIT_API_FAKE_REPO_H
 #define TESTS_UNIT_API_FAKE_REPO_H
 
+#include "outdial/guard.h"
 #include "outdial/repo.h"
 
 struct fake_answer_due;
@@ -39,9 +40,13 @@ struct fake_event {
     char org[OD_NAME_MAX];
     char *body;
 };
-struct fake_key {
-    uint8_t hash[32];
-    char org[OD_NAME_MAX], scopes[128];
+struct fake_once {
+    char org[OD_NAME_MAX];
+    uint8_t key[OD_HASH_BYTES], print[OD_HASH_BYTES], seed[OD_SEED_BYTES];
+    int64_t until_ms;
+    char *answer; /* NULL: none yet */
+    size_t answer_bytes;
+    bool used;
 };
 
 struct fake_repo {
@@ -52,7 +57,9 @@ struct fake_repo {
     struct fake_campaign *campaigns;
     struct fake_call *calls;
     struct fake_event *events;
-    struct fake_key *keys;
+    struct od_guard_port guard; /* api_fake_guard.c */
+    struct od_key_rec *keys;
+    struct fake_once onces[64];
     size_t agent_count, thing_count, campaign_count, call_count, event_count, key_count;
     size_t buckets[4096]; /* of calls by number: 1 + index of the last */
     uint64_t next_uid;
@@ -60,13 +67,22 @@ struct fake_repo {
 
     int fail;                        /* every operation but key_find answers this */
     int fail_keys;                   /* key_find answers this */
+    bool lose_next;                  /* the next answer given is lost: OD_ETIMEOUT */
     size_t fail_after;               /* with fail: so many operations succeed first */
     unsigned operations;             /* so far */
+    unsigned key_looks;              /* key_find, so far */
     unsigned adds_due, adds_due_max; /* calls_add under way, now and at most */
 };
 
 void fake_repo_init(struct fake_repo *repo);
 void fake_repo_deinit(struct fake_repo *repo); /* gives what is due as OD_ECANCELED */
+
+/* For api_fake_guard.c: an answer to be given later, and the error it will have by now. Keys can't
+ * fail by `fail` but by `fail_keys`. */
+int fake_repo_owe(struct fake_repo *repo, bool can_fail, void (*give)(void *ctx, int err),
+                  void *ctx);
+void fake_guard_init(struct fake_repo *repo);
+void fake_guard_deinit(struct fake_repo *repo);
 
 /* Gives the oldest answer; false: none is due. */
 bool fake_repo_run_one(struct fake_repo *repo);

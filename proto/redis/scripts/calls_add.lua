@@ -1,4 +1,5 @@
--- Stores a batch of calls, all or none.
+-- Stores a batch of calls, all or none. A call that is stored already (the same create, done again
+-- after nobody knew whether it was done) changes nothing and counts as added.
 --
 -- ARGV: agent, campaign or '', priority, row* (proto/wire/wire.h, od_wire_row_put)
 -- reply: { 0, index of a number the campaign holds already* } or { error }
@@ -21,16 +22,20 @@ else
 end
 
 -- First what may fail or be left out, then the writing.
-local rows, to_of, fresh = {}, {}, {}
+local rows, to_of, fresh, keys = {}, {}, {}, {}
 for i = 4, #ARGV do
     local uid, due, deadline, to, at = unpack_('>c16I6I6Bc0', ARGV[i])
     rows[#rows + 1] = { uid = uid, due = due, deadline = deadline, to = to, job = ARGV[i]:sub(at) }
     to_of[#to_of + 1] = to
+    keys[#keys + 1] = CALL .. uid
 end
 local known = numbers and call('SMISMEMBER', numbers, unpack(to_of))
+local repeated = call('EXISTS', unpack(keys)) > 0
 local out, records, uids, ready, seen = { 0 }, {}, {}, {}, {}
 for i, row in ipairs(rows) do
-    if known and (known[i] == 1 or seen[row.to]) then
+    if repeated and call('EXISTS', CALL .. row.uid) == 1 then
+        seen[row.to] = true
+    elseif known and (known[i] == 1 or seen[row.to]) then
         out[#out + 1] = i - 1
     else
         seen[row.to] = true

@@ -2,7 +2,7 @@
 --       started; reply: { error }
 local uid, agent, state_ = ARGV[1], ARGV[2], tonumber(ARGV[4])
 if call('EXISTS', CAMPAIGN .. uid) == 1 then
-    return { EEXIST }
+    return { 0 } -- the same create, done again
 elseif call('EXISTS', AGENT .. agent) == 0 then
     return { ENOENT }
 end

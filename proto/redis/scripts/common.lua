@@ -16,6 +16,7 @@ local THINGS, THING, THING_KEYS = P .. 'ths:', P .. 'th:', P .. 'thk:'
 local CAMPAIGNS, CAMPAIGN, CONTACTS, NUMBERS = P .. 'cps', P .. 'cp:', P .. 'cl:', P .. 'nums:'
 local SWEEPS, EVENTS, SEQ = P .. 'sweeps', P .. 'ev', P .. 'seq'
 local LEGS = P .. 'legs' -- calls whose leg is to be ended at the carrier, by who does it
+local ONCE = P .. 'once:'
 
 local EINVAL, ENOENT, EEXIST, ECONFLICT = -1, -3, -4, -5
 
