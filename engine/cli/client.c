@@ -306,7 +306,10 @@ static bool was_good(const struct od_client *client, const struct od_reply *repl
     if (reply->status == 401 && !client->has_key)
         od_cli_error("%s wants an API key: set OUTDIAL_KEY or give --key-file", client->server);
     else if (reply->status == 401)
-        od_cli_error("%s does not accept the API key (401)", client->server);
+        od_cli_error(
+            "%s does not accept the API key (401): give its own by --key-file or OUTDIAL_KEY; "
+            "outdial key create makes one",
+            client->server);
     else
         od_reply_explain(reply, doing);
     return false;

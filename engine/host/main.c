@@ -62,6 +62,16 @@ static void on_step(void *ctx, struct od_now now, const struct od_step_view *vie
 
 /* ---- opening ---- */
 
+/* Why a listener could not be opened, and what to do where that is known. */
+static void explain(const char *key, int err, const char *why)
+{
+    if (err == OD_EBUSY)
+        od_log(OD_CONFIG_LOG_ERROR, key, "%s: end what listens there, or set %s.listen to another",
+               why, key);
+    else
+        od_log(OD_CONFIG_LOG_ERROR, key, "%s", why);
+}
+
 static bool open_sip(struct od_host *host)
 {
     const struct od_config *config = host->config;
@@ -72,11 +82,10 @@ static bool open_sip(struct od_host *host)
     for (unsigned i = 0; i < 4 && i < OD_CONFIG_LISTEN_MAX; i++)
         sip.listen[i] = config->sip.listen[i];
     struct od_sip_events events = od_legs_sip_events(host->legs);
-    if (od_sip_open(&host->sip, &host->loop, &sip, &events, why, sizeof why)) {
-        od_log(OD_CONFIG_LOG_ERROR, "sip", "%s", why);
-        return false;
-    }
-    return true;
+    int err = od_sip_open(&host->sip, &host->loop, &sip, &events, why, sizeof why);
+    if (err)
+        explain("sip", err, why);
+    return !err;
 }
 
 static const struct od_job *talk_job(void *ctx, struct od_job_id job)
@@ -160,13 +169,13 @@ static bool open_http(struct od_host *host)
 {
     char why[256] = "";
     struct od_http_handler handler = od_host_http_handler(host);
-    if (od_http_server_open(&host->http, &host->loop,
+    int err =
+        od_http_server_open(&host->http, &host->loop,
                             &(struct od_http_server_config){.listen = host->config->http.listen},
-                            &handler, why, sizeof why)) {
-        od_log(OD_CONFIG_LOG_ERROR, "http", "%s", why);
-        return false;
-    }
-    return true;
+                            &handler, why, sizeof why);
+    if (err)
+        explain("http", err, why);
+    return !err;
 }
 
 static void webhook_log(void *ctx, const char *line)

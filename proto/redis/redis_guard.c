@@ -86,11 +86,6 @@ static struct od_redis_cmd *command(struct od_repo_call *call, const char *verb,
     return cmd;
 }
 
-static void org_key(const struct od_repo_call *call, char out[OD_REDIS_KEY_MAX])
-{
-    snprintf(out, OD_REDIS_KEY_MAX, "%skeys", call->prefix);
-}
-
 /* 0, or the request is answered. */
 static int plain_reply(struct od_repo_call *call, const struct redisReply *reply)
 {
@@ -166,7 +161,7 @@ static void key_put(void *ctx, const struct od_key_rec *rec, od_repo_done_fn fn,
     memcpy(call->held, rec, sizeof *rec);
     od_repo_touch_org(call);
     char key[OD_REDIS_KEY_MAX], text[KEY_TEXT_MAX];
-    org_key(call, key);
+    od_redis_key_keys(key, call->prefix);
     key_text(rec, text);
     struct od_redis_cmd *cmd = command(call, "HSET", key);
     od_repo_add_uid(call, &rec->id);
@@ -219,7 +214,7 @@ static void key_list(void *ctx, const char *org, od_guard_keys_fn fn, void *fn_c
         od_repo_defer(call, OD_ENOENT);
         return;
     }
-    org_key(call, key);
+    od_redis_key_keys(key, call->prefix);
     command(call, "HGETALL", key);
     od_repo_send_command(call, keys_done);
 }
@@ -266,7 +261,7 @@ static void revoke_found(void *ctx, const struct redisReply *reply)
         return;
     }
     od_redis_key_gone(store, rec.hash);
-    org_key(call, key);
+    od_redis_key_keys(key, call->prefix);
     command(call, "HDEL", key);
     od_repo_add_uid(call, call->held);
     od_repo_send_command(call, plain_done);
@@ -287,7 +282,7 @@ static void key_revoke(void *ctx, const char *org, const struct od_uid *id, od_r
     }
     memcpy(call->held, id, sizeof *id);
     call->writes = true;
-    org_key(call, key);
+    od_redis_key_keys(key, call->prefix);
     command(call, "HGET", key);
     od_repo_add_uid(call, id);
     od_repo_send_command(call, revoke_found);

@@ -37,6 +37,11 @@ void od_redis_key_events(char out[OD_REDIS_KEY_MAX], const char *prefix)
     snprintf(out, OD_REDIS_KEY_MAX, "%sev", prefix);
 }
 
+void od_redis_key_keys(char out[OD_REDIS_KEY_MAX], const char *prefix)
+{
+    snprintf(out, OD_REDIS_KEY_MAX, "%skeys", prefix);
+}
+
 void od_redis_key_api(char out[OD_REDIS_KEY_MAX], const uint8_t hash[32])
 {
     struct od_buf buf;

@@ -48,6 +48,9 @@ void od_redis_key_held(char out[OD_REDIS_KEY_MAX], const char *prefix, uint32_t 
 /* "od:{org}:ev" */
 void od_redis_key_events(char out[OD_REDIS_KEY_MAX], const char *prefix);
 
+/* "od:{org}:keys" */
+void od_redis_key_keys(char out[OD_REDIS_KEY_MAX], const char *prefix);
+
 /* "od:keys:<hex>" */
 void od_redis_key_api(char out[OD_REDIS_KEY_MAX], const uint8_t hash[32]);
 

@@ -65,11 +65,15 @@ def ports_and_files_taken(world):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        told(world, *serve_argv(world, "--http-listen", f"127.0.0.1:{port}"), code=1, says=f"{port}")
+        told(world, *serve_argv(world, "--http-listen", f"127.0.0.1:{port}"), code=1,
+             says=f"127.0.0.1:{port}: can't listen: Address already in use: end what listens there, or "
+                  "set http.listen to another")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-        told(world, *serve_argv(world, "--sip-listen", f"udp:127.0.0.1:{port}"), code=1, says=f"{port}")
+        told(world, *serve_argv(world, "--sip-listen", f"udp:127.0.0.1:{port}"), code=1,
+             says=f"127.0.0.1:{port}: Address already in use: end what listens there, or set "
+                  "sip.listen to another")
     told(world, "serve", "--data-dir", "/dev/null/x", "--http-listen", "127.0.0.1:0", code=1,
          says="/dev/null/x")
     deep = world.path("d" * 100)
@@ -97,7 +101,7 @@ def no_redis(world):
 def wrong_key_and_no_server(world):
     server = world.serve([])
     told(world, "agent", "list", server=server, env={"OUTDIAL_KEY": "sk_wrong"}, code=1,
-         says="does not accept the API key")
+         says="does not accept the API key (401): give its own by --key-file or OUTDIAL_KEY")
     told(world, "agent", "list", server=server, env={"OUTDIAL_KEY": ""}, code=1,
          says="wants an API key: set OUTDIAL_KEY or give --key-file")
     told(world, "agent", "list", "--key-file", world.path("none"), server=server, code=2,

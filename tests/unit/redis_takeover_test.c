@@ -48,7 +48,7 @@ static struct od_uid an_agent(struct world *w)
 static void some_calls(struct world *w, const struct od_uid *agent, struct od_uid *uids,
                        size_t count)
 {
-    struct od_call_new calls[16] = {{0}};
+    struct od_call_new calls[16] = {0};
     static char to[16][24];
     assert_true(count <= 16);
     for (size_t i = 0; i < count; i++) {
