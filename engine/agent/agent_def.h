@@ -15,11 +15,6 @@
  *   outdial.retry                     what is tried again (agent_rules.h)
  *   outdial.trunks                    names, in the order of preference of the host's table
  *   outdial.ring_timeout_s
- *   outdial.amd                       { mode: "async"|"sync"|"off", voicemail?: "hangup"|
- *                                     "leave_message", timeout_ms?, human_as_machine?,
- *                                     machine_as_human? }
- *   voicemail_action                  "hangup" | "leave_message"; turns amd on
- *   ivrDetection | config.features.ivrDetection { isEnabled, forOutbound }; turns amd on
  *   outdial.agent                     { kind: "script", voice?, steps: [ ... ] }
  *
  * Inside `outdial` the reading is strict: unknown keys are refused with the list of the known ones.
@@ -30,7 +25,6 @@
 #ifndef ENGINE_AGENT_AGENT_DEF_H
 #define ENGINE_AGENT_AGENT_DEF_H
 
-#include "engine/media/amd.h"
 #include "outdial/rules.h"
 #include "outdial/types.h"
 
@@ -69,13 +63,6 @@ struct od_agent_step {
     const struct od_step_choice *choices; /* GATHER: digits not among them stay a string */
 };
 
-/* Whether the engine listens for who takes the call (engine/media/amd.h). */
-enum od_amd_mode {
-    OD_AMD_OFF,
-    OD_AMD_ASYNC, /* the agent talks from the answer on */
-    OD_AMD_SYNC,  /* the agent talks when it is known that a person listens */
-};
-
 struct od_agent_def {
     char name[OD_NAME_MAX * 2];
     bool enabled;
@@ -89,9 +76,6 @@ struct od_agent_def {
     struct od_retry retry;              /* attempts_max 0: none */
     uint8_t trunk_count;                /* 0: every trunk */
     char trunks[OD_TRUNKS_PER_LANE][OD_NAME_MAX];
-    uint8_t amd_mode;   /* enum od_amd_mode */
-    bool leave_message; /* talk to a machine after its beep; else hang up */
-    struct od_amd_config amd;
     uint32_t step_count; /* 1.. */
     const struct od_agent_step *steps;
     bool speaks; /* some step needs speech synthesis */
@@ -109,6 +93,9 @@ struct od_agent_problem {
 int od_agent_def_parse(const char *json, size_t bytes, struct od_agent_def **out,
                        struct od_agent_problem *problem);
 void od_agent_def_destroy(struct od_agent_def *def); /* NULL is fine */
+
+/* The document it was read from, as long as the def; for members that only some readers know. */
+struct yyjson_val *od_agent_def_root(const struct od_agent_def *def);
 
 /* "say", "play", ...: the step's key in a document. Never NULL. */
 const char *od_step_name(enum od_step_kind kind);

@@ -100,8 +100,10 @@ static void create_agent_found(struct od_request *q, const struct od_agent_rec *
         .not_before_ms = rec->not_before_ms,
         .deadline_ms = rec->deadline_ms,
     };
-    if (work->webhook_url)
+    if (work->webhook_url) {
         call.webhook_url = (struct od_text){work->webhook_url, strlen(work->webhook_url)};
+        call.hooks = OD_CALL_HOOK_URL;
+    }
     od_request_out(q);
     q->api->repo.calls_add(q->api->repo.ctx, q->who.org, &rec->agent, NULL, rec->priority, &call, 1,
                            created, q);

@@ -11,6 +11,7 @@
 
 #include <uthash.h>
 
+#include "engine/api/secret_fields.h"
 #include "engine/base/uid.h"
 #include "engine/host/log.h"
 #include "engine/host/resolve.h"
@@ -59,6 +60,7 @@ struct od_catalog {
     uv_loop_t *loop;
     const struct od_config *config;
     struct od_catalog_events events;
+    const struct od_box_port *box; /* NULL: secrets are read as they are stored */
     struct agent *agents;
     struct version *versions;
     uint32_t rotors;
@@ -199,6 +201,11 @@ static void on_timer_closed(uv_handle_t *handle)
     struct trunk *trunk = handle->data;
     trunk->catalog->pending--;
     finish_close(trunk->catalog);
+}
+
+void od_catalog_box(struct od_catalog *catalog, const struct od_box_port *box)
+{
+    catalog->box = box;
 }
 
 void od_catalog_close(struct od_catalog *catalog, void (*fn)(void *ctx), void *ctx)
@@ -401,12 +408,36 @@ static struct agent *take_agent(struct od_catalog *catalog, const struct od_uid 
     return agent;
 }
 
+/* The document with its secrets as they are used. NULL: it stays as it is. */
+static char *open_secrets(const struct od_catalog *catalog, const char *org,
+                          const struct od_agent_rec *rec, size_t *bytes)
+{
+    char context[OD_NAME_MAX + 16];
+    int err = 0;
+    snprintf(context, sizeof context, "%s agent", org);
+    char *text = od_secrets_open_text(catalog->box, context, rec->doc, bytes, &err);
+    if (err)
+        od_log(OD_CONFIG_LOG_WARN, "agent", "%s: a secret of it can't be opened: %s", rec->name,
+               od_err_text(err));
+    return text;
+}
+
 /* NULL: the document can't be read (told in the log), or no memory. */
-static struct version *read_version(struct od_catalog *catalog, const struct od_agent_rec *rec)
+static struct version *read_version(struct od_catalog *catalog, const char *org,
+                                    const struct od_agent_rec *rec)
 {
     struct od_agent_problem problem;
     struct od_agent_def *def;
-    if (od_agent_def_parse(rec->doc.at, rec->doc.bytes, &def, &problem)) {
+    char *open_doc = NULL;
+    struct od_text text = rec->doc;
+    size_t open_bytes = 0;
+    if (catalog->box)
+        open_doc = open_secrets(catalog, org, rec, &open_bytes);
+    if (open_doc)
+        text = (struct od_text){open_doc, open_bytes};
+    int err = od_agent_def_parse(text.at, text.bytes, &def, &problem);
+    free(open_doc); /* the def has its own */
+    if (err) {
         od_log(OD_CONFIG_LOG_WARN, "agent",
                "%s: %s: expected %s, found %s; nothing is dialled for it", rec->name,
                problem.pointer, problem.expected, problem.found);
@@ -427,14 +458,13 @@ static struct version *read_version(struct od_catalog *catalog, const struct od_
 void od_catalog_agent(struct od_catalog *catalog, const char *org, const struct od_agent_rec *rec,
                       bool deleted)
 {
-    (void)org; /* uids are unique over all orgs */
     struct agent *agent = take_agent(catalog, &rec->id);
     if (!agent) {
         od_log(OD_CONFIG_LOG_ERROR, "catalog", "out of memory for agent %s", rec->name);
         return;
     }
     struct version *before = agent->version;
-    agent->version = deleted ? NULL : read_version(catalog, rec);
+    agent->version = deleted ? NULL : read_version(catalog, org, rec);
     if (before) {
         before->latest = false;
         drop_version(catalog, before);

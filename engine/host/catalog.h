@@ -11,6 +11,7 @@
 #include <uv.h>
 
 #include "engine/agent/agent_def.h"
+#include "outdial/box.h"
 #include "outdial/config.h"
 #include "outdial/engine.h"
 #include "proto/redis/redis_store.h"
@@ -34,6 +35,10 @@ struct od_catalog_events {
 /* The configuration is borrowed for the catalog's life. OD_ENOMEM. */
 int od_catalog_open(struct od_catalog **out, uv_loop_t *loop, const struct od_config *config,
                     const struct od_catalog_events *events);
+
+/* What opens the secrets in agents' documents; borrowed for the catalog's life. Without one they
+ * are read as they are stored. */
+void od_catalog_box(struct od_catalog *catalog, const struct od_box_port *box);
 
 /* fn fires when the look-ups under way have ended. */
 void od_catalog_close(struct od_catalog *catalog, void (*fn)(void *ctx), void *ctx);

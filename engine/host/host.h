@@ -15,13 +15,14 @@
 #include "engine/host/catalog.h"
 #include "engine/host/ladder.h"
 #include "engine/host/legs.h"
+#include "engine/host/outbox.h"
 #include "engine/host/private_redis.h"
 #include "engine/host/talk.h"
 #include "engine/host/turn.h"
-#include "engine/host/webhook_sender.h"
 #include "outdial/box.h"
 #include "outdial/config.h"
 #include "proto/crypto/box.h"
+#include "proto/http/http_client.h"
 #include "proto/http/http_server.h"
 #include "proto/redis/redis_store.h"
 #include "proto/redis/redis_url.h"
@@ -54,7 +55,8 @@ struct od_host {
     struct od_sip *sip;
     struct od_talk *talk;
     struct od_http_server *http;
-    struct od_webhook_sender *webhooks;
+    struct od_http_client *client; /* what goes out: webhooks, start hooks, tools */
+    struct od_outbox *outbox;
     struct od_private_redis *redis;
     struct od_redis_url redis_url;
     struct od_store *store;
@@ -75,6 +77,10 @@ int od_host_open_store(struct od_host *host, const char *path_or_host, int port)
 /* api_glue.c: what the API asks, and the HTTP handler in front of it. */
 int od_host_open_api(struct od_host *host);
 struct od_http_handler od_host_http_handler(struct od_host *host);
+
+/* hook_glue.c: what goes out over HTTP. */
+int od_host_open_client(struct od_host *host);
+int od_host_open_outbox(struct od_host *host); /* when store and catalog are there */
 
 /* secrets.c: files of data_dir that are made at the first start. 0, or OD_EIO with a logged line.
  */

@@ -109,24 +109,6 @@ static void talk_result(void *ctx, struct od_job_id job, const char *json, size_
         od_log(OD_CONFIG_LOG_WARN, "talk", "a call's result is above 64 KiB and was left out");
 }
 
-static void talk_media(void *ctx, struct od_job_id job, const char *json, size_t bytes)
-{
-    struct od_host *host = ctx;
-    od_store_job_media(host->store, job, json, bytes);
-}
-
-/* A line in the call's trace. */
-static void talk_verdict(void *ctx, struct od_call_id call, const struct od_amd_verdict *verdict)
-{
-    struct od_host *host = ctx;
-    char text[96];
-    snprintf(text, sizeof text, "answered by: %s (%u %%), %u ms after %s",
-             od_amd_kind_name((enum od_amd_kind)verdict->kind), verdict->confidence,
-             (unsigned)verdict->at_ms, verdict->early ? "early media began" : "the answer");
-    od_ladder_add(host->ladder, call, &(struct od_uid){{0}}, od_turn_now().wall_ms, OD_LADDER_STEP,
-                  text);
-}
-
 static struct od_addr media_advertise(const struct od_config *config)
 {
     struct od_addr addr = {0};
@@ -155,9 +137,7 @@ static bool open_talk(struct od_host *host)
                                               .post = post,
                                               .job = talk_job,
                                               .agent = talk_agent,
-                                              .result = talk_result,
-                                              .media = talk_media,
-                                              .verdict = talk_verdict},
+                                              .result = talk_result},
                      why, sizeof why)) {
         od_log(OD_CONFIG_LOG_ERROR, "rtp", "%s", why);
         return false;
@@ -178,12 +158,6 @@ static bool open_http(struct od_host *host)
     return !err;
 }
 
-static void webhook_log(void *ctx, const char *line)
-{
-    (void)ctx;
-    od_log(OD_CONFIG_LOG_WARN, "webhook", "%s", line);
-}
-
 static bool open_outside(struct od_host *host)
 {
     const struct od_config *config = host->config;
@@ -193,11 +167,7 @@ static bool open_outside(struct od_host *host)
                                                 .ladder = host->ladder,
                                                 .post = post,
                                                 .ctx = host}) ||
-        od_webhook_open(&host->webhooks, &host->loop,
-                        &(struct od_webhook_config){.user_agent = "outdial/" OUTDIAL_VERSION,
-                                                    .allow_private = config->webhooks.allow_private,
-                                                    .timeout_ms = config->webhooks.timeout_ms,
-                                                    .log = webhook_log})) {
+        od_host_open_client(host)) {
         od_log(OD_CONFIG_LOG_ERROR, "host", "out of memory; lower limits.contacts_leased_max");
         return false;
     }
@@ -255,6 +225,7 @@ static bool open_engine(struct od_host *host)
         od_log(OD_CONFIG_LOG_ERROR, "host", "out of memory");
         return false;
     }
+    od_catalog_box(host->catalog, &host->box_port);
     od_legs_attach(host->legs, host->store, host->sip, host->talk, host->catalog);
     return true;
 }
@@ -267,7 +238,7 @@ static void open_inside(struct od_host *host, const char *path_or_host, int port
                         "the store can't be opened: a setting is out of range or memory short");
         return;
     }
-    if (!open_engine(host) || od_host_open_api(host))
+    if (!open_engine(host) || od_host_open_api(host) || od_host_open_outbox(host))
         od_host_give_up(host, "could not start");
 }
 
@@ -407,6 +378,7 @@ void od_host_store_is_up(struct od_host *host)
 static void close_handles(struct od_host *host);
 static void close_redis(void *ctx);
 static void close_store(void *ctx);
+static void close_outbox(void *ctx);
 static void close_engine(void *ctx);
 
 /* Calls next when every part of the present step has closed. */
@@ -434,15 +406,15 @@ static void on_last_closed(void *ctx)
         close_handles(host);
 }
 
-/* Last of all: what the final ends of calls still have to tell, then Redis itself. */
+/* Last of all: connections that went out, then Redis itself. */
 static void close_redis(void *ctx)
 {
     struct od_host *host = ctx;
     host->store = NULL;
     host->closing = 1;
-    if (host->webhooks) {
+    if (host->client) {
         host->closing++;
-        od_webhook_close(host->webhooks, WEBHOOKS_MS, on_last_closed, host);
+        od_http_client_close(host->client, on_last_closed, host);
     }
     if (host->redis) {
         host->closing++;
@@ -454,12 +426,23 @@ static void close_redis(void *ctx)
 static void close_store(void *ctx)
 {
     struct od_host *host = ctx;
-    if (!step_done(host))
-        return;
+    host->outbox = NULL;
     if (host->store)
         od_store_close(host->store, close_redis, host);
     else
         close_redis(host);
+}
+
+/* What the last ends of calls have to tell may still be told; the rest is in the store. */
+static void close_outbox(void *ctx)
+{
+    struct od_host *host = ctx;
+    if (!step_done(host))
+        return;
+    if (host->outbox)
+        od_outbox_close(host->outbox, WEBHOOKS_MS, close_store, host);
+    else
+        close_store(host);
 }
 
 static void close_engine(void *ctx)
@@ -469,21 +452,21 @@ static void close_engine(void *ctx)
     host->closing = 1;
     if (host->sip) {
         host->closing++;
-        od_sip_close(host->sip, close_store, host);
+        od_sip_close(host->sip, close_outbox, host);
     }
     if (host->talk) {
         host->closing++;
-        od_talk_close(host->talk, close_store, host);
+        od_talk_close(host->talk, close_outbox, host);
     }
     if (host->catalog) {
         host->closing++;
-        od_catalog_close(host->catalog, close_store, host);
+        od_catalog_close(host->catalog, close_outbox, host);
     }
     if (host->turn.running) {
         host->closing++;
-        od_turn_close(&host->turn, close_store, host);
+        od_turn_close(&host->turn, close_outbox, host);
     }
-    close_store(host);
+    close_outbox(host);
 }
 
 static void begin_closing(struct od_host *host)

@@ -301,6 +301,9 @@ static void put_config(struct writer *w, const struct od_config *config)
     begin_map(w, "webhooks");
     put_bool(w, "allow_private", config->webhooks.allow_private);
     put_number(w, "timeout_ms", config->webhooks.timeout_ms);
+    put_text(w, "signing_secret", *config->webhooks.signing_secret ? "***" : "");
+    put_text(w, "allow", config->webhooks.allow);
+    put_text(w, "ports", config->webhooks.ports);
     end_map(w);
     begin_map(w, "log");
     put_text(w, "level", levels[config->log.level]);

@@ -7,6 +7,7 @@
 #include "engine/base/str.h"
 #include "engine/host/options_check.h"
 #include "engine/host/options_read.h"
+#include "proto/http/http_guard.h"
 
 enum { KEYS_MAX = 1000, TRUNKS_MAX = 1000, AGENTS_MAX = 1000 };
 enum { SIP_PORT = 5060 }; /* RFC 3261 section 19.1.2 */
@@ -266,6 +267,72 @@ static void take_scopes(struct od_reader *r, void *base, const struct od_source 
     key->scopes = od_reader_text(r, joined);
 }
 
+/* ---- webhooks ---- */
+
+static const char *check_signing_secret(struct od_reader *r, void *base, const char *text)
+{
+    (void)r;
+    (void)base;
+    size_t secrets = 0, bytes;
+    for (const char *at = text; *at; at += bytes + (at[bytes] == ',')) {
+        bytes = strcspn(at, ",");
+        if (bytes < 24 || bytes > 256 || ++secrets > 4)
+            return "up to four secrets of 24 to 256 characters, the new one first, with commas "
+                   "between";
+    }
+    return NULL;
+}
+
+/* The texts joined, each taken by a parser. */
+static const char *join_checked(struct od_reader *r, const struct od_source *source,
+                                const char *const *texts, size_t count, size_t max,
+                                bool (*ok)(const char *text), const char *expected)
+{
+    char joined[1024], shown[96];
+    struct od_buf buf;
+    od_buf_init(&buf, joined, sizeof joined);
+    for (size_t i = 0; i < count; i++) {
+        if (!ok(texts[i]) || i >= max) {
+            od_reader_problem(r, source, "expected %s, found %s", expected,
+                              od_reader_shown(source, texts[i], shown, sizeof shown));
+            return "";
+        }
+        if (i)
+            od_buf_str(&buf, ", ");
+        od_buf_str(&buf, texts[i]);
+    }
+    return od_reader_text(r, joined);
+}
+
+static bool is_net(const char *text)
+{
+    struct od_http_net net;
+    return od_http_net_parse(text, &net);
+}
+
+static bool is_ports(const char *text)
+{
+    struct od_http_ports ports;
+    return od_http_ports_parse(text, &ports);
+}
+
+static void take_hook_nets(struct od_reader *r, void *base, const struct od_source *source,
+                           const char *const *texts, size_t count)
+{
+    struct od_config *config = base;
+    config->webhooks.allow =
+        join_checked(r, source, texts, count, OD_HTTP_NETS_MAX, is_net,
+                     "networks like 10.0.0.0/8 or fd00::/8, with no bits below the prefix");
+}
+
+static void take_hook_ports(struct od_reader *r, void *base, const struct od_source *source,
+                            const char *const *texts, size_t count)
+{
+    struct od_config *config = base;
+    config->webhooks.ports = join_checked(r, source, texts, count, OD_HTTP_PORTS_MAX, is_ports,
+                                          "ports like 443 or 8000-8999");
+}
+
 /* ---- rate shapes ---- */
 
 static bool shape_number(struct od_reader *r, const struct od_source *source,
@@ -509,10 +576,15 @@ const struct od_option od_options_table[] = {
     {"webhooks.allow_private", OD_OPTION_BOOL, .offset = AT(webhooks.allow_private),
      .initial = "false", .help = "webhooks may go to private addresses"},
     {"webhooks.timeout_ms", OD_OPTION_NUMBER, WIDTH(struct od_config, webhooks.timeout_ms),
-     AT(webhooks.timeout_ms), .initial = "10000", .min = 100, .max = 300000,
+     AT(webhooks.timeout_ms), .initial = "10000", .min = 100, .max = 30000,
      .help = "longest wait for a webhook's answer"},
-    {"webhooks.signing_secret", OD_OPTION_UNSERVED, .initial = "", .words = only_empty,
-     .feature = "signing of webhooks is"},
+    {"webhooks.signing_secret", OD_OPTION_SECRET, .offset = AT(webhooks.signing_secret),
+     .initial = "", .check = check_signing_secret,
+     .help = "secret of inline webhooks, or NEW,OLD while it changes"},
+    {"webhooks.allow", OD_OPTION_TEXTS, .initial = "", .take_texts = take_hook_nets,
+     .help = "networks that webhooks may go to besides public addresses"},
+    {"webhooks.ports", OD_OPTION_TEXTS, .initial = "", .take_texts = take_hook_ports,
+     .help = "the only ports that webhooks may go to"},
     {"compat.dasha_running_status", OD_OPTION_UNSERVED, .initial = "false", .words = only_false,
      .feature = "the Dasha dialect is"},
     {"log.level", OD_OPTION_WORD, .offset = AT(log.level), .initial = "info", .words = log_levels,

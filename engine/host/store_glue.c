@@ -1,10 +1,9 @@
 /*
  * store_glue - what the store tells, passed on: facts to the engine, agents and lanes to the
- * catalog, ends to the webhooks.
+ * catalog.
  */
 #include <string.h>
 
-#include "engine/api/call_event.h"
 #include "engine/base/uid.h"
 #include "engine/host/host.h"
 #include "engine/host/log.h"
@@ -73,55 +72,6 @@ static void on_log(void *ctx, bool trouble, const char *text)
     od_log(trouble ? OD_CONFIG_LOG_WARN : OD_CONFIG_LOG_INFO, "store", "%s", text);
 }
 
-/* The stored call as the API would show it, inside the event's envelope. */
-static void send_webhook(struct od_host *host, const char *url, const struct od_job *job,
-                         const struct od_outcome *outcome, struct od_text result)
-{
-    struct od_call_rec rec = {
-        .id = job->uid,
-        .agent = job->agent,
-        .campaign = job->campaign,
-        .phase = OD_PHASE_ENDED,
-        .priority = job->priority,
-        .attempts = job->attempt,
-        .context = job->context,
-        .extra = job->extra,
-        .result = result,
-        .media = job->media,
-        .created_ms = job->created_ms,
-        .deadline_ms = job->deadline_ms,
-        .outcome = *outcome,
-        .row = job->row,
-    };
-    size_t bytes;
-    strncpy(rec.to, job->to, sizeof rec.to - 1);
-    strncpy(rec.from, job->from, sizeof rec.from - 1);
-    strncpy(rec.trunk, od_catalog_trunk_name(host->catalog, outcome->trunk), sizeof rec.trunk - 1);
-    char *body = od_call_event_json(&rec, od_turn_now().wall_ms, &bytes);
-    if (!body) {
-        od_log(OD_CONFIG_LOG_ERROR, "webhook", "out of memory");
-        return;
-    }
-    if (od_webhook_send(host->webhooks, url, body, bytes, &job->uid) == OD_EINVAL)
-        od_log(OD_CONFIG_LOG_WARN, "webhook", "the webhook URL of a call is not an http(s) URL");
-    od_call_event_free(body);
-}
-
-static void on_ended(void *ctx, const struct od_job *job, const struct od_outcome *outcome,
-                     struct od_text result)
-{
-    struct od_host *host = ctx;
-    char url[OD_AGENT_URL_MAX];
-    const struct od_agent_def *agent = od_catalog_find_agent(host->catalog, &job->agent);
-    if (job->webhook_url.bytes && job->webhook_url.bytes < sizeof url) {
-        memcpy(url, job->webhook_url.at, job->webhook_url.bytes);
-        url[job->webhook_url.bytes] = 0;
-        send_webhook(host, url, job, outcome, result);
-    } else if (agent && *agent->webhook_url) {
-        send_webhook(host, agent->webhook_url, job, outcome, result);
-    }
-}
-
 static void on_keys_watched(void *ctx, bool watched)
 {
     struct od_host *host = ctx;
@@ -155,7 +105,6 @@ int od_host_open_store(struct od_host *host, const char *path_or_host, int port)
                                                    .lane = on_lane,
                                                    .agent = on_agent,
                                                    .stop = on_stop,
-                                                   .ended = on_ended,
                                                    .trunk = on_trunk,
                                                    .leg = on_leg,
                                                    .orphan = on_orphan,

@@ -101,6 +101,9 @@ struct od_config {
     struct {
         bool allow_private; /* webhooks may go to loopback and private addresses */
         uint32_t timeout_ms;
+        const char *signing_secret; /* secret; of inline webhooks, "new,old"; "": from the box */
+        const char *allow;          /* "10.0.0.0/8, ...": networks allowed besides public ones */
+        const char *ports;          /* "443, 8000-8999": the only ones allowed; "": the usual */
     } webhooks;
     struct {
         uint8_t level;  /* enum od_config_log_level */

@@ -74,8 +74,25 @@ struct od_call_new {
     struct od_text webhook_url;         /* empty: the campaign's, else the agent's */
     struct od_text extra;               /* JSON object of what else was asked for; empty: none */
     const char *timezone;               /* the callee's zone, checked; NULL or "": by the number */
+    uint8_t hooks;                      /* OD_CALL_HOOK_*: the webhooks it names itself */
     int64_t not_before_ms, deadline_ms; /* 0: none */
     uint64_t row;                       /* line number in the imported file; 0: none */
+};
+
+/* Which webhooks a call names itself; the values are bits of its record's flags. */
+enum {
+    OD_CALL_HOOK_URL = 8,         /* webhook_url */
+    OD_CALL_HOOK_DONE = 16,       /* extra.completedWebHook */
+    OD_CALL_HOOK_FAIL = 32,       /* extra.failedWebHook */
+    OD_CALL_HOOK_CALLINGBOX = 64, /* webhook_url speaks CallingBox's contract, else our own */
+};
+
+/* What became of the last event that a call's own or its agent's webhook_url was told. */
+enum od_call_hook_status {
+    OD_CALL_HOOK_NONE, /* the call names none; its agent may */
+    OD_CALL_HOOK_PENDING,
+    OD_CALL_HOOK_DELIVERED,
+    OD_CALL_HOOK_FAILED,
 };
 
 enum od_call_phase { /* where a stored call is; the words of the state table's first column */
@@ -105,6 +122,9 @@ struct od_call_rec {
     struct od_text extra;           /* as in od_call_new */
     struct od_text webhook_url;     /* the call's own; empty: none */
     struct od_text media;           /* what was noted about its audio, a JSON object; empty: none */
+    uint8_t hooks;                  /* as in od_call_new */
+    uint8_t hook_status;            /* enum od_call_hook_status */
+    struct od_text hook_error;      /* of a failed one */
     int64_t created_ms, not_before_ms, deadline_ms;
     int64_t next_ms; /* WAITING: when it comes in line again, as far as the store knows; else 0 */
     struct od_outcome outcome; /* complete when phase is ENDED; times filled in as they happen */

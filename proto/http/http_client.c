@@ -403,6 +403,7 @@ int od_http_url_join(const char *base, const char *path, char *out, size_t size)
 static void fill_defaults(struct od_http_client_config *config)
 {
     config->user_agent = config->ca_file = NULL;
+    config->rules = NULL;
     if (!config->connections_max)
         config->connections_max = 256;
     if (!config->per_origin_max)
@@ -463,6 +464,10 @@ int od_http_client_open(struct od_http_client **out, uv_loop_t *loop,
     }
     od_http_dialer_init(&client->dialer, loop, &client->plain, client->tls,
                         client->config.connect_ms, client->config.dns_ttl_ms);
+    if (config->rules) {
+        client->rules = *config->rules;
+        client->dialer.rules = &client->rules;
+    }
     od_http_deadlines_init(&client->deadlines, loop, expired, client);
     od_http_laters_init(&client->origin_laters, loop, run_origin, client);
     od_http_laters_init(&client->call_laters, loop, run_call, client);

@@ -25,18 +25,21 @@
 
 struct od_http_client;
 struct od_http_head;
+struct od_http_rules;
 
 /* Numbers: 0 takes the default in brackets. Strings are copied. */
 struct od_http_client_config {
-    const char *user_agent;          /* ["outdial"] */
-    const char *ca_file;             /* PEM file of trusted authorities; [NULL: the system's] */
-    uint32_t connections_max;        /* [256] */
-    uint32_t per_origin_max;         /* [16] connections to one scheme, host and port */
-    uint32_t calls_max;              /* [4096] waiting and running */
-    uint32_t waiting_per_origin_max; /* [1024] calls that wait for a connection to one origin */
-    uint32_t idle_ms;                /* [30,000] keep-alive of an unused connection */
-    uint32_t connect_ms;             /* [5,000] per address, TLS included */
-    uint32_t dns_ttl_ms;             /* [30,000] found names are believed for so long */
+    const char *user_agent;            /* ["outdial"] */
+    const char *ca_file;               /* PEM file of trusted authorities; [NULL: the system's] */
+    const struct od_http_rules *rules; /* of the guard; [NULL: none]. With rules, ports are judged
+                                          for calls with allow_private too. Copied */
+    uint32_t connections_max;          /* [256] */
+    uint32_t per_origin_max;           /* [16] connections to one scheme, host and port */
+    uint32_t calls_max;                /* [4096] waiting and running */
+    uint32_t waiting_per_origin_max;   /* [1024] calls that wait for a connection to one origin */
+    uint32_t idle_ms;                  /* [30,000] keep-alive of an unused connection */
+    uint32_t connect_ms;               /* [5,000] per address, TLS included */
+    uint32_t dns_ttl_ms;               /* [30,000] found names are believed for so long */
 };
 
 /* A call of this client; a stale id finds nothing. gen 0 is never alive. */

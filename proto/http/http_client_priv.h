@@ -91,6 +91,7 @@ struct od_http_client {
     uv_loop_t *loop;
     struct od_http_client_config config; /* every number filled in; strings NULL */
     char *user_agent;
+    struct od_http_rules rules; /* used when the configuration had some */
     struct od_http_plain_set plain;
     struct od_http_tls *tls;
     struct od_http_dialer dialer;

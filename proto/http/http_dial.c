@@ -115,7 +115,12 @@ static bool judge(struct od_http_dial *dial, const char **why)
 {
     unsigned kept = 0;
     for (unsigned i = 0; i < dial->addrs.count; i++) {
-        const char *reason = dial->allow_private ? NULL : od_http_guard_reason(&dial->addrs.at[i]);
+        struct od_addr addr = dial->addrs.at[i];
+        addr.port = dial->url.port;
+        const char *reason =
+            dial->allow_private && !dial->dialer->rules
+                ? NULL
+                : od_http_guard_check(dial->dialer->rules, &addr, dial->allow_private);
         if (reason)
             *why = reason;
         else

@@ -10,6 +10,7 @@
 
 #include "proto/http/http_deadline.h"
 #include "proto/http/http_dns.h"
+#include "proto/http/http_guard.h"
 #include "proto/http/http_plain.h"
 #include "proto/http/http_tls.h"
 #include "proto/http/http_url.h"
@@ -23,7 +24,8 @@ struct od_http_dialer {
     struct od_http_dns dns;
     struct od_http_deadlines deadlines;
     uint32_t connect_ms;
-    uint64_t connects, denied; /* addresses tried; URLs refused by the guard */
+    const struct od_http_rules *rules; /* the client's; NULL: none */
+    uint64_t connects, denied;         /* addresses tried; URLs refused by the guard */
 };
 
 void od_http_dialer_init(struct od_http_dialer *dialer, uv_loop_t *loop,

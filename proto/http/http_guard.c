@@ -3,7 +3,10 @@
  */
 #include "proto/http/http_guard.h"
 
+#include <arpa/inet.h>
 #include <string.h>
+
+#include "engine/base/str.h"
 
 struct range {
     uint8_t ip[16];
@@ -81,4 +84,92 @@ const char *od_http_guard_reason(const struct od_addr *addr)
     if (!what && (addr->ip[0] & 0xe0) != 0x20) /* global unicast is 2000::/3 (RFC 4291) */
         what = "reserved";
     return what;
+}
+
+/* ---- the operator's rules ---- */
+
+/* Services that take a line of text for a command, or trust whoever can reach them. Below 1024 only
+ * the web's own ports are fine. */
+static const uint16_t bad_ports[] = {1025, 1433, 1521,  2049,  2181,  2375,  2376,  2379, 2380,
+                                     3306, 3389, 4369,  5432,  5672,  5900,  5984,  6000, 6379,
+                                     6380, 6443, 7000,  7001,  8086,  8500,  9042,  9092, 9100,
+                                     9200, 9300, 10250, 11211, 15672, 16379, 26379, 27017};
+
+static bool port_ok(const struct od_http_rules *rules, uint16_t port)
+{
+    if (rules && rules->port_count) {
+        for (unsigned i = 0; i < rules->port_count; i++)
+            if (port >= rules->ports[i].first && port <= rules->ports[i].last)
+                return true;
+        return false;
+    }
+    if (port < 1024)
+        return port == 80 || port == 443;
+    for (size_t i = 0; i < sizeof bad_ports / sizeof bad_ports[0]; i++)
+        if (port == bad_ports[i])
+            return false;
+    return true;
+}
+
+static bool in_net(const struct od_http_net *net, const struct od_addr *addr)
+{
+    unsigned whole = net->bits / 8u, rest = net->bits % 8u;
+    if (net->addr.family != addr->family || memcmp(net->addr.ip, addr->ip, whole) != 0)
+        return false;
+    return !rest || (net->addr.ip[whole] ^ addr->ip[whole]) >> (8u - rest) == 0;
+}
+
+const char *od_http_guard_check(const struct od_http_rules *rules, const struct od_addr *addr,
+                                bool allow_private)
+{
+    if (!port_ok(rules, addr->port))
+        return "a port that is not allowed";
+    const char *reason = allow_private ? NULL : od_http_guard_reason(addr);
+    for (unsigned i = 0; reason && rules && i < rules->net_count; i++)
+        if (in_net(&rules->nets[i], addr))
+            reason = NULL;
+    return reason;
+}
+
+bool od_http_net_parse(const char *text, struct od_http_net *out)
+{
+    char host[INET6_ADDRSTRLEN];
+    size_t bytes = strcspn(text, "/");
+    uint64_t bits;
+    *out = (struct od_http_net){0};
+    if (bytes >= sizeof host)
+        return false;
+    memcpy(host, text, bytes);
+    host[bytes] = '\0';
+    if (inet_pton(AF_INET, host, out->addr.ip) == 1)
+        out->addr.family = 4;
+    else if (inet_pton(AF_INET6, host, out->addr.ip) == 1)
+        out->addr.family = 6;
+    else
+        return false;
+    unsigned max = out->addr.family == 4 ? 32 : 128;
+    if (!text[bytes]) {
+        out->bits = (uint8_t)max;
+        return true;
+    }
+    if (!od_str_u64(text + bytes + 1, strlen(text + bytes + 1), max, &bits))
+        return false;
+    out->bits = (uint8_t)bits;
+    for (unsigned i = out->bits; i < max; i++)
+        if (out->addr.ip[i / 8] & 0x80u >> i % 8)
+            return false;
+    return true;
+}
+
+bool od_http_ports_parse(const char *text, struct od_http_ports *out)
+{
+    size_t bytes = strcspn(text, "-");
+    uint64_t first, last;
+    if (!od_str_u64(text, bytes, 65535, &first) || first == 0)
+        return false;
+    last = first;
+    if (text[bytes] && !od_str_u64(text + bytes + 1, strlen(text + bytes + 1), 65535, &last))
+        return false;
+    *out = (struct od_http_ports){(uint16_t)first, (uint16_t)last};
+    return last >= first;
 }

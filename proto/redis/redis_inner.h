@@ -20,6 +20,7 @@
 #include "proto/redis/redis_job.h"
 #include "proto/redis/redis_key.h"
 #include "proto/redis/redis_lane.h"
+#include "proto/redis/redis_outbox.h"
 #include "proto/redis/redis_script.h"
 #include "proto/redis/redis_store.h"
 
@@ -46,6 +47,19 @@ struct od_redis_claims {
 struct od_redis_sent {
     struct od_job_id job;
     uint8_t order;
+};
+
+/* redis_outbox.c: what became of claimed chains, not yet stored or under way. */
+struct od_redis_ack;
+struct od_redis_acks {
+    struct od_redis_ack *first, **last;
+    uint32_t count;
+};
+
+struct od_redis_outbox {
+    struct od_redis_acks waiting, sent;
+    bool busy;
+    uint64_t due_ms, turn_at_ms; /* due: monotonic; UINT64_MAX: nothing waits */
 };
 
 struct od_redis_org {
@@ -79,6 +93,8 @@ struct od_redis_org {
     size_t sent_count, sent_size;
     struct od_redis_claims asked;
     uint32_t asked_total;
+
+    struct od_redis_outbox outbox;
 };
 
 struct od_repo_call;
@@ -91,6 +107,8 @@ struct od_store {
     struct od_repo_port repo;
     struct od_guard_port guard;
     struct od_redis_watch *watch;
+    struct od_outbox_port outbox_port;
+    struct od_outbox_events outbox; /* all NULL: nothing is delivered here */
     char worker[OD_NAME_MAX];
     struct od_redis_conn *conn;
     struct od_redis_cmd cmd; /* scratch: begin .. send */
@@ -168,6 +186,16 @@ void od_redis_key_gone(struct od_store *store, const uint8_t *hash); /* NULL: an
 
 int od_redis_watch_open(struct od_store *store);
 void od_redis_watch_close(struct od_store *store, void (*fn)(void *ctx), void *ctx);
+/* redis_outbox.c */
+
+void od_redis_outbox_init(struct od_redis_org *org);
+void od_redis_outbox_deinit(struct od_redis_org *org);
+void od_redis_outbox_port_init(struct od_store *store);
+/* From a turn's reply: in_ms until the outbox has something to do, or -1. */
+void od_redis_outbox_due(struct od_redis_org *org, int64_t in_ms);
+/* Sends what is due; returns when the next thing is. */
+uint64_t od_redis_outbox_run(struct od_redis_org *org, uint64_t now);
+bool od_redis_outbox_unsent(const struct od_redis_org *org);
 
 /* redis_repo.c */
 

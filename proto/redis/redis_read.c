@@ -165,17 +165,16 @@ void od_redis_read_outcome(const struct od_wire_call *record, struct od_outcome 
                 record->end.reason.bytes);
 }
 
-bool od_redis_read_call_of(const struct redisReply *array, size_t at, const struct od_uid *uid,
-                           struct od_call_rec *out)
+bool od_redis_read_record(struct od_text bytes, struct od_text lane_def, const struct od_uid *uid,
+                          struct od_call_rec *out)
 {
     struct od_wire_call record;
-    struct od_text bytes = od_redis_read_text(array, at);
     memset(out, 0, sizeof *out);
     if (od_wire_call_get(bytes.at, bytes.bytes, &record) != 0)
         return false;
     out->id = *uid;
     struct od_lane_info lane = {.open = true};
-    od_redis_lane_def(od_redis_read_text(array, at + 1), &lane);
+    od_redis_lane_def(lane_def, &lane);
     out->agent = lane.agent;
     out->campaign = lane.campaign;
     out->priority = lane.priority;
@@ -199,6 +198,11 @@ bool od_redis_read_call_of(const struct redisReply *array, size_t at, const stru
     out->extra = record.job.extra;
     out->webhook_url = record.job.webhook_url;
     out->media = record.media;
+    out->hooks = record.state.flags & OD_WIRE_FLAG_HOOKS;
+    out->hook_status = record.hook_status;
+    if (!out->hook_status && out->hooks & OD_CALL_HOOK_URL)
+        out->hook_status = OD_CALL_HOOK_PENDING;
+    out->hook_error = record.hook_error;
     out->created_ms = record.job.created_ms;
     out->not_before_ms = out->phase == OD_PHASE_WAITING && record.state.due_ms > 0
                              ? record.state.due_ms
@@ -208,6 +212,13 @@ bool od_redis_read_call_of(const struct redisReply *array, size_t at, const stru
     out->row = record.job.row;
     od_redis_read_outcome(&record, &out->outcome);
     return true;
+}
+
+bool od_redis_read_call_of(const struct redisReply *array, size_t at, const struct od_uid *uid,
+                           struct od_call_rec *out)
+{
+    return od_redis_read_record(od_redis_read_text(array, at), od_redis_read_text(array, at + 1),
+                                uid, out);
 }
 
 bool od_redis_read_call(const struct redisReply *array, size_t at, struct od_call_rec *out)

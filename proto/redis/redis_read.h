@@ -33,6 +33,10 @@ bool od_redis_read_campaign(const struct redisReply *array, size_t at, struct od
 /* Four elements from `at`: uid, record, lane, why it waits. */
 bool od_redis_read_call(const struct redisReply *array, size_t at, struct od_call_rec *out);
 
+/* A stored call: its record and its lane's definition. */
+bool od_redis_read_record(struct od_text record, struct od_text lane, const struct od_uid *uid,
+                          struct od_call_rec *out);
+
 /* Two elements from `at`: record, lane. */
 bool od_redis_read_call_of(const struct redisReply *array, size_t at, const struct od_uid *uid,
                            struct od_call_rec *out);

@@ -77,6 +77,12 @@ void od_repo_answer(struct od_repo_call *call, int err)
     case OD_REPO_ONCE:
         call->fn.once(call->fn_ctx, err, NULL);
         break;
+    case OD_REPO_ROWS:
+        call->fn.rows(call->fn_ctx, err, NULL, 0, 0);
+        break;
+    case OD_REPO_POINTS:
+        call->fn.points(call->fn_ctx, err, NULL, 0);
+        break;
     }
     od_repo_end(call);
 }

@@ -21,6 +21,8 @@ enum od_repo_shape {
     OD_REPO_KEY,
     OD_REPO_KEYS,
     OD_REPO_ONCE,
+    OD_REPO_ROWS,
+    OD_REPO_POINTS,
 };
 
 union od_repo_fn {
@@ -34,6 +36,8 @@ union od_repo_fn {
     od_guard_key_fn key;
     od_guard_keys_fn keys;
     od_guard_once_fn once;
+    od_outbox_rows_fn rows;
+    od_outbox_points_fn points;
 };
 
 struct od_repo_call {

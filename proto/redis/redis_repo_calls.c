@@ -59,7 +59,7 @@ static struct od_text text_of(const char *text)
 
 static int add_row(struct od_store *store, const struct od_call_new *call, int64_t now_ms)
 {
-    int bytes = od_wire_row_put(store->scratch, OD_STORE_SCRATCH, &call->id,
+    int bytes = od_wire_row_put(store->scratch, OD_STORE_SCRATCH, &call->id, call->hooks,
                                 &(struct od_wire_job){
                                     .to = text_of(call->to),
                                     .from = text_of(call->from),

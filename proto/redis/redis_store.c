@@ -109,6 +109,7 @@ static struct od_redis_org *org_create(struct od_store *store, const char *name)
     snprintf(org->name, sizeof org->name, "%s", name);
     od_redis_key_prefix(org->prefix, name);
     org->last = &org->first;
+    od_redis_outbox_init(org);
     store->orgs[store->org_count++] = org;
     return org;
 }
@@ -292,6 +293,7 @@ static uint64_t run_org(struct od_redis_org *org, uint64_t now)
         else
             next = org->turn_at_ms + pause;
     }
+    next = sooner(next, od_redis_outbox_run(org, now));
     /* After an outage every lease looks old: the others get the time of a lease to come back. */
     if (now >= store->connected_ms + store->config.lease_ms && now >= org->reap_at_ms) {
         org->reap_at_ms = now + store->config.lease_ms / 4 + 1;
@@ -303,7 +305,8 @@ static uint64_t run_org(struct od_redis_org *org, uint64_t now)
 static bool unsent(const struct od_store *store)
 {
     for (uint32_t i = 0; i < store->org_count; i++)
-        if (store->orgs[i]->turn_busy || store->orgs[i]->listed > 0)
+        if (store->orgs[i]->turn_busy || store->orgs[i]->listed > 0 ||
+            od_redis_outbox_unsent(store->orgs[i]))
             return true;
     return false;
 }
@@ -332,6 +335,7 @@ static void handle_closed(struct od_store *store)
         free(org->claims.all);
         free(org->asked.all);
         free(org->sent);
+        od_redis_outbox_deinit(org);
         free(org);
     }
     free(store->orgs);
@@ -428,6 +432,7 @@ static void init_ports(struct od_store *store)
 {
     od_redis_port_init(store);
     od_redis_repo_init(store);
+    od_redis_outbox_port_init(store);
 }
 
 int od_store_open(struct od_store **out, uv_loop_t *loop, const struct od_store_config *config,

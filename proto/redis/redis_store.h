@@ -158,11 +158,12 @@ const char *od_store_why(const struct od_store *store);
 
 struct od_store_stats {
     bool up;
-    bool durable;         /* Redis keeps an append-only file */
-    uint64_t turns;       /* turn scripts that carried work */
-    uint64_t heartbeats;  /* turn scripts that carried none */
-    uint64_t round_trips; /* all scripts and commands of the queue: turns, heartbeats, changes */
-    uint64_t commands;    /* everything sent, the repo's included */
+    bool durable;          /* Redis keeps an append-only file */
+    uint64_t turns;        /* turn scripts that carried work */
+    uint64_t heartbeats;   /* turn scripts that carried none */
+    uint64_t round_trips;  /* all scripts and commands of the queue: turns, heartbeats, changes */
+    uint64_t outbox_turns; /* scripts of the outbox, counted apart */
+    uint64_t commands;     /* everything sent, the repo's included */
     uint64_t claimed, intents, releases, finishes; /* stored */
     uint64_t not_ours; /* orders refused because the call was canceled or taken over */
     uint64_t reconnects;

@@ -58,6 +58,7 @@ enum {
     OD_WIRE_FLAG_DEADLINE = 1, /* in the org's deadline set */
     OD_WIRE_FLAG_FRONT = 2,    /* goes to the front of its lane when it is due */
     OD_WIRE_FLAG_WHY = 4,      /* why it waits is kept beside it */
+    OD_WIRE_FLAG_HOOKS = 0x78, /* OD_CALL_HOOK_* (outdial/repo.h) */
 };
 
 struct od_wire_job {
@@ -88,6 +89,8 @@ struct od_wire_call {
     struct od_text result; /* empty: none */
     struct od_text leg;    /* the latest; empty: none */
     struct od_text media;  /* JSON object about the call's audio; empty: none */
+    uint8_t hook_status;   /* enum od_call_hook_status */
+    struct od_text hook_error;
 };
 
 /* A script's order for one job: who it is and which claim of it is ours. */
@@ -109,8 +112,8 @@ int od_wire_result_put(void *out, size_t size, struct od_text json);
 /* The same for the media's notes, 1..OD_WIRE_MEDIA_MAX bytes. */
 int od_wire_media_put(void *out, size_t size, struct od_text json);
 
-/* A row of an import: what the script needs to know of it, then the job. */
-int od_wire_row_put(void *out, size_t size, const struct od_uid *uid,
+/* A row of an import: what the script needs to know of it, then the job. hooks: OD_CALL_HOOK_*. */
+int od_wire_row_put(void *out, size_t size, const struct od_uid *uid, uint8_t hooks,
                     const struct od_wire_job *job);
 
 int od_wire_order_intent(void *out, size_t size, const struct od_wire_order *order,

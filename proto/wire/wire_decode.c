@@ -265,6 +265,12 @@ static int entry_get(char type, const uint8_t *at, size_t bytes, struct od_wire_
         err = open_doc(at, bytes, 1, &zone, &f);
         ok = err == 0 && text(&f[0], OD_WIRE_MEDIA_MAX, &out->media);
         break;
+    case 'W': /* written by scripts/outbox_turn.lua */
+        err = open_doc(at, bytes, 2, &zone, &f);
+        ok =
+            err == 0 && number(&f[0], 2, &value) && value > 0 && text(&f[1], 255, &out->hook_error);
+        out->hook_status = value == 1 ? OD_CALL_HOOK_DELIVERED : OD_CALL_HOOK_FAILED;
+        break;
     default:
         err = OD_EPROTO;
     }

@@ -240,12 +240,14 @@ int od_wire_media_put(void *at, size_t size, struct od_text json)
     return done(&out);
 }
 
-int od_wire_row_put(void *at, size_t size, const struct od_uid *uid, const struct od_wire_job *job)
+int od_wire_row_put(void *at, size_t size, const struct od_uid *uid, uint8_t hooks,
+                    const struct od_wire_job *job)
 {
     struct out out = out_of(at, size);
     put(&out, uid->b, sizeof uid->b);
     put_time(&out, job->not_before_ms);
     put_time(&out, job->deadline_ms);
+    put_be(&out, hooks, 1);
     put_be(&out, job->to.bytes, 1);
     put(&out, job->to.at, job->to.bytes);
     put_job(&out, job);

@@ -134,12 +134,18 @@ def webhooks_tell_each_end(world):
     done = world.cli("campaign", "run", world.contacts(20), "--agent", "short", "--yes", "--json",
                      "--webhook", receiver.url, server=server)
     summary = json.loads(done.stdout)
-    wait_until(lambda: len(receiver.got) >= 20, 20, "twenty webhooks")
+    steps = ("call.queued", "call.ringing", "call.answered")
+    ends = lambda: [body for _, body in receiver.got if body["type"] not in steps]
+    wait_until(lambda: len(ends()) >= 20, 20, "twenty ends")
     assert server.stop() == 0
-    told = collections.Counter(body["data"]["status"] for _, body in receiver.got)
+    told = collections.Counter(body["data"]["status"] for body in ends())
     assert dict(told) == summary["outcomes"], (told, summary)
-    numbers = collections.Counter(body["data"]["to"] for _, body in receiver.got)
+    numbers = collections.Counter(body["data"]["to"] for body in ends())
     assert set(numbers.values()) == {1} and len(numbers) == 20, numbers
+    for number in numbers:  # the steps of a call in their order, numbered, its end last
+        of = [body for _, body in receiver.got if body["data"]["to"] == number]
+        assert [body["sequence"] for body in of] == list(range(1, len(of) + 1)), of
+        assert of[-1]["type"] not in steps and len({body["id"] for body in of}) == len(of)
     assert all(headers["User-Agent"].startswith("outdial/") for headers, _ in receiver.got)
     receiver.shutdown()
 

@@ -13,7 +13,6 @@
 #include <cmocka.h>
 #include <yyjson.h>
 
-#include "engine/api/call_event.h"
 #include "outdial/err.h"
 #include "tests/unit/api_ask.h"
 
@@ -327,35 +326,6 @@ static void contacts_belong_to_their_campaign(void **state)
     expect("GET", V1 "/calls", NULL, NULL, 200, "\"data\":[]"); /* single calls only */
 }
 
-/* ---- the end as an event ---- */
-
-static void an_end_is_an_event_around_the_call(void **state)
-{
-    (void)state;
-    struct od_call_rec rec = {.phase = OD_PHASE_ENDED, .to = "+15550001111"};
-    for (unsigned cause = 0; cause <= OD_CAUSE_COUNT; cause++) {
-        size_t bytes;
-        rec.outcome.cause = (enum od_cause)cause;
-        const char *type = od_call_event_type(rec.outcome.cause);
-        assert_int_equal(strncmp(type, "call.", 5), 0);
-        char *json = od_call_event_json(&rec, world.now.wall_ms, &bytes);
-        assert_int_equal(strlen(json), bytes);
-        yyjson_doc *doc = yyjson_read(json, bytes, 0);
-        yyjson_val *root = yyjson_doc_get_root(doc), *data = yyjson_obj_get(root, "data");
-        assert_string_equal(yyjson_get_str(yyjson_obj_get(root, "type")), type);
-        assert_string_equal(yyjson_get_str(yyjson_obj_get(root, "timestamp")),
-                            "2027-01-15T08:00:00.000Z");
-        assert_string_equal(yyjson_get_str(yyjson_obj_get(data, "to")), "+15550001111");
-        assert_string_equal(yyjson_get_str(yyjson_obj_get(data, "status")),
-                            od_cause_name(rec.outcome.cause));
-        yyjson_doc_free(doc);
-        od_call_event_free(json);
-    }
-    assert_string_equal(od_call_event_type(OD_CAUSE_DECLINED), "call.busy");
-    assert_string_equal(od_call_event_type(OD_CAUSE_MACHINE), "call.no_answer");
-    assert_string_equal(od_call_event_type(OD_CAUSE_DEADLINE), "call.canceled");
-}
-
 /* ---- trunks and limits ---- */
 
 static void trunks_and_limits_show_what_is(void **state)
@@ -417,7 +387,6 @@ int main(void)
         T(calls_are_refused_with_the_place),
         T(a_call_of_unknown_fate_can_be_looked_for),
         T(contacts_belong_to_their_campaign),
-        T(an_end_is_an_event_around_the_call),
         T(trunks_and_limits_show_what_is),
         T(a_damaged_record_spoils_its_own_field),
     };

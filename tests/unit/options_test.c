@@ -79,6 +79,9 @@ static void test_defaults(void **state)
     assert_int_equal(config->trunk_count, 0);
     assert_false(config->webhooks.allow_private);
     assert_int_equal(config->webhooks.timeout_ms, 10000);
+    assert_string_equal(config->webhooks.signing_secret, "");
+    assert_string_equal(config->webhooks.allow, "");
+    assert_string_equal(config->webhooks.ports, "");
     assert_int_equal(config->log.level, OD_CONFIG_LOG_INFO);
     assert_int_equal(config->log.format, OD_CONFIG_LOG_AUTO);
     od_config_destroy(config);
@@ -273,6 +276,11 @@ static void test_mistakes(void **state)
     } cases[] = {
         {"htp: {}", "t.yaml:1:1: htp: unknown key; did you mean 'http'?"},
         {"http:\n  lisen: x", "t.yaml:2:3: http.lisen: unknown key; did you mean 'listen'?"},
+        {"webhooks: { allow: [10.0.0.1/8] }",
+         "t.yaml:1:20: webhooks.allow: expected networks like 10.0.0.0/8 or fd00::/8, with no bits "
+         "below the prefix, found '10.0.0.1/8'"},
+        {"webhooks: { ports: [90-80] }",
+         "t.yaml:1:20: webhooks.ports: expected ports like 443 or 8000-8999, found '90-80'"},
         {"\"a\\nb\": 1", "t.yaml:1:1: a?b: unknown key"},
         {"zzzzzz: 1", "t.yaml:1:1: zzzzzz: unknown key"},
         {"http: 5", "t.yaml:1:7: http: expected a mapping, found '5'"},

@@ -14,8 +14,24 @@ end
 if created == '0' then
     created = before[2] or NOW
 end
+
+-- Which webhooks the agent names: what tell() must know of it.
+local function url_of(at, ...)
+    for _, key in ipairs({ ... }) do
+        at = type(at) == 'table' and at[key]
+    end
+    return type(at) == 'string' and at ~= ''
+end
+local ok, parsed = pcall(cjson.decode, doc)
+local hooks = 0
+if ok then
+    hooks = (url_of(parsed, 'webhook_url') and 1 or 0)
+        + ((url_of(parsed, 'config', 'resultWebhook', 'url')
+            or url_of(parsed, 'resultWebhook', 'url')) and 2 or 0)
+end
 call('HSETNX', AGENT_NAMES, name, uid)
-call('HSET', AGENT .. uid, 'name', name, 'doc', doc, 'created', created, 'updated', NOW)
+call('HSET', AGENT .. uid, 'name', name, 'doc', doc, 'created', created, 'updated', NOW,
+    'hooks', hooks)
 if not before[1] then
     call('ZADD', AGENTS, call('INCR', SEQ), uid)
 end

@@ -24,14 +24,15 @@ end
 -- First what may fail or be left out, then the writing.
 local rows, to_of, fresh, keys = {}, {}, {}, {}
 for i = 4, #ARGV do
-    local uid, due, deadline, to, at = unpack_('>c16I6I6Bc0', ARGV[i])
-    rows[#rows + 1] = { uid = uid, due = due, deadline = deadline, to = to, job = ARGV[i]:sub(at) }
+    local uid, due, deadline, hooks, to, at = unpack_('>c16I6I6BBc0', ARGV[i])
+    rows[#rows + 1] = { uid = uid, due = due, deadline = deadline, hooks = hooks, to = to,
+        job = ARGV[i]:sub(at) }
     to_of[#to_of + 1] = to
     keys[#keys + 1] = CALL .. uid
 end
 local known = numbers and call('SMISMEMBER', numbers, unpack(to_of))
 local repeated = call('EXISTS', unpack(keys)) > 0
-local out, records, uids, ready, seen = { 0 }, {}, {}, {}, {}
+local out, records, uids, states, ready, seen = { 0 }, {}, {}, {}, {}, {}
 for i, row in ipairs(rows) do
     if repeated and call('EXISTS', CALL .. row.uid) == 1 then
         seen[row.to] = true
@@ -41,11 +42,13 @@ for i, row in ipairs(rows) do
         seen[row.to] = true
         fresh[#fresh + 1] = row.to
         local waits = row.due > NOW
+        local s = { VERSION, waits and WAITING or QUEUED, 0,
+            row.hooks + (row.deadline > 0 and HAS_DEADLINE or 0), 0, 0, 0, 0, lane, #row.job,
+            waits and row.due or 0, 0, 0, 0, 0 }
         records[#records + 1] = CALL .. row.uid
-        records[#records + 1] = pack(STATE, VERSION, waits and WAITING or QUEUED, 0,
-            row.deadline > 0 and HAS_DEADLINE or 0, 0, 0, 0, 0, lane, #row.job,
-            waits and row.due or 0, 0, 0, 0, 0) .. row.job
+        records[#records + 1] = pack(STATE, unpack(s)) .. row.job
         uids[#uids + 1] = row.uid
+        states[#states + 1] = s
         if waits then
             call('ZADD', LATER, row.due, row.uid)
         else
@@ -71,8 +74,9 @@ if #uids > 0 then
     if numbers then
         emit(EV_IMPORTED, campaign, 0, 0, NOW, pack('>I4I4', #uids, #rows - #uids))
     else
-        for _, uid in ipairs(uids) do
+        for i, uid in ipairs(uids) do
             emit(EV_QUEUED, uid, 0, 0, NOW)
+            tell(uid, states[i], T_QUEUED, NOW, STATE_BYTES + states[i][10])
         end
     end
 end

@@ -22,13 +22,15 @@ local EINVAL, ENOENT, EEXIST, ECONFLICT = -1, -3, -4, -5
 
 -- The state at the head of a call's record (proto/wire/wire.h, struct od_wire_state).
 local STATE, STATE_BYTES, VERSION = '>BBBBHHI4I4I4I4I6I6I6I6I6', 54, 1
+local STATE_FIELDS = 15
 local PHASE, CAUSE, FLAGS, TRIES, SIP, FENCE, WORKER, LANE = 2, 3, 4, 5, 6, 7, 8, 9
 -- TRIES holds two counts: finished attempts on the person * ATTEMPT + intents written.
 local ATTEMPT = 4096
 local DUE, DIALED, RANG, ANSWERED, OVER = 11, 12, 13, 14, 15
 local WAITING, QUEUED, DIALING, RINGING, TALKING, ENDED = 1, 2, 4, 5, 6, 7 -- enum od_call_phase
-local COMPLETED, CANCELED, DEADLINE, UNKNOWN = 1, 12, 13, 14               -- enum od_cause
+local COMPLETED, MACHINE, CANCELED, DEADLINE, UNKNOWN = 1, 2, 12, 13, 14   -- enum od_cause
 local HAS_DEADLINE, TO_FRONT, HAS_WHY = 1, 2, 4
+local HAS_HOOK, HAS_DONE_HOOK, HAS_FAIL_HOOK, HOOK_CALLINGBOX = 8, 16, 32, 64
 
 local NO_CAMPAIGN = string.rep('\0', 16)
 
@@ -52,7 +54,7 @@ local function state(uid)
 end
 
 local function keep(uid, s)
-    call('SETRANGE', CALL .. uid, 0, pack(STATE, unpack(s, 1, 15)))
+    call('SETRANGE', CALL .. uid, 0, pack(STATE, unpack(s, 1, STATE_FIELDS)))
 end
 
 -- Sums go to Redis once per script, in settle().
@@ -115,6 +117,9 @@ local function settle()
     fronts, sums = {}, {}
 end
 
+local tell -- what others are to hear of a call: outbox.lua
+local T_END, T_FAILED
+
 -- Events are kept small; their JSON is made when they are read (redis_event.c).
 local EV_QUEUED, EV_RINGING, EV_ANSWERED, EV_ENDED = 1, 2, 3, 4
 local EV_CREATED, EV_STARTED, EV_PAUSED, EV_RESUMED, EV_CANCELED, EV_IMPORTED = 10, 11, 12, 13, 14, 15
@@ -128,7 +133,7 @@ local function unwait(uid, s)
     if s[PHASE] == WAITING then
         call('ZREM', LATER, uid)
     end
-    if s[FLAGS] >= HAS_WHY then
+    if s[FLAGS] % 8 >= HAS_WHY then
         call('HDEL', WHY, uid)
         s[FLAGS] = s[FLAGS] - HAS_WHY
     end
@@ -146,6 +151,7 @@ local function end_call(uid, s, cause, ms)
     count(s[LANE], 'e' .. cause, 1)
     s[PHASE], s[CAUSE], s[OVER] = ENDED, cause, ms
     emit(EV_ENDED, uid, cause, s[SIP], ms)
+    tell(uid, s, T_END[cause] or T_FAILED, ms, 0)
 end
 
 -- What the process that runs this script is told about calls it ended without holding them.
@@ -190,7 +196,7 @@ local function give_back(uid, s, due, why)
     end
     if why ~= '' then
         call('HSET', WHY, uid, why)
-        if s[FLAGS] < HAS_WHY then
+        if s[FLAGS] % 8 < HAS_WHY then
             s[FLAGS] = s[FLAGS] + HAS_WHY
         end
     end
@@ -255,5 +261,5 @@ local function view(out, uid, record)
     out[#out + 1] = uid
     out[#out + 1] = record
     out[#out + 1] = def and def.text or ''
-    out[#out + 1] = s and s[FLAGS] >= HAS_WHY and call('HGET', WHY, uid) or ''
+    out[#out + 1] = s and s[FLAGS] % 8 >= HAS_WHY and call('HGET', WHY, uid) or ''
 end

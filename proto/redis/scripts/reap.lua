@@ -29,6 +29,7 @@ if dead then
     if #uids < 100 then
         call('ZREM', WORKERS, dead)
         call('DEL', STOPS .. dead)
+        outbox_release(dead)
     end
 end
 

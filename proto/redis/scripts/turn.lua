@@ -2,7 +2,8 @@
 -- hands it new calls. All of it or nothing: it begins with the lease.
 --
 -- ARGV: worker, last stop order seen, lanes asked, (lane, how many)*, order*
--- reply: { rev, verdicts, { { left, (uid, record)* }* }, { (order, number)* }, ended }, or
+-- reply: { rev, verdicts, { { left, (uid, record)* }* }, { (order, number)* }, ended,
+--          ms until the outbox has something to do or -1 }, or
 --        { rev } when the lease is lost
 local worker, seen, asked = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
 local held = HELD .. worker
@@ -34,13 +35,15 @@ local function intent(op, uid, s)
 end
 
 local function note_progress(uid, s, rang, answered)
-    if rang > 0 and s[RANG] == 0 then
-        s[RANG] = rang
+    if rang > 0 and s[RANG] == 0 and s[ANSWERED] == 0 then
+        s[RANG], s[PHASE] = rang, RINGING
         emit(EV_RINGING, uid, 0, 0, rang)
+        tell(uid, s, T_RINGING, rang, call('STRLEN', CALL .. uid))
     end
     if answered > 0 and s[ANSWERED] == 0 then
-        s[ANSWERED] = answered
+        s[ANSWERED], s[PHASE] = answered, TALKING
         emit(EV_ANSWERED, uid, 0, 0, answered)
+        tell(uid, s, T_ANSWERED, answered, call('STRLEN', CALL .. uid))
     end
 end
 
@@ -50,7 +53,6 @@ local function progress(op, uid, s)
     end
     local rang, answered, at = unpack_('>I6I6', op, 22)
     note_progress(uid, s, rang, answered)
-    s[PHASE] = s[ANSWERED] > 0 and TALKING or s[RANG] > 0 and RINGING or s[PHASE]
     keep(uid, s)
     if #op >= at then -- what it takes to end the leg from here on
         call('APPEND', CALL .. uid, op:sub(at))
@@ -166,4 +168,5 @@ if call('EXISTS', STOPS .. worker) == 1 then
     call('ZREMRANGEBYSCORE', STOPS .. worker, '-inf', seen)
     stops = call('ZRANGEBYSCORE', STOPS .. worker, '-inf', '+inf', 'WITHSCORES', 'LIMIT', 0, 200)
 end
-return { tonumber(call('GET', REV) or '0'), table.concat(verdicts), claims, stops, ended }
+return { tonumber(call('GET', REV) or '0'), table.concat(verdicts), claims, stops, ended,
+    outbox_due() }

@@ -1,0 +1,34 @@
+/*
+ * hook_request - from a webhook as a document configures it ({ url, headers, customSettings {
+ * httpMethod, queryParams, bodyFormat { type, template } } }) and the payload it is to carry, to
+ * the request that is sent. Pure.
+ *
+ * `{{a.b}}` in the URL, in a query parameter and in the body's template stands for a member of the
+ * payload. How it is written depends on where it stands: percent-encoded in a URL and in a form,
+ * escaped inside a JSON string, as JSON elsewhere in a JSON body, as plain text in any other. A
+ * name that isn't there becomes nothing (null, where JSON needs a value) and is counted.
+ */
+#ifndef ENGINE_API_HOOK_REQUEST_H
+#define ENGINE_API_HOOK_REQUEST_H
+
+#include <yyjson.h>
+
+#include "outdial/repo.h"
+
+struct od_hook_request {
+    char *method, *url;
+    char *headers;      /* "Name: value\r\n" lines, without Content-Type; may be "" */
+    char *content_type; /* NULL: no body */
+    char *body;
+    size_t body_bytes;
+    unsigned unknown; /* names that the payload has not */
+};
+
+/* hook: the object; a text is taken as { url }. OD_EINVAL with why (may be NULL): no http(s) URL, a
+ * method that isn't GET, POST, PUT, PATCH or DELETE, a broken header, something too long;
+ * OD_ENOMEM. */
+int od_hook_request_make(struct od_hook_request *out, yyjson_val *hook, const char *payload,
+                         size_t bytes, const char **why);
+void od_hook_request_free(struct od_hook_request *request);
+
+#endif

@@ -1,0 +1,60 @@
+/*
+ * redis_outbox - the delivering side of the outbox: chains claimed for this process, and what
+ * became of them. Acks are gathered and travel with the next claim, one script per org and turn;
+ * an ack whose script's reply was lost is sent again (its claim's number makes that harmless).
+ * Called by engine/host/outbox, on the loop's thread.
+ */
+#ifndef PROTO_REDIS_REDIS_OUTBOX_H
+#define PROTO_REDIS_REDIS_OUTBOX_H
+
+#include "outdial/outbox.h"
+
+struct od_store;
+
+/* A claimed chain, borrowed for the time of the callback. */
+struct od_outbox_claim {
+    const char *org;
+    struct od_text chain, token;
+    struct od_text record, lane;    /* the call's; record empty: the call is gone */
+    struct od_text hook;            /* its campaign's webhook, or empty */
+    const struct od_hook_row *rows; /* in order */
+    size_t row_count;
+    const struct od_hook_endpoint *endpoint; /* NULL: inline, or deleted */
+};
+
+struct od_outbox_events {
+    void *ctx;
+    uint32_t (*room)(void *ctx); /* how many chains may be handed over now */
+    void (*claimed)(void *ctx, const struct od_outbox_claim *claim);
+};
+
+/* What a claim lasts; its owner has to ack well within. */
+enum { OD_OUTBOX_CLAIM_MS = 60000 };
+
+/* Starts claiming. Once, at any time after open; before the store is closed it may be given NULL,
+ * which stops it. */
+void od_store_outbox(struct od_store *store, const struct od_outbox_events *events);
+
+/* One row of an ack. */
+struct od_outbox_result {
+    const struct od_hook_row *row; /* as it is to be kept */
+    char what; /* 'p' pending, 'd' delivered, 'x' dead, 's' dead and nobody to blame, 'g' dead and
+                  the endpoint wants no more */
+};
+
+/* Gives a chain back; due_ms: wall ms at which it is due again if rows are left. */
+int od_store_outbox_ack(struct od_store *store, const char *org, struct od_text chain,
+                        struct od_text token, int64_t due_ms,
+                        const struct od_outbox_result *results, size_t count);
+
+/* There is room again. */
+void od_store_outbox_wake(struct od_store *store);
+
+/* The call of a row as it was at the event. record: the claim's. scratch: at least as large as the
+ * record; what `out` points to lives there. OD_EPROTO: the record is none of ours. */
+int od_outbox_call(const struct od_hook_row *row, struct od_text record, struct od_text lane,
+                   char *scratch, struct od_call_rec *out);
+
+const struct od_outbox_port *od_store_outbox_port(struct od_store *store);
+
+#endif

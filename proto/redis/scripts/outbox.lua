@@ -1,0 +1,159 @@
+-- Comes second in every script: what is to be told about a call, written in the script that changes
+-- the call. One row per event and destination; a row holds the call's state as it was then and how
+-- much of the record there was, so that whoever delivers it makes the same body of it at any time
+-- (proto/wire/wire_hook.h has the row's layout).
+--
+--   wid            counter of rows; w:<number> a row
+--   wc:<chain>     list of the rows that one destination is still to hear of one call, in order; a
+--                  chain is <call uid><kind of destination><endpoint uid or ''>
+--   wq             sorted set of chains by the wall ms at which something is to be done
+--   wl, wk, wt     sorted set of claimed chains by the end of the claim; hash of claims' names
+--                  (<worker>:<number>); their counter
+--   wn:<call>      how many events of the call were told, while it lives
+--   wx, wo         sorted set of dead rows; list of delivered ones, both bounded
+--   we, we:<uid>   sorted set of endpoints by age; the endpoint
+--   wem            the enabled ones, packed: what tell() must know of them
+local ROWS, ROW, CHAIN, DUES = P .. 'wid', P .. 'w:', P .. 'wc:', P .. 'wq'
+local LEASES, TOKENS, CLAIMS, TOLD = P .. 'wl', P .. 'wk', P .. 'wt', P .. 'wn:'
+local DEAD, DONE = P .. 'wx', P .. 'wo'
+local POINTS, POINT, POINTS_ON = P .. 'we', P .. 'we:', P .. 'wem'
+local DEAD_MAX, DONE_MAX = 100000, 10000
+
+local ROW_HEAD = '>BBBBHHHHI4I6I6I6c16c16I4B'
+local ROW_PENDING, ROW_DELIVERED, ROW_DEAD = 0, 1, 2
+local NATIVE, CALLINGBOX, DASHA, POINT_CALLINGBOX, POINT_NATIVE = 1, 2, 3, 4, 5
+local NO_POINT = NO_CAMPAIGN
+local T_QUEUED, T_RINGING, T_ANSWERED, T_COMPLETED = 1, 2, 3, 4
+local T_NO_ANSWER, T_BUSY, T_CANCELED = 6, 7, 8
+T_FAILED = 5
+-- enum od_cause to the terminal event; what is not here has failed
+T_END = { T_COMPLETED, T_NO_ANSWER, T_BUSY, T_NO_ANSWER, T_BUSY, [12] = T_CANCELED,
+    [13] = T_CANCELED }
+
+-- Who wants to hear at all, read once a script.
+local points, hooks_seen = nil, {}
+
+local function points_on()
+    if not points then
+        points = {}
+        local text = call('GET', POINTS_ON) or ''
+        for at = 1, #text, 19 do
+            local uid, kind, mask = unpack_('>c16BH', text, at)
+            points[#points + 1] = { uid, kind, mask }
+        end
+    end
+    return points
+end
+
+-- { the campaign's webhook is set, the agent's set (1 webhook_url, 2 resultWebhook) }
+local function lane_hooks(lane)
+    local hooks = hooks_seen[lane]
+    if not hooks then
+        local def = lane_def(lane)
+        hooks = { false, 0 }
+        if def then
+            local url = def[2] ~= NO_CAMPAIGN and call('HGET', CAMPAIGN .. def[2], 'hook')
+            hooks[1] = url and url ~= ''
+            hooks[2] = tonumber(call('HGET', AGENT .. def[1], 'hooks') or '0')
+        end
+        hooks_seen[lane] = hooks
+    end
+    return hooks
+end
+
+local function row_add(uid, s, kind, to, point, seq, ms, record_bytes)
+    local number = call('INCR', ROWS)
+    local chain = uid .. string.char(to) .. (point == NO_POINT and '' or point)
+    local head = pack(STATE, unpack(s, 1, STATE_FIELDS))
+    call('SET', ROW .. number, pack(ROW_HEAD, VERSION, ROW_PENDING, kind, to, 0, 0, 0, 0, seq, ms,
+        NOW, NOW, uid, point, record_bytes, #head) .. head)
+    call('RPUSH', CHAIN .. chain, number)
+    if not call('ZSCORE', LEASES, chain) then -- whoever has claimed it finds the row itself
+        call('ZADD', DUES, NOW, chain)
+    end
+end
+
+-- An event of the call, to everyone who is to hear of it. record_bytes: how much of the record
+-- there was; 0: all of it, nothing more comes.
+tell = function(uid, s, kind, ms, record_bytes)
+    local hooks, flags, all = lane_hooks(s[LANE]), s[FLAGS], points_on()
+    local ends = kind >= T_COMPLETED
+    local to = {}
+    if flags % 16 >= HAS_HOOK then
+        to[1] = { flags >= HOOK_CALLINGBOX and CALLINGBOX or NATIVE, NO_POINT }
+    elseif hooks[1] then
+        to[1] = { NATIVE, NO_POINT }
+    elseif hooks[2] % 2 == 1 then
+        to[1] = { CALLINGBOX, NO_POINT }
+    end
+    if ends then
+        local done = kind == T_COMPLETED or s[CAUSE] == MACHINE
+        if hooks[2] >= 2 or (done and flags % 32 >= HAS_DONE_HOOK)
+            or (not done and flags % 64 >= HAS_FAIL_HOOK) then
+            to[#to + 1] = { DASHA, NO_POINT }
+        end
+    end
+    for _, point in ipairs(all) do
+        if math.floor(point[3] / 2 ^ kind) % 2 == 1 then
+            to[#to + 1] = { point[2], point[1] }
+        end
+    end
+    if #to == 0 then
+        return
+    end
+    local seq = call('INCR', TOLD .. uid)
+    if ends then
+        call('DEL', TOLD .. uid)
+    end
+    for _, where in ipairs(to) do
+        row_add(uid, s, kind, where[1], where[2], seq, ms, record_bytes)
+    end
+end
+
+-- The endpoints changed.
+local function points_renew()
+    local text = ''
+    for _, uid in ipairs(call('ZRANGE', POINTS, 0, -1)) do
+        local p = call('HMGET', POINT .. uid, 'on', 'kind', 'mask')
+        if p[1] == '1' then
+            text = text .. pack('>c16BH', uid, tonumber(p[2]), tonumber(p[3]))
+        end
+    end
+    call('SET', POINTS_ON, text)
+    points = nil
+end
+
+-- How long until the outbox has something to do: a chain is due, or a claim runs out. -1: never.
+local function outbox_due()
+    local due = call('ZRANGE', DUES, 0, 0, 'WITHSCORES')[2]
+    local lease = call('ZRANGE', LEASES, 0, 0, 'WITHSCORES')[2]
+    local at = math.min(tonumber(due or 'inf'), tonumber(lease or 'inf'))
+    return at == math.huge and -1 or math.max(0, at - NOW)
+end
+
+-- A dead worker's chains are free at once.
+local function outbox_release(worker)
+    local tokens, head = call('HGETALL', TOKENS), worker .. ':'
+    for i = 1, #tokens, 2 do
+        if tokens[i + 1]:sub(1, #head) == head then
+            call('ZREM', LEASES, tokens[i])
+            call('HDEL', TOKENS, tokens[i])
+            call('ZADD', DUES, NOW, tokens[i])
+        end
+    end
+end
+
+local function row_status(number, status, blob)
+    call('SET', ROW .. number, blob)
+    if status == ROW_DEAD then
+        call('ZADD', DEAD, number, number)
+        for _, old in ipairs(call('ZRANGE', DEAD, 0, call('ZCARD', DEAD) - DEAD_MAX - 1)) do
+            call('ZREM', DEAD, old)
+            call('DEL', ROW .. old)
+        end
+    elseif status == ROW_DELIVERED then
+        if call('RPUSH', DONE, number) > DONE_MAX then
+            call('DEL', ROW .. call('LPOP', DONE))
+        end
+    end
+end

@@ -1,0 +1,129 @@
+-- One turn of one worker at an org's outbox: what became of the chains it had, and new ones. At
+-- least once: a chain whose worker is silent until the claim ends is handed to another, and what the
+-- first says of it afterwards changes nothing.
+--
+-- ARGV: chains wanted, ms a claim lasts, worker, acks, ack*; ack: chain, claim's number, wall ms at which it
+-- is due again, rows, (number, what, row)*; what: 'p' pending, 'd' delivered, 'x' dead, 's' dead and
+-- the endpoint not to blame, 'g' dead and the endpoint wants no more
+-- reply: { 0, ms until more is to do or -1, { (chain, claim's number, record or nil, lane,
+--          campaign's webhook, { number, row }*, endpoint or {})* } }
+local want, lasts, worker = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
+local acks, at = tonumber(ARGV[4]), 5
+local ENDPOINT_FAILS_MAX, ROWS_MAX, BYTES_MAX = 10, 16, 1000000
+
+local function endpoint_result(uid, what)
+    local key = POINT .. uid
+    if call('EXISTS', key) == 0 then
+        return
+    end
+    if what == 'd' then
+        if call('HGET', key, 'fails') ~= '0' then
+            call('HSET', key, 'fails', 0)
+        end
+        return
+    end
+    local fails = call('HINCRBY', key, 'fails', 1)
+    if (what == 'g' or fails >= ENDPOINT_FAILS_MAX) and call('HGET', key, 'on') == '1' then
+        call('HSET', key, 'on', 0, 'why', what == 'g' and 'gone' or 'too_many_failures',
+            'updated', NOW)
+        points_renew()
+    end
+end
+
+-- The call's own record keeps what became of its inline webhook's terminal event (an entry 'W').
+local function note_on_call(what, row)
+    local kind, to, uid = row:byte(3), row:byte(4), row:sub(35, 50)
+    if kind < T_COMPLETED or (to ~= NATIVE and to ~= CALLINGBOX) or not state(uid) then
+        return
+    end
+    local at = 72 + row:byte(71)
+    local why = what == 'd' and '' or row:sub(at + 1, at + row:byte(at))
+    local body = string.char(VERSION) .. cmsgpack.pack({ what == 'd' and 1 or 2, why })
+    call('APPEND', CALL .. uid, 'W' .. pack('>I4', #body) .. body)
+end
+
+for _ = 1, acks do
+    local chain, token, due, rows = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2]),
+        tonumber(ARGV[at + 3])
+    at = at + 4
+    local ours = call('HGET', TOKENS, chain) == token
+    local left = 0
+    for _ = 1, rows do
+        local number, what, row = ARGV[at], ARGV[at + 1], ARGV[at + 2]
+        at = at + 3
+        if not ours then
+            -- another has the chain
+        elseif what == 'p' then
+            call('SET', ROW .. number, row)
+            left = left + 1
+        else
+            row_status(number, what == 'd' and ROW_DELIVERED or ROW_DEAD, row)
+            call('LREM', CHAIN .. chain, 1, number)
+            note_on_call(what, row)
+            if #chain == 33 and what ~= 's' then
+                endpoint_result(chain:sub(18), what)
+            end
+        end
+    end
+    if ours then
+        call('ZREM', LEASES, chain)
+        call('HDEL', TOKENS, chain)
+        local length = call('LLEN', CHAIN .. chain)
+        if length > left then -- more has come meanwhile
+            call('ZADD', DUES, NOW, chain)
+        elseif length > 0 then
+            call('ZADD', DUES, due, chain)
+        end
+    end
+end
+
+for _, chain in ipairs(call('ZRANGEBYSCORE', LEASES, '-inf', NOW, 'LIMIT', 0, 256)) do
+    call('ZREM', LEASES, chain)
+    call('HDEL', TOKENS, chain)
+    call('ZADD', DUES, NOW, chain)
+end
+
+local out, bytes, endpoints = {}, 0, {}
+local chains = want > 0 and call('ZRANGEBYSCORE', DUES, '-inf', NOW, 'LIMIT', 0, want) or {}
+for _, chain in ipairs(chains) do
+    if bytes > BYTES_MAX then
+        break
+    end
+    local numbers = call('LRANGE', CHAIN .. chain, 0, ROWS_MAX - 1)
+    if #numbers == 0 then
+        call('ZREM', DUES, chain)
+    else
+        local token = worker .. ':' .. call('INCR', CLAIMS)
+        local uid, rows = chain:sub(1, 16), {}
+        call('ZREM', DUES, chain)
+        call('ZADD', LEASES, NOW + lasts, chain)
+        call('HSET', TOKENS, chain, token)
+        for _, number in ipairs(numbers) do
+            local row = call('GET', ROW .. number)
+            if row then
+                rows[#rows + 1] = tonumber(number)
+                rows[#rows + 1] = row
+                bytes = bytes + #row
+            else -- trimmed away
+                call('LREM', CHAIN .. chain, 1, number)
+            end
+        end
+        local record = redis.pcall('GET', CALL .. uid)
+        local s = state_of(record)
+        local def = s and lane_def(s[LANE])
+        local point = rows[2] and rows[2]:sub(51, 66) or NO_POINT
+        if point ~= NO_POINT and not endpoints[point] then
+            endpoints[point] = call('HGETALL', POINT .. point)
+        end
+        out[#out + 1] = chain
+        out[#out + 1] = token
+        out[#out + 1] = s and record or false
+        out[#out + 1] = def and def.text or ''
+        out[#out + 1] = def and def[2] ~= NO_CAMPAIGN and call('HGET', CAMPAIGN .. def[2], 'hook')
+            or ''
+        out[#out + 1] = rows
+        out[#out + 1] = endpoints[point] or {}
+        bytes = bytes + (s and #record or 0)
+    end
+end
+return { 0, outbox_due(), out }

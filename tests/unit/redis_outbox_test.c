@@ -1,0 +1,565 @@
+/*
+ * redis_outbox_test - the outbox over a real Redis: which rows a call's life writes and for whom,
+ * chains claimed by one worker at a time, acks of the past that change nothing, claims of the dead,
+ * delivered-again rows, endpoints that count their failures. Method: the store alone, without
+ * anything that delivers; each claim is answered by the test.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "engine/base/uid.h"
+#include "outdial/err.h"
+#include "proto/redis/redis_outbox.h"
+#include "tests/contract/redis_world.h"
+
+static const char org[] = "acme";
+static const struct od_sip_names names = {"00112233445566778899aabbccddeeff", "0011223344556677",
+                                          "z9hG4bK0011223344556677"};
+
+/* A claim as it came, its texts copied. */
+struct got {
+    char chain[64], token[64];
+    size_t chain_bytes;
+    struct od_hook_row rows[16];
+    char memory[8192], record[8192], lane[64], scratch[8192];
+    size_t row_count, record_bytes, lane_bytes;
+    struct od_hook_endpoint point;
+    bool has_point;
+    char url[256];
+};
+
+static struct got *claims; /* of the present test */
+static size_t claim_count;
+static uint32_t room;
+
+static uint32_t on_room(void *ctx)
+{
+    (void)ctx;
+    return room;
+}
+
+static void on_claimed(void *ctx, const struct od_outbox_claim *claim)
+{
+    (void)ctx;
+    assert_true(claim_count < 512);
+    struct got *got = &claims[claim_count++];
+    char *at = got->memory;
+    memcpy(got->chain, claim->chain.at, claim->chain.bytes);
+    got->chain_bytes = claim->chain.bytes;
+    snprintf(got->token, sizeof got->token, "%.*s", (int)claim->token.bytes, claim->token.at);
+    memcpy(got->record, claim->record.at, claim->record.bytes);
+    got->record_bytes = claim->record.bytes;
+    memcpy(got->lane, claim->lane.at, claim->lane.bytes);
+    got->lane_bytes = claim->lane.bytes;
+    got->row_count = claim->row_count;
+    for (size_t i = 0; i < claim->row_count; i++) {
+        got->rows[i] = claim->rows[i];
+        struct od_text *texts[] = {&got->rows[i].state, &got->rows[i].error,
+                                   &got->rows[i].frozen.method, &got->rows[i].frozen.url,
+                                   &got->rows[i].frozen.body};
+        for (size_t t = 0; t < 5; t++) {
+            memcpy(at, texts[t]->at, texts[t]->bytes);
+            texts[t]->at = at;
+            at += texts[t]->bytes;
+        }
+    }
+    got->has_point = claim->endpoint != NULL;
+    if (got->has_point) {
+        got->point = *claim->endpoint;
+        snprintf(got->url, sizeof got->url, "%.*s", (int)claim->endpoint->url.bytes,
+                 claim->endpoint->url.at);
+    }
+}
+
+static int setup(void **state)
+{
+    *state = world_open("worker-1");
+    claims = calloc(512, sizeof *claims);
+    claim_count = 0;
+    room = 256;
+    return *state && claims ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    world_close(*state);
+    free(claims);
+    return 0;
+}
+
+static void listen_to(struct world *w)
+{
+    od_store_outbox(w->store, &(struct od_outbox_events){.room = on_room, .claimed = on_claimed});
+}
+
+static size_t wanted;
+static bool has_claims(struct world *w)
+{
+    (void)w;
+    return claim_count >= wanted;
+}
+
+static void wait_claims(struct world *w, size_t count)
+{
+    wanted = count;
+    assert_true(world_until(w, has_claims, WORLD_LIMIT_MS));
+    assert_int_equal(claim_count, count);
+}
+
+static void no_more_claims(struct world *w)
+{
+    size_t before = claim_count;
+    world_run_for(w, 600); /* three heartbeats */
+    assert_int_equal(claim_count, before);
+}
+
+static void ack(struct world *w, struct got *got, const char *what, int64_t due_ms)
+{
+    struct od_outbox_result results[16];
+    for (size_t i = 0; i < got->row_count; i++) {
+        char one = what[i] ? what[i] : 'p';
+        got->rows[i].status = one == 'p'   ? OD_HOOK_PENDING
+                              : one == 'd' ? OD_HOOK_DELIVERED
+                                           : OD_HOOK_DEAD;
+        results[i] = (struct od_outbox_result){&got->rows[i], one};
+    }
+    assert_int_equal(od_store_outbox_ack(w->store, org,
+                                         (struct od_text){got->chain, got->chain_bytes},
+                                         (struct od_text){got->token, strlen(got->token)}, due_ms,
+                                         results, got->row_count),
+                     0);
+}
+
+static struct od_uid an_agent(struct world *w, const char *doc)
+{
+    struct od_uid id = world_uid(w);
+    char name[OD_UID_TEXT];
+    od_uid_text(&id, name);
+    assert_int_equal(world_agent_put(w, org, &id, name, doc), 0);
+    return id;
+}
+
+static struct od_uid a_call(struct world *w, const struct od_uid *agent, const char *url,
+                            uint8_t hooks)
+{
+    struct od_call_new call = {.id = world_uid(w),
+                               .to = "+15550001111",
+                               .context = {"{\"a\":1}", 7},
+                               .webhook_url = {url, strlen(url)},
+                               .hooks = hooks};
+    assert_int_equal(world_add(w, org, agent, NULL, &call, 1), 0);
+    return call.id;
+}
+
+/* The call's whole life: rings, is answered, ends. */
+static void dial(struct world *w, enum od_cause cause)
+{
+    struct od_event event, job = {0};
+    do
+        assert_true(world_next_of(w, OD_EV_LANE_READY, &event));
+    while (event.u.lane.waiting == 0);
+    w->port->claim(w->port->ctx, event.u.lane.lane, 1);
+    while (job.kind != OD_EV_JOB)
+        assert_true(world_next(w, &job));
+    w->port->intent(w->port->ctx, (struct od_call_id){1, 1}, job.u.job.job, &names, 0);
+    assert_true(world_next_of(w, OD_EV_DURABLE, &event));
+    w->port->progress(w->port->ctx, job.u.job.job, "ringing", 1790000001000);
+    w->port->progress(w->port->ctx, job.u.job.job, "talking", 1790000002000);
+    w->port->finish(w->port->ctx, job.u.job.job,
+                    &(struct od_outcome){.cause = cause,
+                                         .sip_status = 200,
+                                         .trunk = UINT16_MAX,
+                                         .dialed_ms = 1790000000500,
+                                         .ringing_ms = 1790000001000,
+                                         .answered_ms = 1790000002000,
+                                         .ended_ms = 1790000003000});
+}
+
+static void read_call(struct got *got, size_t row, struct od_call_rec *rec)
+{
+    assert_int_equal(
+        od_outbox_call(&got->rows[row], (struct od_text){got->record, got->record_bytes},
+                       (struct od_text){got->lane, got->lane_bytes}, got->scratch, rec),
+        0);
+}
+
+static struct od_hook_row last_rows[64];
+static size_t last_count;
+static uint64_t last_next;
+
+static void on_rows(void *ctx, int err, const struct od_hook_row *rows, size_t count, uint64_t next)
+{
+    last_count = count < 64 ? count : 64;
+    last_next = next;
+    if (last_count)
+        memcpy(last_rows, rows, last_count * sizeof *rows);
+    world_on_done(ctx, err);
+}
+
+static const uint8_t every[] = {1, 2, 3, 4, 5};
+
+static int list(struct world *w, int status, uint64_t below, uint32_t take)
+{
+    struct od_outbox_filter filter = {.status = status, .to = every, .to_count = 5};
+    od_store_outbox_port(w->store)->rows(w->store, org, &filter, below, take, on_rows, w);
+    return world_answer(w);
+}
+
+/* ---- tests ---- */
+
+static void nobody_to_tell_no_rows(void **state)
+{
+    struct world *w = *state;
+    struct od_uid agent = an_agent(w, "{}");
+    listen_to(w);
+    a_call(w, &agent, "", 0);
+    dial(w, OD_CAUSE_COMPLETED);
+    no_more_claims(w);
+}
+
+static void a_life_is_told_in_order_as_it_was(void **state)
+{
+    struct world *w = *state;
+    struct od_uid agent = an_agent(w, "{}");
+    struct od_uid call = a_call(w, &agent, "http://h/x", OD_CALL_HOOK_URL);
+    dial(w, OD_CAUSE_COMPLETED);
+    world_run_for(w, 300); /* everything is stored before anybody looks */
+    listen_to(w);
+    wait_claims(w, 1);
+    struct got *got = &claims[0];
+    assert_int_equal(got->row_count, 4);
+    static const uint8_t events[] = {OD_HOOK_QUEUED, OD_HOOK_RINGING, OD_HOOK_ANSWERED,
+                                     OD_HOOK_COMPLETED};
+    static const uint8_t phases[] = {OD_PHASE_QUEUED, OD_PHASE_RINGING, OD_PHASE_TALKING,
+                                     OD_PHASE_ENDED};
+    for (size_t i = 0; i < 4; i++) {
+        struct od_call_rec rec;
+        assert_int_equal(got->rows[i].event, events[i]);
+        assert_int_equal(got->rows[i].seq, i + 1);
+        assert_int_equal(got->rows[i].to, OD_HOOK_TO_NATIVE);
+        assert_true(od_uid_equal(&got->rows[i].call, &call));
+        read_call(got, i, &rec); /* the record of the end, shown as it was then */
+        assert_int_equal(rec.phase, phases[i]);
+        assert_true((rec.outcome.ringing_ms > 0) == (i >= 1));
+        assert_true((rec.outcome.answered_ms > 0) == (i >= 2));
+        assert_true((rec.outcome.ended_ms > 0) == (i >= 3));
+        assert_int_equal(rec.attempts, i == 0 ? 0 : 1);
+        assert_int_equal(rec.hook_status, OD_CALL_HOOK_PENDING);
+    }
+    ack(w, got, "dddd", 0);
+    no_more_claims(w);
+    assert_int_equal(world_call_get(w, org, &call), 0);
+    assert_int_equal(w->calls[0].hook_status, OD_CALL_HOOK_DELIVERED);
+    assert_int_equal(w->calls[0].phase, OD_PHASE_ENDED);
+}
+
+static void each_destination_has_its_own_chain(void **state)
+{
+    struct world *w = *state;
+    struct od_uid agent = an_agent(
+        w,
+        "{\"webhook_url\":\"http://a/\",\"config\":{\"resultWebhook\":{\"url\":\"http://b/\"}}}");
+    struct od_hook_endpoint point = {.id = world_uid(w),
+                                     .to = OD_HOOK_TO_POINT_NATIVE,
+                                     .enabled = true,
+                                     .mask =
+                                         OD_HOOK_BIT(OD_HOOK_BUSY) | OD_HOOK_BIT(OD_HOOK_QUEUED),
+                                     .url = {"http://p/", 9},
+                                     .secret = {"s", 1}};
+    od_store_outbox_port(w->store)->point_put(w->store, org, &point, world_on_done, w);
+    assert_int_equal(world_answer(w), 0);
+    a_call(w, &agent, "", 0);
+    dial(w, OD_CAUSE_BUSY);
+    world_run_for(w, 300);
+    listen_to(w);
+    wait_claims(w, 3);
+    unsigned seen = 0;
+    for (size_t i = 0; i < 3; i++) {
+        struct got *got = &claims[i];
+        seen |= 1u << got->rows[0].to;
+        if (got->rows[0].to == OD_HOOK_TO_CALLINGBOX) {
+            assert_int_equal(got->row_count, 4);
+            assert_int_equal(got->rows[3].event, OD_HOOK_BUSY);
+        } else if (got->rows[0].to == OD_HOOK_TO_DASHA) {
+            assert_int_equal(got->row_count, 1); /* ends only */
+            assert_int_equal(got->rows[0].event, OD_HOOK_BUSY);
+            assert_int_equal(got->rows[0].seq, 4);
+        } else {
+            assert_int_equal(got->row_count, 2); /* what it asked for */
+            assert_int_equal(got->rows[0].event, OD_HOOK_QUEUED);
+            assert_int_equal(got->rows[1].event, OD_HOOK_BUSY);
+            assert_true(got->has_point);
+            assert_string_equal(got->url, "http://p/");
+        }
+    }
+    assert_int_equal(seen, 1u << OD_HOOK_TO_CALLINGBOX | 1u << OD_HOOK_TO_DASHA |
+                               1u << OD_HOOK_TO_POINT_NATIVE);
+}
+
+static void per_call_hooks_choose_by_the_end(void **state)
+{
+    struct world *w = *state;
+    struct od_uid agent = an_agent(w, "{}");
+    static const struct {
+        uint8_t hooks;
+        enum od_cause cause;
+        bool told;
+    } cases[] = {{OD_CALL_HOOK_DONE, OD_CAUSE_COMPLETED, true},
+                 {OD_CALL_HOOK_DONE, OD_CAUSE_MACHINE, true},
+                 {OD_CALL_HOOK_DONE, OD_CAUSE_BUSY, false},
+                 {OD_CALL_HOOK_FAIL, OD_CAUSE_COMPLETED, false},
+                 {OD_CALL_HOOK_FAIL, OD_CAUSE_NO_ANSWER, true},
+                 {OD_CALL_HOOK_FAIL, OD_CAUSE_CANCELED, true}};
+    listen_to(w);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        claim_count = 0;
+        a_call(w, &agent, "", cases[i].hooks);
+        dial(w, cases[i].cause);
+        if (cases[i].told) {
+            wait_claims(w, 1);
+            assert_int_equal(claims[0].rows[0].to, OD_HOOK_TO_DASHA);
+            ack(w, &claims[0], "d", 0);
+        }
+        no_more_claims(w);
+    }
+}
+
+static void a_late_row_joins_its_chain(void **state)
+{
+    struct world *w = *state;
+    struct od_uid agent = an_agent(w, "{}");
+    listen_to(w);
+    a_call(w, &agent, "http://h/x", OD_CALL_HOOK_URL | OD_CALL_HOOK_CALLINGBOX);
+    wait_claims(w, 1); /* queued; in hand while the call goes on */
+    dial(w, OD_CAUSE_COMPLETED);
+    no_more_claims(w); /* one worker at a time has a chain */
+    ack(w, &claims[0], "p", INT64_C(1) << 45);
+    wait_claims(w, 2); /* what has come is due at once, whatever the first waits for */
+    assert_int_equal(claims[1].row_count, 4);
+    assert_int_equal(claims[1].rows[0].to, OD_HOOK_TO_CALLINGBOX);
+    ack(w, &claims[1], "pddd", INT64_C(1) << 45);
+    no_more_claims(w); /* the first waits on, far in the future */
+}
+
+static void an_ack_of_the_past_changes_nothing(void **state)
+{
+    struct world *w = *state;
+    struct od_uid agent = an_agent(w, "{}");
+    listen_to(w);
+    a_call(w, &agent, "http://h/x", OD_CALL_HOOK_URL);
+    wait_claims(w, 1);
+    snprintf(claims[0].token, sizeof claims[0].token, "0:77");
+    ack(w, &claims[0], "d", 0);
+    world_run_for(w, 300);
+    char out[64], key[64];
+    snprintf(key, sizeof key, "od:{%s}:wl", org);
+    const char *argv[] = {"ZCARD", key};
+    assert_true(redis_server_ask(&w->server, out, sizeof out, 2, argv));
+    assert_string_equal(out, "1");
+}
+
+static void the_dead_leave_their_claims(void **state)
+{
+    struct world *w = *state;
+    struct od_uid agent = an_agent(w, "{}");
+    listen_to(w);
+    a_call(w, &agent, "http://h/x", OD_CALL_HOOK_URL);
+    wait_claims(w, 1);
+    /* the same process again, as after kill -9: its claim is free at once */
+    struct world *again = world_join(w, "worker-1", 10000);
+    assert_non_null(again);
+    listen_to(again);
+    wait_claims(again, 2);
+    assert_memory_equal(claims[0].chain, claims[1].chain, claims[0].chain_bytes);
+    assert_string_not_equal(claims[0].token, claims[1].token);
+    ack(again, &claims[1], "d", 0);
+    world_run_for(again, 200);
+    ack(w, &claims[0], "x", 0); /* too late */
+    world_run_for(w, 200);
+    assert_int_equal(list(again, OD_HOOK_DELIVERED, 0, 10), 0);
+    assert_int_equal(last_count, 1);
+    world_close(again);
+}
+
+static void rows_are_listed_and_delivered_again(void **state)
+{
+    struct world *w = *state;
+    struct od_uid agent = an_agent(w, "{}");
+    const struct od_outbox_port *port = od_store_outbox_port(w->store);
+    struct od_outbox_filter filter = {.status = -1, .to = every, .to_count = 5};
+    listen_to(w);
+    a_call(w, &agent, "http://h/x", OD_CALL_HOOK_URL);
+    wait_claims(w, 1);
+    claims[0].rows[0].attempts = 8;
+    claims[0].rows[0].tries = 8;
+    claims[0].rows[0].error = (struct od_text){"status 500", 10};
+    assert_int_equal(list(w, OD_HOOK_PENDING, 0, 10), 0);
+    assert_int_equal(last_count, 1);
+    uint64_t number = last_rows[0].number;
+    port->again(w->store, org, &filter, number, on_rows, w);
+    assert_int_equal(world_answer(w), OD_ECONFLICT); /* it is under way */
+    ack(w, &claims[0], "x", 0);
+    no_more_claims(w);
+    assert_int_equal(list(w, OD_HOOK_DEAD, 0, 10), 0);
+    assert_int_equal(last_count, 1);
+    assert_int_equal(list(w, OD_HOOK_DELIVERED, 0, 10), 0);
+    assert_int_equal(last_count, 0);
+
+    port->again(w->store, org, &filter, number, on_rows, w);
+    assert_int_equal(world_answer(w), 0);
+    assert_int_equal(last_count, 1);
+    assert_int_equal(last_rows[0].manual, 1);
+    wait_claims(w, 2);
+    assert_int_equal(claims[1].rows[0].seq, 1); /* the same event */
+    assert_int_equal(claims[1].rows[0].attempts, 8);
+    assert_int_equal(claims[1].rows[0].tries, 0);
+    assert_int_equal(claims[1].rows[0].status, OD_HOOK_PENDING);
+    ack(w, &claims[1], "x", 0);
+    no_more_claims(w);
+
+    port->replay(w->store, org, &filter, 100, on_rows, w);
+    assert_int_equal(world_answer(w), 0);
+    assert_int_equal(last_next, 1);
+    wait_claims(w, 3);
+    ack(w, &claims[2], "d", 0);
+    no_more_claims(w);
+    port->replay(w->store, org, &filter, 100, on_rows, w);
+    assert_int_equal(world_answer(w), 0);
+    assert_int_equal(last_next, 0);
+    port->again(w->store, org, &filter, 4711, on_rows, w);
+    assert_int_equal(world_answer(w), OD_ENOENT);
+    port->again(w->store, "another", &filter, number, on_rows, w);
+    assert_int_equal(world_answer(w), OD_ENOENT);
+}
+
+static void pages_hold_all_rows_once(void **state)
+{
+    struct world *w = *state;
+    struct od_uid agent = an_agent(w, "{}");
+    for (int i = 0; i < 23; i++)
+        a_call(w, &agent, "http://h/x", OD_CALL_HOOK_URL);
+    uint64_t below = 0, last = UINT64_MAX;
+    size_t count = 0;
+    do {
+        assert_int_equal(list(w, -1, below, 5), 0);
+        for (size_t i = 0; i < last_count; i++) {
+            assert_true(last_rows[i].number < last);
+            last = last_rows[i].number;
+        }
+        count += last_count;
+        below = last_next;
+    } while (below);
+    assert_int_equal(count, 23);
+}
+
+static struct od_hook_endpoint last_point;
+static size_t last_points;
+static char last_why[64];
+
+static void on_points(void *ctx, int err, const struct od_hook_endpoint *points, size_t count)
+{
+    last_points = count;
+    if (count) {
+        last_point = points[count - 1];
+        snprintf(last_why, sizeof last_why, "%.*s", (int)last_point.why.bytes, last_point.why.at);
+    }
+    world_on_done(ctx, err);
+}
+
+static void endpoint_with_failures(struct world *w, const struct od_uid *id, const char *what)
+{
+    struct od_uid agent = an_agent(w, "{}");
+    claim_count = 0;
+    a_call(w, &agent, "", 0);
+    wait_claims(w, 1);
+    ack(w, &claims[0], what, 0);
+    world_run_for(w, 100);
+    od_store_outbox_port(w->store)->points(w->store, org, id, on_points, w);
+    assert_int_equal(world_answer(w), 0);
+    assert_int_equal(last_points, 1);
+}
+
+static void ten_failures_in_a_row_disable_an_endpoint(void **state)
+{
+    struct world *w = *state;
+    const struct od_outbox_port *port = od_store_outbox_port(w->store);
+    struct od_hook_endpoint point = {.id = world_uid(w),
+                                     .to = OD_HOOK_TO_POINT_CALLINGBOX,
+                                     .enabled = true,
+                                     .mask = OD_HOOK_ALL,
+                                     .url = {"http://p/", 9}};
+    port->point_put(w->store, org, &point, world_on_done, w);
+    assert_int_equal(world_answer(w), 0);
+    listen_to(w);
+    for (unsigned i = 1; i <= 3; i++) {
+        endpoint_with_failures(w, &point.id, "x");
+        assert_int_equal(last_point.failures, i);
+    }
+    endpoint_with_failures(w, &point.id, "s"); /* not its fault */
+    assert_int_equal(last_point.failures, 3);
+    endpoint_with_failures(w, &point.id, "d");
+    assert_int_equal(last_point.failures, 0);
+    for (unsigned i = 1; i <= 10; i++)
+        endpoint_with_failures(w, &point.id, "x");
+    assert_false(last_point.enabled);
+    assert_int_equal(last_point.failures, 10);
+    assert_string_equal(last_why, "too_many_failures");
+    struct od_uid agent = an_agent(w, "{}");
+    claim_count = 0;
+    a_call(w, &agent, "", 0);
+    no_more_claims(w); /* it hears of nothing any more */
+    point.enabled = true;
+    port->point_set(w->store, org, &point, OD_HOOK_SET_ENABLED, world_on_done, w);
+    assert_int_equal(world_answer(w), 0);
+    endpoint_with_failures(w, &point.id, "g"); /* 410 */
+    assert_false(last_point.enabled);
+    assert_string_equal(last_why, "gone");
+    port->point_delete(w->store, org, &point.id, world_on_done, w);
+    assert_int_equal(world_answer(w), 0);
+    port->points(w->store, org, &point.id, on_points, w);
+    assert_int_equal(world_answer(w), OD_ENOENT);
+}
+
+static void endpoints_are_counted(void **state)
+{
+    struct world *w = *state;
+    const struct od_outbox_port *port = od_store_outbox_port(w->store);
+    struct od_hook_endpoint point = {.to = OD_HOOK_TO_POINT_NATIVE, .url = {"http://p/", 9}};
+    for (int i = 0; i < OD_HOOK_POINTS_MAX; i++) {
+        point.id = world_uid(w);
+        port->point_put(w->store, org, &point, world_on_done, w);
+        assert_int_equal(world_answer(w), 0);
+    }
+    port->point_put(w->store, org, &point, world_on_done, w);
+    assert_int_equal(world_answer(w), 0); /* the same again */
+    point.id = world_uid(w);
+    port->point_put(w->store, org, &point, world_on_done, w);
+    assert_int_equal(world_answer(w), OD_ECONFLICT);
+    port->points(w->store, org, NULL, on_points, w);
+    assert_int_equal(world_answer(w), 0);
+    assert_int_equal(last_points, OD_HOOK_POINTS_MAX);
+}
+
+int main(void)
+{
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(nobody_to_tell_no_rows),
+        TEST(a_life_is_told_in_order_as_it_was),
+        TEST(each_destination_has_its_own_chain),
+        TEST(per_call_hooks_choose_by_the_end),
+        TEST(a_late_row_joins_its_chain),
+        TEST(an_ack_of_the_past_changes_nothing),
+        TEST(the_dead_leave_their_claims),
+        TEST(rows_are_listed_and_delivered_again),
+        TEST(pages_hold_all_rows_once),
+        TEST(ten_failures_in_a_row_disable_an_endpoint),
+        TEST(endpoints_are_counted),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
