@@ -18,8 +18,13 @@ void od_request_send(struct od_request *q, int status, const char *type, const c
                      const char *body, size_t bytes)
 {
     /* Answers are about now, and some hold secrets or people's numbers. */
-    char headers[512];
-    snprintf(headers, sizeof headers, "Cache-Control: no-store\r\n%s", extra ? extra : "");
+    char headers[1024], rate[OD_RATE_HEADERS_MAX];
+    struct od_buf buf;
+    od_rate_headers(&q->rate, rate);
+    od_buf_init(&buf, headers, sizeof headers);
+    od_buf_str(&buf, "Cache-Control: no-store\r\n");
+    od_buf_str(&buf, rate);
+    od_buf_str(&buf, extra ? extra : "");
     q->api->answered[status >= 100 && status < 600 ? status / 100 : 5]++;
     q->x->ops->respond(q->x, status, type, headers, body, bytes);
 }

@@ -20,7 +20,7 @@
 #include "engine/base/str.h"
 #include "outdial/err.h"
 
-enum { BODY_BYTES_MAX = 1 << 20, IMPORT_BYTES_MAX = 1 << 30, STREAMS_MAX = 64 };
+enum { BODY_BYTES_MAX = 1 << 20, IMPORT_BYTES_MAX = 1 << 30, STREAMS_MAX = 64, BAD_KEY_COST = 20 };
 
 static void request_free(struct od_request *q)
 {
@@ -135,8 +135,62 @@ static bool is_once(const struct od_route *route)
 
 /* ---- the key ---- */
 
+static void refuse_rate(struct od_request *q)
+{
+    char headers[48];
+    struct od_buf buf;
+    od_buf_init(&buf, headers, sizeof headers);
+    od_buf_str(&buf, "Retry-After: ");
+    od_buf_u64(&buf, q->rate.retry_s);
+    od_buf_str(&buf, "\r\n");
+    yyjson_mut_doc *doc = od_request_problem_doc(
+        q, 429, "rate_limited",
+        "rate limit: more requests a second than this key or address may send");
+    od_request_answer_problem(q, 429, doc, headers);
+}
+
+static bool is_open(const struct od_request *q)
+{
+    return q->at.route && q->at.route->scope == OD_SCOPE_OPEN;
+}
+
+/* A unix socket's peers have no address, and an orchestrator's look at our health is let through.
+ */
+static bool address_limited(const struct od_request *q)
+{
+    return q->api->rate_per_address && !is_open(q) && strcmp(q->x->peer, "unix") != 0;
+}
+
+static uint64_t mono_ns(const struct od_request *q)
+{
+    return q->api->host.now(q->api->host.ctx).mono_ns;
+}
+
+static bool address_ok(struct od_request *q)
+{
+    return !address_limited(q) ||
+           od_rate_take(q->api->rates, "address", q->x->peer, strlen(q->x->peer),
+                        q->api->rate_per_address, mono_ns(q), &q->rate);
+}
+
+/* The limit that is nearer to its end is the one the client is told of. */
+static bool key_ok(struct od_request *q)
+{
+    struct od_rate_state rate;
+    if (!q->api->rate_per_key || is_open(q))
+        return true;
+    bool good = od_rate_take(q->api->rates, "key", q->key_hash, sizeof q->key_hash,
+                             q->api->rate_per_key, mono_ns(q), &rate);
+    if (!good || !q->rate.name || rate.left < q->rate.left)
+        q->rate = rate;
+    return good;
+}
+
 static void refuse_key(struct od_request *q, bool given)
 {
+    if (given && address_limited(q)) /* guessing is slowed down */
+        od_rate_fine(q->api->rates, "address", q->x->peer, strlen(q->x->peer),
+                     q->api->rate_per_address, BAD_KEY_COST, mono_ns(q));
     bool basic = od_dialect_of(q->x->path)->basic;
     yyjson_mut_doc *doc =
         od_request_problem_doc(q, 401, given ? "key_unknown" : "key_missing",
@@ -167,6 +221,10 @@ static void refuse_method(struct od_request *q)
 /* The key is good. */
 static void enter(struct od_request *q)
 {
+    if (!key_ok(q)) {
+        refuse_rate(q);
+        return;
+    }
     if (!q->at.path_known) {
         od_request_problem(q, 404, "not_found", "there is nothing at this path");
         return;
@@ -267,7 +325,10 @@ static enum od_body_mode handler_head(void *ctx, struct od_exchange *x, uint64_t
         }
         x->ops->pause(x); /* until the campaign is known to be there */
     }
-    authorise(q); /* may answer, which may free q */
+    if (address_ok(q))
+        authorise(q); /* may answer, which may free q */
+    else
+        refuse_rate(q);
     if (takes == OD_TAKES_NOTHING)
         return OD_BODY_NONE;
     return takes == OD_TAKES_ROWS ? OD_BODY_STREAM : OD_BODY_BUFFER;
@@ -342,7 +403,13 @@ int od_api_create(struct od_api **out, const struct od_api_config *config)
     api->import_bytes_max = config->import_bytes_max ? config->import_bytes_max : IMPORT_BYTES_MAX;
     api->handler = (struct od_http_handler){
         .ctx = api, .head = handler_head, .body = handler_body, .closed = handler_closed};
+    uint8_t rates_key[16];
+    api->host.random(api->host.ctx, rates_key, sizeof rates_key);
+    api->rate_per_key = config->rate_per_key;
+    api->rate_per_address = config->rate_per_address;
     int err = od_auth_init(&api->auth, config);
+    if (!err)
+        err = od_rates_create(&api->rates, rates_key);
     if (!err)
         err = od_streams_create(&api->streams, api,
                                 config->streams_max ? config->streams_max : STREAMS_MAX);
@@ -361,6 +428,7 @@ void od_api_destroy(struct od_api *api)
     OD_ASSERT(!api->requests);
     od_streams_destroy(api->streams);
     od_auth_deinit(&api->auth);
+    od_rates_destroy(api->rates);
     free(api);
 }
 
@@ -372,6 +440,12 @@ const struct od_http_handler *od_api_handler(struct od_api *api)
 void od_api_tick(struct od_api *api, struct od_now now)
 {
     od_streams_tick(api->streams, now);
+}
+
+void od_api_set_rates(struct od_api *api, uint32_t per_key, uint32_t per_address)
+{
+    api->rate_per_key = per_key;
+    api->rate_per_address = per_address;
 }
 
 void od_api_keys_watched(struct od_api *api, bool watched)

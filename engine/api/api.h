@@ -70,9 +70,10 @@ struct od_api_config {
     struct od_api_host host;
     const struct od_api_key *keys; /* static keys; copied (hashed) at create */
     size_t key_count;
-    uint64_t body_bytes_max;   /* JSON bodies; 0: 1 MiB */
-    uint64_t import_bytes_max; /* an imported file; 0: 1 GiB */
-    uint32_t streams_max;      /* event streams at once; 0: 64 */
+    uint64_t body_bytes_max;                 /* JSON bodies; 0: 1 MiB */
+    uint64_t import_bytes_max;               /* an imported file; 0: 1 GiB */
+    uint32_t rate_per_key, rate_per_address; /* requests a second; 0: no limit */
+    uint32_t streams_max;                    /* event streams at once; 0: 64 */
 };
 
 /* OD_EINVAL: a missing port, or a static key with an empty or too long part. OD_ENOMEM. */
@@ -84,6 +85,9 @@ const struct od_http_handler *od_api_handler(struct od_api *api);
 
 /* Looks for new events for the event streams and keeps idle ones alive. Every 100 ms. */
 void od_api_tick(struct od_api *api, struct od_now now);
+
+/* Requests a second of a key and of an address, from now on; 0: no limit. */
+void od_api_set_rates(struct od_api *api, uint32_t per_key, uint32_t per_address);
 
 /* Keys found in the store may be remembered from now on, or (false) may not, and are forgotten. */
 void od_api_keys_watched(struct od_api *api, bool watched);

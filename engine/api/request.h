@@ -20,6 +20,7 @@
 #include "engine/api/auth.h"
 #include "engine/api/problem.h"
 #include "engine/api/query.h"
+#include "engine/api/rate.h"
 #include "engine/api/route.h"
 #include "outdial/http.h"
 
@@ -39,6 +40,8 @@ struct od_api {
     struct od_auth auth;
     struct od_http_handler handler;
     struct od_streams *streams; /* sse.c */
+    struct od_rates *rates;
+    uint32_t rate_per_key, rate_per_address;
     uint64_t body_bytes_max, import_bytes_max;
     bool draining;
     uint32_t requests;    /* alive, for destroy */
@@ -50,6 +53,7 @@ struct od_request {
     struct od_exchange *x; /* NULL: closed */
     struct od_route_match at;
     struct od_identity who;
+    struct od_rate_state rate; /* of the limit that is nearest to its end */
     uint8_t key_hash[32];
     unsigned out; /* repo calls under way */
     bool authorised, complete, answered;

@@ -136,24 +136,26 @@ int od_host_open_api(struct od_host *host)
                                           .scopes = config->auth.keys[count].scopes};
     if (*host->dev_key)
         keys[count++] = (struct od_api_key){.key = host->dev_key, .org = "default", .scopes = "*"};
-    int err =
-        od_api_create(&host->api, &(struct od_api_config){.repo = od_store_repo(host->store),
-                                                          .guard = od_store_guard(host->store),
-                                                          .host = {.ctx = host,
-                                                                   .now = api_now,
-                                                                   .stats = api_stats,
-                                                                   .trunks = api_trunks,
-                                                                   .ready = api_ready,
-                                                                   .live_state = api_live_state,
-                                                                   .trace = api_trace,
-                                                                   .random = api_random,
-                                                                   .sha256 = api_sha256,
-                                                                   .hash_begin = api_hash_begin,
-                                                                   .hash_add = od_hash_add,
-                                                                   .hash_end = od_hash_end,
-                                                                   .box = &host->box_port},
-                                                          .keys = keys,
-                                                          .key_count = count});
+    int err = od_api_create(
+        &host->api, &(struct od_api_config){.repo = od_store_repo(host->store),
+                                            .guard = od_store_guard(host->store),
+                                            .host = {.ctx = host,
+                                                     .now = api_now,
+                                                     .stats = api_stats,
+                                                     .trunks = api_trunks,
+                                                     .ready = api_ready,
+                                                     .live_state = api_live_state,
+                                                     .trace = api_trace,
+                                                     .random = api_random,
+                                                     .sha256 = api_sha256,
+                                                     .hash_begin = api_hash_begin,
+                                                     .hash_add = od_hash_add,
+                                                     .hash_end = od_hash_end,
+                                                     .box = &host->box_port},
+                                            .keys = keys,
+                                            .key_count = count,
+                                            .rate_per_key = config->http.rate_per_key,
+                                            .rate_per_address = config->http.rate_per_address});
     free(keys);
     if (!err)
         od_api_keys_watched(host->api, host->keys_watched);

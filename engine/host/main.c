@@ -145,14 +145,24 @@ static bool open_talk(struct od_host *host)
     return true;
 }
 
+static void http_log(void *ctx, bool trouble, const char *text)
+{
+    (void)ctx;
+    od_log(trouble ? OD_CONFIG_LOG_ERROR : OD_CONFIG_LOG_INFO, "http", "%s", text);
+}
+
 static bool open_http(struct od_host *host)
 {
     char why[256] = "";
     struct od_http_handler handler = od_host_http_handler(host);
-    int err =
-        od_http_server_open(&host->http, &host->loop,
-                            &(struct od_http_server_config){.listen = host->config->http.listen},
-                            &handler, why, sizeof why);
+    const char *tls_cert = host->config->http.tls_cert;
+    int err = od_http_server_open(
+        &host->http, &host->loop,
+        &(struct od_http_server_config){.listen = host->config->http.listen,
+                                        .tls_cert = *tls_cert ? tls_cert : NULL,
+                                        .tls_key = *tls_cert ? host->config->http.tls_key : NULL,
+                                        .log = http_log},
+        &handler, why, sizeof why);
     if (err)
         explain("http", err, why);
     return !err;
@@ -364,8 +374,9 @@ void od_host_store_is_up(struct od_host *host)
     uint16_t port = od_http_server_bound_port(host->http);
     const char *listen = host->config->http.listen, *colon = strrchr(listen, ':');
     if (port && colon)
-        od_log(OD_CONFIG_LOG_INFO, "host", "ready: http://%.*s:%u, SIP port %u",
-               (int)(colon - listen), listen, port, od_sip_bound_port(host->sip, 0));
+        od_log(OD_CONFIG_LOG_INFO, "host", "ready: http%s://%.*s:%u, SIP port %u",
+               *host->config->http.tls_cert ? "s" : "", (int)(colon - listen), listen, port,
+               od_sip_bound_port(host->sip, 0));
     else
         od_log(OD_CONFIG_LOG_INFO, "host", "ready: %s, SIP port %u", listen,
                od_sip_bound_port(host->sip, 0));

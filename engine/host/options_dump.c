@@ -273,6 +273,14 @@ static void put_config(struct writer *w, const struct od_config *config)
     put_text(w, "data_dir", config->data_dir);
     begin_map(w, "http");
     put_text(w, "listen", config->http.listen);
+    begin_map(w, "tls");
+    put_text(w, "cert", config->http.tls_cert);
+    put_text(w, "key", config->http.tls_key);
+    end_map(w);
+    begin_map(w, "rate");
+    put_number(w, "per_key", config->http.rate_per_key);
+    put_number(w, "per_address", config->http.rate_per_address);
+    end_map(w);
     end_map(w);
     begin_map(w, "redis");
     put_redis_url(w, config->redis.url);

@@ -40,7 +40,13 @@ static const char *check_http_listen(struct od_reader *r, void *base, const char
         strncmp(text, "unix:", 5) == 0 && strlen(text + 5) > 0 && strlen(text + 5) < 108;
     return unix_path || od_check_address_port(text)
                ? NULL
-               : "ADDRESS:PORT with a numeric address (127.0.0.1:8080) or unix:/PATH";
+               : "ADDRESS:PORT with a numeric address (127.0.0.1:8080) or unix:///PATH";
+}
+
+static const char *check_file(struct od_reader *r, void *base, const char *text)
+{
+    (void)r, (void)base;
+    return strlen(text) < 1000 && od_str_utf8(text, strlen(text)) ? NULL : "a file or nothing";
 }
 
 static const char *check_redis_url(struct od_reader *r, void *base, const char *text)
@@ -531,8 +537,16 @@ const struct od_option od_options_table[] = {
      .help = "directory of all state", .check = check_data_dir},
     {"http.listen", OD_OPTION_TEXT, .offset = AT(http.listen), .initial = "127.0.0.1:8080",
      .help = "address of the HTTP API", .check = check_http_listen},
-    {"http.tls.cert", OD_OPTION_UNSERVED, .initial = "", .words = only_empty, .feature = "tls is"},
-    {"http.tls.key", OD_OPTION_UNSERVED, .initial = "", .words = only_empty, .feature = "tls is"},
+    {"http.tls.cert", OD_OPTION_TEXT, .offset = AT(http.tls_cert), .initial = "",
+     .help = "PEM file of the certificate chain; read again when it changes", .check = check_file},
+    {"http.tls.key", OD_OPTION_TEXT, .offset = AT(http.tls_key), .initial = "",
+     .help = "PEM file of its key", .check = check_file},
+    {"http.rate.per_key", OD_OPTION_NUMBER, WIDTH(struct od_config, http.rate_per_key),
+     AT(http.rate_per_key), .initial = "50000", .max = 1000000,
+     .help = "requests a second of one API key; 0: no limit"},
+    {"http.rate.per_address", OD_OPTION_NUMBER, WIDTH(struct od_config, http.rate_per_address),
+     AT(http.rate_per_address), .initial = "50000", .max = 1000000,
+     .help = "requests a second of one address; 0: no limit"},
     {"redis.url", OD_OPTION_SECRET, .offset = AT(redis.url), .initial = "",
      .help = "Redis to use; empty: a private one", .check = check_redis_url},
     {"sip.listen", OD_OPTION_TEXTS, .initial = "udp:0.0.0.0:5060",
@@ -641,6 +655,10 @@ void od_options_check_whole(struct od_reader *r, struct od_config *config,
                             const struct od_yaml_node *root)
 {
     check_names(r, config, root);
+    if (!*config->http.tls_cert != !*config->http.tls_key)
+        od_reader_problem(
+            r, &(struct od_source){.node = od_yaml_find(root, "http.tls"), .key = "http.tls"},
+            "cert without key or key without cert: expected both or none");
     if (config->limits.calls_max > config->limits.contacts_leased_max)
         od_reader_problem(
             r, &(struct od_source){.node = od_yaml_find(root, "limits"), .key = "limits.calls_max"},

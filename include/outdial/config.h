@@ -67,7 +67,9 @@ struct od_config {
     const char *data_dir;
 
     struct {
-        const char *listen; /* "127.0.0.1:8080", "[::1]:0" or "unix:/path" */
+        const char *listen;                      /* "127.0.0.1:8080", "[::1]:0" or "unix:///path" */
+        const char *tls_cert, *tls_key;          /* PEM files; "": no TLS */
+        uint32_t rate_per_key, rate_per_address; /* requests a second; 0: no limit */
     } http;
     struct {
         const char *url; /* secret (its password); "": a private redis-server under data_dir */

@@ -18,6 +18,7 @@
 
 #include "engine/base/str.h"
 #include "outdial/err.h"
+#include "proto/http/http_cert.h"
 #include "proto/http/http_hub.h"
 #include "proto/http/http_plain.h"
 
@@ -28,7 +29,8 @@ struct od_http_server {
     struct od_http_hub hub;
     uv_poll_t poll;
     uv_timer_t accept_again;
-    int fd; /* -1: not listening any more */
+    struct od_http_cert *cert; /* NULL: no TLS */
+    int fd;                    /* -1: not listening any more */
     uint16_t port;
     bool is_unix, drain_told;
     char socket_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
@@ -96,8 +98,9 @@ static int read_where(struct where *where, const char *text, char *why, size_t w
     memset(where, 0, sizeof *where);
     if (!text)
         text = "";
-    if (strncmp(text, "unix:", 5) == 0)
-        return where_unix(where, text + 5, why, why_bytes);
+    if (strncmp(text, "unix:", 5) == 0) /* unix:/path and unix:///path */
+        return where_unix(where, text + (strncmp(text, "unix:///", 8) == 0 ? 7 : 5), why,
+                          why_bytes);
     return where_tcp(where, text, why, why_bytes);
 }
 
@@ -244,6 +247,10 @@ static void welcome(struct od_http_server *server, int fd, const struct sockaddr
         server->hub.stats.accept_failed++;
         return;
     }
+    if (server->cert && od_http_tls_accept(od_http_cert_tls(server->cert), stream, &stream)) {
+        server->hub.stats.accept_failed++;
+        return;
+    }
     if (od_http_conn_open(&server->hub, stream, peer)) {
         server->hub.stats.accept_failed++;
         od_http_stream_abandon(stream);
@@ -295,9 +302,18 @@ static void on_handle_closed(uv_handle_t *handle)
     part_closed(handle->data);
 }
 
-static void on_hub_closed(void *ctx)
+static void on_cert_closed(void *ctx)
 {
     part_closed(ctx);
+}
+
+static void on_hub_closed(void *ctx)
+{
+    struct od_http_server *server = ctx;
+    if (server->cert)
+        od_http_cert_close(server->cert, on_cert_closed, server);
+    else
+        part_closed(server);
 }
 
 static void on_streams_gone(void *ctx)
@@ -358,6 +374,11 @@ static int start_handles(struct od_http_server *server, uv_loop_t *loop)
     return 0;
 }
 
+static void nothing_to_tell(void *ctx)
+{
+    (void)ctx;
+}
+
 int od_http_server_open(struct od_http_server **out, uv_loop_t *loop,
                         const struct od_http_server_config *config,
                         const struct od_http_handler *handler, char *why, size_t why_bytes)
@@ -372,7 +393,10 @@ int od_http_server_open(struct od_http_server **out, uv_loop_t *loop,
         return OD_ENOMEM;
     }
     server->fd = -1;
-    err = open_socket(server, &where, config->listen, why, why_bytes);
+    if (config->tls_cert)
+        err = od_http_cert_open(&server->cert, loop, config, why, why_bytes);
+    if (!err)
+        err = open_socket(server, &where, config->listen, why, why_bytes);
     if (!err) {
         err = start_handles(server, loop);
         if (err)
@@ -381,6 +405,8 @@ int od_http_server_open(struct od_http_server **out, uv_loop_t *loop,
     if (err) {
         if (server->fd >= 0)
             close(server->fd);
+        if (server->cert)
+            od_http_cert_close(server->cert, nothing_to_tell, NULL);
         free(server);
         return err;
     }
@@ -392,6 +418,12 @@ int od_http_server_open(struct od_http_server **out, uv_loop_t *loop,
     server->hub.ctx = server;
     *out = server;
     return 0;
+}
+
+void od_http_server_reload(struct od_http_server *server)
+{
+    if (server->cert)
+        od_http_cert_reload(server->cert);
 }
 
 uint16_t od_http_server_bound_port(const struct od_http_server *server)
@@ -412,11 +444,6 @@ void od_http_server_drain(struct od_http_server *server, void (*fn)(void *ctx), 
     od_http_hub_drain(&server->hub);
     if (!server->hub.conns)
         uv_idle_start(&server->drain_idle, on_drain_idle);
-}
-
-static void nothing_to_tell(void *ctx)
-{
-    (void)ctx;
 }
 
 void od_http_server_close(struct od_http_server *server, void (*fn)(void *ctx), void *ctx)

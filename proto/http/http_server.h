@@ -24,6 +24,9 @@ struct od_http_server;
 /* Numbers: 0 takes the default in brackets. Strings are copied. */
 struct od_http_server_config {
     const char *listen; /* "127.0.0.1:8080", "[::1]:0" (0: any free port), "unix:/path" */
+    const char *tls_cert, *tls_key; /* PEM files, both or NULL; read again when they change */
+    void (*log)(void *ctx, bool trouble, const char *text); /* of the files; may be NULL */
+    void *log_ctx;
 
     uint32_t connections_max;       /* [10,000] more are answered 503 and closed */
     uint32_t header_bytes_max;      /* [16 KiB] 256..60,000: request line and headers; else 431 */
@@ -59,6 +62,9 @@ struct od_http_server_stats {
 int od_http_server_open(struct od_http_server **out, uv_loop_t *loop,
                         const struct od_http_server_config *config,
                         const struct od_http_handler *handler, char *why, size_t why_bytes);
+
+/* Reads the certificate's files again now. */
+void od_http_server_reload(struct od_http_server *server);
 
 /* The TCP port listened on; 0 for a Unix socket. */
 uint16_t od_http_server_bound_port(const struct od_http_server *server);

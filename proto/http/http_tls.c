@@ -12,6 +12,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -250,7 +251,7 @@ static bool set_peer(SSL *ssl, const struct od_http_url *url)
            X509_VERIFY_PARAM_set1_host(param, url->host, 0) == 1;
 }
 
-static struct secure *secure_create(struct od_http_tls *tls)
+static struct secure *secure_create(struct od_http_tls *tls, bool server)
 {
     struct secure *secure = calloc(1, sizeof *secure);
     if (!secure)
@@ -269,7 +270,10 @@ static struct secure *secure_create(struct od_http_tls *tls)
     }
     BIO_set_mem_eof_return(secure->in, -1);
     SSL_set_bio(secure->ssl, secure->in, secure->out);
-    SSL_set_connect_state(secure->ssl);
+    if (server)
+        SSL_set_accept_state(secure->ssl);
+    else
+        SSL_set_connect_state(secure->ssl);
     return secure;
 }
 
@@ -277,7 +281,7 @@ int od_http_tls_connect(struct od_http_tls *tls, struct od_http_stream *below,
                         const struct od_http_url *url, od_http_tls_fn fn, void *ctx,
                         struct od_http_stream **out)
 {
-    struct secure *secure = secure_create(tls);
+    struct secure *secure = secure_create(tls, false);
     if (!secure || !set_peer(secure->ssl, url)) {
         if (secure)
             SSL_free(secure->ssl);
@@ -297,6 +301,30 @@ int od_http_tls_connect(struct od_http_tls *tls, struct od_http_stream *below,
         return OD_ENOMEM;
     }
     below->ops->read_start(below);
+    *out = &secure->base;
+    return 0;
+}
+
+static void accept_over(void *ctx, int err, const char *why)
+{
+    (void)why;
+    if (err)
+        tell_end(ctx, err == OD_EDENIED ? OD_EPROTO : err);
+}
+
+int od_http_tls_accept(struct od_http_tls *tls, struct od_http_stream *below,
+                       struct od_http_stream **out)
+{
+    struct secure *secure = secure_create(tls, true);
+    if (!secure) {
+        od_http_stream_abandon(below);
+        return OD_ENOMEM;
+    }
+    secure->below = below;
+    secure->fn = accept_over;
+    secure->fn_ctx = secure;
+    below->user = &below_user;
+    below->ctx = secure;
     *out = &secure->base;
     return 0;
 }
@@ -361,6 +389,76 @@ int od_http_tls_open(struct od_http_tls **out, uv_loop_t *loop, const char *ca_f
     od_http_laters_init(&tls->laters, loop, run_later, tls);
     *out = tls;
     return 0;
+}
+
+/* The client's list holds http/1.1, or it didn't ask; to anything else (h2 alone) we say no. */
+static int choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_bytes,
+                       const unsigned char *in, unsigned in_bytes, void *arg)
+{
+    static const unsigned char ours[] = "\x08http/1.1";
+    (void)ssl, (void)arg;
+    unsigned char *chosen;
+    int rc = SSL_select_next_proto(&chosen, out_bytes, ours, sizeof ours - 1, in, in_bytes);
+    *out = chosen;
+    return rc == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+static int refuse_file(SSL_CTX *ctx, const char *file, const char *what, char *why,
+                       size_t why_bytes)
+{
+    const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+    snprintf(why, why_bytes, "%s: %s: %s", file, what, reason ? reason : "unreadable");
+    ERR_clear_error();
+    SSL_CTX_free(ctx);
+    return OD_EINVAL;
+}
+
+int od_http_tls_server_ctx(SSL_CTX **out, const char *cert_file, const char *key_file, char *why,
+                           size_t why_bytes)
+{
+    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+    if (!ctx) {
+        snprintf(why, why_bytes, "no memory");
+        return OD_ENOMEM;
+    }
+    ERR_clear_error();
+    SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
+    SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+                                 SSL_OP_CIPHER_SERVER_PREFERENCE);
+    SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF); /* tickets do, and cost no memory */
+    SSL_CTX_set_alpn_select_cb(ctx, choose_alpn, NULL);
+    if (SSL_CTX_use_certificate_chain_file(ctx, cert_file) != 1)
+        return refuse_file(ctx, cert_file, "expected a PEM certificate chain", why, why_bytes);
+    if (SSL_CTX_use_PrivateKey_file(ctx, key_file, SSL_FILETYPE_PEM) != 1)
+        return refuse_file(ctx, key_file, "expected the PEM key of the certificate", why,
+                           why_bytes);
+    *out = ctx;
+    return 0;
+}
+
+void od_http_tls_ctx_free(SSL_CTX *ctx)
+{
+    SSL_CTX_free(ctx);
+}
+
+int od_http_tls_open_server(struct od_http_tls **out, uv_loop_t *loop, SSL_CTX *ctx)
+{
+    struct od_http_tls *tls = calloc(1, sizeof *tls);
+    if (!tls) {
+        SSL_CTX_free(ctx);
+        return OD_ENOMEM;
+    }
+    tls->ctx = ctx;
+    od_http_laters_init(&tls->laters, loop, run_later, tls);
+    *out = tls;
+    return 0;
+}
+
+void od_http_tls_replace(struct od_http_tls *tls, SSL_CTX *ctx)
+{
+    SSL_CTX_free(tls->ctx); /* streams under way hold it for as long as they need it */
+    tls->ctx = ctx;
 }
 
 static void on_laters_closed(void *ctx)

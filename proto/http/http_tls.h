@@ -1,10 +1,12 @@
 /*
  * http_tls - TLS as a layer between two streams: what is written above goes out encrypted below.
- * The peer must show a chain to a trusted authority and the name (or address) that the URL named;
  * TLS 1.2 or newer; no renegotiation. OpenSSL works on memory only and never sees a socket.
  *
- * Lifetime: the context is the client's and outlives its streams. A TLS stream owns the one below
- * it.
+ * As a client: the peer must show a chain to a trusted authority and the name (or address) that the
+ * URL named. As a server: we show a certificate from files; http_cert.h keeps it fresh.
+ *
+ * Lifetime: the context is the client's or the server's and outlives its streams. A TLS stream owns
+ * the one below it.
  */
 #ifndef PROTO_HTTP_HTTP_TLS_H
 #define PROTO_HTTP_HTTP_TLS_H
@@ -17,6 +19,24 @@ struct od_http_tls;
 
 /* ca_file: PEM; NULL: the system's store. OD_EIO: it can't be read; OD_ENOMEM. */
 int od_http_tls_open(struct od_http_tls **out, uv_loop_t *loop, const char *ca_file);
+/* OpenSSL's context of a server, from PEM files: the chain, the server's own certificate first, and
+ * its key. May run on any thread. OD_EINVAL: `why` says in a line which file is wrong and how. */
+struct ssl_ctx_st;
+int od_http_tls_server_ctx(struct ssl_ctx_st **out, const char *cert_file, const char *key_file,
+                           char *why, size_t why_bytes);
+void od_http_tls_ctx_free(struct ssl_ctx_st *ctx);
+
+/* A server's, which takes the context over. OD_ENOMEM: it is freed. */
+int od_http_tls_open_server(struct od_http_tls **out, uv_loop_t *loop, struct ssl_ctx_st *ctx);
+/* Streams made from now on use this one; it is taken over. */
+void od_http_tls_replace(struct od_http_tls *tls, struct ssl_ctx_st *ctx);
+
+/* The server's side of a handshake that the peer begins. The stream can be used at once: data come
+ * when the handshake is over; when it fails the stream ends with OD_EPROTO. What is written before
+ * that fails. `below` is the new stream's, also on failure. OD_ENOMEM: both are gone. */
+int od_http_tls_accept(struct od_http_tls *tls, struct od_http_stream *below,
+                       struct od_http_stream **out);
+
 /* No stream may be alive. */
 void od_http_tls_close(struct od_http_tls *tls, void (*closed)(void *ctx), void *ctx);
 

@@ -288,10 +288,10 @@ static void test_mistakes(void **state)
         {"http: { listen: [] }", "t.yaml:1:17: http.listen: expected a value, found a list"},
         {"http: { listen: \"localhost:80\" }",
          "t.yaml:1:17: http.listen: expected ADDRESS:PORT with a "
-         "numeric address (127.0.0.1:8080) or unix:/PATH, found "
+         "numeric address (127.0.0.1:8080) or unix:///PATH, found "
          "'localhost:80'"},
         {"http: { tls: { cert: a.pem } }",
-         "t.yaml:1:22: http.tls.cert: tls is not available in this version"},
+         "t.yaml:1:14: http.tls: cert without key or key without cert: expected both or none"},
         {"sip: { listen: \"tls:0.0.0.0:5061\" }",
          "t.yaml:1:16: sip.listen: tls is not available in this version"},
         {"sip: { listen: [] }", "t.yaml:1:16: sip.listen: expected 1 to 4 listeners, found 0"},
@@ -494,7 +494,7 @@ static void test_flags_by_name(void **state)
     assert_string_equal(od_options_flag_key("data-dir"), "data_dir");
     assert_null(od_options_flag_key("trunks"));
     assert_null(od_options_flag_key("http.listen"));
-    assert_null(od_options_flag_key("http-tls-cert")); /* unserved */
+    assert_string_equal(od_options_flag_key("http-tls-cert"), "http.tls.cert");
     assert_string_equal(od_options_flag_near("http-lissten"), "http-listen");
     assert_null(od_options_flag_near("frobnicate"));
 }
