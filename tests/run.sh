@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Everything that is tested: installs what is missing, builds with sanitizers (clang) and plain (gcc),
 # warnings being errors in both, runs the unit, simulation, conformance, contract, fault and
-# fuzz-corpus tests under ASan and UBSan, then the end-to-end tests against the plain build.
+# fuzz-corpus tests under ASan and UBSan, those of the parsers and of the SIP stack under valgrind
+# too, then the end-to-end tests against the plain build.
 #
 # usage: tests/run.sh [--quick] [--no-install] [--jobs N]
-#   --quick       without the end-to-end tests
+#   --quick       without valgrind and the end-to-end tests
 #   --no-install  install no packages (they are there already)
 #   --jobs N      tests at once (2)
 #
@@ -74,8 +75,12 @@ suite sanitizers ctest --test-dir "$root/build-test" -LE e2e -j "$jobs" --output
 if [ "$quick" = 0 ]; then
     say "plain build"
     cmake -S "$root" -B "$root/build-e2e" -G Ninja -DOUTDIAL_SANITIZE=OFF -DOUTDIAL_WERROR=ON \
-        -DCMAKE_C_COMPILER=gcc >/dev/null
-    build "$root/build-e2e" --target outdial
+        -DOUTDIAL_VALGRIND=ON -DCMAKE_C_COMPILER=gcc >/dev/null
+    build "$root/build-e2e"
+    say "tests under valgrind"
+    # What reads bytes of strangers, and the SIP library as we drive it. The rest is the sanitizers'.
+    suite valgrind ctest --test-dir "$root/build-e2e" -L 'conform|fuzz' -j "$jobs" \
+        --output-on-failure --no-tests=error
     say "end-to-end tests"
     suite end-to-end ctest --test-dir "$root/build-e2e" -L e2e --output-on-failure --no-tests=error
 fi

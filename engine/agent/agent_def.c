@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/agent/agent_media.h"
 #include "engine/agent/agent_read.h"
 #include "engine/agent/agent_rules.h"
 #include "engine/agent/agent_steps.h"
@@ -213,7 +214,7 @@ static int read_agent(struct od_agent_reader *r, yyjson_val *agent, struct def_b
 
 static int read_outdial(struct od_agent_reader *r, yyjson_val *outdial, struct def_box *box)
 {
-    static const char *const known[] = {"agent", "trunks", "ring_timeout_s", NULL};
+    static const char *const known[] = {"agent", "trunks", "ring_timeout_s", "amd", NULL};
     size_t mark = od_agent_enter(r, "outdial");
     int err = yyjson_is_obj(outdial)
                   ? od_agent_keys(r, outdial, known)
@@ -222,6 +223,8 @@ static int read_outdial(struct od_agent_reader *r, yyjson_val *outdial, struct d
         err = read_trunks(r, yyjson_obj_get(outdial, "trunks"), &box->def);
     if (!err)
         err = od_agent_uint(r, outdial, "ring_timeout_s", 1, RING_S_MAX, &box->def.ring_timeout_s);
+    if (!err)
+        err = od_agent_media_read(r, outdial, &box->def);
     if (!err)
         err = read_agent(r, yyjson_obj_get(outdial, "agent"), box);
     od_agent_leave(r, mark);
@@ -247,6 +250,8 @@ static int read_root(struct od_agent_reader *r, yyjson_val *root, struct def_box
     if (!err)
         err = od_agent_hours_read(r, yyjson_obj_get(root, "schedule"), &box->def.hours);
     box->def.has_hours = od_agent_hours_any(&box->def.hours);
+    if (!err)
+        err = od_agent_media_read_vendors(r, root, &box->def);
     if (!err)
         err = read_outdial(r, yyjson_obj_get(root, "outdial"), box);
     return err;

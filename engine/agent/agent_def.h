@@ -15,6 +15,11 @@
  *   outdial.retry                     what is tried again (agent_rules.h)
  *   outdial.trunks                    names, in the order of preference of the host's table
  *   outdial.ring_timeout_s
+ *   outdial.amd                       { mode: "async"|"sync"|"off", voicemail?: "hangup"|
+ *                                     "leave_message", timeout_ms?, human_as_machine?,
+ *                                     machine_as_human? }
+ *   voicemail_action                  "hangup" | "leave_message"; turns amd on
+ *   ivrDetection | config.features.ivrDetection { isEnabled, forOutbound }; turns amd on
  *   outdial.agent                     { kind: "script", voice?, steps: [ ... ] }
  *
  * Inside `outdial` the reading is strict: unknown keys are refused with the list of the known ones.
@@ -25,6 +30,7 @@
 #ifndef ENGINE_AGENT_AGENT_DEF_H
 #define ENGINE_AGENT_AGENT_DEF_H
 
+#include "engine/media/amd.h"
 #include "outdial/rules.h"
 #include "outdial/types.h"
 
@@ -63,6 +69,13 @@ struct od_agent_step {
     const struct od_step_choice *choices; /* GATHER: digits not among them stay a string */
 };
 
+/* Whether the engine listens for who takes the call (engine/media/amd.h). */
+enum od_amd_mode {
+    OD_AMD_OFF,
+    OD_AMD_ASYNC, /* the agent talks from the answer on */
+    OD_AMD_SYNC,  /* the agent talks when it is known that a person listens */
+};
+
 struct od_agent_def {
     char name[OD_NAME_MAX * 2];
     bool enabled;
@@ -76,6 +89,9 @@ struct od_agent_def {
     struct od_retry retry;              /* attempts_max 0: none */
     uint8_t trunk_count;                /* 0: every trunk */
     char trunks[OD_TRUNKS_PER_LANE][OD_NAME_MAX];
+    uint8_t amd_mode;   /* enum od_amd_mode */
+    bool leave_message; /* talk to a machine after its beep; else hang up */
+    struct od_amd_config amd;
     uint32_t step_count; /* 1.. */
     const struct od_agent_step *steps;
     bool speaks; /* some step needs speech synthesis */

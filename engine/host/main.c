@@ -109,6 +109,24 @@ static void talk_result(void *ctx, struct od_job_id job, const char *json, size_
         od_log(OD_CONFIG_LOG_WARN, "talk", "a call's result is above 64 KiB and was left out");
 }
 
+static void talk_media(void *ctx, struct od_job_id job, const char *json, size_t bytes)
+{
+    struct od_host *host = ctx;
+    od_store_job_media(host->store, job, json, bytes);
+}
+
+/* A line in the call's trace. */
+static void talk_verdict(void *ctx, struct od_call_id call, const struct od_amd_verdict *verdict)
+{
+    struct od_host *host = ctx;
+    char text[96];
+    snprintf(text, sizeof text, "answered by: %s (%u %%), %u ms after %s",
+             od_amd_kind_name((enum od_amd_kind)verdict->kind), verdict->confidence,
+             (unsigned)verdict->at_ms, verdict->early ? "early media began" : "the answer");
+    od_ladder_add(host->ladder, call, &(struct od_uid){{0}}, od_turn_now().wall_ms, OD_LADDER_STEP,
+                  text);
+}
+
 static struct od_addr media_advertise(const struct od_config *config)
 {
     struct od_addr addr = {0};
@@ -137,7 +155,9 @@ static bool open_talk(struct od_host *host)
                                               .post = post,
                                               .job = talk_job,
                                               .agent = talk_agent,
-                                              .result = talk_result},
+                                              .result = talk_result,
+                                              .media = talk_media,
+                                              .verdict = talk_verdict},
                      why, sizeof why)) {
         od_log(OD_CONFIG_LOG_ERROR, "rtp", "%s", why);
         return false;

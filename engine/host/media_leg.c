@@ -40,7 +40,7 @@ void od_media_leg_close(struct od_media_leg *leg, uint64_t now_ns)
         return;
     od_rtp_pool_put(leg->pool, leg->socket, now_ns);
     leg->socket = NULL;
-    leg->started = false;
+    leg->started = leg->plays = false;
     leg->hears = leg->sends = false;
 }
 
@@ -84,9 +84,17 @@ int od_media_leg_describe(struct od_media_leg *leg, const struct od_sdp *sdp, bo
     return 0;
 }
 
+void od_media_leg_listen(struct od_media_leg *leg, uint64_t now_ns, uint32_t phase)
+{
+    if (leg->plays)
+        return;
+    od_clock_start(&leg->clock, now_ns, phase);
+    leg->plays = true;
+}
+
 void od_media_leg_start(struct od_media_leg *leg, uint64_t now_ns, uint32_t phase)
 {
-    od_clock_start(&leg->clock, now_ns, phase);
+    od_media_leg_listen(leg, now_ns, phase);
     leg->heard_ns = now_ns;
     leg->started = true;
 }
@@ -147,7 +155,7 @@ static void on_datagram(void *ctx, const struct od_addr *from, const uint8_t *by
             leg->digits++;
             arriving->events->digit(arriving->events->ctx, arriving->now_ns, digit);
         }
-    } else if (audio && leg->started) {
+    } else if (audio && leg->plays) {
         take_audio(leg, &packet, arrival_ns);
     }
 }
@@ -185,7 +193,7 @@ void od_media_leg_tick(struct od_media_leg *leg, uint64_t now_ns,
     if (!leg->socket)
         return;
     od_rtp_receive(leg->pool, leg->socket, on_datagram, &arriving);
-    if (!leg->started)
+    if (!leg->plays)
         return;
     struct od_clock_due due = od_clock_take(&leg->clock, now_ns);
     /* Frames that were given up leave a gap in the timestamps, as silence does; what was to be said
@@ -196,7 +204,7 @@ void od_media_leg_tick(struct od_media_leg *leg, uint64_t now_ns,
         play(leg, events);
     for (uint32_t i = 0; i < due.send; i++) {
         play(leg, events);
-        if (leg->sends)
+        if (leg->sends && leg->started)
             send_frame(leg, now_ns, events);
         leg->ts += OD_FRAME_BYTES;
     }

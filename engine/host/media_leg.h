@@ -42,7 +42,8 @@ struct od_media_leg {
     struct od_rtp_pool *pool;
     struct od_rtp_latch latch;
     struct od_clock clock;
-    bool started;
+    bool plays;               /* the clock runs: the peer's side is played to the owner */
+    bool started;             /* and frames are sent */
     uint8_t codec, dtmf_type; /* payload types; dtmf_type 0: none */
     bool marker;              /* the next packet begins a talk spurt */
     uint16_t seq;
@@ -60,7 +61,11 @@ void od_media_leg_close(struct od_media_leg *leg, uint64_t now_ns); /* a closed 
 int od_media_leg_describe(struct od_media_leg *leg, const struct od_sdp *sdp, bool any_source,
                           uint64_t now_ns);
 
-/* Frames flow from the first slot of the phase on. Before it, tick() only listens. */
+/* The peer's early media is played to the owner from the first slot of the phase on; nothing is
+ * sent, keys are not heard. Without it tick() only keeps the socket empty. */
+void od_media_leg_listen(struct od_media_leg *leg, uint64_t now_ns, uint32_t phase);
+
+/* Frames flow both ways from the first slot of the phase on. */
 void od_media_leg_start(struct od_media_leg *leg, uint64_t now_ns, uint32_t phase);
 
 void od_media_leg_tick(struct od_media_leg *leg, uint64_t now_ns,

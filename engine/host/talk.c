@@ -191,6 +191,15 @@ static void on_start(void *ctx, struct od_call_id call, struct od_job_id job)
     od_talk_session_start(session, now_ns);
 }
 
+static void tell_media(struct od_talk *talk, struct od_talk_session *session, struct od_job_id job)
+{
+    char json[OD_TALK_MEDIA_JSON_MAX];
+    size_t bytes = od_talk_media_write(&session->media, &session->leg, json, sizeof json);
+    if (bytes && talk->host.events.media)
+        talk->host.events.media(talk->host.events.ctx, job, json, bytes);
+    od_talk_media_end(&session->media);
+}
+
 static void on_stop(void *ctx, struct od_call_id call, struct od_job_id job, enum od_cause cause)
 {
     struct od_talk *talk = ctx;
@@ -205,6 +214,7 @@ static void on_stop(void *ctx, struct od_call_id call, struct od_job_id job, enu
                                  session->result_bytes);
     free(session->result);
     session->result = NULL;
+    tell_media(talk, session, job);
     session->ordered = false;
     if (!session->leg.socket)
         end_session(talk, session);
@@ -261,8 +271,11 @@ void od_talk_early(struct od_talk *talk, struct od_call_id call, const struct od
     uint64_t now_ns = od_media_now();
     if (!session || !session->leg.socket || session->started)
         return;
-    if (!od_media_leg_describe(&session->leg, sdp, talk->any_source, now_ns))
-        begin_ticking(talk, session, now_ns);
+    if (od_media_leg_describe(&session->leg, sdp, talk->any_source, now_ns))
+        return;
+    begin_ticking(talk, session, now_ns);
+    if (session->media.amd)
+        od_media_leg_listen(&session->leg, now_ns, session->phase);
 }
 
 void od_talk_drop(struct od_talk *talk, struct od_call_id call)

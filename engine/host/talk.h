@@ -22,6 +22,7 @@
 #include "outdial/ports.h"
 #include "proto/sip/sip_sdp.h"
 
+struct od_amd_verdict;
 struct od_job;
 struct od_talk;
 
@@ -49,6 +50,10 @@ struct od_talk_events {
                                         const struct od_job *job);
     /* What the agent brought, from inside stop(). */
     void (*result)(void *ctx, struct od_job_id job, const char *json, size_t bytes);
+    /* What was noted of the call's audio, from inside stop(). NULL: not wanted. */
+    void (*media)(void *ctx, struct od_job_id job, const char *json, size_t bytes);
+    /* Who took the call, as it becomes known. NULL: not wanted. */
+    void (*verdict)(void *ctx, struct od_call_id call, const struct od_amd_verdict *verdict);
     /* 20 ms of a callee's voice (160 bytes of mu-law) as it is played; as_sent is false for what
      * was made up for lost or late packets and for silence. NULL: not wanted. */
     void (*heard)(void *ctx, struct od_call_id call, const uint8_t *ulaw, bool as_sent);

@@ -13,6 +13,7 @@
 #define ENGINE_HOST_TALK_AGENT_H
 
 #include "engine/agent/agent_def.h"
+#include "engine/media/amd.h"
 #include "engine/media/g711.h"
 #include "engine/media/jitter.h"
 #include "outdial/cause.h"
@@ -31,6 +32,10 @@ struct od_talk_agent_ops {
     void (*heard)(struct od_talk_agent *agent, uint64_t now_ns, const uint8_t ulaw[OD_FRAME_BYTES],
                   enum od_jitter_frame what);
     void (*digit)(struct od_talk_agent *agent, uint64_t now_ns, char digit);
+    /* Who took the call, as far as is known; may be corrected later. NULL: not wanted, and then
+     * talking to a machine begins anew behind its beep. */
+    void (*verdict)(struct od_talk_agent *agent, uint64_t now_ns,
+                    const struct od_amd_verdict *verdict);
     /* The end: frees the agent and returns what it brought, a JSON object to be freed by the caller
      * or NULL. */
     char *(*finish)(struct od_talk_agent *agent, enum od_cause cause, size_t *bytes);

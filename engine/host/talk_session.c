@@ -26,6 +26,7 @@ int od_talk_session_create(struct od_talk_session **out, const struct od_talk_ho
 
 void od_talk_session_destroy(struct od_talk_session *session)
 {
+    od_talk_media_end(&session->media);
     free(session->result);
     free(session);
 }
@@ -62,7 +63,7 @@ void od_talk_session_done(struct od_talk_session *session)
 static void on_frame(void *ctx, uint64_t now_ns, uint8_t ulaw[OD_FRAME_BYTES])
 {
     struct od_talk_session *session = ctx;
-    if (session->agent)
+    if (session->agent && session->speaks && !session->waits)
         session->agent->ops->frame(session->agent, now_ns, ulaw);
     else
         memset(ulaw, OD_ULAW_SILENCE, OD_FRAME_BYTES);
@@ -71,16 +72,96 @@ static void on_frame(void *ctx, uint64_t now_ns, uint8_t ulaw[OD_FRAME_BYTES])
 static void on_digit(void *ctx, uint64_t now_ns, char digit)
 {
     struct od_talk_session *session = ctx;
-    if (session->agent && session->started)
+    if (session->agent && session->speaks)
         session->agent->ops->digit(session->agent, now_ns, digit);
+}
+
+/* ---- who took the call ---- */
+
+static void begin_to_speak(struct od_talk_session *session)
+{
+    session->waits = false;
+    if (session->speaks)
+        return;
+    session->speaks = true;
+    session->agent->ops->start(session->agent, session->tick_ns);
+}
+
+/* The greeting is over: what an agent that knows nothing of machines has said into it is said
+ * again. */
+static void speak_after_greeting(struct od_talk_session *session)
+{
+    if (!session->waits)
+        return;
+    if (session->speaks) {
+        od_talk_session_end_agent(session, OD_CAUSE_NONE);
+        session->speaks = false;
+        if (!od_talk_session_make_agent(session))
+            return; /* the reason was posted */
+    }
+    begin_to_speak(session);
+}
+
+static void hang_up(struct od_talk_session *session)
+{
+    struct od_event event = {.kind = OD_EV_STOP, .call = session->call};
+    if (session->ended)
+        return;
+    session->ended = true;
+    event.u.stop.cause = OD_CAUSE_MACHINE;
+    session->host->events.post(session->host->events.ctx, &event);
+}
+
+/* What the agent's document wants of the verdict. True: hang up. */
+static bool act_on(struct od_talk_session *session, enum od_amd_kind kind)
+{
+    bool leave = session->def->leave_message;
+    bool knows = session->agent->ops->verdict != NULL;
+    switch (kind) {
+    case OD_AMD_MACHINE:
+        session->waits = leave && (!knows || !session->speaks);
+        return !leave;
+    case OD_AMD_BEEP:
+        session->waits = leave && (!knows || !session->speaks);
+        speak_after_greeting(session);
+        return !leave;
+    case OD_AMD_SCREENING:
+    case OD_AMD_GREETING_END:
+        speak_after_greeting(session);
+        return false;
+    case OD_AMD_FAX:
+    case OD_AMD_ANNOUNCEMENT: /* nobody is there, and nothing will record */
+        return true;
+    default:
+        if (!session->waits)
+            begin_to_speak(session);
+        return false;
+    }
+}
+
+static void on_verdict(struct od_talk_session *session, const struct od_amd_verdict *verdict)
+{
+    const struct od_talk_events *host = &session->host->events;
+    if (host->verdict)
+        host->verdict(host->ctx, session->call, verdict);
+    if (verdict->early || !session->agent || session->ended)
+        return;
+    bool over = act_on(session, (enum od_amd_kind)verdict->kind);
+    if (session->agent && session->speaks && session->agent->ops->verdict)
+        session->agent->ops->verdict(session->agent, session->tick_ns, verdict);
+    if (over)
+        hang_up(session);
 }
 
 static void on_heard(void *ctx, const uint8_t ulaw[OD_FRAME_BYTES], enum od_jitter_frame what)
 {
     struct od_talk_session *session = ctx;
     const struct od_talk_events *host = &session->host->events;
-    if (session->agent && session->started && session->agent->ops->heard)
+    struct od_amd_verdict verdict;
+    if (session->agent && session->speaks && session->agent->ops->heard)
         session->agent->ops->heard(session->agent, session->tick_ns, ulaw, what);
+    if (od_talk_media_heard(&session->media, ulaw, &verdict))
+        on_verdict(session, &verdict);
     if (host->heard)
         host->heard(host->ctx, session->call, ulaw, what == OD_JITTER_AUDIO);
 }
@@ -131,6 +212,7 @@ bool od_talk_session_make_agent(struct od_talk_session *session)
         return false;
     }
     session->def = def;
+    od_talk_media_begin(&session->media, def);
     return true;
 }
 
@@ -148,6 +230,9 @@ void od_talk_session_end_agent(struct od_talk_session *session, enum od_cause ca
 void od_talk_session_start(struct od_talk_session *session, uint64_t now_ns)
 {
     session->started = true;
+    session->tick_ns = now_ns;
     od_media_leg_start(&session->leg, now_ns, session->phase);
-    session->agent->ops->start(session->agent, now_ns);
+    od_talk_media_answered(&session->media);
+    if (session->def->amd_mode != OD_AMD_SYNC || !session->media.amd)
+        begin_to_speak(session);
 }

@@ -14,6 +14,7 @@
 #include "engine/host/speech.h"
 #include "engine/host/talk.h"
 #include "engine/host/talk_agent.h"
+#include "engine/host/talk_media.h"
 
 enum { OD_TALK_WHY_MAX = 160 };
 
@@ -40,9 +41,12 @@ struct od_talk_session {
     struct od_talk_agent *agent;    /* NULL: none yet, or over */
     const struct od_agent_def *def; /* the agent's */
     bool started;
+    struct od_talk_media media;
 
     /* private */
     const struct od_talk_host *host;
+    bool speaks;      /* the agent was told to start */
+    bool waits;       /* a machine's greeting is on: the agent says nothing until its beep */
     bool ended;       /* the agent or the media has said its last word */
     uint64_t tick_ns; /* of the tick under way */
 };

@@ -10,11 +10,10 @@ enum {
     LENGTH_MAX = 125,    /* 2.5 s */
     LENGTH_MAX_LOW = 21, /* 420 ms: a network's tones are on for longer, E.180 */
     LOW_HZ = 520,
-    QUIET = 10,     /* behind it: 200 ms */
-    QUIET_LOW = 20, /* the shortest pause of a busy tone is 350 ms */
-    QUIET_DB = 15,  /* softer than the beep by that much is quiet */
-    GAP_MAX = 9,    /* between two parts of a double beep: 180 ms */
-    ALONE = 100,    /* no other tone for 2 s before */
+    QUIET = 26,    /* behind it: 520 ms; the rests of a melody and of busy tones are shorter */
+    QUIET_DB = 15, /* softer than the beep by that much is quiet */
+    GAP_MAX = 9,   /* between two parts of a double beep: 180 ms */
+    ALONE = 100,   /* no other tone for 2 s before */
     STEADY_DB = 3,
     VOICE_MIN = 15,      /* 300 ms of something that was no tone */
     VOICE_AGO_MAX = 750, /* 15 s */
@@ -95,7 +94,7 @@ bool od_beep_put(struct od_beep *beep, const struct od_tone_frame *frame,
         return false;
     }
     beep->quiet = quiet ? (uint16_t)(beep->quiet + 1) : 0;
-    if (beep->quiet < (is_low(&beep->candidate) ? QUIET_LOW : QUIET))
+    if (beep->quiet < QUIET)
         return false;
     beep->hz = beep->candidate.hz;
     beep->frames = beep->candidate.frames;

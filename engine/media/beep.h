@@ -6,7 +6,7 @@
  * A beep is one steady tone that stands alone: something was said before it, no other tone for two
  * seconds, it neither swells nor fades, and quiet follows. Two or three equal ones in quick
  * succession count as one. Tones below 520 Hz, where networks have their ringback and busy tones
- * (ITU-T E.180), must be short and followed by a longer quiet.
+ * (ITU-T E.180), must be short.
  */
 #ifndef ENGINE_MEDIA_BEEP_H
 #define ENGINE_MEDIA_BEEP_H

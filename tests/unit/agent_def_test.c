@@ -99,6 +99,44 @@ static void test_what_is_left_out_has_its_default(void **state)
     od_agent_def_destroy(def);
 }
 
+/* Who takes the call: our own key, and what the vendors' documents say of it. */
+static void test_listening_for_machines_is_asked_for_in_several_ways(void **state)
+{
+    static const struct {
+        const char *top, *outdial;
+        enum od_amd_mode mode;
+        bool leave;
+    } rows[] = {
+        {"", "", OD_AMD_OFF, false},
+        {"", "\"amd\":{\"mode\":\"async\"},", OD_AMD_ASYNC, false},
+        {"", "\"amd\":{\"voicemail\":\"leave_message\"},", OD_AMD_ASYNC, true},
+        {"", "\"amd\":{\"mode\":\"sync\",\"voicemail\":\"hangup\"},", OD_AMD_SYNC, false},
+        {"\"voicemail_action\":\"hangup\",", "", OD_AMD_ASYNC, false},
+        {"\"voicemail_action\":\"leave_message\",", "", OD_AMD_ASYNC, true},
+        {"\"voicemail_action\":\"leave_message\",", "\"amd\":{\"mode\":\"off\"},", OD_AMD_OFF,
+         true},
+        {"\"config\":{\"features\":{\"ivrDetection\":{\"isEnabled\":true}}},", "", OD_AMD_ASYNC,
+         false},
+        {"\"ivrDetection\":{\"isEnabled\":true,\"forOutbound\":false},", "", OD_AMD_OFF, false},
+        {"\"ivrDetection\":{\"isEnabled\":false},", "", OD_AMD_OFF, false},
+    };
+    (void)state;
+    for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char doc[600];
+        struct od_agent_def *def;
+        int n =
+            snprintf(doc, sizeof doc,
+                     "{\"name\":\"a\",%s\"outdial\":{%s\"agent\":{\"kind\":\"script\",\"steps\":"
+                     "[{\"hangup\":{}}]}}}",
+                     rows[i].top, rows[i].outdial);
+        assert_int_equal(od_agent_def_parse(doc, (size_t)n, &def, NULL), 0);
+        assert_int_equal(def->amd_mode, rows[i].mode);
+        assert_int_equal(def->leave_message, rows[i].leave);
+        assert_int_equal(def->amd.timeout_ms, 5000);
+        od_agent_def_destroy(def);
+    }
+}
+
 struct row {
     const char *doc;
     const char *pointer;
@@ -128,6 +166,13 @@ static const struct row PROBLEMS[] = {
     {"{\"name\":\"a\",\"outdial\":{\"trunk\":1}}", "/outdial", "one of agent, trunks", "\"trunk\""},
     {"{\"name\":\"a\",\"outdial\":{\"retry\":{}}}", "/outdial", "one of agent, trunks",
      "\"retry\""},
+    {"{\"name\":\"a\",\"voicemail_action\":\"shout\"}", "/voicemail_action", "leave_message",
+     "\"shout\""},
+    {"{\"name\":\"a\",\"outdial\":{\"amd\":true}}", "/outdial/amd", "an object", "true"},
+    {"{\"name\":\"a\",\"outdial\":{\"amd\":{\"mode\":\"on\"}}}", "/outdial/amd/mode", "async",
+     "\"on\""},
+    {"{\"name\":\"a\",\"outdial\":{\"amd\":{\"timeout_ms\":5}}}", "/outdial/amd/timeout_ms",
+     "1000 to 10000", "5"},
     {"{\"name\":\"a\",\"outdial\":{\"trunks\":[],\"trunks\":[]}}", "/outdial", "once", "trunks"},
     {"{\"name\":\"a\",\"outdial\":{\"trunks\":\"main\"}}", "/outdial/trunks", "array", "\"main\""},
     {"{\"name\":\"a\",\"outdial\":{\"trunks\":[\"a\",7]}}", "/outdial/trunks/1", "name", "7"},
@@ -421,6 +466,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_whole_document_is_read),
         cmocka_unit_test(test_what_is_left_out_has_its_default),
+        cmocka_unit_test(test_listening_for_machines_is_asked_for_in_several_ways),
         cmocka_unit_test(test_problems_name_the_place_and_what_was_expected),
         cmocka_unit_test(test_limits_hold),
         cmocka_unit_test(test_every_cut_and_every_changed_byte),

@@ -269,15 +269,14 @@ static void agent_put(void *ctx, const char *org, const struct od_agent_rec *rec
     due->fn.done = fn;
     if (due->err)
         return;
-    bool create = od_uid_none(&rec->id) || !agent_by_id(repo, org, &rec->id);
     struct fake_agent *named = agent_by_name(repo, org, rec->name);
-    struct fake_agent *agent = create ? NULL : agent_by_id(repo, org, &rec->id);
+    struct fake_agent *agent = od_uid_none(&rec->id) ? NULL : agent_by_id(repo, org, &rec->id);
     bool had = agent && strcmp(agent->rec.name, rec->name) == 0;
     if (named && named != agent && !had && !rec->twin) {
         due->err = OD_EEXIST;
         return;
     }
-    if (create) {
+    if (!agent) {
         repo->agents = grow(repo->agents, repo->agent_count, sizeof *repo->agents);
         agent = &repo->agents[repo->agent_count++];
         agent->rec.id = od_uid_none(&rec->id) ? fake_uid(repo) : rec->id;

@@ -23,6 +23,7 @@
 #include "engine/base/rng.h"
 #include "engine/host/media_clock.h"
 #include "engine/host/talk.h"
+#include "engine/media/amd.h"
 #include "engine/media/dtmf.h"
 #include "engine/media/wav.h"
 #include "outdial/err.h"
@@ -44,6 +45,8 @@ struct world {
     unsigned event_count;
     char result[512];
     unsigned results;
+    char media[4096];
+    unsigned verdicts[OD_AMD_KINDS];
     uint8_t *heard; /* of call 1, as sent */
     size_t heard_bytes;
     unsigned made_up; /* frames of call 1 that were not as sent, after the first that was */
@@ -88,6 +91,20 @@ static void on_result(void *ctx, struct od_job_id job, const char *json, size_t 
     w->results++;
 }
 
+static void on_media(void *ctx, struct od_job_id job, const char *json, size_t bytes)
+{
+    struct world *w = ctx;
+    assert_int_equal(job.gen, 3);
+    snprintf(w->media, sizeof w->media, "%.*s", (int)bytes, json);
+}
+
+static void on_verdict(void *ctx, struct od_call_id call, const struct od_amd_verdict *verdict)
+{
+    struct world *w = ctx;
+    (void)call;
+    w->verdicts[verdict->kind]++;
+}
+
 static void on_heard(void *ctx, struct od_call_id call, const uint8_t *ulaw, bool as_sent)
 {
     struct world *w = ctx;
@@ -129,6 +146,8 @@ static struct world *begin(const char *ports, uint32_t silent_ms, const char *sy
                                     .job = on_job,
                                     .agent = on_agent,
                                     .result = on_result,
+                                    .media = on_media,
+                                    .verdict = on_verdict,
                                     .heard = on_heard};
     int err = od_talk_open(&w->talk, &config, &events, why, sizeof why);
     if (err)
@@ -157,14 +176,21 @@ static void end(struct world *w)
     free(w);
 }
 
-static void set_agent(struct world *w, uint32_t index, const char *steps)
+/* more: keys of the `outdial` object, each with a comma behind it. */
+static void set_agent_with(struct world *w, uint32_t index, const char *more, const char *steps)
 {
     char doc[2048];
-    int n = snprintf(doc, sizeof doc,
-                     "{\"name\":\"a\",\"outdial\":{\"agent\":{\"kind\":\"script\",\"steps\":%s}}}",
-                     steps);
+    int n =
+        snprintf(doc, sizeof doc,
+                 "{\"name\":\"a\",\"outdial\":{%s\"agent\":{\"kind\":\"script\",\"steps\":%s}}}",
+                 more, steps);
     od_agent_def_destroy(w->defs[index]);
     assert_int_equal(od_agent_def_parse(doc, (size_t)n, &w->defs[index], NULL), 0);
+}
+
+static void set_agent(struct world *w, uint32_t index, const char *steps)
+{
+    set_agent_with(w, index, "", steps);
 }
 
 /* The event of this kind for this call; waits for it. NULL when it doesn't come in time. */
@@ -567,6 +593,139 @@ static void test_early_media_is_received_and_nothing_is_sent(void **state)
     end(w);
 }
 
+/* ---- who takes the call ---- */
+
+/* Talk: noise in syllables; or a tone; or (neither) silence. */
+static void callee_sound(struct callee *c, unsigned frame, bool talk, bool beep)
+{
+    static struct od_rng rng = {.state = 3};
+    uint8_t ulaw[160];
+    for (unsigned i = 0; i < 160; i++) {
+        /* 1,000 Hz: eight samples a cycle */
+        static const int sine[8] = {0, 2828, 4000, 2828, 0, -2828, -4000, -2828};
+        unsigned swell = frame % 10 < 5 ? frame % 10 : 9 - frame % 10;
+        int pcm = beep ? sine[i % 8] : 0;
+        if (talk)
+            pcm = (int)(od_rng_next(&rng) % 8000u) * (int)(swell + 1) / 5 -
+                  4000 * (int)(swell + 1) / 5;
+        ulaw[i] = od_ulaw_encode((int16_t)pcm);
+    }
+    callee_send(c, 0, ulaw, sizeof ulaw, c->ts);
+    c->ts += 160;
+}
+
+struct greeting {
+    unsigned quiet, talk, pause, beep; /* frames */
+};
+
+/* Plays the greeting in real time until `done` says so. False: it never did. */
+static bool play_greeting(struct world *w, struct callee *c, const struct greeting *g,
+                          bool (*done)(struct world *w, struct callee *c))
+{
+    uint64_t start = od_media_now();
+    unsigned sent = 0;
+    while (od_media_now() < start + LIMIT_MS * OD_NS_PER_MS) {
+        for (; sent < (od_media_now() - start) / 20000000u; sent++) {
+            bool talk = sent >= g->quiet && sent < g->quiet + g->talk;
+            unsigned tone = g->quiet + g->talk + g->pause;
+            callee_sound(c, sent, talk, sent >= tone && sent < tone + g->beep);
+        }
+        callee_listen(c);
+        if (done(w, c))
+            return true;
+        uv_run(&w->loop, UV_RUN_ONCE);
+    }
+    return false;
+}
+
+static struct world *call_greeting(struct callee *c, const char *ports, const char *amd)
+{
+    static uint8_t sound[8000];
+    struct world *w = begin(ports, 0, NULL);
+    struct od_addr local;
+    write_sound("short.wav", sound, sizeof sound);
+    set_agent_with(w, 0, amd, "[{\"play\":\"short.wav\"},{\"pause\":60000}]");
+    assert_int_equal(od_talk_offer(w->talk, call_of(0), &local), 0);
+    w->port->prepare(w->port->ctx, call_of(0), job_of(0));
+    open_callee(c, local.port);
+    struct od_sdp sdp = sdp_of(c->port);
+    assert_int_equal(od_talk_answer(w->talk, call_of(0), &sdp), 0);
+    w->port->start(w->port->ctx, call_of(0), job_of(0));
+    return w;
+}
+
+static bool was_stopped(struct world *w, struct callee *c)
+{
+    (void)c;
+    return w->event_count > 0;
+}
+
+static void test_a_machine_is_hung_up_on(void **state)
+{
+    struct callee c;
+    static const struct greeting greeting = {.quiet = 15, .talk = 400};
+    (void)state;
+    struct world *w = call_greeting(&c, "43800-43809", "\"amd\":{\"mode\":\"async\"},");
+    assert_true(play_greeting(w, &c, &greeting, was_stopped));
+    assert_int_equal(w->event_count, 1);
+    assert_int_equal(w->events[0].kind, OD_EV_STOP);
+    assert_int_equal(w->events[0].u.stop.cause, OD_CAUSE_MACHINE);
+    assert_true(c.loud > 0); /* async: the agent spoke at once */
+    finish(w, 0);
+    assert_non_null(strstr(w->media, "\"answered_by\":\"machine\""));
+    assert_non_null(strstr(w->media, "\"runs_ms\":["));
+    close(c.fd);
+    end(w);
+}
+
+static bool speaks(struct world *w, struct callee *c)
+{
+    (void)w;
+    return c->loud > 10;
+}
+
+static void test_sync_waits_for_a_person(void **state)
+{
+    struct callee c;
+    static const struct greeting greeting = {.quiet = 10, .talk = 20};
+    (void)state;
+    struct world *w = call_greeting(&c, "43820-43829", "\"amd\":{\"mode\":\"sync\"},");
+    assert_true(play_greeting(w, &c, &greeting, speaks));
+    assert_int_equal(w->verdicts[OD_AMD_HUMAN], 1);
+    assert_true(c.packets - c.loud > 30); /* silence until the verdict */
+    assert_int_equal(w->event_count, 0);
+    finish(w, 0);
+    assert_non_null(strstr(w->media, "\"answered_by\":\"human\""));
+    close(c.fd);
+    end(w);
+}
+
+static bool speaks_after_beep(struct world *w, struct callee *c)
+{
+    static unsigned loud_before;
+    if (!w->verdicts[OD_AMD_BEEP]) {
+        loud_before = c->loud;
+        return false;
+    }
+    return c->loud > loud_before + 40; /* the whole message again, 50 frames of it */
+}
+
+static void test_a_message_is_left_after_the_beep(void **state)
+{
+    struct callee c;
+    static const struct greeting greeting = {.quiet = 5, .talk = 140, .pause = 20, .beep = 15};
+    (void)state;
+    struct world *w = call_greeting(
+        &c, "43840-43849", "\"amd\":{\"mode\":\"async\",\"voicemail\":\"leave_message\"},");
+    assert_true(play_greeting(w, &c, &greeting, speaks_after_beep));
+    assert_int_equal(w->verdicts[OD_AMD_MACHINE], 1);
+    assert_int_equal(w->event_count, 0);
+    finish(w, 0);
+    assert_non_null(strstr(w->media, "\"kind\":\"beep\""));
+    close(c.fd);
+    end(w);
+}
+
 static void test_what_cannot_be_opened_says_why(void **state)
 {
     (void)state;
@@ -614,6 +773,9 @@ int main(void)
         cmocka_unit_test(test_agents_that_cannot_be_run_fail_with_a_reason),
         cmocka_unit_test(test_orders_in_any_order_leave_nothing_behind),
         cmocka_unit_test(test_early_media_is_received_and_nothing_is_sent),
+        cmocka_unit_test(test_a_machine_is_hung_up_on),
+        cmocka_unit_test(test_sync_waits_for_a_person),
+        cmocka_unit_test(test_a_message_is_left_after_the_beep),
         cmocka_unit_test(test_what_cannot_be_opened_says_why),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

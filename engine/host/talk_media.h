@@ -1,0 +1,36 @@
+/*
+ * talk_media - what is learnt and kept of a call's audio besides what the agent does with it: who
+ * took the call (engine/media/amd.h), and the notes of both for the call's record. Private to the
+ * talking half of the host.
+ *
+ * Lifetime: embedded in a session; begin() to end().
+ */
+#ifndef ENGINE_HOST_TALK_MEDIA_H
+#define ENGINE_HOST_TALK_MEDIA_H
+
+#include "engine/agent/agent_def.h"
+#include "engine/host/media_leg.h"
+#include "engine/media/amd.h"
+
+enum { OD_TALK_MEDIA_JSON_MAX = 4096 };
+
+struct od_talk_media {
+    struct od_amd *amd; /* NULL: nobody asked */
+};
+
+/* Listens as the agent's definition asks for; again is fine. What there is no memory for is done
+ * without. */
+void od_talk_media_begin(struct od_talk_media *media, const struct od_agent_def *def);
+void od_talk_media_end(struct od_talk_media *media);
+
+void od_talk_media_answered(struct od_talk_media *media);
+
+/* 20 ms of the callee. True: there is a verdict. */
+bool od_talk_media_heard(struct od_talk_media *media, const uint8_t ulaw[OD_FRAME_BYTES],
+                         struct od_amd_verdict *verdict);
+
+/* The notes as a JSON object. Returns its bytes; 0: nothing was noted. */
+size_t od_talk_media_write(const struct od_talk_media *media, const struct od_media_leg *leg,
+                           char *out, size_t size);
+
+#endif

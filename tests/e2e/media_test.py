@@ -1,0 +1,46 @@
+#!/usr/bin/env python3
+"""Goal: what is heard on a call ends up where a user looks: a machine's greeting ends the call with its
+outcome, a person is talked to, both with who answered in the call and in its trace. Method: the
+simulated carrier with a town of machines or of persons."""
+import json
+
+from harness import main
+
+STEPS = [{"say": "Hello, this is a test."}, {"pause": 1500}, {"hangup": {}}]
+TOWN = {"answer": 1, "no_answer": 0, "busy": 0, "decline": 0, "fail": 0, "pdd_ms": "20-60",
+        "ring_ms": "100-300"}
+
+
+def run_town(world, talk, contacts):
+    carrier = world.carrier({**TOWN, "talk": talk}, ["--once"])
+    server = world.serve([{"name": "main", "server": carrier.address, "cps_limit": 50}])
+    world.cli("agent", "put", world.agent("who", STEPS, outdial={"amd": {"mode": "async"}}),
+              server=server)
+    done = world.cli("campaign", "run", world.contacts(contacts), "--agent", "who", "--yes", "--json",
+                     server=server, limit_s=90)
+    summary = json.loads(done.stdout)
+    calls = server.contacts(summary["campaign"])
+    return server, summary, calls
+
+
+def machines_are_hung_up_on(world):
+    server, summary, calls = run_town(world, "machine", 8)
+    assert summary["outcomes"] == {"machine": 8}, summary
+    for call in calls:
+        assert call["answered_by"] == "machine", call
+        assert call["duration_ms"] < 6000, call
+        assert call["media"]["amd"]["verdicts"][0]["kind"] == "machine", call
+    trace = world.cli("call", "trace", calls[0]["id"], server=server).stdout
+    assert "answered by: machine" in trace, trace
+    assert server.stop() == 0
+
+
+def persons_are_talked_to(world):
+    server, summary, calls = run_town(world, "hello", 8)
+    assert summary["outcomes"] == {"completed": 8}, summary
+    who = [call["answered_by"] for call in calls]
+    assert who.count("human") >= 7, who
+    assert server.stop() == 0
+
+
+main(machines_are_hung_up_on, persons_are_talked_to)
