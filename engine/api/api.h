@@ -35,6 +35,8 @@ struct od_api_trunk {
     uint64_t invites, answers, failures;
 };
 
+enum { OD_API_MORE_METRICS = 16 * 1024 };
+
 /* What lives in the host. All functions return at once; none may be NULL unless it says so. */
 struct od_api_host {
     void *ctx;
@@ -42,6 +44,9 @@ struct od_api_host {
     void (*stats)(void *ctx, struct od_engine_stats *out);
     /* Fills at most `max`; returns how many trunks there are. */
     size_t (*trunks)(void *ctx, struct od_api_trunk *out, size_t max);
+    /* More lines for the metrics page, in its format; at most OD_API_MORE_METRICS. Returns their
+     * bytes. NULL: none. */
+    size_t (*more_metrics)(void *ctx, char *out, size_t size);
     /* False: not ready, and `why` has one reason a line. */
     bool (*ready)(void *ctx, char *why, size_t size);
     /* The state's word of a call in memory, NULL when it is not. May be NULL. */

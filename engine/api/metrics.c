@@ -129,7 +129,7 @@ void od_ops_metrics(struct od_request *q)
     size_t count = 0;
     struct od_engine_stats stats = {0};
     struct od_api_trunk *trunks = od_ops_trunk_table(q->api, &count);
-    struct page page = {.size = PAGE_BYTES + count * TRUNK_BYTES};
+    struct page page = {.size = PAGE_BYTES + count * TRUNK_BYTES + OD_API_MORE_METRICS};
     page.text = trunks ? malloc(page.size) : NULL;
     if (!page.text) {
         free(trunks);
@@ -145,6 +145,13 @@ void od_ops_metrics(struct od_request *q)
     for (unsigned i = 2; i < 6; i++)
         line(&page, "outdial_http_answers_total{class=\"%uxx\"} %llu\n", i,
              (unsigned long long)q->api->answered[i]);
+    if (host->more_metrics) {
+        size_t room = page.size - page.used;
+        size_t used =
+            host->more_metrics(host->ctx, page.text + page.used,
+                               room < OD_API_MORE_METRICS ? room : (size_t)OD_API_MORE_METRICS);
+        page.used += used < room ? used : 0;
+    }
     free(trunks);
     od_request_answer_text(q, 200, "text/plain; version=0.0.4; charset=utf-8", page.text,
                            page.used);

@@ -12,6 +12,7 @@
 #include "engine/base/str.h"
 #include "engine/host/host.h"
 #include "engine/host/log.h"
+#include "engine/host/media_metrics.h"
 #include "engine/host/resolve.h"
 #include "outdial/err.h"
 #include "proto/crypto/hash.h"
@@ -64,6 +65,12 @@ static size_t api_trunks(void *ctx, struct od_api_trunk *out, size_t max)
         trunk->failures = stats.failures;
     }
     return count;
+}
+
+static size_t api_more_metrics(void *ctx, char *out, size_t size)
+{
+    struct od_host *host = ctx;
+    return od_media_metrics(host->talk, out, size);
 }
 
 static bool api_ready(void *ctx, char *why, size_t size)
@@ -143,6 +150,7 @@ int od_host_open_api(struct od_host *host)
                                                      .now = api_now,
                                                      .stats = api_stats,
                                                      .trunks = api_trunks,
+                                                     .more_metrics = api_more_metrics,
                                                      .ready = api_ready,
                                                      .live_state = api_live_state,
                                                      .trace = api_trace,

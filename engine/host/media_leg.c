@@ -164,6 +164,7 @@ static void play(struct od_media_leg *leg, const struct od_media_leg_events *eve
 {
     uint8_t ulaw[OD_FRAME_BYTES];
     enum od_jitter_frame what = od_jitter_get(&leg->jitter, ulaw);
+    leg->played++;
     if (events->heard)
         events->heard(events->ctx, ulaw, what);
 }
@@ -182,8 +183,11 @@ static void send_frame(struct od_media_leg *leg, uint64_t now_ns,
                                                  .ts = leg->ts,
                                                  .ssrc = leg->ssrc});
     leg->marker = false;
-    if (!od_rtp_send(leg->pool, leg->socket, od_rtp_latch_target(&leg->latch), bytes, sizeof bytes))
+    if (!od_rtp_send(leg->pool, leg->socket, od_rtp_latch_target(&leg->latch), bytes,
+                     sizeof bytes)) {
         leg->sent++;
+        leg->sent_bytes += OD_FRAME_BYTES;
+    }
 }
 
 void od_media_leg_tick(struct od_media_leg *leg, uint64_t now_ns,
@@ -208,4 +212,6 @@ void od_media_leg_tick(struct od_media_leg *leg, uint64_t now_ns,
             send_frame(leg, now_ns, events);
         leg->ts += OD_FRAME_BYTES;
     }
+    if (leg->started)
+        od_media_reports_tick(leg, now_ns);
 }

@@ -9,6 +9,7 @@
 #ifndef ENGINE_HOST_MEDIA_LEG_H
 #define ENGINE_HOST_MEDIA_LEG_H
 
+#include "engine/host/media_reports.h"
 #include "engine/media/clock.h"
 #include "engine/media/dtmf.h"
 #include "engine/media/jitter.h"
@@ -32,11 +33,13 @@ struct od_media_leg {
     /* read by the owner */
     struct od_rtp_socket *socket; /* NULL: not open */
     struct od_rtp_stats received;
-    uint64_t sent, wrong_source, not_rtp, digits;
+    uint64_t sent, sent_bytes, wrong_source, not_rtp, digits;
     uint64_t given_up; /* frames whose time had passed */
     uint64_t heard_ns; /* when the last RTP of the peer was read; at first, since when it is due */
     bool hears;        /* the peer should be sending */
     bool sends;        /* the peer wants to hear us */
+    uint64_t played;   /* frames of the peer played to the owner */
+    struct od_media_reports reports;
 
     /* private */
     struct od_rtp_pool *pool;

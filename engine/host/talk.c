@@ -100,12 +100,27 @@ static void add_leg(struct od_talk_stats *stats, const struct od_media_leg *leg)
     stats->digits += leg->digits;
 }
 
+const uint16_t od_talk_mos_steps[OD_TALK_MOS_STEPS] = {200, 300, 360, 400, 430};
+
+static void note_quality(struct od_talk_stats *stats, const struct od_media_leg *leg)
+{
+    unsigned step = 0;
+    if (!leg->received.expected || !leg->started)
+        return;
+    uint32_t mos = od_talk_quality_of(leg).mos_100;
+    while (step < OD_TALK_MOS_STEPS && mos > od_talk_mos_steps[step])
+        step++;
+    stats->mos[step]++;
+    stats->mos_sum_100 += mos;
+}
+
 static void end_media(struct od_talk *talk, struct od_talk_session *session)
 {
     end_ticking(talk, session);
     if (!session->leg.socket)
         return;
     add_leg(&talk->stats, &session->leg);
+    note_quality(&talk->stats, &session->leg);
     od_media_leg_close(&session->leg, od_media_now());
 }
 
@@ -373,6 +388,7 @@ static struct od_talk *create_talk(const struct od_talk_config *config,
         return NULL;
     }
     talk->host.events = *events;
+    talk->host.verdicts = talk->stats.verdicts;
     talk->sessions_max = config->sessions_max;
     talk->any_source = config->any_source;
     uint32_t silent_ms = config->silent_ms_max ? config->silent_ms_max : SILENT_MS_DEFAULT;

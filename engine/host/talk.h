@@ -18,11 +18,11 @@
 #include <uv.h>
 
 #include "engine/agent/agent_def.h"
+#include "engine/media/amd.h"
 #include "outdial/event.h"
 #include "outdial/ports.h"
 #include "proto/sip/sip_sdp.h"
 
-struct od_amd_verdict;
 struct od_job;
 struct od_talk;
 
@@ -59,11 +59,18 @@ struct od_talk_events {
     void (*heard)(void *ctx, struct od_call_id call, const uint8_t *ulaw, bool as_sent);
 };
 
+/* Bounds of the classes of od_talk_stats.mos, times 100; the last class has none. */
+enum { OD_TALK_MOS_STEPS = 5 };
+extern const uint16_t od_talk_mos_steps[OD_TALK_MOS_STEPS];
+
 struct od_talk_stats {
     uint32_t sessions, talking;
     uint64_t sent, received, lost, late, wrong_source; /* packets */
-    uint64_t given_up; /* frames not sent because the host was more than 60 ms late */
-    uint64_t digits;   /* keys pressed */
+    uint64_t given_up;               /* frames not sent because the host was more than 60 ms late */
+    uint64_t digits;                 /* keys pressed */
+    uint64_t verdicts[OD_AMD_KINDS]; /* who took the calls, as was said */
+    uint64_t mos[OD_TALK_MOS_STEPS + 1]; /* ended calls by how they sounded here */
+    uint64_t mos_sum_100;
     uint64_t spoken_from_memory, spoken_from_disk, synthesised, speech_failed;
 };
 

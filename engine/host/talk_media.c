@@ -32,23 +32,112 @@ bool od_talk_media_heard(struct od_talk_media *media, const uint8_t ulaw[OD_FRAM
     return media->amd && od_amd_frame(media->amd, ulaw, verdict);
 }
 
+/* ---- the notes ---- */
+
+static void put_key(struct od_buf *buf, const char *key)
+{
+    char before = buf->used ? buf->at[buf->used - 1] : 0;
+    if (before != '{')
+        od_buf_char(buf, ',');
+    od_buf_char(buf, '"');
+    od_buf_str(buf, key);
+    od_buf_str(buf, "\":");
+}
+
+static void put_count(struct od_buf *buf, const char *key, uint64_t value)
+{
+    put_key(buf, key);
+    od_buf_u64(buf, value);
+}
+
+/* value / 100, with two digits */
+static void put_hundredths(struct od_buf *buf, const char *key, uint64_t value)
+{
+    put_key(buf, key);
+    od_buf_u64(buf, value / 100);
+    od_buf_char(buf, '.');
+    od_buf_char(buf, (char)('0' + value / 10 % 10));
+    od_buf_char(buf, (char)('0' + value % 10));
+}
+
+static uint32_t of_10k(uint64_t part, uint64_t whole)
+{
+    return whole ? (uint32_t)((part < whole ? part : whole) * 10000 / whole) : 0;
+}
+
+struct od_talk_quality od_talk_quality_of(const struct od_media_leg *leg)
+{
+    const struct od_rtp_stats *in = &leg->received;
+    const struct od_media_reports *far = &leg->reports;
+    struct od_talk_quality q = {0};
+    uint32_t trip_ms = far->trip_us / 1000;
+    q.loss_10k = of_10k(od_rtp_stats_lost(in) + leg->jitter.stats.late, in->expected);
+    q.jitter_us = (uint32_t)(in->jitter_16 * 125 / 16);
+    struct od_quality_facts facts = {.codec = OD_QUALITY_G711,
+                                     .lost_10k = q.loss_10k,
+                                     .delay_ms = trip_ms / 2 + OD_FRAME_MS +
+                                                 od_jitter_delay_ms(&leg->jitter)};
+    q.mos_100 = od_quality_mos_100(&facts);
+    q.far_loss_10k = of_10k(far->far_lost > 0 ? (uint64_t)far->far_lost : 0, leg->sent);
+    facts.lost_10k = q.far_loss_10k;
+    facts.delay_ms = trip_ms / 2 + OD_FRAME_MS + far->far_jitter / 4; /* twice its jitter */
+    q.far_mos_100 = od_quality_mos_100(&facts);
+    return q;
+}
+
+static void put_quality(struct od_buf *buf, const struct od_media_leg *leg)
+{
+    const struct od_media_reports *far = &leg->reports;
+    struct od_talk_quality q = od_talk_quality_of(leg);
+    put_key(buf, "quality");
+    od_buf_char(buf, '{');
+    put_key(buf, "codec");
+    od_buf_str(buf, leg->codec == OD_CODEC_PCMA ? "\"pcma\"" : "\"pcmu\"");
+    if (leg->received.expected) {
+        put_hundredths(buf, "mos", q.mos_100);
+        put_hundredths(buf, "loss_percent", q.loss_10k);
+        put_hundredths(buf, "jitter_ms", q.jitter_us / 10);
+    }
+    put_count(buf, "received", leg->received.received);
+    put_count(buf, "lost", od_rtp_stats_lost(&leg->received));
+    put_count(buf, "late", leg->jitter.stats.late);
+    put_count(buf, "concealed_ms", leg->jitter.stats.concealed * OD_FRAME_MS);
+    put_count(buf, "sent", leg->sent);
+    if (leg->wrong_source)
+        put_count(buf, "wrong_source", leg->wrong_source);
+    if (far->trip_us)
+        put_hundredths(buf, "round_trip_ms", far->trip_us / 10);
+    if (far->far_known) {
+        put_key(buf, "far");
+        od_buf_char(buf, '{');
+        put_hundredths(buf, "mos", q.far_mos_100);
+        put_hundredths(buf, "loss_percent", q.far_loss_10k);
+        put_hundredths(buf, "jitter_ms", (uint64_t)far->far_jitter * 100 / 8);
+        od_buf_char(buf, '}');
+    }
+    od_buf_char(buf, '}');
+}
+
 size_t od_talk_media_write(const struct od_talk_media *media, const struct od_media_leg *leg,
                            char *out, size_t size)
 {
     struct od_buf buf;
-    (void)leg;
-    if (!media->amd)
-        return 0;
     od_buf_init(&buf, out, size);
     od_buf_char(&buf, '{');
-    const char *who = od_amd_answered_by(media->amd);
-    if (*who) {
-        od_buf_str(&buf, "\"answered_by\":\"");
-        od_buf_str(&buf, who);
-        od_buf_str(&buf, "\",");
+    if (media->amd) {
+        const char *who = od_amd_answered_by(media->amd);
+        if (*who) {
+            put_key(&buf, "answered_by");
+            od_buf_char(&buf, '"');
+            od_buf_str(&buf, who);
+            od_buf_char(&buf, '"');
+        }
+        put_key(&buf, "amd");
+        od_amd_write(media->amd, &buf);
     }
-    od_buf_str(&buf, "\"amd\":");
-    od_amd_write(media->amd, &buf);
+    if (leg->sent || leg->played)
+        put_quality(&buf, leg);
+    bool empty = buf.used == 1;
     od_buf_char(&buf, '}');
-    return buf.cut ? 0 : buf.used;
+    return buf.cut || empty ? 0 : buf.used;
 }

@@ -11,6 +11,7 @@
 #include "engine/agent/agent_def.h"
 #include "engine/host/media_leg.h"
 #include "engine/media/amd.h"
+#include "engine/media/quality.h"
 
 enum { OD_TALK_MEDIA_JSON_MAX = 4096 };
 
@@ -28,6 +29,13 @@ void od_talk_media_answered(struct od_talk_media *media);
 /* 20 ms of the callee. True: there is a verdict. */
 bool od_talk_media_heard(struct od_talk_media *media, const uint8_t ulaw[OD_FRAME_BYTES],
                          struct od_amd_verdict *verdict);
+
+/* How the call sounded so far, here and (from its reports) at the peer's. */
+struct od_talk_quality {
+    uint32_t mos_100, loss_10k, jitter_us;
+    uint32_t far_mos_100, far_loss_10k;
+};
+struct od_talk_quality od_talk_quality_of(const struct od_media_leg *leg);
 
 /* The notes as a JSON object. Returns its bytes; 0: nothing was noted. */
 size_t od_talk_media_write(const struct od_talk_media *media, const struct od_media_leg *leg,

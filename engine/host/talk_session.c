@@ -142,6 +142,7 @@ static bool act_on(struct od_talk_session *session, enum od_amd_kind kind)
 static void on_verdict(struct od_talk_session *session, const struct od_amd_verdict *verdict)
 {
     const struct od_talk_events *host = &session->host->events;
+    session->host->verdicts[verdict->kind]++;
     if (host->verdict)
         host->verdict(host->ctx, session->call, verdict);
     if (verdict->early || !session->agent || session->ended)

@@ -13,9 +13,8 @@ enum {
     TARGET_MIN = 2 * OD_FRAME_BYTES, /* one frame in hand beside the one on the way */
     TARGET_MAX =
         12 * OD_FRAME_BYTES, /* 240 ms: past that a conversation suffers more than from gaps */
-    DRY_MAX = 10,    /* 200 ms of nothing: the talker paused; start afresh with the next packet */
-    FADE_FRAMES = 3, /* repetition longer than 60 ms sounds like a robot */
-    WINDOW = 100,    /* 2 s */
+    DRY_MAX = 10, /* 200 ms of nothing: the talker paused; start afresh with the next packet */
+    WINDOW = 100, /* 2 s */
     RATE_PER_MS = 8,
 };
 
@@ -23,7 +22,7 @@ void od_jitter_init(struct od_jitter *jitter)
 {
     memset(jitter, 0, sizeof *jitter);
     jitter->target = TARGET_MIN;
-    memset(jitter->last, OD_ULAW_SILENCE, sizeof jitter->last);
+    od_plc_init(&jitter->plc);
 }
 
 static bool is_present(const struct od_jitter *j, uint32_t cell)
@@ -56,6 +55,7 @@ static void begin(struct od_jitter *j, uint32_t ts)
     j->depth_min = UINT32_MAX;
     j->running = true;
     j->jumping = false;
+    od_plc_init(&j->plc); /* what was heard long ago says nothing of what will come */
 }
 
 /* RFC 3550 appendix A.8, with the arrival time in timestamp units. */
@@ -150,21 +150,6 @@ void od_jitter_put(struct od_jitter *jitter, uint32_t ssrc, uint32_t ts, const u
     store(jitter, ts, ulaw, count);
 }
 
-/* The last good frame, softer each time, then silence. */
-static void conceal(struct od_jitter *j, uint8_t *out)
-{
-    if (j->faded >= FADE_FRAMES) {
-        memset(out, OD_ULAW_SILENCE, OD_FRAME_BYTES);
-    } else {
-        for (uint32_t i = 0; i < OD_FRAME_BYTES; i++) {
-            int32_t pcm = od_ulaw_decode(j->last[i]);
-            out[i] = od_ulaw_encode((int16_t)(pcm * (FADE_FRAMES - j->faded) / (FADE_FRAMES + 1)));
-        }
-    }
-    if (j->faded < UINT16_MAX)
-        j->faded++;
-}
-
 /* Copies what was received of the frame at play_ts over `out`; returns how many cells that was. */
 static uint32_t take(struct od_jitter *j, uint8_t *out)
 {
@@ -201,6 +186,12 @@ static void shorten(struct od_jitter *j)
     j->depth_min = UINT32_MAX;
 }
 
+uint32_t od_jitter_delay_ms(const struct od_jitter *jitter)
+{
+    int32_t held = jitter->running ? (int32_t)(jitter->head_ts - jitter->play_ts) : 0;
+    return held > 0 ? (uint32_t)held / RATE_PER_MS : 0;
+}
+
 enum od_jitter_frame od_jitter_get(struct od_jitter *jitter, uint8_t out[OD_FRAME_BYTES])
 {
     if (!jitter->running) {
@@ -209,7 +200,7 @@ enum od_jitter_frame od_jitter_get(struct od_jitter *jitter, uint8_t out[OD_FRAM
     }
     if ((int32_t)(jitter->head_ts - jitter->play_ts) < OD_FRAME_BYTES) {
         /* Dry: the packets may only be late, so play waits for them where it is. */
-        conceal(jitter, out);
+        od_plc_fill(&jitter->plc, out);
         jitter->stats.concealed++;
         jitter->depth_min = 0;
         if (++jitter->dry >= DRY_MAX)
@@ -225,18 +216,19 @@ enum od_jitter_frame od_jitter_get(struct od_jitter *jitter, uint8_t out[OD_FRAM
         jitter->lead--;
         memset(out, OD_ULAW_SILENCE, OD_FRAME_BYTES);
     } else if (!whole) {
-        conceal(jitter, out);
+        od_plc_fill(&jitter->plc, out);
     }
     uint32_t found = take(jitter, out);
     jitter->play_ts += OD_FRAME_BYTES;
     if (lead && found == 0)
         return OD_JITTER_SILENCE;
-    if (whole) {
-        jitter->faded = 0;
-        memcpy(jitter->last, out, OD_FRAME_BYTES);
-    } else if (!lead) {
+    bool joined = false; /* to what was made up before it */
+    if (whole)
+        joined = od_plc_good(&jitter->plc, out);
+    else if (!lead)
         jitter->stats.concealed++;
-    }
     shorten(jitter);
+    if (joined)
+        return OD_JITTER_JOINED;
     return whole || lead ? OD_JITTER_AUDIO : OD_JITTER_CONCEALED;
 }

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "engine/media/g711.h"
+#include "engine/media/plc.h"
 
 enum {
     OD_JITTER_SAMPLES = 4096, /* 512 ms; a power of two */
@@ -28,6 +29,7 @@ enum od_jitter_frame {
     OD_JITTER_AUDIO,     /* as it was sent */
     OD_JITTER_CONCEALED, /* all or part of it was made up from the last audio */
     OD_JITTER_SILENCE,   /* nothing is being received */
+    OD_JITTER_JOINED,    /* as it was sent, but for 4 ms that lead over from what was made up */
 };
 
 /* Set by jitter / read by the owner. */
@@ -46,9 +48,9 @@ struct od_jitter {
     /* private */
     uint8_t samples[OD_JITTER_SAMPLES];
     uint64_t present[OD_JITTER_CELLS / 64];
-    uint8_t last[OD_FRAME_BYTES]; /* the last frame played as sent */
-    uint32_t play_ts;             /* the next sample to play */
-    uint32_t head_ts;             /* one past the newest sample held */
+    struct od_plc plc;
+    uint32_t play_ts; /* the next sample to play */
+    uint32_t head_ts; /* one past the newest sample held */
     uint32_t ssrc;
     uint32_t jump_ts;   /* where a stream that jumped would go on */
     uint32_t transit;   /* RFC 3550 section 6.4.1: last relative transit time */
@@ -58,7 +60,6 @@ struct od_jitter {
     uint16_t window;    /* frames in this window */
     uint16_t lead;      /* frames of silence before the stream's first sample */
     uint16_t dry;       /* frames in a row that found too little to play */
-    uint16_t faded;     /* frames in a row that were concealed */
     bool running;
     bool jumping;
     bool timed; /* transit is set */
@@ -69,6 +70,9 @@ void od_jitter_init(struct od_jitter *jitter);
 /* Takes a packet's samples (copied). arrival_ns: when it reached this machine, any fixed clock. */
 void od_jitter_put(struct od_jitter *jitter, uint32_t ssrc, uint32_t ts, const uint8_t *ulaw,
                    size_t bytes, uint64_t arrival_ns);
+
+/* How long the newest sample held will wait to be played. */
+uint32_t od_jitter_delay_ms(const struct od_jitter *jitter);
 
 /* The next 20 ms. */
 enum od_jitter_frame od_jitter_get(struct od_jitter *jitter, uint8_t out[OD_FRAME_BYTES]);

@@ -22,6 +22,7 @@ enum {
     BATCH = 8,             /* datagrams per system call; a call normally has one or two waiting */
     DATAGRAM_BYTES = 2048, /* more than any RTP packet of a telephone call */
     RECEIVE_BUFFER = 64 * 1024,
+    REPORTS_BUFFER = 4 * 1024, /* one every few seconds is asked for */
     BIND_TRIES_MAX = 256, /* per get(): a range full of others' sockets must not stall the loop */
 };
 static const uint64_t EXHAUSTED_NS = 5 * OD_NS_PER_S;
@@ -30,6 +31,7 @@ struct od_rtp_socket {
     struct od_rtp_socket *next; /* in the queue of rested ones */
     uint64_t returned_ns;
     int fd;
+    int reports_fd; /* -1: the range ends before its port */
     uint16_t port;
     bool used; /* lent before: may have old packets in it */
 };
@@ -37,6 +39,7 @@ struct od_rtp_socket {
 struct od_rtp_pool {
     struct sockaddr_storage bind_address; /* without the port */
     uint32_t port_first, port_count;      /* even ports: first, first+2, ... */
+    uint32_t port_last;                   /* of the range, even or odd */
     uint32_t cursor;                      /* the next one to try */
     uint32_t taken;                       /* ports in a row that others had */
     uint32_t sockets_max;
@@ -64,6 +67,7 @@ static int read_ports(struct od_rtp_pool *pool, const char *text)
     if (first > last)
         return OD_EINVAL;
     pool->port_first = (uint32_t)first;
+    pool->port_last = (uint32_t)last;
     pool->port_count = (uint32_t)((last - first) / 2 + 1);
     return 0;
 }
@@ -98,11 +102,11 @@ static void prepare_batch(struct od_rtp_pool *pool)
 }
 
 /* A descriptor bound to the port, or -1 with errno. */
-static int bind_port(const struct od_rtp_pool *pool, uint16_t port)
+static int bind_port(const struct od_rtp_pool *pool, uint16_t port, int room)
 {
     struct sockaddr_storage address = pool->bind_address;
     bool v6 = address.ss_family == AF_INET6;
-    int on = 1, room = RECEIVE_BUFFER;
+    int on = 1;
     int expedited = 46 << 2; /* DSCP EF, RFC 4594 section 4.1: telephony */
     int fd = socket(address.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
@@ -127,14 +131,40 @@ static int bind_port(const struct od_rtp_pool *pool, uint16_t port)
     return -1;
 }
 
-static struct od_rtp_socket *add_socket(struct od_rtp_pool *pool, int fd, uint16_t port)
+static void close_pair(const int fds[2])
+{
+    close(fds[0]);
+    if (fds[1] >= 0)
+        close(fds[1]);
+}
+
+/* Both of a pair or none: false with errno. */
+static bool bind_pair(const struct od_rtp_pool *pool, uint16_t port, int fds[2])
+{
+    fds[0] = bind_port(pool, port, RECEIVE_BUFFER);
+    fds[1] = -1;
+    if (fds[0] < 0)
+        return false;
+    if (port + 1u > pool->port_last)
+        return true;
+    fds[1] = bind_port(pool, (uint16_t)(port + 1), REPORTS_BUFFER);
+    if (fds[1] >= 0)
+        return true;
+    int err = errno;
+    close(fds[0]);
+    errno = err;
+    return false;
+}
+
+static struct od_rtp_socket *add_socket(struct od_rtp_pool *pool, const int fds[2], uint16_t port)
 {
     struct od_rtp_socket *socket = calloc(1, sizeof *socket);
     if (!socket) {
-        close(fd);
+        close_pair(fds);
         return NULL;
     }
-    socket->fd = fd;
+    socket->fd = fds[0];
+    socket->reports_fd = fds[1];
     socket->port = port;
     pool->all[pool->stats.sockets++] = socket;
     return socket;
@@ -149,10 +179,10 @@ static int bind_next(struct od_rtp_pool *pool, uint64_t now_ns, struct od_rtp_so
     for (; tries; tries--) {
         uint16_t port = (uint16_t)(pool->port_first + 2 * pool->cursor);
         pool->cursor = (pool->cursor + 1) % pool->port_count;
-        int fd = bind_port(pool, port);
-        if (fd >= 0) {
+        int fds[2];
+        if (bind_pair(pool, port, fds)) {
             pool->taken = 0;
-            *out = add_socket(pool, fd, port);
+            *out = add_socket(pool, fds, port);
             return *out ? 0 : OD_EBUSY;
         }
         if (errno != EADDRINUSE && errno != EACCES)
@@ -211,7 +241,7 @@ void od_rtp_pool_close(struct od_rtp_pool *pool)
     if (!pool)
         return;
     for (uint32_t i = 0; i < pool->stats.sockets; i++) {
-        close(pool->all[i]->fd);
+        close_pair((const int[2]){pool->all[i]->fd, pool->all[i]->reports_fd});
         free(pool->all[i]);
     }
     free(pool->all);
@@ -219,10 +249,10 @@ void od_rtp_pool_close(struct od_rtp_pool *pool)
 }
 
 /* Throws away what came while nobody listened. The buffer's size bounds it. */
-static void drain(struct od_rtp_pool *pool, struct od_rtp_socket *socket)
+static void drain(struct od_rtp_pool *pool, int fd)
 {
     char byte;
-    while (recv(socket->fd, &byte, 1, MSG_DONTWAIT | MSG_TRUNC) >= 0) {
+    while (fd >= 0 && recv(fd, &byte, 1, MSG_DONTWAIT | MSG_TRUNC) >= 0) {
         if (++pool->stats.drained % 1024 == 0)
             break; /* a flood: what remains is stopped by the latch */
     }
@@ -244,7 +274,8 @@ int od_rtp_pool_get(struct od_rtp_pool *pool, uint64_t now_ns, struct od_rtp_soc
         if (!pool->head)
             pool->tail = NULL;
     }
-    drain(pool, socket);
+    drain(pool, socket->fd);
+    drain(pool, socket->reports_fd);
     socket->used = true;
     socket->next = NULL;
     pool->stats.lent++;
@@ -292,12 +323,18 @@ static uint64_t arrival_of(struct msghdr *message)
     if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_TIMESTAMPNS)
         memcpy(&at, CMSG_DATA(c), sizeof at);
     else
-        clock_gettime(CLOCK_REALTIME, &at);
+        return od_rtp_wall_ns();
     return (uint64_t)at.tv_sec * OD_NS_PER_S + (uint64_t)at.tv_nsec;
 }
 
-unsigned od_rtp_receive(struct od_rtp_pool *pool, struct od_rtp_socket *socket,
-                        od_rtp_receive_fn fn, void *ctx)
+uint64_t od_rtp_wall_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * OD_NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+static unsigned receive(struct od_rtp_pool *pool, int fd, od_rtp_receive_fn fn, void *ctx)
 {
     unsigned total = 0;
     int got;
@@ -306,7 +343,7 @@ unsigned od_rtp_receive(struct od_rtp_pool *pool, struct od_rtp_socket *socket,
             pool->headers[i].msg_hdr.msg_namelen = sizeof pool->names[i];
             pool->headers[i].msg_hdr.msg_controllen = sizeof pool->controls[i];
         }
-        got = recvmmsg(socket->fd, pool->headers, BATCH, MSG_DONTWAIT, NULL);
+        got = recvmmsg(fd, pool->headers, BATCH, MSG_DONTWAIT, NULL);
         for (int i = 0; i < got; i++) {
             struct mmsghdr *m = &pool->headers[i];
             struct od_addr from;
@@ -323,8 +360,20 @@ unsigned od_rtp_receive(struct od_rtp_pool *pool, struct od_rtp_socket *socket,
     return total;
 }
 
-int od_rtp_send(struct od_rtp_pool *pool, struct od_rtp_socket *socket, const struct od_addr *to,
-                const uint8_t *bytes, size_t count)
+unsigned od_rtp_receive(struct od_rtp_pool *pool, struct od_rtp_socket *socket,
+                        od_rtp_receive_fn fn, void *ctx)
+{
+    return receive(pool, socket->fd, fn, ctx);
+}
+
+unsigned od_rtcp_receive(struct od_rtp_pool *pool, struct od_rtp_socket *socket,
+                         od_rtp_receive_fn fn, void *ctx)
+{
+    return socket->reports_fd < 0 ? 0 : receive(pool, socket->reports_fd, fn, ctx);
+}
+
+static int send_to(struct od_rtp_pool *pool, int fd, const struct od_addr *to, const uint8_t *bytes,
+                   size_t count)
 {
     struct sockaddr_storage name;
     socklen_t length;
@@ -342,13 +391,26 @@ int od_rtp_send(struct od_rtp_pool *pool, struct od_rtp_socket *socket, const st
         memcpy(&v4->sin_addr, to->ip, 4);
         length = sizeof *v4;
     }
-    if (sendto(socket->fd, bytes, count, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&name,
-               length) < 0) {
+    if (sendto(fd, bytes, count, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&name, length) <
+        0) {
         pool->stats.send_failed++;
         return OD_EIO;
     }
-    pool->stats.sent++;
     return 0;
+}
+
+int od_rtp_send(struct od_rtp_pool *pool, struct od_rtp_socket *socket, const struct od_addr *to,
+                const uint8_t *bytes, size_t count)
+{
+    int err = send_to(pool, socket->fd, to, bytes, count);
+    pool->stats.sent += !err;
+    return err;
+}
+
+int od_rtcp_send(struct od_rtp_pool *pool, struct od_rtp_socket *socket, const struct od_addr *to,
+                 const uint8_t *bytes, size_t count)
+{
+    return socket->reports_fd < 0 ? OD_EIO : send_to(pool, socket->reports_fd, to, bytes, count);
 }
 
 void od_rtp_pool_stats(const struct od_rtp_pool *pool, struct od_rtp_pool_stats *out)

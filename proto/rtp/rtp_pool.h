@@ -1,5 +1,6 @@
 /*
- * rtp_pool - UDP sockets for media, on the even ports of a range. A socket is bound once and then
+ * rtp_pool - UDP sockets for media, on the even ports of a range, each with one for its reports
+ * (RTCP) on the odd port above, where the range has that. A pair is bound once and then
  * lent to one call after the other, with a quiet time in between, so that a call costs no socket,
  * no bind and no close, and what the last call's peer still sends has died away. Before it is lent
  * again what was received meanwhile is thrown away.
@@ -59,6 +60,15 @@ unsigned od_rtp_receive(struct od_rtp_pool *pool, struct od_rtp_socket *socket,
 /* 0, or OD_EIO (counted): RTP that can't be sent now is lost, never queued. */
 int od_rtp_send(struct od_rtp_pool *pool, struct od_rtp_socket *socket, const struct od_addr *to,
                 const uint8_t *bytes, size_t count);
+
+/* The same for reports. Without a socket for them: none come, and sending is OD_EIO. */
+unsigned od_rtcp_receive(struct od_rtp_pool *pool, struct od_rtp_socket *socket,
+                         od_rtp_receive_fn fn, void *ctx);
+int od_rtcp_send(struct od_rtp_pool *pool, struct od_rtp_socket *socket, const struct od_addr *to,
+                 const uint8_t *bytes, size_t count);
+
+/* The clock of arrival_ns, for reports that carry time: Unix time in ns. */
+uint64_t od_rtp_wall_ns(void);
 
 void od_rtp_pool_stats(const struct od_rtp_pool *pool, struct od_rtp_pool_stats *out);
 

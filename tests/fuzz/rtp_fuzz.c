@@ -9,6 +9,7 @@
 
 #include "engine/media/dtmf.h"
 #include "engine/media/jitter.h"
+#include "proto/rtp/rtcp.h"
 #include "proto/rtp/rtp_packet.h"
 #include "proto/rtp/rtp_source.h"
 
@@ -33,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (bytes > size)
             bytes = size;
         uint8_t *exact = malloc(bytes ? bytes : 1);
-        struct od_rtp_packet packet;
+        struct od_rtp_packet packet = {0};
         uint8_t frame[OD_FRAME_BYTES], header[OD_RTP_HEADER_BYTES];
         memcpy(exact, data, bytes);
         data += bytes;
@@ -55,6 +56,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 od_jitter_put(&jitter, packet.ssrc, packet.ts, packet.payload, packet.payload_bytes,
                               now_ns);
             }
+        }
+        struct od_rtcp_report report, again;
+        uint8_t written[OD_RTCP_BYTES_MAX];
+        if (!od_rtcp_parse(exact, bytes, packet.ssrc, &report)) {
+            size_t count = od_rtcp_write(written, &report, "name");
+            if (od_rtcp_parse(written, count, report.block.ssrc, &again) ||
+                again.ssrc != report.ssrc || again.block.lost != report.block.lost)
+                abort();
         }
         od_jitter_get(&jitter, frame);
         if (od_rtp_stats_lost(&stats) > stats.expected)

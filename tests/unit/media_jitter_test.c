@@ -46,7 +46,7 @@ struct world {
 };
 
 struct heard {
-    uint32_t audio, concealed, silence;
+    uint32_t audio, concealed, silence, joined;
     uint32_t samples_right;
     uint8_t *stream; /* all frames that were AUDIO, in order */
     size_t bytes;
@@ -89,6 +89,7 @@ static void run(const struct world *w, struct heard *heard)
         }
         heard->audio += what == OD_JITTER_AUDIO;
         heard->concealed += what == OD_JITTER_CONCEALED;
+        heard->joined += what == OD_JITTER_JOINED;
         heard->silence += what == OD_JITTER_SILENCE;
     }
     heard->stats = jitter.stats;
@@ -172,7 +173,8 @@ static void test_lost_packets_are_concealed_one_for_one(void **state)
                             .loss = 50},
             &heard);
         assert_true(heard.concealed >= 60 && heard.concealed <= 160);
-        assert_true(heard.audio >= 1840 && heard.audio <= 1960);
+        assert_true(heard.audio + heard.joined >= 1840 && heard.audio + heard.joined <= 1960);
+        assert_true(heard.joined >= 50 && heard.joined <= heard.concealed);
         assert_int_equal(heard.stats.late, 0);
         free(heard.stream);
     }

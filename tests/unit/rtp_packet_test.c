@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "outdial/err.h"
+#include "proto/rtp/rtcp.h"
 #include "proto/rtp/rtp_packet.h"
 #include "proto/rtp/rtp_source.h"
 
@@ -177,6 +178,55 @@ static void test_jitter_is_the_rfcs(void **state)
     assert_true(measured > 20);
 }
 
+static void test_a_written_report_is_read_again(void **state)
+{
+    (void)state;
+    struct od_rtcp_report report = {.ssrc = 0x11223344,
+                                    .sends = true,
+                                    .ntp = UINT64_C(0xe1b2c3d4a5b6c7d8),
+                                    .ts = 160,
+                                    .packets = 7,
+                                    .octets = 1120,
+                                    .hears = true,
+                                    .block = {.ssrc = 0xaabbccdd,
+                                              .lost_256 = 51,
+                                              .lost = -3,
+                                              .seq_highest = 0x1fffe,
+                                              .jitter = 12,
+                                              .last_sr = 0xc3d4a5b6,
+                                              .since_sr = 65536}};
+    struct od_rtcp_report out;
+    uint8_t bytes[OD_RTCP_BYTES_MAX];
+    size_t count = od_rtcp_write(bytes, &report, "outdial");
+    assert_int_equal(count % 4, 0);
+    assert_int_equal(od_rtcp_parse(bytes, count, 0xaabbccdd, &out), 0);
+    assert_true(out.sends && out.hears && out.ntp == report.ntp);
+    assert_int_equal(out.octets, 1120);
+    assert_int_equal(out.block.lost, -3);
+    assert_int_equal(out.block.seq_highest, 0x1fffe);
+    assert_int_equal(od_rtcp_parse(bytes, count, 5, &out), 0);
+    assert_false(out.hears); /* about another stream */
+    for (size_t cut = 0; cut < count; cut++) {
+        int err = od_rtcp_parse(bytes, cut, 0xaabbccdd, &out);
+        assert_int_equal(err, cut == 52 ? 0 : OD_EPROTO); /* behind the sender report */
+    }
+    bytes[1] = 203; /* BYE: says nothing */
+    assert_int_equal(od_rtcp_parse(bytes, count, 0xaabbccdd, &out), 0);
+    assert_false(out.sends || out.hears);
+}
+
+static void test_the_round_trip_is_what_was_not_spent_at_the_peers(void **state)
+{
+    (void)state;
+    uint64_t sent = od_rtcp_ntp(UINT64_C(1700000000123456789));
+    struct od_rtcp_block block = {.last_sr = (uint32_t)(sent >> 16), .since_sr = 2 * 65536};
+    uint64_t came = od_rtcp_ntp(UINT64_C(1700000000123456789) + 2080000000u);
+    assert_in_range(od_rtcp_round_trip(&block, came), 5240, 5245); /* 80 ms */
+    assert_int_equal(od_rtcp_round_trip(&block, sent), 0);         /* before it left */
+    block.last_sr = 0;
+    assert_int_equal(od_rtcp_round_trip(&block, came), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +237,8 @@ int main(void)
         cmocka_unit_test(test_any_source_may_be_allowed_but_only_one),
         cmocka_unit_test(test_statistics_count_loss_over_wraps_and_restarts),
         cmocka_unit_test(test_jitter_is_the_rfcs),
+        cmocka_unit_test(test_a_written_report_is_read_again),
+        cmocka_unit_test(test_the_round_trip_is_what_was_not_spent_at_the_peers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -276,6 +276,35 @@ static void test_hold_stops_the_sound_and_resume_goes_on_where_it_was(void **sta
     end_world(w);
 }
 
+/* Both tell each other how they hear; what was lost on the way is known at the other side. */
+static void test_reports_tell_how_the_other_side_hears(void **state)
+{
+    (void)state;
+    struct world *w = begin(OD_CODEC_PCMU);
+    start(w);
+    for (unsigned second = 0; second < 16; second++) {
+        run_slots(w, 49 * OD_CLOCK_PHASES);
+        w->a.leg.seq++; /* one in fifty never leaves */
+        run_slots(w, 1 * OD_CLOCK_PHASES);
+    }
+    const struct od_media_reports *a = &w->a.leg.reports, *b = &w->b.leg.reports;
+    assert_true(a->sent >= 3 && a->received >= 2 && b->received >= 2);
+    assert_true(a->far_known && b->far_known);
+    assert_in_range(a->far_lost, 5, 16); /* the newest report may be ten seconds old */
+    assert_int_equal(b->far_lost, 0);
+    assert_true(a->trip_us_max < 1000000);
+    assert_int_equal(a->ignored, 0);
+
+    struct od_rtp_socket *stranger;
+    struct od_addr to = {.family = 4, .port = (uint16_t)(port_of(&w->b) + 1), .ip = {127, 0, 0, 1}};
+    assert_int_equal(od_rtp_pool_get(w->pool, w->now_ns, &stranger), 0);
+    od_rtcp_send(w->pool, stranger, &to, (const uint8_t *)"nonsense", 8);
+    run_slots(w, 6 * 50 * OD_CLOCK_PHASES);
+    assert_int_equal(b->ignored, 1);
+    od_rtp_pool_put(w->pool, stranger, w->now_ns);
+    end_world(w);
+}
+
 static void test_descriptions_that_cannot_be_used_are_refused(void **state)
 {
     (void)state;
@@ -306,6 +335,7 @@ int main(void)
         cmocka_unit_test(test_keys_are_heard_once_started_and_from_the_peer_only),
         cmocka_unit_test(test_noise_is_counted_and_nothing_else),
         cmocka_unit_test(test_hold_stops_the_sound_and_resume_goes_on_where_it_was),
+        cmocka_unit_test(test_reports_tell_how_the_other_side_hears),
         cmocka_unit_test(test_descriptions_that_cannot_be_used_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
