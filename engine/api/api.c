@@ -429,6 +429,7 @@ void od_api_destroy(struct od_api *api)
     od_streams_destroy(api->streams);
     od_auth_deinit(&api->auth);
     od_rates_destroy(api->rates);
+    free(api->openapi);
     free(api);
 }
 

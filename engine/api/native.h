@@ -52,6 +52,9 @@ void od_ops_trunks(struct od_request *q);
 void od_ops_trunk(struct od_request *q);
 void od_ops_limits(struct od_request *q);
 
+/* openapi.c */
+void od_ops_openapi(struct od_request *q);
+
 /* native_keys.c */
 void od_keys_create(struct od_request *q);
 void od_keys_list(struct od_request *q);

@@ -43,6 +43,8 @@ struct od_api {
     struct od_rates *rates;
     uint32_t rate_per_key, rate_per_address;
     uint64_t body_bytes_max, import_bytes_max;
+    char *openapi; /* made when asked for first; openapi.c */
+    size_t openapi_bytes;
     bool draining;
     uint32_t requests;    /* alive, for destroy */
     uint64_t answered[6]; /* by the status's first digit */
