@@ -214,7 +214,7 @@ static int read_agent(struct od_agent_reader *r, yyjson_val *agent, struct def_b
 
 static int read_outdial(struct od_agent_reader *r, yyjson_val *outdial, struct def_box *box)
 {
-    static const char *const known[] = {"agent", "trunks", "ring_timeout_s", "amd", NULL};
+    static const char *const known[] = {"agent", "trunks", "ring_timeout_s", "amd", "record", NULL};
     size_t mark = od_agent_enter(r, "outdial");
     int err = yyjson_is_obj(outdial)
                   ? od_agent_keys(r, outdial, known)

@@ -18,6 +18,7 @@
  *   outdial.amd                       { mode: "async"|"sync"|"off", voicemail?: "hangup"|
  *                                     "leave_message", timeout_ms?, human_as_machine?,
  *                                     machine_as_human? }
+ *   outdial.record                    true: calls are recorded
  *   voicemail_action                  "hangup" | "leave_message"; turns amd on
  *   ivrDetection | config.features.ivrDetection { isEnabled, forOutbound }; turns amd on
  *   outdial.agent                     { kind: "script", voice?, steps: [ ... ] }
@@ -92,6 +93,7 @@ struct od_agent_def {
     uint8_t amd_mode;   /* enum od_amd_mode */
     bool leave_message; /* talk to a machine after its beep; else hang up */
     struct od_amd_config amd;
+    bool record;         /* both sides, from the answer on */
     uint32_t step_count; /* 1.. */
     const struct od_agent_step *steps;
     bool speaks; /* some step needs speech synthesis */

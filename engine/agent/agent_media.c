@@ -55,12 +55,12 @@ int od_agent_media_read(struct od_agent_reader *r, yyjson_val *outdial, struct o
     uint8_t action = def->leave_message;
     uint32_t timeout_ms = def->amd.timeout_ms, human = def->amd.human_as_machine;
     uint32_t machine = def->amd.machine_as_human;
-    if (!amd || yyjson_is_null(amd))
-        return 0;
+    int err = od_agent_bool(r, outdial, "record", &def->record);
+    if (err || !amd || yyjson_is_null(amd))
+        return err;
     size_t mark = od_agent_enter(r, "amd");
-    int err = yyjson_is_obj(amd)
-                  ? od_agent_keys(r, amd, known)
-                  : od_agent_refuse(r, "an object like { \"mode\": \"async\" }", amd);
+    err = yyjson_is_obj(amd) ? od_agent_keys(r, amd, known)
+                             : od_agent_refuse(r, "an object like { \"mode\": \"async\" }", amd);
     if (!err && !yyjson_obj_get(amd, "mode"))
         def->amd_mode = OD_AMD_ASYNC;
     if (!err)

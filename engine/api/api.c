@@ -11,6 +11,7 @@
 
 #include "engine/agent/agent_def.h"
 #include "engine/api/dialect.h"
+#include "engine/api/download.h"
 #include "engine/api/import.h"
 #include "engine/api/json_read.h"
 #include "engine/api/once.h"
@@ -374,6 +375,7 @@ static void handler_closed(void *ctx, struct od_exchange *x)
     x->user = NULL;
     q->x = NULL;
     od_stream_gone(q);
+    od_download_gone(q);
     if (!q->out)
         request_free(q);
 }
@@ -441,6 +443,7 @@ const struct od_http_handler *od_api_handler(struct od_api *api)
 void od_api_tick(struct od_api *api, struct od_now now)
 {
     od_streams_tick(api->streams, now);
+    od_downloads_tick(api);
 }
 
 void od_api_set_rates(struct od_api *api, uint32_t per_key, uint32_t per_address)

@@ -44,6 +44,13 @@ struct od_api_host {
     void (*stats)(void *ctx, struct od_engine_stats *out);
     /* Fills at most `max`; returns how many trunks there are. */
     size_t (*trunks)(void *ctx, struct od_api_trunk *out, size_t max);
+    /* A piece of a call's recording from `at` on, read off the loop. fn fires once, later: err 0
+     * and count 0 at the end, OD_ENOENT when there is none. OD_ENOMEM: it won't fire. NULL: nothing
+     * is recorded here. */
+    int (*recording)(void *ctx, const struct od_uid *call, uint64_t at,
+                     void (*fn)(void *ctx, int err, const uint8_t *bytes, size_t count,
+                                uint64_t total),
+                     void *fn_ctx);
     /* More lines for the metrics page, in its format; at most OD_API_MORE_METRICS. Returns their
      * bytes. NULL: none. */
     size_t (*more_metrics)(void *ctx, char *out, size_t size);

@@ -40,6 +40,7 @@ void od_calls_show(struct od_request *q);
 void od_calls_why(struct od_request *q);
 void od_calls_cancel(struct od_request *q);
 void od_calls_hangup(struct od_request *q);
+void od_calls_recording(struct od_request *q); /* download.c */
 void od_calls_trace(struct od_request *q);
 void od_contacts_list(struct od_request *q);
 void od_contacts_show(struct od_request *q);

@@ -29,6 +29,7 @@ enum {
     OD_PAGE_MAX = 1000,
 };
 
+struct od_download;
 struct od_import;
 struct od_once;
 struct od_streams;
@@ -39,7 +40,8 @@ struct od_api {
     struct od_api_host host;
     struct od_auth auth;
     struct od_http_handler handler;
-    struct od_streams *streams; /* sse.c */
+    struct od_streams *streams;    /* sse.c */
+    struct od_download *downloads; /* download.c: those that wait for their client */
     struct od_rates *rates;
     uint32_t rate_per_key, rate_per_address;
     uint64_t body_bytes_max, import_bytes_max;
@@ -65,11 +67,12 @@ struct od_request {
     size_t text_bytes;
     yyjson_doc *body;
 
-    struct od_once *once;     /* came with an Idempotency-Key (once.c) */
-    uint32_t key_generation;  /* auth.h, when the key was asked for */
-    struct od_import *import; /* routes that take rows (import.c) */
-    struct od_stream *stream; /* event streams (sse.c) */
-    void *work;               /* the route's own; freed with free() */
+    struct od_once *once;         /* came with an Idempotency-Key (once.c) */
+    uint32_t key_generation;      /* auth.h, when the key was asked for */
+    struct od_import *import;     /* routes that take rows (import.c) */
+    struct od_stream *stream;     /* event streams (sse.c) */
+    struct od_download *download; /* recordings (download.c); is `work` too */
+    void *work;                   /* the route's own; freed with free() */
 };
 
 /* ---- answering; each ends the request for its caller ---- */

@@ -31,6 +31,7 @@ static const struct od_route routes[] = {
     {"GET", V1 "/calls/{id}", OD_SCOPE_READ, OD_TAKES_NOTHING, od_calls_show, NULL},
     {"GET", V1 "/calls/{id}/why", OD_SCOPE_READ, OD_TAKES_NOTHING, od_calls_why, NULL},
     {"GET", V1 "/calls/{id}/trace", OD_SCOPE_READ, OD_TAKES_NOTHING, od_calls_trace, NULL},
+    {"GET", V1 "/calls/{id}/recording", OD_SCOPE_READ, OD_TAKES_NOTHING, od_calls_recording, NULL},
     {"POST", V1 "/calls/{id}/cancel", OD_SCOPE_DIAL, OD_TAKES_NOTHING, od_calls_cancel, NULL},
     {"POST", V1 "/calls/{id}/hangup", OD_SCOPE_DIAL, OD_TAKES_NOTHING, od_calls_hangup, NULL},
 

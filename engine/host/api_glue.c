@@ -13,6 +13,7 @@
 #include "engine/host/host.h"
 #include "engine/host/log.h"
 #include "engine/host/media_metrics.h"
+#include "engine/host/recordings.h"
 #include "engine/host/resolve.h"
 #include "outdial/err.h"
 #include "proto/crypto/hash.h"
@@ -65,6 +66,15 @@ static size_t api_trunks(void *ctx, struct od_api_trunk *out, size_t max)
         trunk->failures = stats.failures;
     }
     return count;
+}
+
+static int api_recording(void *ctx, const struct od_uid *call, uint64_t at,
+                         void (*fn)(void *ctx, int err, const uint8_t *bytes, size_t count,
+                                    uint64_t total),
+                         void *fn_ctx)
+{
+    struct od_host *host = ctx;
+    return od_recordings_read(od_talk_recordings(host->talk), call, at, fn, fn_ctx);
 }
 
 static size_t api_more_metrics(void *ctx, char *out, size_t size)
@@ -150,6 +160,7 @@ int od_host_open_api(struct od_host *host)
                                                      .now = api_now,
                                                      .stats = api_stats,
                                                      .trunks = api_trunks,
+                                                     .recording = api_recording,
                                                      .more_metrics = api_more_metrics,
                                                      .ready = api_ready,
                                                      .live_state = api_live_state,

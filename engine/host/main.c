@@ -616,6 +616,7 @@ int od_serve(const struct od_config *config)
     host->config = config;
     host->lock_fd = -1;
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of its write */
     raise_descriptor_limit();
     int exit_code = 1;
     if (od_host_open_data_dir(host) == 0 && od_host_dev_key(host) == 0 &&

@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "engine/host/recordings.h"
+
 struct page {
     char *text;
     size_t size, used;
@@ -73,6 +75,15 @@ size_t od_media_metrics(const struct od_talk *talk, char *out, size_t size)
     family(&page, "outdial_media_sessions", "gauge", "Calls with media now.");
     line(&page, "outdial_media_sessions %u\n", stats.sessions);
     put_counts(&page, &stats);
+    struct od_recordings_stats disk;
+    od_recordings_stats(od_talk_recordings(talk), &disk);
+    family(&page, "outdial_recordings_total", "counter", "Recordings begun.");
+    line(&page, "outdial_recordings_total %llu\n", (unsigned long long)disk.begun);
+    family(&page, "outdial_recordings_broken_total", "counter",
+           "Recordings that are not complete.");
+    line(&page, "outdial_recordings_broken_total %llu\n", (unsigned long long)disk.broken);
+    family(&page, "outdial_recordings_queued_bytes", "gauge", "On their way to the disk.");
+    line(&page, "outdial_recordings_queued_bytes %zu\n", disk.queued_bytes);
     family(&page, "outdial_amd_verdicts_total", "counter", "Who took the calls, as was said.");
     for (unsigned k = 0; k < OD_AMD_KINDS; k++)
         line(&page, "outdial_amd_verdicts_total{verdict=\"%s\"} %llu\n",

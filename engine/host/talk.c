@@ -310,6 +310,11 @@ bool od_talk_able(const struct od_talk *talk, const struct od_agent_def *def, ch
     return !def->speaks || od_speech_able(talk->host.speech, why, why_bytes);
 }
 
+struct od_recordings *od_talk_recordings(const struct od_talk *talk)
+{
+    return talk->host.recordings;
+}
+
 void od_talk_stats(const struct od_talk *talk, struct od_talk_stats *out)
 {
     struct od_speech_stats speech;
@@ -427,6 +432,12 @@ int od_talk_open(struct od_talk **out, const struct od_talk_config *config,
         free_talk(talk);
         return err;
     }
+    err =
+        od_recordings_open(&talk->host.recordings, config->loop, config->data_dir, why, why_bytes);
+    if (err) {
+        od_talk_close(talk, NULL, NULL);
+        return err;
+    }
     err = od_speech_open(&talk->host.speech,
                          &(struct od_speech_config){.loop = config->loop,
                                                     .data_dir = config->data_dir,
@@ -461,6 +472,10 @@ void od_talk_close(struct od_talk *talk, void (*fn)(void *ctx), void *ctx)
             end_session(talk, talk->sessions[i]);
     }
     talk->closing = 1;
+    if (talk->host.recordings) {
+        talk->closing++;
+        od_recordings_close(talk->host.recordings, on_part_closed, talk);
+    }
     if (talk->host.speech) {
         talk->closing++;
         od_speech_close(talk->host.speech, on_part_closed, talk);

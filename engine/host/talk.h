@@ -24,6 +24,7 @@
 #include "proto/sip/sip_sdp.h"
 
 struct od_job;
+struct od_recordings;
 struct od_talk;
 
 struct od_talk_config {
@@ -101,6 +102,9 @@ void od_talk_drop(struct od_talk *talk, struct od_call_id call);
 /* False with a line for the operator when this agent can't be run on this machine. */
 bool od_talk_able(const struct od_talk *talk, const struct od_agent_def *def, char *why,
                   size_t why_bytes);
+
+/* What calls are recorded into, for whoever reads them; lives as long as the talk. */
+struct od_recordings *od_talk_recordings(const struct od_talk *talk);
 
 void od_talk_stats(const struct od_talk *talk, struct od_talk_stats *out);
 

@@ -18,18 +18,31 @@ void od_talk_media_end(struct od_talk_media *media)
 {
     free(media->amd);
     media->amd = NULL;
+    od_recording_close(media->recording);
+    media->recording = NULL;
 }
 
-void od_talk_media_answered(struct od_talk_media *media)
+void od_talk_media_answered(struct od_talk_media *media, const struct od_agent_def *def,
+                            struct od_recordings *recordings, const struct od_uid *call)
 {
     if (media->amd)
         od_amd_answer(media->amd);
+    if (def->record && !media->recording)
+        media->recording = od_recording_open(recordings, call);
 }
 
 bool od_talk_media_heard(struct od_talk_media *media, const uint8_t ulaw[OD_FRAME_BYTES],
                          struct od_amd_verdict *verdict)
 {
+    if (media->recording)
+        od_recording_heard(media->recording, ulaw);
     return media->amd && od_amd_frame(media->amd, ulaw, verdict);
+}
+
+void od_talk_media_said(struct od_talk_media *media, const uint8_t ulaw[OD_FRAME_BYTES])
+{
+    if (media->recording)
+        od_recording_said(media->recording, ulaw);
 }
 
 /* ---- the notes ---- */
@@ -137,6 +150,14 @@ size_t od_talk_media_write(const struct od_talk_media *media, const struct od_me
     }
     if (leg->sent || leg->played)
         put_quality(&buf, leg);
+    if (media->recording) {
+        struct od_recording_facts facts = od_recording_facts(media->recording);
+        put_key(&buf, "recording");
+        od_buf_char(&buf, '{');
+        put_count(&buf, "duration_ms", facts.ms);
+        put_key(&buf, "complete");
+        od_buf_str(&buf, facts.complete ? "true}" : "false}");
+    }
     bool empty = buf.used == 1;
     od_buf_char(&buf, '}');
     return buf.cut || empty ? 0 : buf.used;

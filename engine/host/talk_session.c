@@ -67,6 +67,7 @@ static void on_frame(void *ctx, uint64_t now_ns, uint8_t ulaw[OD_FRAME_BYTES])
         session->agent->ops->frame(session->agent, now_ns, ulaw);
     else
         memset(ulaw, OD_ULAW_SILENCE, OD_FRAME_BYTES);
+    od_talk_media_said(&session->media, ulaw);
 }
 
 static void on_digit(void *ctx, uint64_t now_ns, char digit)
@@ -233,7 +234,9 @@ void od_talk_session_start(struct od_talk_session *session, uint64_t now_ns)
     session->started = true;
     session->tick_ns = now_ns;
     od_media_leg_start(&session->leg, now_ns, session->phase);
-    od_talk_media_answered(&session->media);
+    const struct od_job *job = session->host->events.job(session->host->events.ctx, session->job);
+    if (job)
+        od_talk_media_answered(&session->media, session->def, session->host->recordings, &job->uid);
     if (session->def->amd_mode != OD_AMD_SYNC || !session->media.amd)
         begin_to_speak(session);
 }

@@ -23,6 +23,7 @@ struct od_talk_host {
     struct od_talk_events events;
     struct od_rtp_pool *pool;
     struct od_speech *speech;
+    struct od_recordings *recordings;
     uint64_t *verdicts;     /* counts by kind */
     uint64_t silent_ns_max; /* OD_NEVER: the callee may be silent */
 };

@@ -113,17 +113,23 @@ int16_t od_wav_sample(const struct od_wav *wav, size_t frame)
 void od_wav_header(uint8_t out[OD_WAV_HEADER_BYTES], enum od_wav_format format, uint32_t rate,
                    uint32_t data_bytes)
 {
-    uint32_t width = format == OD_WAV_PCM ? 2 : 1;
+    od_wav_header_of(out, format, 1, rate, data_bytes);
+}
+
+void od_wav_header_of(uint8_t out[OD_WAV_HEADER_BYTES], enum od_wav_format format,
+                      uint16_t channels, uint32_t rate, uint32_t data_bytes)
+{
+    uint32_t bits = format == OD_WAV_PCM ? 16 : 8, width = bits / 8 * channels;
     memcpy(out, "RIFF", 4);
     put_u32(out + 4, OD_WAV_HEADER_BYTES - 8 + data_bytes);
     memcpy(out + 8, "WAVEfmt ", 8);
     put_u32(out + 16, FMT_BYTES);
     put_u16(out + 20, (uint32_t)format);
-    put_u16(out + 22, 1);
+    put_u16(out + 22, channels);
     put_u32(out + 24, rate);
     put_u32(out + 28, rate * width);
     put_u16(out + 32, width);
-    put_u16(out + 34, width * 8);
+    put_u16(out + 34, bits);
     put_u16(out + 36, 0); /* no extension; compressed formats must say so */
     memcpy(out + 38, "fact", 4);
     put_u32(out + 42, 4);

@@ -39,5 +39,8 @@ int16_t od_wav_sample(const struct od_wav *wav, size_t frame);
 /* Writes a header for one channel and data_bytes of data. */
 void od_wav_header(uint8_t out[OD_WAV_HEADER_BYTES], enum od_wav_format format, uint32_t rate,
                    uint32_t data_bytes);
+/* And for several. */
+void od_wav_header_of(uint8_t out[OD_WAV_HEADER_BYTES], enum od_wav_format format,
+                      uint16_t channels, uint32_t rate, uint32_t data_bytes);
 
 #endif

@@ -211,6 +211,16 @@ class Server(Process):
         assert good, f"{method} {path}: {got} {text[:500]!r}"
         return json.loads(text) if text else None
 
+    def fetch(self, path):
+        """(status, bytes) of a GET, whatever it is."""
+        request = urllib.request.Request(f"{self.url}/outdial/v1{path}")
+        request.add_header("Authorization", f"Bearer {self.key}")
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read()
+
     def contacts(self, campaign):
         """Every contact of a campaign."""
         found, cursor = [], ""

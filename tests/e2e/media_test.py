@@ -2,7 +2,9 @@
 """Goal: what is heard on a call ends up where a user looks: a machine's greeting ends the call with its
 outcome, a person is talked to, both with who answered in the call and in its trace. Method: the
 simulated carrier with a town of machines or of persons."""
+import io
 import json
+import wave
 
 from harness import main
 
@@ -43,4 +45,29 @@ def persons_are_talked_to(world):
     assert server.stop() == 0
 
 
-main(machines_are_hung_up_on, persons_are_talked_to)
+def calls_are_recorded_when_asked(world):
+    carrier = world.carrier({**TOWN, "talk": "hello"}, ["--once"])
+    server = world.serve([{"name": "main", "server": carrier.address, "cps_limit": 50}])
+    for name, more in (("taped", {"record": True}), ("plain", {})):
+        world.cli("agent", "put", world.agent(name, STEPS, outdial=more), server=server)
+        call = json.loads(world.cli("call", "new", "+15550001112", "--agent", name, "--json", "--watch",
+                                    server=server).stdout.splitlines()[-1])
+        status, body = server.fetch(f"/calls/{call['id']}/recording")
+        if name == "plain":
+            assert status == 404, (status, body[:200])
+            continue
+        assert status == 200, (status, body[:200])
+        with wave.open(io.BytesIO(body)) as wav:
+            assert (wav.getnchannels(), wav.getframerate(), wav.getsampwidth()) == (2, 8000, 2)
+            frames = wav.readframes(wav.getnframes())
+            length_ms = wav.getnframes() / 8
+        noted = call["media"]["recording"]
+        assert noted["complete"] is True and abs(noted["duration_ms"] - length_ms) < 1, noted
+        assert abs(length_ms - call["duration_ms"]) < 1000, (length_ms, call["duration_ms"])
+        samples = memoryview(frames).cast("h")
+        for side in (0, 1):
+            assert max(abs(s) for s in samples[side::2]) > 2000, f"side {side} is silent"
+    assert server.stop() == 0
+
+
+main(calls_are_recorded_when_asked, machines_are_hung_up_on, persons_are_talked_to)

@@ -3,6 +3,7 @@ od_unit_test(agent_script_test LIBS od_agent)
 od_unit_test(talk_speech_test LIBS od_talk)
 od_unit_test(talk_leg_test LIBS od_talk)
 od_unit_test(talk_test LIBS od_talk)
+od_unit_test(recordings_test LIBS od_talk)
 
 if(OUTDIAL_BENCH)
     add_executable(od_media_bench ${CMAKE_SOURCE_DIR}/bench/media_bench.c)
