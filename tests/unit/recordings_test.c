@@ -1,8 +1,8 @@
 /*
- * Goal: what was heard and said is on disk, sample for sample, in a file that is valid at any moment;
- * a disk that is full, broken or hung costs the recording and nothing else. Method: recordings on a
- * real loop and folder; a limit on file sizes stands for a full disk, a pipe that nobody reads for a
- * hung one, a killed child for a crash.
+ * Goal: what was heard and said is on disk, sample for sample, in a file that is valid at any
+ * moment; a disk that is full, broken or hung costs the recording and nothing else. Method:
+ * recordings on a real loop and folder; a limit on file sizes stands for a full disk, a pipe that
+ * nobody reads for a hung one, a killed child for a crash.
  */
 #include <fcntl.h>
 #include <setjmp.h>
@@ -285,7 +285,6 @@ static void a_hung_disk_holds_nobody_up(void **ctx)
     (void)!read(fd, buffer, sizeof buffer);
     close(fd);
     finish(&w);
-
 }
 
 static void what_cannot_be_opened_says_why(void **ctx)
@@ -295,7 +294,8 @@ static void what_cannot_be_opened_says_why(void **ctx)
     char why[200];
     (void)ctx;
     uv_loop_init(&loop);
-    assert_int_equal(od_recordings_open(&recordings, &loop, "/proc/nowhere", why, sizeof why), OD_EIO);
+    assert_int_equal(od_recordings_open(&recordings, &loop, "/proc/nowhere", why, sizeof why),
+                     OD_EIO);
     assert_non_null(strstr(why, "/proc/nowhere/recordings"));
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&loop), 0);
