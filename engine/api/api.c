@@ -385,7 +385,7 @@ static void handler_closed(void *ctx, struct od_exchange *x)
 static bool config_ok(const struct od_api_config *config)
 {
     const struct od_api_host *host = &config->host;
-    return config->repo && config->guard && host->now && host->stats && host->trunks &&
+    return config->repo && config->guard && config->outbox && host->now && host->stats && host->trunks &&
            host->ready && host->random && host->sha256 && host->box && host->hash_begin &&
            host->hash_add && host->hash_end && (config->keys || !config->key_count);
 }
@@ -400,6 +400,7 @@ int od_api_create(struct od_api **out, const struct od_api_config *config)
         return OD_ENOMEM;
     api->repo = *config->repo;
     api->guard = *config->guard;
+    api->outbox = *config->outbox;
     api->host = config->host;
     api->body_bytes_max = config->body_bytes_max ? config->body_bytes_max : BODY_BYTES_MAX;
     api->import_bytes_max = config->import_bytes_max ? config->import_bytes_max : IMPORT_BYTES_MAX;

@@ -18,6 +18,7 @@
 #include "outdial/engine.h"
 #include "outdial/guard.h"
 #include "outdial/http.h"
+#include "outdial/outbox.h"
 #include "outdial/repo.h"
 #include "outdial/types.h"
 
@@ -79,6 +80,7 @@ struct od_api_key {
 struct od_api_config {
     const struct od_repo_port *repo;
     const struct od_guard_port *guard;
+    const struct od_outbox_port *outbox;
     struct od_api_host host;
     const struct od_api_key *keys; /* static keys; copied (hashed) at create */
     size_t key_count;

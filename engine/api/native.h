@@ -70,6 +70,19 @@ void od_ops_metrics(struct od_request *q);
 /* import.c */
 void od_import_run(struct od_request *q);
 
+/* hook_points.c: webhook endpoints, in two dialects */
+void od_points_create(struct od_request *q);
+void od_points_list(struct od_request *q);
+void od_points_show(struct od_request *q);
+void od_points_patch(struct od_request *q);
+void od_points_delete(struct od_request *q);
+void od_points_rotate(struct od_request *q);
+
+/* hook_rows.c: webhook deliveries, in two dialects */
+void od_rows_list(struct od_request *q);
+void od_rows_again(struct od_request *q);
+void od_rows_replay(struct od_request *q);
+
 /* sse.c */
 void od_events_stream(struct od_request *q);
 

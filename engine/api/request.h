@@ -37,6 +37,7 @@ struct od_streams;
 struct od_api {
     struct od_repo_port repo;
     struct od_guard_port guard;
+    struct od_outbox_port outbox;
     struct od_api_host host;
     struct od_auth auth;
     struct od_http_handler handler;

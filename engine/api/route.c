@@ -18,6 +18,9 @@ static const char *const events_query[] = {"after", NULL};
 static const char *const keys_query[] = {"org", NULL};
 static const char *const ready_query[] = {"verbose", NULL};
 
+static const char *const rotate_query[] = {"overlap_s", NULL};
+static const char *const rows_query[] = {"status", "limit", "cursor", NULL};
+
 #define V1 "/outdial/v1"
 
 static const struct od_route routes[] = {
@@ -66,6 +69,30 @@ static const struct od_route routes[] = {
     {"POST", V1 "/keys", OD_SCOPE_ADMIN, OD_TAKES_JSON, od_keys_create, NULL},
     {"GET", V1 "/keys", OD_SCOPE_ADMIN, OD_TAKES_NOTHING, od_keys_list, keys_query},
     {"DELETE", V1 "/keys/{id}", OD_SCOPE_ADMIN, OD_TAKES_NOTHING, od_keys_revoke, keys_query},
+    {"POST", V1 "/webhook_endpoints", OD_SCOPE_ADMIN, OD_TAKES_JSON, od_points_create, NULL},
+    {"GET", V1 "/webhook_endpoints", OD_SCOPE_READ, OD_TAKES_NOTHING, od_points_list, NULL},
+    {"GET", V1 "/webhook_endpoints/{id}", OD_SCOPE_READ, OD_TAKES_NOTHING, od_points_show, NULL},
+    {"PATCH", V1 "/webhook_endpoints/{id}", OD_SCOPE_ADMIN, OD_TAKES_PATCH, od_points_patch, NULL},
+    {"DELETE", V1 "/webhook_endpoints/{id}", OD_SCOPE_ADMIN, OD_TAKES_NOTHING, od_points_delete,
+     NULL},
+    {"POST", V1 "/webhook_endpoints/{id}/rotate", OD_SCOPE_ADMIN, OD_TAKES_NOTHING,
+     od_points_rotate, rotate_query},
+    {"GET", V1 "/webhook_deliveries", OD_SCOPE_READ, OD_TAKES_NOTHING, od_rows_list, rows_query},
+    {"POST", V1 "/webhook_deliveries/{id}/redeliver", OD_SCOPE_ADMIN, OD_TAKES_NOTHING,
+     od_rows_again, NULL},
+    {"POST", V1 "/webhook_deliveries/replay", OD_SCOPE_ADMIN, OD_TAKES_JSON, od_rows_replay, NULL},
+    {"POST", "/v1/webhook_endpoints", OD_SCOPE_ADMIN, OD_TAKES_JSON, od_points_create, NULL},
+    {"GET", "/v1/webhook_endpoints", OD_SCOPE_READ, OD_TAKES_NOTHING, od_points_list, NULL},
+    {"GET", "/v1/webhook_endpoints/{id}", OD_SCOPE_READ, OD_TAKES_NOTHING, od_points_show, NULL},
+    {"PATCH", "/v1/webhook_endpoints/{id}", OD_SCOPE_ADMIN, OD_TAKES_PATCH, od_points_patch, NULL},
+    {"DELETE", "/v1/webhook_endpoints/{id}", OD_SCOPE_ADMIN, OD_TAKES_NOTHING, od_points_delete,
+     NULL},
+    {"POST", "/v1/webhook_endpoints/{id}/rotate_secret", OD_SCOPE_ADMIN, OD_TAKES_NOTHING,
+     od_points_rotate, rotate_query},
+    {"GET", "/v1/webhook_deliveries", OD_SCOPE_READ, OD_TAKES_NOTHING, od_rows_list, rows_query},
+    {"POST", "/v1/webhook_deliveries/{id}/redeliver", OD_SCOPE_ADMIN, OD_TAKES_NOTHING,
+     od_rows_again, NULL},
+
     {"GET", V1 "/events", OD_SCOPE_READ, OD_TAKES_NOTHING, od_events_stream, events_query},
 };
 

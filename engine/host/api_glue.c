@@ -17,6 +17,7 @@
 #include "engine/host/resolve.h"
 #include "outdial/err.h"
 #include "proto/crypto/hash.h"
+#include "proto/redis/redis_outbox.h"
 
 static struct od_now api_now(void *ctx)
 {
@@ -156,6 +157,7 @@ int od_host_open_api(struct od_host *host)
     int err = od_api_create(
         &host->api, &(struct od_api_config){.repo = od_store_repo(host->store),
                                             .guard = od_store_guard(host->store),
+                                            .outbox = od_store_outbox_port(host->store),
                                             .host = {.ctx = host,
                                                      .now = api_now,
                                                      .stats = api_stats,

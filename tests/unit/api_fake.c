@@ -94,6 +94,7 @@ void fake_world_init(struct fake_world *world)
     struct od_api_config config = {
         .repo = &world->repo.port,
         .guard = &world->repo.guard,
+        .outbox = &world->repo.outbox,
         .host = {.ctx = world,
                  .now = host_now,
                  .stats = host_stats,

@@ -729,6 +729,7 @@ void fake_repo_init(struct fake_repo *repo)
     *repo = (struct fake_repo){.wall_ms = 1800000000000};
     repo->due_end = &repo->due;
     fake_guard_init(repo);
+    fake_outbox_init(repo);
     repo->port = (struct od_repo_port){
         .ctx = repo,
         .agent_put = agent_put,
@@ -784,4 +785,5 @@ void fake_repo_deinit(struct fake_repo *repo)
     free(repo->calls);
     free(repo->events);
     fake_guard_deinit(repo);
+    fake_outbox_deinit(repo);
 }

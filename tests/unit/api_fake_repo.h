@@ -7,6 +7,7 @@
 #define TESTS_UNIT_API_FAKE_REPO_H
 
 #include "outdial/guard.h"
+#include "outdial/outbox.h"
 #include "outdial/repo.h"
 
 struct fake_answer_due;
@@ -58,6 +59,9 @@ struct fake_repo {
     struct fake_call *calls;
     struct fake_event *events;
     struct od_guard_port guard; /* api_fake_guard.c */
+    struct od_outbox_port outbox; /* api_fake_outbox.c */
+    struct od_hook_endpoint points[OD_HOOK_POINTS_MAX];
+    size_t point_count;
     struct od_key_rec *keys;
     struct fake_once onces[64];
     size_t agent_count, thing_count, campaign_count, call_count, event_count, key_count;
@@ -81,6 +85,8 @@ void fake_repo_deinit(struct fake_repo *repo); /* gives what is due as OD_ECANCE
  * fail by `fail` but by `fail_keys`. */
 int fake_repo_owe(struct fake_repo *repo, bool can_fail, void (*give)(void *ctx, int err),
                   void *ctx);
+void fake_outbox_init(struct fake_repo *repo);
+void fake_outbox_deinit(struct fake_repo *repo);
 void fake_guard_init(struct fake_repo *repo);
 void fake_guard_deinit(struct fake_repo *repo);
 
