@@ -385,9 +385,10 @@ static void handler_closed(void *ctx, struct od_exchange *x)
 static bool config_ok(const struct od_api_config *config)
 {
     const struct od_api_host *host = &config->host;
-    return config->repo && config->guard && config->outbox && host->now && host->stats && host->trunks &&
-           host->ready && host->random && host->sha256 && host->box && host->hash_begin &&
-           host->hash_add && host->hash_end && (config->keys || !config->key_count);
+    return config->repo && config->guard && config->outbox && host->now && host->stats &&
+           host->trunks && host->ready && host->random && host->sha256 && host->box &&
+           host->hash_begin && host->hash_add && host->hash_end &&
+           (config->keys || !config->key_count);
 }
 
 int od_api_create(struct od_api **out, const struct od_api_config *config)

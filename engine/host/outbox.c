@@ -262,10 +262,14 @@ static struct gate *gate_get(struct od_outbox *outbox, const struct od_http_url 
     return gate;
 }
 
-static void gate_leave(struct od_outbox *outbox, struct gate *gate, bool answered)
+/* The chain's attempt is over. */
+static void gate_leave(struct chain *chain)
 {
+    struct od_outbox *outbox = chain->outbox;
+    struct gate *gate = chain->gate;
+    chain->gate = NULL;
     gate->running--;
-    if (answered)
+    if (chain->status)
         gate->silent = 0;
     else if (gate->silent < UINT32_MAX)
         gate->silent++;
@@ -401,9 +405,8 @@ static void on_done(void *ctx, int err, const struct od_http_answer *answer)
     /* A status is all that is wanted: what is wrong with the rest of the answer is the other's. */
     bool ok = chain->status >= 200 && chain->status < 300;
     chain->id.gen = 0;
-    gate_leave(chain->outbox, chain->gate, chain->status != 0);
     if (err == OD_ECANCELED && !ok) {
-        chain->gate = NULL;
+        gate_leave(chain);
         finish(chain);
         return;
     }
@@ -418,7 +421,7 @@ static void on_done(void *ctx, int err, const struct od_http_answer *answer)
         delivered(chain, row);
     else
         failed(chain, row, err == OD_EDENIED && !chain->status, why);
-    chain->gate = NULL;
+    gate_leave(chain);
     chain->at++;
     next(chain);
 }

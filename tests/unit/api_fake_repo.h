@@ -58,7 +58,7 @@ struct fake_repo {
     struct fake_campaign *campaigns;
     struct fake_call *calls;
     struct fake_event *events;
-    struct od_guard_port guard; /* api_fake_guard.c */
+    struct od_guard_port guard;   /* api_fake_guard.c */
     struct od_outbox_port outbox; /* api_fake_outbox.c */
     struct od_hook_endpoint points[OD_HOOK_POINTS_MAX];
     size_t point_count;

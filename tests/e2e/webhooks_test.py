@@ -1,0 +1,387 @@
+"""Webhooks end to end: a receiver that misbehaves on demand, both vendors' contracts as their documents
+have them, signatures checked by a verifier written from the document, rotation, deliveries again, and
+kill -9 in the middle of it.
+
+Counts for the long forms: WEBHOOK_CALLS (calls of the kill test), WEBHOOK_KILLS.
+"""
+import base64
+import collections
+import hashlib
+import hmac
+import http.server
+import json
+import os
+import random
+import signal
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+
+from harness import Server, main, wait_until
+
+
+def trunk(carrier, **more):
+    return {"name": "main", "server": carrier.address, "cps_limit": 50, **more}
+
+
+class Receiver(http.server.ThreadingHTTPServer):
+    """Keeps every request; answers what `say` says: a status, or a function of the request."""
+
+    daemon_threads = True
+    request_queue_size = 256
+
+    def __init__(self, say=200):
+        receiver = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def handle_any(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                got = {"method": self.command, "path": self.path, "headers": self.headers,
+                       "body": body, "at": time.time()}
+                with receiver.lock:
+                    receiver.got.append(got)
+                answer = receiver.say(got) if callable(receiver.say) else receiver.say
+                if answer is None:
+                    self.close_connection = True
+                    return
+                status, more, text = answer if isinstance(answer, tuple) else (answer, {}, b"")
+                self.send_response(status)
+                for name, value in more.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any
+
+            def log_message(self, *args):
+                pass
+
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.lock, self.got, self.say = threading.Lock(), [], say
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def handle_error(self, request, client_address):
+        pass
+
+    def of(self, path):
+        with self.lock:
+            return [got for got in self.got if got["path"].split("?")[0] == path]
+
+
+def raw_api(server, method, path, body=None, status=None):
+    """Any path of the server: (status, document)."""
+    data = json.dumps(body).encode() if body is not None else None
+    request = urllib.request.Request(server.url + path, data=data, method=method)
+    request.add_header("Authorization", f"Bearer {server.key}")
+    if data is not None:
+        request.add_header("Content-Type", "application/json")
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            got, text = answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        got, text = error.code, error.read()
+    assert status is None or got == status, f"{method} {path}: {got} {text[:300]!r}"
+    return json.loads(text) if text else None
+
+
+def verify_callingbox(secret, got, tolerance_s=300):
+    """From the vendor's document: t=<unix>,v1=<hex>[,v1=...], HMAC-SHA256(secret, "<t>.<raw body>")."""
+    parts = [part.split("=", 1) for part in got["headers"]["CallingBox-Signature"].split(",")]
+    stamp = [value for name, value in parts if name == "t"][0]
+    assert abs(got["at"] - int(stamp)) <= tolerance_s, stamp
+    good = hmac.new(secret.encode(), stamp.encode() + b"." + got["body"], hashlib.sha256).hexdigest()
+    return any(hmac.compare_digest(good, value) for name, value in parts if name == "v1")
+
+
+def verify_standard(secret, got, tolerance_s=300):
+    """Standard Webhooks 1.0.0."""
+    headers = got["headers"]
+    assert abs(got["at"] - int(headers["webhook-timestamp"])) <= tolerance_s
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    text = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + got["body"]
+    good = base64.b64encode(hmac.new(key, text, hashlib.sha256).digest()).decode()
+    return any(hmac.compare_digest(good, one.split(",", 1)[1])
+               for one in headers["webhook-signature"].split() if one.startswith("v1,"))
+
+
+SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef01234567").decode()
+OPEN = {"webhooks": {"allow": ["127.0.0.0/8"], "signing_secret": SECRET}}
+ALWAYS = {"answer": 1, "busy": 0, "no_answer": 0, "decline": 0, "fail": 0, "pdd_ms": "5-10",
+          "ring_ms": "20-40", "digits": "none:1"}
+BUSY = {**ALWAYS, "answer": 0, "busy": 1}
+
+
+def ended(server, call):
+    return wait_until(lambda: (lambda v: v if v["ended_at"] else None)(
+        server.api("GET", f"/calls/{call}")), 20, "the call to end")
+
+
+def new_call(server, number="+15550001234", **more):
+    return server.api("POST", "/calls", {"to": number, "agent": "short", **more})["id"]
+
+
+def callingbox_contract(world):
+    """An agent's webhook_url: the envelope, the headers, eight events' words, one signature."""
+    carrier, receiver = world.carrier(ALWAYS), Receiver()
+    server = world.serve([trunk(carrier)], extra=OPEN)
+    world.cli("agent", "put", world.agent("short", [{"hangup": {}}],
+                                          webhook_url=receiver.url + "/box"), server=server)
+    call = new_call(server, context={"name": "Ann"})
+    wait_until(lambda: len(receiver.of("/box")) >= 4, 20, "four events")
+    got = receiver.of("/box")
+    types = [json.loads(g["body"])["type"] for g in got]
+    assert types == ["call.queued", "call.ringing", "call.answered", "call.completed"], types
+    for g in got:
+        body, headers = json.loads(g["body"]), g["headers"]
+        assert set(body) == {"id", "type", "created", "api_version", "data"}, body
+        assert body["api_version"] == "2026-04" and abs(body["created"] - g["at"]) < 30
+        assert body["data"]["call"]["id"] == call
+        assert body["data"]["call"]["context"] == {"name": "Ann"}
+        assert headers["Content-Type"] == "application/json"
+        assert headers["CallingBox-Event-Id"] == body["id"]
+        assert headers["CallingBox-Event-Type"] == headers["X-CallingBox-Event"] == body["type"]
+        assert headers["X-CallingBox-Call-Id"] == call
+        assert verify_callingbox(SECRET, g) and not verify_callingbox(SECRET + "x", g)
+    states = [json.loads(g["body"])["data"]["call"]["status"] for g in got]
+    assert states == ["queued", "ringing", "in_progress", "completed"], states
+    assert len({json.loads(g["body"])["id"] for g in got}) == 4
+    rows = raw_api(server, "GET", "/v1/webhook_deliveries?status=delivered", status=200)["data"]
+    assert len(rows) == 4 and {r["event_type"] for r in rows} == set(types), rows
+    assert {r["url"] for r in rows} == {receiver.url + "/box"}
+    assert all(r["attempt_count"] == 1 and r["delivered_at"] and r["call_id"] == call and
+               r["endpoint_id"] is None and r["last_response_status"] == 200 for r in rows), rows
+    assert server.stop() == 0
+
+
+def dasha_contract(world):
+    """resultWebhook with customSettings; the ends of each kind."""
+    carrier, receiver = world.carrier(ALWAYS), Receiver()
+    server = world.serve([trunk(carrier)], extra=OPEN)
+    hook = {"url": receiver.url + "/res/{{callId}}", "headers": {"X-Key": "k1"},
+            "customSettings": {"httpMethod": "PUT", "queryParams": {"who": "{{callAdditionalData.name}}"},
+                               "bodyFormat": {"type": "Text", "template":
+                                              "{\"id\":\"{{callId}}\",\"t\":{{type}},"
+                                              "\"n\":\"{{callAdditionalData.name}}\","
+                                              "\"a\":{{agentAdditionalData}}}"}}}
+    world.cli("agent", "put", world.agent("short", [{"hangup": {}}], config={"resultWebhook": hook},
+                                          additionalData={"clinic": "N"}), server=server)
+    call = new_call(server, context={"name": "Ann \"B\" & C"})
+    wait_until(lambda: receiver.got, 20, "the result")
+    got = receiver.got[0]
+    assert got["method"] == "PUT" and got["headers"]["X-Key"] == "k1"
+    assert got["path"] == f"/res/{call}?who=Ann%20%22B%22%20%26%20C", got["path"]
+    assert json.loads(got["body"]) == {"id": call, "t": "CompletedWebHookPayload",
+                                       "n": "Ann \"B\" & C", "a": {"clinic": "N"}}
+    # without customSettings: POST JSON, the whole payload
+    world.cli("agent", "put", world.agent("short", [{"hangup": {}}],
+                                          config={"resultWebhook": {"url": receiver.url + "/plain"}}),
+              server=server)
+    call = new_call(server, context={"name": "Bob"})
+    wait_until(lambda: receiver.of("/plain"), 20, "the plain result")
+    got = receiver.of("/plain")[0]
+    body = json.loads(got["body"])
+    assert got["method"] == "POST" and body["type"] == "CompletedWebHookPayload"
+    assert body["status"] == "Completed" and body["callId"] == call and body["orgId"] == "default"
+    assert {"type", "status", "callId", "agentId", "orgId", "callAdditionalData",
+            "agentAdditionalData", "sip", "endpoint", "durationSeconds", "transcription", "result",
+            "inspectorUrl"} <= set(body), body
+    # canceled before it is dialled: the deadline's payload
+    call = server.api("POST", "/calls", {"to": "+15550001235", "agent": "short",
+                                         "not_before": "2199-01-01T00:00:00Z"})["id"]
+    server.api("POST", f"/calls/{call}/cancel")
+    wait_until(lambda: len(receiver.of("/plain")) >= 2, 20, "the cancel's end")
+    body = json.loads(receiver.of("/plain")[1]["body"])
+    assert (body["type"], body["status"]) == ("CallDeadLineWebHookPayload", "Canceled"), body
+    assert server.stop() == 0
+
+
+def dasha_does_not_retry_4xx(world):
+    carrier, receiver = world.carrier(BUSY), Receiver(lambda got: 404)
+    server = world.serve([trunk(carrier)], extra=OPEN)
+    world.cli("agent", "put", world.agent("short", [{"hangup": {}}],
+                                          resultWebhook={"url": receiver.url + "/r"}), server=server)
+    new_call(server)
+    rows = wait_until(lambda: raw_api(server, "GET",
+                                      "/outdial/v1/webhook_deliveries?status=exhausted")["data"],
+                      20, "the dead row")
+    assert rows[0]["attempt_count"] == 1 and rows[0]["last_error"] == "status 404", rows
+    receiver.say = 500
+    new_call(server, "+15550001236")
+    rows = wait_until(lambda: [r for r in raw_api(
+        server, "GET", "/outdial/v1/webhook_deliveries?status=pending")["data"]
+        if r["attempt_count"]], 20, "the row that waits")
+    assert rows[0]["last_response_status"] == 500
+    body = json.loads(receiver.of("/r")[-1]["body"])
+    assert body["type"] == "FailedWebHookPayload" and body["status"] == "Failed", body
+    receiver.say = 200
+    got = wait_until(lambda: len(receiver.of("/r")) >= 3 and receiver.of("/r"), 20, "the second try")
+    assert got[1]["body"] == got[2]["body"]  # frozen
+    assert got[1]["headers"]["webhook-id"] == got[2]["headers"]["webhook-id"]
+    assert server.stop() == 0
+
+
+def endpoints_rotate_without_a_loss(world):
+    """Account endpoints of both dialects: enabled_events, secrets, rotation, redelivery, 410."""
+    carrier, receiver = world.carrier(ALWAYS), Receiver()
+    server = world.serve([trunk(carrier)], extra=OPEN)
+    world.cli("agent", "put", world.agent("short", [{"hangup": {}}]), server=server)
+    box = raw_api(server, "POST", "/v1/webhook_endpoints",
+                  {"url": receiver.url + "/box", "enabled_events": ["call.completed"]}, status=201)
+    own = raw_api(server, "POST", "/outdial/v1/webhook_endpoints",
+                  {"url": receiver.url + "/own", "description": "mine"}, status=201)
+    assert box["signing_secret"].startswith("whsec_") and box["enabled_events"] == ["call.completed"]
+    assert own["enabled_events"] == ["*"] and own["status"] == "enabled"
+    shown = raw_api(server, "GET", f"/v1/webhook_endpoints/{box['id']}", status=200)
+    assert "signing_secret" not in shown and shown["url"] == receiver.url + "/box"
+    raw_api(server, "GET", f"/v1/webhook_endpoints/{own['id']}", status=404)
+    raw_api(server, "POST", "/v1/webhook_endpoints", {"url": "x"}, status=400)
+    raw_api(server, "POST", "/v1/webhook_endpoints",
+            {"url": receiver.url, "enabled_events": ["call.nothing"]}, status=400)
+    new_call(server)
+    wait_until(lambda: len(receiver.of("/own")) >= 4 and receiver.of("/box"), 20, "the events")
+    assert all(verify_standard(own["signing_secret"], g) for g in receiver.of("/own"))
+    assert [g["headers"]["CallingBox-Event-Type"] for g in receiver.of("/box")] == ["call.completed"]
+    assert verify_callingbox(box["signing_secret"], receiver.of("/box")[0])
+    ids = [g["headers"]["webhook-id"] for g in receiver.of("/own")]
+    assert len(set(ids)) == 4 and receiver.of("/box")[0]["headers"]["CallingBox-Event-Id"] == ids[3]
+
+    # rotation: both verify in between, the new one alone when asked to end at once
+    new_box = raw_api(server, "POST", f"/v1/webhook_endpoints/{box['id']}/rotate_secret", status=200)
+    new_own = raw_api(server, "POST", f"/outdial/v1/webhook_endpoints/{own['id']}/rotate",
+                      status=200)
+    del receiver.got[:]
+    new_call(server, "+15550001237")
+    wait_until(lambda: len(receiver.of("/own")) >= 4 and receiver.of("/box"), 20, "the events")
+    for secret in (own["signing_secret"], new_own["signing_secret"]):
+        assert all(verify_standard(secret, g) for g in receiver.of("/own"))
+    for secret in (box["signing_secret"], new_box["signing_secret"]):
+        assert verify_callingbox(secret, receiver.of("/box")[0])
+    last = raw_api(server, "POST",
+                   f"/v1/webhook_endpoints/{box['id']}/rotate_secret?overlap_s=0", status=200)
+    del receiver.got[:]
+    new_call(server, "+15550001238")
+    got = wait_until(lambda: receiver.of("/box"), 20, "the event")[0]
+    assert verify_callingbox(last["signing_secret"], got)
+    assert not verify_callingbox(new_box["signing_secret"], got)
+
+    # delivered again: the same event's id
+    rows = raw_api(server, "GET", "/v1/webhook_deliveries?limit=1&status=delivered")
+    del receiver.got[:]
+    again = raw_api(server, "POST", f"/v1/webhook_deliveries/{rows['data'][0]['id']}/redeliver",
+                    status=200)
+    assert again["status"] == "pending" and again["manual_retry_count"] == 1, again
+    got = wait_until(lambda: receiver.of("/box"), 20, "it again")[0]
+    assert got["headers"]["CallingBox-Event-Id"] == again["event_id"]
+
+    # 410 ends an endpoint of ours, and PATCH brings it back
+    wait_until(lambda: len(receiver.of("/own")) >= 0, 1, "nothing")
+    receiver.say = lambda got: 410 if got["path"] == "/own" else 200
+    new_call(server, "+15550001239")
+    gone = wait_until(lambda: (lambda p: p if p["status"] == "disabled" else None)(
+        raw_api(server, "GET", f"/outdial/v1/webhook_endpoints/{own['id']}")), 20, "its end")
+    assert gone["disabled_reason"] == "gone", gone
+    receiver.say = 200
+    back = raw_api(server, "PATCH", f"/outdial/v1/webhook_endpoints/{own['id']}",
+                   {"status": "enabled"}, status=200)
+    assert back["status"] == "enabled" and back["failure_count"] == 0
+    replayed = raw_api(server, "POST", "/outdial/v1/webhook_deliveries/replay",
+                       {"endpoint_id": own["id"]}, status=200)["replayed"]
+    assert replayed >= 1
+    raw_api(server, "DELETE", f"/v1/webhook_endpoints/{box['id']}", status=204)
+    raw_api(server, "GET", f"/v1/webhook_endpoints/{box['id']}", status=404)
+    assert server.stop() == 0
+
+
+def an_end_is_not_held_up(world):
+    """What fails for a first event neither holds up the end nor arrives after it."""
+    carrier = world.carrier(ALWAYS)
+    receiver = Receiver(lambda got: 500 if json.loads(got["body"])["type"] != "call.completed" else 200)
+    dead = socket.socket()
+    dead.bind(("127.0.0.1", 0))
+    dead.listen(1)  # takes connections and never answers
+    server = world.serve([trunk(carrier)], extra=OPEN)
+    world.cli("agent", "put", world.agent("short", [{"hangup": {}}]), server=server)
+    raw_api(server, "POST", "/outdial/v1/webhook_endpoints",
+            {"url": f"http://127.0.0.1:{dead.getsockname()[1]}/"}, status=201)
+    call = new_call(server, webhook_url=receiver.url + "/own")
+    wait_until(lambda: any(json.loads(g["body"])["type"] == "call.completed"
+                           for g in receiver.of("/own")), 15, "the end")
+    types = [json.loads(g["body"])["type"] for g in receiver.of("/own")]
+    assert types[-1] == "call.completed" and types.count("call.completed") == 1, types
+    time.sleep(7)  # longer than the first wait between attempts
+    assert [json.loads(g["body"])["type"] for g in receiver.of("/own")] == types
+    rows = raw_api(server, "GET", "/outdial/v1/webhook_deliveries?status=exhausted")["data"]
+    mine = [r for r in rows if r["call_id"] == call and r["endpoint_id"] is None]
+    assert {r["last_error"] for r in mine} == {"a later event of the call was delivered first"}, mine
+    assert len(mine) == 3
+    dead.close()
+    assert server.stop() == 0
+
+
+def killed_in_the_middle(world):
+    """kill -9 at random moments: each event at least once, the same id and bytes on a repeat, in the
+    order of its call, one end."""
+    calls, kills = int(os.environ.get("WEBHOOK_CALLS", "60")), int(os.environ.get("WEBHOOK_KILLS", "3"))
+    carrier = world.carrier({**ALWAYS, "answer": 2, "busy": 1})
+    receiver = Receiver()
+    server = world.serve([trunk(carrier, cps_limit=100)], extra=OPEN)
+    world.cli("agent", "put", world.agent("short", [{"hangup": {}}],
+                                          webhook_url=receiver.url + "/box"), server=server)
+    raw_api(server, "POST", "/outdial/v1/webhook_endpoints", {"url": receiver.url + "/own"},
+            status=201)
+    world.cli("campaign", "create", "c", "--agent", "short", server=server)
+    campaign = server.api("GET", "/campaigns")["data"][0]["id"]
+    world.cli("campaign", "import", campaign, world.contacts(calls), server=server)
+    world.cli("campaign", "start", campaign, server=server)
+    rng = random.Random(7)
+    for i in range(kills):
+        seen = len(receiver.got)
+        try:
+            wait_until(lambda: len(receiver.got) > seen + rng.randint(1, 12) or
+                       server.campaign(campaign)["counts"]["ended"] == calls, 5, "some deliveries",
+                       0.002)
+        except (AssertionError, OSError):
+            pass
+        server.kill()
+        server = Server(world, [trunk(carrier, cps_limit=100)], extra=OPEN, name=f"serve{i}")
+    server.wait_campaign(campaign, 60 + calls / 20)
+    ends = ("call.completed", "call.failed", "call.no_answer", "call.busy", "call.canceled")
+
+    def told():
+        at = collections.defaultdict(list)
+        for got in list(receiver.got):
+            body = json.loads(got["body"])
+            call = body["data"]["call"]["id"] if got["path"] == "/box" else body["data"]["id"]
+            at[(got["path"], call)].append((int(got["headers"]["Outdial-Sequence"]), body["type"],
+                                            body["id"], got["body"]))
+        return at
+
+    def all_ended():
+        at = told()
+        return len(at) == 2 * calls and all(any(e[1] in ends for e in chain) for chain in at.values())
+    wait_until(all_ended, 120, "an end for each call and destination", 0.3)
+    repeats = 0
+    for key, chain in told().items():
+        first = {}
+        for seq, kind, event, body in chain:
+            if seq in first:
+                repeats += 1
+                assert first[seq] == (kind, event, body), (key, seq)
+            first[seq] = (kind, event, body)
+        assert sorted(first) == list(range(1, len(first) + 1)), (key, first.keys())
+        assert sum(kind in ends for kind, _, _ in first.values()) == 1, key
+        assert first[len(first)][0] in ends, key
+        order = list(dict.fromkeys(seq for seq, _, _, _ in chain))
+        assert order == sorted(order), (key, order)
+    print(f"     {calls} calls, {kills} kills, {len(receiver.got)} deliveries, {repeats} repeated")
+    assert server.stop() == 0
+
+
+main(callingbox_contract, dasha_contract, dasha_does_not_retry_4xx, endpoints_rotate_without_a_loss,
+     an_end_is_not_held_up, killed_in_the_middle)
