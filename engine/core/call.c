@@ -8,15 +8,17 @@
 
 #include "engine/base/assert.h"
 #include "engine/base/str.h"
+#include "engine/core/hours.h"
 #include "engine/core/ident.h"
 #include "engine/core/lane.h"
+#include "engine/core/retry.h"
 #include "engine/core/trunk.h"
 
 // clang-format off
 /* How long a state may last, by its timer's name (call_fsm). */
 static const uint32_t state_ms[OD_CALL_STATE_COUNT] = {
     [OD_CALL_CREATED] = 5000,
-    [OD_CALL_WAITING] = 5000,
+    [OD_CALL_WAITING] = 15000,
     [OD_CALL_QUEUED] = 60000,
     [OD_CALL_START_HOOK] = 15000,
     [OD_CALL_ARMING] = 15000,
@@ -57,6 +59,29 @@ struct od_call *od_call_get(const struct od_engine *engine, struct od_call_id id
 bool od_call_expired(const struct od_engine *engine, const struct od_call *call)
 {
     return call->deadline_wall_ms && call->deadline_wall_ms <= engine->now.wall_ms;
+}
+
+/* When hours never open again as far as one looks, they are looked at again after so long. */
+#define NEVER_MS (24 * INT64_C(3600000))
+
+const char *od_call_shut(const struct od_engine *engine, const struct od_call *call,
+                         int64_t *until_ms)
+{
+    const struct od_window *window = &call->window;
+    int64_t wall_ms = engine->now.wall_ms;
+
+    *until_ms = 0;
+    if (!od_lane_in_hours(call->lane, wall_ms))
+        return "schedule"; /* the lane itself waits for its time */
+    if (od_window_open(window, wall_ms))
+        return NULL;
+    if (window->open_ms == INT64_MAX)
+        *until_ms = wall_ms + NEVER_MS;
+    else if (wall_ms < window->open_ms)
+        *until_ms = window->open_ms;
+    else if (wall_ms < window->next_ms)
+        *until_ms = window->next_ms;
+    return "hours";
 }
 
 static uint64_t state_ns(const struct od_engine *engine, const struct od_call *call)
@@ -352,12 +377,22 @@ static void order_store(struct od_engine *engine, struct od_call *call, unsigned
         store->progress(store->ctx, call->job, od_call_state_name(call->state),
                         engine->now.wall_ms);
     if (actions & OD_ACT_RELEASE)
-        store->release(store->ctx, call->id, call->job, 0, call->release_why);
+        store->release(store->ctx, call->id, call->job, call->release_ms, call->release_why);
     if (actions & OD_ACT_FINISH) {
         call->outcome.trunk = call->trunk;
         call->outcome.ended_ms = engine->now.wall_ms;
-        engine->ended++;
-        engine->ended_by[call->outcome.cause]++;
+        od_retry_decide(&call->lane->def.retry,
+                        &(struct od_retry_facts){.attempt = call->attempt,
+                                                 .tries = call->tries,
+                                                 .deadline_ms = call->deadline_wall_ms,
+                                                 .window = call->window},
+                        &call->outcome);
+        if (call->outcome.retry_ms) {
+            engine->retried++;
+        } else {
+            engine->ended++;
+            engine->ended_by[call->outcome.cause]++;
+        }
         store->finish(store->ctx, call->job, &call->outcome);
     }
 }
@@ -415,6 +450,8 @@ struct od_call *od_call_create(struct od_engine *engine, const struct od_event *
         .uid = job->u.job.uid,
         .attempt = job->u.job.attempt,
         .deadline_wall_ms = job->u.job.deadline_wall_ms,
+        .window = job->u.job.window,
+        .tries = job->u.job.tries,
     };
     od_list_init(&call->node);
     od_str_copy(call->to, sizeof call->to, job->u.job.to,
@@ -467,11 +504,18 @@ void od_call_do(struct od_engine *engine, struct od_call *call, enum od_call_eve
         destroy(engine, call);
 }
 
+void od_call_give_back_until(struct od_engine *engine, struct od_call *call,
+                             enum od_call_event event, const char *why, int64_t not_before_ms)
+{
+    call->release_why = why;
+    call->release_ms = not_before_ms;
+    od_call_do(engine, call, event, NULL);
+}
+
 void od_call_give_back(struct od_engine *engine, struct od_call *call, enum od_call_event event,
                        const char *why)
 {
-    call->release_why = why;
-    od_call_do(engine, call, event, NULL);
+    od_call_give_back_until(engine, call, event, why, 0);
 }
 
 void od_call_take_slot(struct od_engine *engine, struct od_call *call, struct od_path *path)

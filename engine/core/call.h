@@ -26,11 +26,20 @@ void od_call_sent(struct od_engine *engine, const struct od_call *call, uint64_t
 void od_call_give_back(struct od_engine *engine, struct od_call *call, enum od_call_event event,
                        const char *why);
 
+/* The same, not to come again before wall ms. */
+void od_call_give_back_until(struct od_engine *engine, struct od_call *call,
+                             enum od_call_event event, const char *why, int64_t not_before_ms);
+
 /* The call takes a slot on this path: its start hook is asked, or its intent written. */
 void od_call_take_slot(struct od_engine *engine, struct od_call *call, struct od_path *path);
 
 /* True when the deadline of a call not yet dialled has passed. */
 bool od_call_expired(const struct od_engine *engine, const struct od_call *call);
+
+/* Why the call may not be dialled at this time of day ("hours", "schedule"), and until when: 0 for
+ * not known here. NULL: it may. */
+const char *od_call_shut(const struct od_engine *engine, const struct od_call *call,
+                         int64_t *until_ms);
 
 /* The state's timer has fired. */
 void od_call_time(struct od_engine *engine, struct od_call *call);

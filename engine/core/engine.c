@@ -191,11 +191,16 @@ static void uncharge(struct od_engine *engine, struct od_trunk *trunk, uint32_t 
 
 static void admit(struct od_engine *engine, struct od_call *call)
 {
+    int64_t until_ms;
+    const char *shut = od_call_shut(engine, call, &until_ms);
+
     if (od_call_expired(engine, call))
         od_call_do(engine, call, OD_CALL_EV_EXPIRE, NULL);
-    else if (!od_lane_open(engine, call->lane))
+    else if (engine->draining || !call->lane->set || !call->lane->def.open)
         od_call_give_back(engine, call, OD_CALL_EV_RECALL,
                           engine->draining ? "draining" : "paused");
+    else if (shut)
+        od_call_give_back_until(engine, call, OD_CALL_EV_RECALL, shut, until_ms);
     else if (od_lane_refuses(engine, call))
         od_call_do(engine, call, OD_CALL_EV_REFUSE, NULL);
     else

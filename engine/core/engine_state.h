@@ -76,7 +76,6 @@ struct od_path {
 struct od_lane {
     struct od_lane_def def;
     bool set;
-    bool open; /* def.open, or reopened since */
     uint32_t index;
     uint32_t path_count;
     struct od_path *paths[OD_TRUNKS_PER_LANE];
@@ -119,7 +118,10 @@ struct od_call {
     struct od_job_id job;
     struct od_uid uid;
     int64_t deadline_wall_ms;
+    struct od_window window; /* the callee's hours */
+    uint8_t tries;           /* attempts on the person before this one */
     const char *release_why;
+    int64_t release_ms; /* not to be claimed before; 0: at once */
     struct od_outcome outcome;
     struct od_sip_names names;
     char to[OD_ENDPOINT_MAX];
@@ -160,7 +162,7 @@ struct od_engine {
     uint32_t route_version;
     uint64_t arm_orders;
     struct od_latency intent, hook;
-    uint64_t claimed, invited, answered, ended, late, odd, full;
+    uint64_t claimed, invited, answered, ended, retried, late, odd, full;
     uint64_t ended_by[OD_CAUSE_COUNT];
     uint64_t hash;
 };

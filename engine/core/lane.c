@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/base/assert.h"
+#include "engine/core/hours.h"
 #include "engine/core/path.h"
 #include "engine/core/route.h"
 #include "engine/core/trunk.h"
@@ -16,8 +17,8 @@ enum {
     TURN_SCALE = 65536, /* one turn of a trunk of weight 1 */
 };
 
-/* The wall clock may be set: a lane's reopening is looked at again at least so often. */
-#define REOPEN_LOOK_NS (60 * OD_NS_PER_S)
+/* The wall clock may be set: a lane's hours are looked at again at least so often. */
+#define CLOCK_LOOK_NS (60 * OD_NS_PER_S)
 
 void od_lane_init(struct od_engine *engine, uint32_t index)
 {
@@ -40,7 +41,15 @@ void od_lane_touch(struct od_engine *engine, struct od_lane *lane)
 
 bool od_lane_open(const struct od_engine *engine, const struct od_lane *lane)
 {
-    return lane->set && lane->open && !engine->draining;
+    return lane->set && lane->def.open && !engine->draining &&
+           od_lane_in_hours(lane, engine->now.wall_ms);
+}
+
+bool od_lane_in_hours(const struct od_lane *lane, int64_t wall_ms)
+{
+    const struct od_window *window = &lane->def.window;
+
+    return od_window_open(window, wall_ms) || (window->next_ms && wall_ms >= window->next_ms);
 }
 
 void od_lane_charge(struct od_engine *engine, struct od_lane *lane)
@@ -125,21 +134,22 @@ static bool may_send(const struct od_engine *engine, const struct od_lane *lane,
     return false;
 }
 
-/* A closed lane whose time has come opens; one whose time is known is looked at then. */
-static void reopen(const struct od_engine *engine, struct od_lane *lane, uint64_t *wake_ns)
+/* A lane opens and closes by itself as its hours say: it is looked at again when they change. */
+static void watch_hours(const struct od_engine *engine, const struct od_lane *lane,
+                        uint64_t *wake_ns)
 {
-    int64_t left_ms = lane->def.reopen_ms - engine->now.wall_ms;
+    const struct od_window *window = &lane->def.window;
+    const int64_t edges[] = {window->open_ms, window->close_ms, window->next_ms};
 
-    if (lane->open || !lane->set || !lane->def.reopen_ms)
-        return;
-    if (left_ms <= 0) {
-        lane->open = true;
-        od_list_remove(&lane->recalled);
+    for (unsigned i = 0; i < 3 && lane->set && lane->def.open; i++) {
+        int64_t left_ms = edges[i] - engine->now.wall_ms;
+        if (left_ms <= 0)
+            continue;
+        sooner(wake_ns, engine->now.mono_ns + ((uint64_t)left_ms < CLOCK_LOOK_NS / OD_NS_PER_MS
+                                                   ? (uint64_t)left_ms * OD_NS_PER_MS
+                                                   : CLOCK_LOOK_NS));
         return;
     }
-    sooner(wake_ns, engine->now.mono_ns + ((uint64_t)left_ms < REOPEN_LOOK_NS / OD_NS_PER_MS
-                                               ? (uint64_t)left_ms * OD_NS_PER_MS
-                                               : REOPEN_LOOK_NS));
 }
 
 void od_lane_review(struct od_engine *engine, struct od_lane *lane)
@@ -148,8 +158,10 @@ void od_lane_review(struct od_engine *engine, struct od_lane *lane)
     bool open, claim, arm, send;
 
     od_list_remove(&lane->touched);
-    reopen(engine, lane, &wake_ns);
+    watch_hours(engine, lane, &wake_ns);
     open = od_lane_open(engine, lane);
+    if (open)
+        od_list_remove(&lane->recalled);
     claim = open && wants_claim(engine, lane, &wake_ns);
     arm = open && wants_arm(engine, lane, &wake_ns);
     send = open && may_send(engine, lane, &wake_ns);
@@ -327,14 +339,11 @@ int od_engine_set_lane(struct od_engine *engine, uint32_t index, const struct od
         od_path_leave(engine, lane->paths[i]);
     lane->def = *def;
     lane->set = true;
-    lane->open = def->open;
     od_limit_set(&lane->limit, &def->shape);
     if (repath)
         set_paths(engine, lane, def);
     for (uint32_t i = 0; regroup && i < lane->path_count; i++)
         od_path_join(engine, lane->paths[i]);
-    if (lane->open)
-        od_list_remove(&lane->recalled);
     od_lane_touch(engine, lane);
     engine->changed = true;
     return 0;

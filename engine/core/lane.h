@@ -21,6 +21,9 @@ void od_lane_charge(struct od_engine *engine, struct od_lane *lane);
 /* True while calls of this lane may be claimed and dialled. */
 bool od_lane_open(const struct od_engine *engine, const struct od_lane *lane);
 
+/* Its hours alone, at that moment. */
+bool od_lane_in_hours(const struct od_lane *lane, int64_t wall_ms);
+
 /* Works out which paths take the call's number, unless that is known. */
 void od_lane_route(struct od_engine *engine, struct od_call *call);
 

@@ -30,7 +30,9 @@ static const char *recall_word(const struct od_engine *engine, const struct od_c
 {
     if (engine->draining)
         return "draining";
-    return call->lane->open ? "route" : "paused";
+    if (!call->lane->def.open)
+        return "paused";
+    return od_lane_in_hours(call->lane, engine->now.wall_ms) ? "route" : "schedule";
 }
 
 static void recall(struct od_engine *engine, struct od_call *call)
@@ -99,6 +101,21 @@ static bool awaits_report(const struct od_engine *engine, const struct od_trunk 
     return trunk->limit_count && trunk->unreported && trunk->charged_ns != engine->now.mono_ns;
 }
 
+/* The last look at the clock before a phone may ring. What was challenged has rung already. */
+static void send_one(struct od_engine *engine, struct od_call *call)
+{
+    bool armed = call->state == OD_CALL_ARMED;
+    int64_t until_ms;
+    const char *shut = armed ? od_call_shut(engine, call, &until_ms) : NULL;
+
+    if (armed && od_call_expired(engine, call))
+        od_call_do(engine, call, OD_CALL_EV_EXPIRE, NULL);
+    else if (shut)
+        od_call_give_back_until(engine, call, OD_CALL_EV_RECALL, shut, until_ms);
+    else
+        od_call_do(engine, call, OD_CALL_EV_DIAL, NULL);
+}
+
 /* Serving a trunk: true when it must be served again in this or the next turn. *wake_ns: when by
  * itself, OD_NEVER: when something changes. */
 static bool send_from(struct od_engine *engine, struct od_trunk *trunk, uint32_t *budget,
@@ -122,10 +139,7 @@ static bool send_from(struct od_engine *engine, struct od_trunk *trunk, uint32_t
         if (!*budget)
             return true;
         --*budget;
-        od_call_do(engine, call,
-                   call->state == OD_CALL_ARMED && od_call_expired(engine, call) ? OD_CALL_EV_EXPIRE
-                                                                                 : OD_CALL_EV_DIAL,
-                   NULL);
+        send_one(engine, call);
     }
 }
 
@@ -177,6 +191,8 @@ static void arm_one(struct od_engine *engine, struct od_path *path)
 {
     struct od_lane *lane = path->lane;
     struct od_call *call = od_lane_pick(engine, lane, path);
+    const char *shut;
+    int64_t until_ms;
 
     if (!call) {
         /* The calls in front want other trunks. A change of the queue brings the wish back. */
@@ -189,6 +205,11 @@ static void arm_one(struct od_engine *engine, struct od_path *path)
     }
     if (od_call_expired(engine, call)) {
         od_call_do(engine, call, OD_CALL_EV_EXPIRE, NULL);
+        return;
+    }
+    shut = od_call_shut(engine, call, &until_ms);
+    if (shut) {
+        od_call_give_back_until(engine, call, OD_CALL_EV_RECALL, shut, until_ms);
         return;
     }
     path = od_lane_choose(engine, lane, call);

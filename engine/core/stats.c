@@ -20,6 +20,7 @@ void od_engine_stats(const struct od_engine *engine, struct od_engine_stats *out
         .invited = engine->invited,
         .answered = engine->answered,
         .ended = engine->ended,
+        .retried = engine->retried,
         .late = engine->late,
         .odd = engine->odd,
         .full = engine->full,

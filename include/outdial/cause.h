@@ -48,8 +48,11 @@ struct od_outcome {
     int64_t ringing_ms;  /* first 18x */
     int64_t answered_ms; /* first 2xx */
     int64_t ended_ms;
-    int64_t retry_ms; /* of finish(): the attempt is over but not the call, which waits until then;
-                         0: the call has ended */
+    /* Of finish(): the attempt is over but not the call, which waits until then; 0: the call has
+     * ended. retry_max: so many attempts on the person there may be in all, and the store knows of
+     * those of other campaigns. */
+    int64_t retry_ms;
+    uint8_t retry_max;
     char reason[OD_REASON_MAX]; /* reason phrase or our word ("ring timeout"); may be empty */
 };
 

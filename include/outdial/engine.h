@@ -14,6 +14,7 @@
 
 #include "outdial/event.h"
 #include "outdial/ports.h"
+#include "outdial/rules.h"
 #include "outdial/types.h"
 
 struct od_engine;
@@ -63,15 +64,15 @@ struct od_lane_def {
     uint32_t ring_ms;                    /* no-answer time from the first 18x, 1,000..600,000 */
     uint32_t talk_ms_max;                /* longest talk, from the 2xx */
     bool hook;                           /* a start hook runs before dialing */
-    bool open;         /* false: paused, disabled, or outside hours: claim nothing */
-    int64_t close_ms;  /* wall ms when an open lane closes by itself; 0: it doesn't */
-    int64_t reopen_ms; /* wall ms when a closed lane opens by itself; 0: unknown */
+    bool open;                           /* false: paused or disabled: claim nothing */
+    struct od_window window; /* its hours: outside of them it is closed, and opens by itself */
     struct od_retry retry;
 };
 
 struct od_engine_stats {
     uint32_t alive, queued, armed, dialing, ringing, talking, clearing; /* calls now, by state */
     uint64_t claimed, invited, answered, ended;                         /* since create */
+    uint64_t retried; /* attempts that ended but not their calls: these are not in `ended` */
     uint64_t late, odd, full; /* events about the dead; surprises; refused for want of room */
     uint64_t ended_by[OD_CAUSE_COUNT];
 };

@@ -50,6 +50,13 @@ struct od_retry {
     uint32_t after_s[OD_CAUSE_COUNT];
 };
 
+/* At most so many attempts on one number in any window of that length. */
+struct od_cap {
+    uint32_t attempts;
+    int64_t window_ms;
+};
+enum { OD_CAPS_MAX = 8, OD_CAP_ATTEMPTS_MAX = 1000 };
+
 /* What is known of time zones. Names are NUL-terminated. */
 struct od_zone_port {
     void *ctx;

@@ -73,3 +73,6 @@ od_plant(claim_never_over engine.c "lane->claiming = false;" ";")
 od_plant(bye_waits_for_ever call.c "[OD_CALL_CLEARING] = 33000," "[OD_CALL_CLEARING] = 4000000000,")
 od_plant(free_slot_unnoticed call.c
     "od_trunk_touch(engine, trunk, OD_TOUCH_ARM | OD_TOUCH_CLAIM);" ";")
+od_plant(hours_not_asked call.c "if (od_window_open(window, wall_ms))" "if (true)")
+od_plant(retry_without_end retry.c "tries >= rule->attempts_max" "tries > rule->attempts_max + 1u")
+od_plant(retry_too_early retry.c "(int64_t)rule->after_s[outcome->cause] * 1000" "(int64_t)rule->after_s[outcome->cause]")

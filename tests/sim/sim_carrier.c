@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/base/assert.h"
+#include "engine/core/hours.h"
 #include "tests/sim/sim_world.h"
 
 struct sim_leg {
@@ -269,6 +270,22 @@ static void decide(struct sim_world *world, struct sim_leg *leg)
         sim_after(clock, answers_ns, answer, world, name, 0);
 }
 
+/* The rules a callee would complain of. */
+static void check_rules(struct sim_world *world, const struct sim_contact *contact, uint32_t number)
+{
+    struct od_window window = sim_contact_window(contact, world->turn_wall_ms);
+    const struct od_retry *rule = &world->lanes[contact->lane].retry;
+    int64_t due_ms = contact->last_ms + rule->after_s[contact->last_cause] * INT64_C(1000);
+
+    if (!od_window_open(&window, world->turn_wall_ms))
+        sim_wrong(&world->clock, "contact %u: an INVITE outside its hours", number);
+    if (contact->tries && contact->tries >= world->knobs.retry)
+        sim_wrong(&world->clock, "contact %u: attempt %u on the person, allowed are %u", number,
+                  contact->tries + 1u, world->knobs.retry);
+    if (contact->last_cause && world->turn_wall_ms < due_ms && !world->knobs.wall_jump)
+        sim_wrong(&world->clock, "contact %u: tried again too early", number);
+}
+
 static void check_invite(struct sim_world *world, struct sim_leg *leg,
                          const struct od_invite *invite)
 {
@@ -296,8 +313,10 @@ static void check_invite(struct sim_world *world, struct sim_leg *leg,
     world->dialled[number] |= UINT64_C(1) << (attempt & 63);
     if (world->on_phone[number]++)
         sim_wrong(clock, "contact %u: two calls at once", number);
-    if (!lane->open)
+    if (!lane->open || !(od_window_open(&lane->window, world->turn_wall_ms) ||
+                         (lane->window.next_ms && world->turn_wall_ms >= lane->window.next_ms)))
         sim_wrong(clock, "lane %u: an INVITE while it is closed", contact->lane);
+    check_rules(world, contact, number);
     if (!world->trunks[invite->trunk].usable)
         sim_wrong(clock, "trunk %u: an INVITE while it is not usable", invite->trunk);
     if (contact->deadline_ms && contact->deadline_ms <= sim_wall_ms(clock))

@@ -80,6 +80,9 @@ static void draw_size(struct sim_knobs *knobs, struct od_rng *rng)
     knobs->trickle_ms = maybe(rng, 60000);
     knobs->prefixes = between(rng, 0, 3) == 0;
     knobs->hook = maybe(rng, 1000);
+    knobs->retry = between(rng, 0, 2) ? 0 : between(rng, 2, 4);
+    knobs->retry_s = between(rng, 1, 60);
+    knobs->hours = between(rng, 0, 2) ? 0 : between(rng, 1, 1000);
 }
 
 static void draw_faults(struct sim_knobs *knobs, struct od_rng *rng)
@@ -94,6 +97,7 @@ static void draw_faults(struct sim_knobs *knobs, struct od_rng *rng)
     knobs->trunk_toggle = maybe(rng, 6);
     knobs->reconfig = maybe(rng, 10);
     knobs->drain = between(rng, 0, 5) == 0;
+    knobs->suppress = between(rng, 0, 2) ? 0 : between(rng, 1, 100);
     knobs->wall_jump = maybe(rng, 5);
     knobs->hook_fault = maybe(rng, 300);
     knobs->reject = maybe(rng, 500);

@@ -32,6 +32,9 @@
     X(trickle_ms, "contacts arrive over so long, 0 all at once")                                   \
     X(prefixes, "trunks take only some numbers: 1 yes")                                            \
     X(hook, "lanes with a start hook, per mille")                                                  \
+    X(retry, "attempts on a contact at most, 0 and 1: no rule")                                    \
+    X(retry_s, "from an attempt to the next, at most")                                             \
+    X(hours, "contacts with hours of their own, per mille")                                        \
     /* faults */                                                                                   \
     X(stall, "turns that come up to 2 s late, per mille")                                          \
     X(outage, "times the store goes away")                                                         \
@@ -43,6 +46,7 @@
     X(trunk_toggle, "times a trunk becomes unusable for a while")                                  \
     X(reconfig, "times a lane or trunk is set anew")                                               \
     X(drain, "1: the node is drained in the middle")                                               \
+    X(suppress, "numbers that come onto the suppression list, per mille of contacts")              \
     X(wall_jump, "times the wall clock is set")                                                    \
     X(hook_fault, "hooks that refuse or never answer, per mille")                                  \
     X(reject, "callees that are refused, per mille")                                               \

@@ -121,6 +121,9 @@ static void make_lane(struct sim_world *world, uint32_t index)
                                 .talk_ms_max = 1000 + below(world, 120000),
                                 .hook = sim_chance(world, world->knobs.hook),
                                 .open = true};
+    def->retry.attempts_max = (uint8_t)world->knobs.retry;
+    for (unsigned cause = OD_CAUSE_MACHINE; cause <= OD_CAUSE_AGENT_FAILED; cause++)
+        def->retry.after_s[cause] = world->knobs.retry ? below(world, world->knobs.retry_s + 1) : 0;
     route_lane(world, def);
     pace_lane(world, def, world->knobs.lane_pace);
     sim_cap_set(world, &world->lane_caps[index], def->max_calls);
@@ -161,14 +164,22 @@ static void close_lane(void *ctx, uint64_t index, uint64_t unused)
     struct sim_world *world = ctx;
     struct od_lane_def *def = &world->lanes[index];
     uint64_t for_ns = sim_ms(world, 1, 20000);
+    int64_t now_ms = sim_wall_ms(&world->clock), for_ms = (int64_t)(for_ns / OD_NS_PER_MS);
 
     (void)unused;
-    def->open = false;
-    def->reopen_ms = 0;
-    if (below(world, 2))
-        def->reopen_ms = sim_wall_ms(&world->clock) + (int64_t)(for_ns / OD_NS_PER_MS);
-    else
+    def->window = (struct od_window){0};
+    switch (below(world, 3)) {
+    case 0:
+        def->window.open_ms = now_ms + for_ms;
+        break;
+    case 1: /* closes in a while, for a while */
+        def->window.close_ms = now_ms + 1 + below(world, 5000);
+        def->window.next_ms = def->window.close_ms + for_ms;
+        break;
+    default:
+        def->open = false;
         sim_after(&world->clock, for_ns, open_lane, world, index, 0);
+    }
     set_lane(world, (uint32_t)index);
 }
 
@@ -250,6 +261,14 @@ static void stop(void *ctx, uint64_t contact, uint64_t cancel_only)
     sim_after(&world->clock, 200 * OD_NS_PER_MS, stop, world, contact, cancel_only);
 }
 
+static void suppress(void *ctx, uint64_t contact, uint64_t unused)
+{
+    struct sim_world *world = ctx;
+
+    (void)unused;
+    sim_store_suppress(world->store, sim_store_contact(world->store, (uint32_t)contact)->to, true);
+}
+
 static void add_contact(void *ctx, uint64_t lane, uint64_t deadline)
 {
     struct sim_world *world = ctx;
@@ -261,6 +280,13 @@ static void add_contact(void *ctx, uint64_t lane, uint64_t deadline)
     if (deadline)
         deadline_ms = sim_wall_ms(&world->clock) + 1 + below(world, 120000);
     number = sim_store_add(world->store, (uint32_t)lane, to, deadline_ms, world->seed);
+    if (sim_chance(world, world->knobs.hours)) {
+        struct sim_contact *edit = sim_store_edit(world->store, number);
+        edit->period_ms = 20000 + below(world, 60000);
+        edit->open_ms = 15000 + below(world, (uint32_t)edit->period_ms);
+    }
+    if (sim_chance(world, world->knobs.suppress))
+        sim_after(&world->clock, sim_ms(world, 0, MEDDLE_MS), suppress, world, number, 0);
     if (sim_chance(world, world->knobs.user_stop))
         sim_after(&world->clock, sim_ms(world, 0, MEDDLE_MS), stop, world, number, below(world, 2));
     if (sim_chance(world, world->knobs.takeover))

@@ -47,6 +47,16 @@ struct lane {
     uint32_t waiting;
 };
 
+enum { NUMBERS_MAX = 64, LOG_MAX = 64 };
+
+/* What is kept of a number: whether nobody may dial it, and when it was dialled. */
+struct number {
+    char to[OD_ENDPOINT_MAX];
+    bool suppressed;
+    uint32_t count;
+    int64_t log[LOG_MAX];
+};
+
 struct sim_store {
     struct sim_clock *clock;
     struct od_rng *rng;
@@ -59,6 +69,8 @@ struct sim_store {
     uint32_t jobs_used;
     struct ops gathered, flight;
     bool up, flying;
+    struct number numbers[NUMBERS_MAX];
+    uint32_t number_count;
     uint64_t epoch; /* of the connection */
     uint64_t hash;
 };
@@ -147,21 +159,116 @@ static void put_back(void *ctx, uint64_t number, uint64_t fence)
                                .u.lane = {contact->lane, store->lanes[contact->lane].waiting}});
 }
 
-static void apply_release(struct sim_store *store, struct sim_contact *contact, const struct op *op)
+static void wait_for(struct sim_store *store, struct sim_contact *contact, int64_t due_ms)
 {
-    int64_t wait_ms = op->not_before_ms - sim_wall_ms(store->clock);
+    int64_t wait_ms = due_ms - sim_wall_ms(store->clock);
 
     contact->fence++;
     contact->intent = false;
+    contact->due_ms = due_ms;
     if (contact->stop) {
         end_with(store, contact, OD_CAUSE_CANCELED);
-    } else if (op->not_before_ms && wait_ms > 0) {
+    } else if (wait_ms > 0) {
         contact->phase = SIM_LATER;
         sim_after(store->clock, (uint64_t)wait_ms * OD_NS_PER_MS, put_back, store,
                   (uint64_t)(contact - store->contacts), contact->fence);
     } else {
         lane_push(store, (uint32_t)(contact - store->contacts), true);
     }
+}
+
+static struct number *number_of(struct sim_store *store, const char *to, bool make)
+{
+    for (uint32_t i = 0; i < store->number_count; i++)
+        if (strcmp(store->numbers[i].to, to) == 0)
+            return &store->numbers[i];
+    if (!make)
+        return NULL;
+    OD_ASSERT(store->number_count < NUMBERS_MAX);
+    od_str_copy(store->numbers[store->number_count].to, OD_ENDPOINT_MAX, to, strlen(to));
+    return &store->numbers[store->number_count++];
+}
+
+/* The earliest time at which all caps let the number be dialled; 0: now. */
+static int64_t capped_until(const struct sim_store *store, const struct number *number)
+{
+    int64_t until_ms = 0, now_ms = sim_wall_ms(store->clock);
+
+    for (int i = 0; i < OD_CAPS_MAX && store->config.caps[i].attempts; i++) {
+        const struct od_cap *cap = &store->config.caps[i];
+        int64_t free_ms = 0;
+        if (number->count >= cap->attempts)
+            free_ms = number->log[number->count - cap->attempts] + cap->window_ms;
+        if (free_ms > now_ms && free_ms > until_ms)
+            until_ms = free_ms;
+    }
+    return until_ms;
+}
+
+static void unlog(struct sim_store *store, struct sim_contact *contact)
+{
+    struct number *number = number_of(store, contact->to, false);
+
+    for (uint32_t i = 0; number && i < number->count; i++) {
+        if (number->log[i] != contact->intent_ms)
+            continue;
+        memmove(number->log + i, number->log + i + 1,
+                (number->count - i - 1) * sizeof *number->log);
+        number->count--;
+        return;
+    }
+}
+
+static void apply_release(struct sim_store *store, struct sim_contact *contact, const struct op *op)
+{
+    if (contact->intent)
+        unlog(store, contact);
+    wait_for(store, contact, op->not_before_ms);
+}
+
+/* The rules that are asked at the moment of dialling, and then the intent. */
+static bool apply_intent(struct sim_store *store, struct sim_contact *contact, uint16_t attempt)
+{
+    bool capped = store->config.caps[0].attempts;
+    struct number *number = number_of(store, contact->to, capped);
+    int64_t until_ms = number ? capped_until(store, number) : 0;
+
+    if (contact->stop || contact->intent)
+        return contact->intent && !contact->stop;
+    if (number && number->suppressed) {
+        end(store, contact,
+            &(struct od_outcome){.cause = OD_CAUSE_REFUSED, .verdict = OD_VERDICT_USER});
+        return false;
+    }
+    if (until_ms) {
+        wait_for(store, contact, until_ms);
+        return false;
+    }
+    contact->intent = true;
+    contact->attempts = attempt;
+    contact->intent_ms = sim_wall_ms(store->clock);
+    if (capped) {
+        if (number->count == LOG_MAX)
+            memmove(number->log, number->log + 1, --number->count * sizeof *number->log);
+        number->log[number->count++] = contact->intent_ms;
+    }
+    return true;
+}
+
+static void apply_finish(struct sim_store *store, struct sim_contact *contact,
+                         const struct od_outcome *outcome)
+{
+    if (outcome->verdict == OD_VERDICT_TRUNK)
+        unlog(store, contact);
+    else if (contact->intent)
+        contact->tries++;
+    if (!outcome->retry_ms || contact->stopped) {
+        end(store, contact, outcome);
+        return;
+    }
+    contact->last_cause = (uint8_t)outcome->cause;
+    contact->last_ms = outcome->ended_ms;
+    wait_for(store, contact, outcome->retry_ms);
 }
 
 static void apply(struct sim_store *store, struct op *op)
@@ -183,12 +290,7 @@ static void apply(struct sim_store *store, struct op *op)
         return;
     switch (op->kind) {
     case OP_INTENT:
-        if (contact->stop) {
-            op->accepted = false;
-            break;
-        }
-        contact->intent = true;
-        contact->attempts = job->attempt;
+        op->accepted = apply_intent(store, contact, job->attempt);
         break;
     case OP_PROGRESS:
         memcpy(contact->progress, op->progress, sizeof contact->progress);
@@ -197,7 +299,7 @@ static void apply(struct sim_store *store, struct op *op)
         apply_release(store, contact, op);
         break;
     case OP_FINISH:
-        end(store, contact, &op->outcome);
+        apply_finish(store, contact, &op->outcome);
         break;
     case OP_CLAIM:
         break;
@@ -250,7 +352,9 @@ static void hand_over(struct sim_store *store, uint32_t number)
     event.u.job.job = (struct od_job_id){index, job->gen};
     event.u.job.uid = contact->uid;
     event.u.job.attempt = job->attempt;
+    event.u.job.tries = contact->tries;
     event.u.job.deadline_wall_ms = contact->deadline_ms;
+    event.u.job.window = sim_contact_window(contact, sim_wall_ms(store->clock));
     memcpy(event.u.job.to, contact->to, sizeof event.u.job.to);
     post(store, &event);
 }
@@ -306,7 +410,11 @@ static void answer(struct sim_store *store, const struct op *op)
                                        .u.lane = {lane, store->lanes[lane].waiting}});
         break;
     case OP_FINISH:
+        lane = store->contacts[job->contact].lane;
         job->state = JOB_FREE;
+        if (op->outcome.retry_ms && store->lanes[lane].waiting)
+            post(store, &(struct od_event){.kind = OD_EV_LANE_READY,
+                                           .u.lane = {lane, store->lanes[lane].waiting}});
         break;
     }
 }
@@ -586,10 +694,32 @@ uint32_t sim_store_add(struct sim_store *store, uint32_t lane, const char *to, i
     return number;
 }
 
+struct od_window sim_contact_window(const struct sim_contact *contact, int64_t wall_ms)
+{
+    int64_t begun_ms, from_ms;
+
+    if (!contact->period_ms)
+        return (struct od_window){0};
+    begun_ms = wall_ms - wall_ms % contact->period_ms;
+    from_ms = wall_ms - begun_ms < contact->open_ms ? begun_ms : begun_ms + contact->period_ms;
+    return (struct od_window){from_ms, from_ms + contact->open_ms, from_ms + contact->period_ms};
+}
+
+void sim_store_suppress(struct sim_store *store, const char *to, bool on)
+{
+    number_of(store, to, true)->suppressed = on;
+}
+
+struct sim_contact *sim_store_edit(struct sim_store *store, uint32_t number)
+{
+    return &store->contacts[number];
+}
+
 bool sim_store_stop(struct sim_store *store, uint32_t number)
 {
     struct sim_contact *contact = &store->contacts[number];
 
+    contact->stopped = true;
     switch ((enum sim_phase)contact->phase) {
     case SIM_WAITING:
         store->lanes[contact->lane].waiting--;

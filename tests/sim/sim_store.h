@@ -19,6 +19,7 @@ struct sim_store;
 struct sim_store_config {
     uint32_t contacts_max, lanes_max;
     uint32_t latency_us; /* from order to reply, usually; half to one and a half of it */
+    struct od_cap caps[OD_CAPS_MAX]; /* on attempts per number; attempts 0 ends them */
     /* Where the adapter's events go. */
     void (*post)(void *ctx, const struct od_event *event);
     void *ctx;
@@ -41,9 +42,17 @@ struct sim_contact {
     bool intent;   /* the present attempt's intent is written */
     bool stop;     /* the user wants it over; its holder was asked */
     bool listed;   /* on its lane's list */
+    bool stopped;  /* the user wants no further attempt either */
     uint16_t attempts;
+    uint8_t tries;     /* attempts on the person that ended */
+    int64_t due_ms;    /* LATER: not before */
+    int64_t intent_ms; /* of the present attempt, as it stands in its number's log */
+    uint8_t last_cause; /* of the attempt before, when it was to be tried again */
+    int64_t last_ms;    /* its end */
     uint32_t fence;
     int64_t deadline_ms;
+    /* its hours: open for open_ms out of each period_ms; 0: always */
+    int64_t period_ms, open_ms;
     struct od_outcome outcome;
     char to[OD_ENDPOINT_MAX];
     char progress[16]; /* the last progress reported */
@@ -64,12 +73,21 @@ void sim_store_down(struct sim_store *store);
 uint32_t sim_store_add(struct sim_store *store, uint32_t lane, const char *to, int64_t deadline_ms,
                        uint64_t salt);
 
+/* Nobody dials that number any more: its calls end when their turn has come. */
+void sim_store_suppress(struct sim_store *store, const char *to, bool on);
+
+/* The contact's hours at that moment. */
+struct od_window sim_contact_window(const struct sim_contact *contact, int64_t wall_ms);
+
 /* The user's cancel. What has not been dialled is ended here; true: we hold it, it is to be told.
  */
 bool sim_store_stop(struct sim_store *store, uint32_t contact);
 
 /* Another worker takes a contact that we hold, as if our lease had run out. */
 void sim_store_take_over(struct sim_store *store, uint32_t contact);
+
+/* To set what a test wants of a contact that has not been handed over yet. */
+struct sim_contact *sim_store_edit(struct sim_store *store, uint32_t contact);
 
 const struct sim_contact *sim_store_contact(const struct sim_store *store, uint32_t contact);
 uint32_t sim_store_contacts(const struct sim_store *store);

@@ -169,16 +169,6 @@ static void world_deinit(struct sim_world *world)
     free(world->on_phone);
 }
 
-/* A lane whose time has come is open from then on, also when the wall clock is set back. */
-static void reopen_lanes(struct sim_world *world)
-{
-    for (uint32_t i = 0; i < world->knobs.lanes; i++) {
-        struct od_lane_def *lane = &world->lanes[i];
-        if (!lane->open && lane->reopen_ms && lane->reopen_ms <= sim_wall_ms(&world->clock))
-            lane->open = true;
-    }
-}
-
 /* Turns until the engine has nothing more to do now. */
 static uint64_t run_engine(struct sim_world *world)
 {
@@ -186,9 +176,9 @@ static uint64_t run_engine(struct sim_world *world)
     uint64_t next_ns = 0;
     int turns = 0;
 
-    reopen_lanes(world);
     do {
         now = (struct od_now){world->clock.now_ns, sim_wall_ms(&world->clock)};
+        world->turn_wall_ms = now.wall_ms;
         next_ns = od_engine_run(world->engine, now);
         world->runs++;
         sim_advance(&world->clock, world->clock.now_ns); /* answers that come at once */
@@ -202,13 +192,17 @@ static uint64_t run_engine(struct sim_world *world)
     return next_ns;
 }
 
-/* The wall clock has whole milliseconds, so a lane's own timer opens it up to one later. */
+/* The wall clock has whole milliseconds, so a lane's own timer looks up to one later. */
 static bool lane_opens_now(const struct sim_world *world)
 {
     for (uint32_t i = 0; i < world->knobs.lanes; i++) {
-        int64_t ago_ms = sim_wall_ms(&world->clock) - world->lanes[i].reopen_ms;
-        if (world->lanes[i].reopen_ms && ago_ms >= 0 && ago_ms <= 1)
-            return true;
+        const struct od_window *window = &world->lanes[i].window;
+        const int64_t edges[] = {window->open_ms, window->close_ms, window->next_ms};
+        for (int e = 0; e < 3; e++) {
+            int64_t ago_ms = sim_wall_ms(&world->clock) - edges[e];
+            if (edges[e] && ago_ms >= 0 && ago_ms <= 1)
+                return true;
+        }
     }
     return false;
 }

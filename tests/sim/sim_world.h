@@ -57,7 +57,8 @@ struct sim_world {
     uint8_t *on_phone;        /* by contact: legs alive */
     bool drained, drain_seen; /* posted; the engine has taken all its events since */
 
-    uint64_t wake_ns; /* when the host runs the engine next */
+    uint64_t wake_ns;     /* when the host runs the engine next */
+    int64_t turn_wall_ms; /* what the engine was told of the time */
     uint64_t runs, orders, claims;
     uint64_t invites, answered, first_invite_ns, last_invite_ns;
     uint64_t hash;

@@ -394,13 +394,12 @@ static void a_closed_lane_gives_back_what_was_not_dialled(void **state)
     for (int i = 0; i < 4; i++)
         job(0, "+2"); /* two arming, two queued */
     run();
-    lane.open = false;
-    lane.reopen_ms = bench.now.wall_ms + 10000;
+    lane.window.open_ms = bench.now.wall_ms + 10000;
     set_lane(0, &lane);
     job(0, "+3"); /* a claim's answer that was on its way */
     run();
     for (int i = 0; i < 5; i++)
-        assert_string_equal(expect("release")->text, "paused");
+        assert_string_equal(expect("release")->text, "schedule");
     assert_int_equal(ordered("release"), 5);
     assert_non_null(od_engine_state(bench.engine, dialled));
     assert_int_equal(ordered("invite"), 1);
