@@ -137,6 +137,26 @@ struct od_event_rec {
     struct od_text body; /* JSON object */
 };
 
+/* A number that nobody may dial. */
+struct od_suppression {
+    char number[OD_ENDPOINT_MAX];
+    char reason[OD_NAME_MAX * 2]; /* may be empty */
+    int64_t created_ms;
+};
+
+/* What may hold a call back beside what its record says, as the store knows it now. */
+struct od_call_holds {
+    bool suppressed;
+    char suppressed_for[OD_NAME_MAX * 2];
+    int64_t cap_until_ms;   /* its number has had its attempts; 0: it may be dialled */
+    uint64_t lane_waiting;  /* calls that stand in its lane, about */
+    uint8_t campaign_state; /* enum od_campaign_state; of single calls: RUNNING */
+};
+
+typedef void (*od_repo_suppressions_fn)(void *ctx, int err, const struct od_suppression *recs,
+                                        size_t count, uint64_t next_cursor);
+typedef void (*od_repo_why_fn)(void *ctx, int err, const struct od_call_rec *rec,
+                               const struct od_call_holds *holds);
 typedef void (*od_repo_done_fn)(void *ctx, int err);
 typedef void (*od_repo_agents_fn)(void *ctx, int err, const struct od_agent_rec *recs,
                                   size_t count);
@@ -217,6 +237,23 @@ struct od_repo_port {
      * the order is on its way. OD_ECONFLICT: it has ended, or hangup is false and it talks. */
     void (*call_stop)(void *ctx, const char *org, const struct od_uid *id, bool hangup,
                       od_repo_done_fn fn, void *fn_ctx);
+
+    /* The call and what holds it back. */
+    void (*call_why)(void *ctx, const char *org, const struct od_uid *id, od_repo_why_fn fn,
+                     void *fn_ctx);
+
+    /* Puts 1..1000 numbers on the list that is asked at the moment of dialling. twice: indices of
+     * those that were on it already, which stay as they are. created_ms is not looked at. */
+    void (*suppress_put)(void *ctx, const char *org, const struct od_suppression *recs,
+                         size_t count, od_repo_added_fn fn, void *fn_ctx);
+    /* Newest first; cursor 0: from the start. take 1..1000. */
+    void (*suppress_list)(void *ctx, const char *org, uint64_t cursor, uint32_t take,
+                          od_repo_suppressions_fn fn, void *fn_ctx);
+    /* One record, or OD_ENOENT. */
+    void (*suppress_find)(void *ctx, const char *org, const char *number,
+                          od_repo_suppressions_fn fn, void *fn_ctx);
+    void (*suppress_remove)(void *ctx, const char *org, const char *number, od_repo_done_fn fn,
+                            void *fn_ctx); /* OD_ENOENT: it is not on the list */
 
     /* Events after `after` ("" or "0": from the oldest kept), at most `take`. */
     void (*events_read)(void *ctx, const char *org, const char *after, uint32_t take,

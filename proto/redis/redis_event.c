@@ -11,7 +11,7 @@
 #include "proto/redis/redis_read.h"
 #include "proto/wire/wire.h"
 
-enum { EVENT_BYTES = 26, KIND_ENDED = 4, KIND_IMPORTED = 15 };
+enum { EVENT_BYTES = 26, KIND_ENDED = 4, KIND_RETRY = 5, KIND_IMPORTED = 15 };
 
 struct event {
     uint8_t kind, cause;
@@ -19,6 +19,7 @@ struct event {
     int64_t at_ms;
     struct od_uid uid;
     uint32_t added, twice; /* an import's */
+    int64_t retry_ms;      /* a retry's: the next attempt is not before */
 };
 
 static uint64_t be(const uint8_t *at, unsigned bytes)
@@ -40,6 +41,8 @@ static bool parse(struct od_text text, struct event *out)
     out->sip_status = (uint16_t)be(at + 2, 2);
     out->at_ms = (int64_t)be(at + 4, 6);
     memcpy(out->uid.b, at + 10, sizeof out->uid.b);
+    if (out->kind == KIND_RETRY && text.bytes >= EVENT_BYTES + 6)
+        out->retry_ms = (int64_t)be(at + EVENT_BYTES, 6);
     if (text.bytes >= EVENT_BYTES + 8) {
         out->added = (uint32_t)be(at + EVENT_BYTES, 4);
         out->twice = (uint32_t)be(at + EVENT_BYTES + 4, 4);
@@ -77,6 +80,8 @@ static const char *type_of(const struct event *event)
         return calls[event->kind];
     if (event->kind == KIND_ENDED)
         return ended_type(event->cause);
+    if (event->kind == KIND_RETRY)
+        return "call.retry";
     if (event->kind >= 10 && event->kind <= KIND_IMPORTED)
         return campaigns[event->kind - 10];
     return NULL;
@@ -134,8 +139,9 @@ static void json_call(struct od_buf *buf, const struct event *event, const struc
             od_buf_u64(buf, call->row);
         }
     }
-    if (event->kind != KIND_ENDED)
+    if (event->kind != KIND_ENDED && event->kind != KIND_RETRY)
         return;
+    json_time(buf, ",\"retry_ms\":", event->retry_ms);
     od_buf_str(buf, ",\"cause\":");
     const char *cause = od_cause_name((enum od_cause)event->cause);
     json_text(buf, cause, strlen(cause));

@@ -110,6 +110,8 @@ struct od_store {
     struct od_outbox_port outbox_port;
     struct od_outbox_events outbox; /* all NULL: nothing is delivered here */
     char worker[OD_NAME_MAX];
+    uint8_t caps[OD_CAPS_MAX * OD_WIRE_CAP_BYTES]; /* as the scripts want them */
+    size_t caps_bytes;
     struct od_redis_conn *conn;
     struct od_redis_cmd cmd; /* scratch: begin .. send */
     uint8_t *scratch;        /* one row or order, OD_STORE_SCRATCH bytes */

@@ -29,6 +29,7 @@ struct od_redis_job {
     uint8_t want;  /* orders not yet sent */
     uint8_t sent;  /* orders under way */
     bool listed;   /* in its org's list of jobs with orders */
+    bool shared;   /* attempts on its number are counted over all campaigns */
     bool intended; /* its intent is stored */
     bool given_up; /* the engine has ordered release or finish: it hears RELEASED, nothing else */
     struct od_redis_job *next;

@@ -12,7 +12,9 @@
  *   held:<worker>  set of the calls a worker holds
  *   stops:<worker> sorted set of the stop orders for it, by sequence
  *   later, deadlines  sorted sets of calls by wall ms
- *   why            hash: why a call waits
+ *   why            hash: why a call waits, when its record has no room for the word
+ *   sup, supfor    sorted set of the numbers nobody may dial, by when they came; hash of reasons
+ *   n:<number>     when a number was dialled, where caps or retry rules want to know
  *   lanes, laneof  hashes: a lane's definition by its number; its number by what makes it
  *   workers, wids  sorted set of workers by lease; hash of their numbers by name
  *   agents, agn, ag:<uid>   agents by age; their uids by name; the agent

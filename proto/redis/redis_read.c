@@ -118,6 +118,8 @@ static void campaign_field(struct od_text name, struct od_text value, struct od_
         out->max_calls = number_u32(value);
     else if (is(name, "hook"))
         out->webhook_url = value;
+    else if (is(name, "retry"))
+        out->has_retry = od_wire_retry_get(value.at, value.bytes, &out->retry) == 0;
     else if (is(name, "created"))
         out->created_ms = number(value);
     else if (is(name, "started"))
@@ -186,6 +188,10 @@ bool od_redis_read_record(struct od_text bytes, struct od_text lane_def, const s
     struct od_text trunk = record.end.trunk.bytes > 0 ? record.end.trunk : record.attempt.trunk;
     if (trunk.bytes > 0)
         od_str_copy(out->trunk, sizeof out->trunk, trunk.at, trunk.bytes);
+    if (out->phase < OD_PHASE_DIALING) {
+        const char *reason = od_wire_reason(record.state.reason);
+        od_str_copy(out->wait_reason, sizeof out->wait_reason, reason, strlen(reason));
+    }
     if (out->phase == OD_PHASE_QUEUED && record.state.worker == 0 && !lane.open) {
         out->phase = OD_PHASE_WAITING; /* in turn, but its campaign stands still */
         od_str_copy(out->wait_reason, sizeof out->wait_reason, "paused", 6);

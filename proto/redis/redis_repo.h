@@ -18,6 +18,8 @@ enum od_repo_shape {
     OD_REPO_ADDED,
     OD_REPO_CALLS,
     OD_REPO_EVENTS,
+    OD_REPO_SUPPRESSIONS,
+    OD_REPO_WHY,
     OD_REPO_KEY,
     OD_REPO_KEYS,
     OD_REPO_ONCE,
@@ -33,6 +35,8 @@ union od_repo_fn {
     od_repo_added_fn added;
     od_repo_calls_fn calls;
     od_repo_events_fn events;
+    od_repo_suppressions_fn suppressions;
+    od_repo_why_fn why;
     od_guard_key_fn key;
     od_guard_keys_fn keys;
     od_guard_once_fn once;
@@ -107,6 +111,10 @@ void od_repo_agents_init(struct od_repo_port *repo);
 void od_repo_things_init(struct od_repo_port *repo);
 void od_repo_campaigns_init(struct od_repo_port *repo);
 void od_repo_calls_init(struct od_repo_port *repo);
+void od_repo_rules_init(struct od_repo_port *repo);
+
+/* The script answers with the indices of what was there already. redis_repo_calls.c */
+void od_repo_added_done(void *ctx, const struct redisReply *reply);
 
 /* A canceled campaign's next contacts; answers when there are no more. redis_repo_calls.c */
 void od_repo_sweep(struct od_repo_call *call);

@@ -28,7 +28,7 @@ static void add_uid(struct od_store *store, const struct od_uid *uid)
 
 /* Adding */
 
-static void added_done(void *ctx, const struct redisReply *reply)
+void od_repo_added_done(void *ctx, const struct redisReply *reply)
 {
     struct od_repo_call *call = ctx;
     int err = od_repo_reply(call, reply);
@@ -106,7 +106,7 @@ static void calls_add(void *ctx, const char *org, const struct od_uid *agent,
             return;
         }
     }
-    od_repo_send(call, OD_SCRIPT_CALLS_ADD, added_done);
+    od_repo_send(call, OD_SCRIPT_CALLS_ADD, od_repo_added_done);
 }
 
 /* Reading */

@@ -36,6 +36,9 @@ static void campaign_create(void *ctx, const char *org, const struct od_campaign
     od_repo_add_text(call, rec->webhook_url);
     od_redis_cmd_int(cmd, rec->created_ms == 0 ? now : rec->created_ms);
     od_redis_cmd_int(cmd, started);
+    uint8_t retry[OD_WIRE_RETRY_BYTES];
+    int retry_bytes = rec->has_retry ? od_wire_retry_put(retry, sizeof retry, &rec->retry) : 0;
+    od_redis_cmd_add(cmd, retry, (size_t)retry_bytes);
     od_repo_send(call, OD_SCRIPT_CAMPAIGN_CREATE, od_repo_done);
 }
 

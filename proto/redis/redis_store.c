@@ -428,8 +428,17 @@ static int open_conn(struct od_store *store)
         &(struct od_redis_conn_events){.ctx = store, .up = conn_up, .down = conn_down});
 }
 
+static void pack_caps(struct od_store *store)
+{
+    const struct od_cap *caps = store->config.caps;
+    for (int i = 0; i < OD_CAPS_MAX && caps[i].attempts > 0; i++)
+        store->caps_bytes +=
+            (size_t)od_wire_cap_put(store->caps + store->caps_bytes, OD_WIRE_CAP_BYTES, &caps[i]);
+}
+
 static void init_ports(struct od_store *store)
 {
+    pack_caps(store);
     od_redis_port_init(store);
     od_redis_repo_init(store);
     od_redis_outbox_port_init(store);

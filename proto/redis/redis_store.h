@@ -44,6 +44,8 @@ struct od_store_config {
     uint32_t command_ms;   /* an answer later than this means the connection is dead; 0: 5,000 */
     uint32_t lease_ms;     /* 0: 10,000 */
     uint32_t heartbeat_ms; /* between idle turns; 0: 200 */
+    /* Attempts that one number gets, whoever dials it in its org; attempts 0 ends the list. */
+    struct od_cap caps[OD_CAPS_MAX];
 };
 
 /* A claimed call. Strings are NUL-terminated; empty when there is none, never NULL. */
@@ -71,7 +73,9 @@ struct od_lane_info {
     int32_t priority;
     uint32_t cps_milli, max_calls; /* the campaign's; 0: none */
     bool open;                     /* false: draft, paused or canceled */
-    uint64_t waiting;              /* about so many */
+    bool has_retry;                /* the campaign's own rule */
+    struct od_retry retry;
+    uint64_t waiting; /* about so many */
 };
 
 /* A leg without an owner. Texts are borrowed. */
@@ -93,6 +97,9 @@ struct od_store_events {
                   const struct od_thing_rec *rec, bool deleted);
     /* A new or changed agent, before any lane that uses it. deleted: only rec->id is set. */
     void (*agent)(void *ctx, const char *org, const struct od_agent_rec *rec, bool deleted);
+    /* What a claimed call's callee and its lane ask for: the hours of its callee, and whether the
+     * attempts on its number are counted over all campaigns (a rule of retry does). May be NULL. */
+    void (*rules)(void *ctx, const struct od_job *job, struct od_window *window, bool *shared);
     /* Someone asked to stop a call this worker holds. */
     void (*stop)(void *ctx, const struct od_uid *call, bool hangup);
     /* The call's end is durable: time for its webhook. Fires once per ended call in the process
@@ -165,6 +172,7 @@ struct od_store_stats {
     uint64_t outbox_turns; /* scripts of the outbox, counted apart */
     uint64_t commands;     /* everything sent, the repo's included */
     uint64_t claimed, intents, releases, finishes; /* stored */
+    uint64_t retries;                              /* finishes that were not their calls' end */
     uint64_t not_ours; /* orders refused because the call was canceled or taken over */
     uint64_t reconnects;
     uint64_t reclaimed;   /* calls of dead workers put right by this process */

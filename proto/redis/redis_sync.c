@@ -279,7 +279,9 @@ static bool update_lane(struct od_redis_lane *lane, const struct od_lane_info *i
             lane->hook_bytes = hook.bytes;
         }
     }
-    if (lane->told && memcmp(lane->def, def.at, OD_LANE_DEF_BYTES) == 0)
+    if (lane->told && memcmp(lane->def, def.at, OD_LANE_DEF_BYTES) == 0 &&
+        lane->info.has_retry == info->has_retry &&
+        memcmp(&lane->info.retry, &info->retry, sizeof info->retry) == 0)
         return false;
     memcpy(lane->def, def.at, OD_LANE_DEF_BYTES);
     uint32_t number = lane->info.lane;
@@ -300,6 +302,8 @@ static void tell_lane(struct od_redis_org *org, const struct redisReply *lanes, 
         return;
     }
     info.waiting = waiting < 0 ? 0 : (uint64_t)waiting;
+    struct od_text retry = od_redis_read_text(lanes, at + 4);
+    info.has_retry = od_wire_retry_get(retry.at, retry.bytes, &info.retry) == 0;
     memcpy(info.org, org->name, sizeof info.org);
     if (info.waiting == 0 &&
         od_redis_lane_find(&store->lanes, &org->numbers, (uint32_t)number) == NULL)
@@ -334,7 +338,7 @@ static void changes_done(void *ctx, const struct redisReply *reply)
     tell_agents(org, reply->element[3]);
     const struct redisReply *lanes = reply->element[4];
     if (od_redis_read_array(lanes, 0))
-        for (size_t i = 0; i + 4 <= lanes->elements; i += 4)
+        for (size_t i = 0; i + 5 <= lanes->elements; i += 5)
             tell_lane(org, lanes, i);
     org->agents_rev = (uint64_t)od_redis_read_int(reply, 0);
     org->lanes_rev = (uint64_t)od_redis_read_int(reply, 1);

@@ -89,6 +89,7 @@ static int write_order(struct od_store *store, const struct od_redis_job *job, u
             store->scratch, OD_STORE_SCRATCH, &order,
             &(struct od_wire_attempt){
                 .number = job->pub.attempt,
+                .shared = job->shared,
                 .at_ms = job->intent_ms,
                 .trunk = trunk_name(store, job->trunk),
                 .call_id = text_of(job->names.call_id, sizeof job->names.call_id - 1),
@@ -194,6 +195,7 @@ void od_redis_turn_send(struct od_redis_org *org)
     od_redis_cmd_int(cmd, org->worker);
     od_redis_cmd_int(cmd, (int64_t)org->stop_seq);
     od_redis_cmd_int(cmd, (int64_t)org->asked.count);
+    od_redis_cmd_add(cmd, store->caps, store->caps_bytes);
     for (size_t i = 0; i < org->asked.count; i++) {
         od_redis_cmd_int(cmd, store->lanes.all[org->asked.all[i].lane]->number);
         od_redis_cmd_int(cmd, org->asked.all[i].ask);
@@ -251,11 +253,13 @@ static void intent_done(struct od_redis_org *org, struct od_redis_job *job, bool
                                             .call = job->call});
 }
 
-static void finish_done(struct od_redis_org *org, struct od_redis_job *job, bool ours)
+static void finish_done(struct od_redis_org *org, struct od_redis_job *job, char verdict)
 {
     struct od_store *store = org->store;
-    if (ours) {
-        store->stats.finishes++;
+    store->stats.finishes += verdict != '0';
+    store->stats.retries += verdict == '2';
+    if (verdict == '1') {
+        job->outcome.retry_ms = 0; /* the store may know better than the engine */
         if (!job->intended)
             job->pub.attempt--;
         struct od_text result = {job->result == NULL ? "" : job->result, job->result_bytes};
@@ -289,7 +293,7 @@ static void read_verdicts(struct od_redis_org *org, struct od_text verdicts, boo
         struct od_redis_job *job = od_redis_jobs_of(&store->jobs, org->sent[i].job);
         if (job == NULL)
             continue;
-        bool ours = verdicts.at[i] == '1';
+        bool ours = verdicts.at[i] != '0';
         job->sent &= (uint8_t)~org->sent[i].order;
         if (!ours)
             store->stats.not_ours++;
@@ -298,7 +302,7 @@ static void read_verdicts(struct od_redis_org *org, struct od_text verdicts, boo
         else if (org->sent[i].order == OD_JOB_RELEASE)
             release_done(org, job, ours);
         else if (org->sent[i].order == OD_JOB_FINISH)
-            finish_done(org, job, ours);
+            finish_done(org, job, verdicts.at[i]);
     }
     org->sent_count = 0;
 }
@@ -337,6 +341,8 @@ static bool take_job(struct od_redis_org *org, const struct od_redis_lane *lane,
     event.u.job.tries = job->pub.tries;
     event.u.job.deadline_wall_ms = job->pub.deadline_ms;
     strcpy(event.u.job.to, job->pub.to);
+    if (store->events.rules != NULL)
+        store->events.rules(store->events.ctx, &job->pub, &event.u.job.window, &job->shared);
     store->stats.claimed++;
     od_store_post(store, &event);
     return true;

@@ -37,6 +37,8 @@ enum {
     OD_WIRE_LEG_MAX = 3072,  /* the text that ends a leg (proto/sip/sip.h, od_sip_note) */
     OD_WIRE_ORDER_MAX = 1024 + OD_WIRE_LEG_MAX, /* an order without its result entry */
     OD_WIRE_TIME_MAX_BITS = 48,
+    OD_WIRE_CAP_BYTES = 10,
+    OD_WIRE_RETRY_BYTES = 1 + 4 * OD_CAUSE_COUNT,
     OD_WIRE_ATTEMPTS_MAX = 4095, /* where the count stands still */
 };
 
@@ -52,13 +54,16 @@ struct od_wire_state {
     uint32_t worker; /* 0: nobody holds it */
     uint32_t lane;   /* the org's number for it */
     uint32_t job_bytes;
-    int64_t due_ms, dialed_ms, ringing_ms, answered_ms, ended_ms;
+    int64_t due_ms, dialed_ms, ringing_ms, answered_ms;
+    int64_t ended_ms;
+    uint8_t reason; /* in the place of ended_ms until the end: why it waits (od_wire_reason) */
 };
 enum {
-    OD_WIRE_FLAG_DEADLINE = 1, /* in the org's deadline set */
-    OD_WIRE_FLAG_FRONT = 2,    /* goes to the front of its lane when it is due */
-    OD_WIRE_FLAG_WHY = 4,      /* why it waits is kept beside it */
-    OD_WIRE_FLAG_HOOKS = 0x78, /* OD_CALL_HOOK_* (outdial/repo.h) */
+    OD_WIRE_FLAG_DEADLINE = 1,   /* in the org's deadline set */
+    OD_WIRE_FLAG_FRONT = 2,      /* goes to the front of its lane when it is due */
+    OD_WIRE_FLAG_WHY = 4,        /* why it waits is kept beside it */
+    OD_WIRE_FLAG_HOOKS = 0x78,   /* OD_CALL_HOOK_* (outdial/repo.h) */
+    OD_WIRE_FLAG_STOPPED = 0x80, /* somebody wants it over: no further attempt */
 };
 
 struct od_wire_job {
@@ -69,7 +74,8 @@ struct od_wire_job {
 };
 
 struct od_wire_attempt {
-    uint16_t number;
+    uint16_t number; /* 1..OD_WIRE_ATTEMPTS_MAX */
+    bool shared;     /* of an order: attempts on its number are counted over all campaigns */
     int64_t at_ms;
     struct od_text trunk, call_id, from_tag, branch;
     struct od_text leg; /* an entry of its own; opaque here; empty: none */
@@ -99,6 +105,9 @@ struct od_wire_order {
     uint32_t fence;
 };
 
+/* Why a call waits, in a word; "": nothing is said, or it is kept beside the record. */
+const char *od_wire_reason(uint8_t reason);
+
 /*
  * Encoders write at most `size` bytes and return how many they wrote, OD_ETOOBIG when it does not
  * fit or a text is longer than its limit, OD_EINVAL when a number is out of its range.
@@ -111,6 +120,13 @@ int od_wire_end_put(void *out, size_t size, const struct od_wire_end *end);
 int od_wire_result_put(void *out, size_t size, struct od_text json);
 /* The same for the media's notes, 1..OD_WIRE_MEDIA_MAX bytes. */
 int od_wire_media_put(void *out, size_t size, struct od_text json);
+
+/* A cap for the scripts: OD_WIRE_CAP_BYTES. */
+int od_wire_cap_put(void *out, size_t size, const struct od_cap *cap);
+
+/* A retry rule: OD_WIRE_RETRY_BYTES. */
+int od_wire_retry_put(void *out, size_t size, const struct od_retry *retry);
+int od_wire_retry_get(const void *at, size_t bytes, struct od_retry *out);
 
 /* A row of an import: what the script needs to know of it, then the job. hooks: OD_CALL_HOOK_*. */
 int od_wire_row_put(void *out, size_t size, const struct od_uid *uid, uint8_t hooks,

@@ -177,6 +177,14 @@ static bool wall_ms(const msgpack_object *field, int64_t *out)
     return true;
 }
 
+const char *od_wire_reason(uint8_t reason)
+{
+    static const char *const words[] = {"",       "hours",    "retry",    "cap",   "not_before",
+                                        "paused", "schedule", "draining", "route", "rate",
+                                        "queue",  "store",    "busy",     "full",  "slot"};
+    return reason < sizeof words / sizeof *words ? words[reason] : "";
+}
+
 int od_wire_state_get(const void *bytes_at, size_t bytes, struct od_wire_state *out)
 {
     const uint8_t *at = bytes_at;
@@ -200,6 +208,10 @@ int od_wire_state_get(const void *bytes_at, size_t bytes, struct od_wire_state *
         .answered_ms = (int64_t)be(at + 42, 6),
         .ended_ms = (int64_t)be(at + 48, 6),
     };
+    if (out->phase != OD_PHASE_ENDED) {
+        out->reason = (uint8_t)(out->ended_ms & 0xff);
+        out->ended_ms = 0;
+    }
     return 0;
 }
 
@@ -224,6 +236,18 @@ int od_wire_job_get(const void *at, size_t bytes, struct od_wire_job *out)
         err = OD_EPROTO;
     msgpack_zone_destroy(&zone);
     return err;
+}
+
+int od_wire_retry_get(const void *bytes_at, size_t bytes, struct od_retry *out)
+{
+    const uint8_t *at = bytes_at;
+    memset(out, 0, sizeof *out);
+    if (bytes != OD_WIRE_RETRY_BYTES || at[0] > OD_RETRY_ATTEMPTS_MAX)
+        return OD_EPROTO;
+    out->attempts_max = at[0];
+    for (unsigned i = 0; i < OD_CAUSE_COUNT; i++)
+        out->after_s[i] = (uint32_t)be(at + 1 + 4 * i, 4);
+    return 0;
 }
 
 static int entry_get(char type, const uint8_t *at, size_t bytes, struct od_wire_call *out)

@@ -126,7 +126,7 @@ int od_wire_state_put(void *at, size_t size, const struct od_wire_state *state)
     put_time(&out, state->dialed_ms);
     put_time(&out, state->ringing_ms);
     put_time(&out, state->answered_ms);
-    put_time(&out, state->ended_ms);
+    put_time(&out, state->phase == OD_PHASE_ENDED ? state->ended_ms : state->reason);
     return done(&out);
 }
 
@@ -240,6 +240,23 @@ int od_wire_media_put(void *at, size_t size, struct od_text json)
     return done(&out);
 }
 
+int od_wire_cap_put(void *at, size_t size, const struct od_cap *cap)
+{
+    struct out out = out_of(at, size);
+    put_be(&out, cap->attempts, 4);
+    put_time(&out, cap->window_ms);
+    return done(&out);
+}
+
+int od_wire_retry_put(void *at, size_t size, const struct od_retry *retry)
+{
+    struct out out = out_of(at, size);
+    put_be(&out, retry->attempts_max, 1);
+    for (unsigned i = 0; i < OD_CAUSE_COUNT; i++)
+        put_be(&out, retry->after_s[i], 4);
+    return done(&out);
+}
+
 int od_wire_row_put(void *at, size_t size, const struct od_uid *uid, uint8_t hooks,
                     const struct od_wire_job *job)
 {
@@ -267,7 +284,7 @@ int od_wire_order_intent(void *at, size_t size, const struct od_wire_order *orde
                          const struct od_wire_attempt *attempt)
 {
     struct out out = order_begin(at, size, 'I', order);
-    put_be(&out, attempt->number, 2);
+    put_be(&out, attempt->number | (attempt->shared ? 0x8000u : 0), 2);
     put_time(&out, attempt->at_ms);
     put_attempt(&out, attempt);
     put_leg(&out, attempt->leg);
@@ -304,6 +321,9 @@ int od_wire_order_finish(void *at, size_t size, const struct od_wire_order *orde
     put_time(&out, outcome->ringing_ms);
     put_time(&out, outcome->answered_ms);
     put_time(&out, outcome->ended_ms);
+    put_time(&out, outcome->retry_ms);
+    put_be(&out, outcome->retry_max, 1);
+    put_be(&out, outcome->verdict != OD_VERDICT_TRUNK, 1);
     struct od_wire_end end = {
         .verdict = (uint8_t)outcome->verdict,
         .trunk = trunk,

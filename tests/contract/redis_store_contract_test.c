@@ -56,7 +56,15 @@ static void look(void *ctx, const struct od_uid *uid, struct od_contract_seen *o
     out->phase = c->world->calls[0].phase;
     out->cause = (uint8_t)c->world->calls[0].outcome.cause;
     out->attempts = c->world->calls[0].attempts;
+    out->tries = c->world->calls[0].tries;
     out->ends = world_ends(c->world, org, uid);
+}
+
+static void suppress(void *ctx, bool on)
+{
+    struct contract_world *c = ctx;
+    if (world_suppress(c->world, org, "+15550001111", on) != 0)
+        abort();
 }
 
 static int64_t wall_ms(void *ctx)
@@ -75,12 +83,17 @@ static void close_world(struct od_contract *contract)
     free(c);
 }
 
-static struct od_contract *open_world(void)
+static struct od_contract *open_world(const struct od_cap *caps)
 {
     struct contract_world *c = calloc(1, sizeof *c);
-    c->contract = (struct od_contract){
-        .ctx = c, .add = add, .cancel = cancel, .next = next, .look = look, .wall_ms = wall_ms};
-    c->world = world_open("worker-1");
+    c->contract = (struct od_contract){.ctx = c,
+                                       .add = add,
+                                       .cancel = cancel,
+                                       .next = next,
+                                       .look = look,
+                                       .suppress = suppress,
+                                       .wall_ms = wall_ms};
+    c->world = world_open_capped("worker-1", caps);
     if (c->world == NULL) {
         free(c);
         return NULL;

@@ -277,17 +277,24 @@ void world_store_close(struct world *w)
     w->up = false;
 }
 
-struct world *world_open(const char *worker)
+struct world *world_open_capped(const char *worker, const struct od_cap *caps)
 {
     struct world *w = world_bare();
-    if (redis_server_start(&w->server, NULL) &&
-        world_store_open(w, &(struct od_store_config){.path_or_host = w->server.path,
-                                                      .worker = worker,
-                                                      .jobs_max = 20000}) == 0 &&
-        world_wait_up(w))
-        return w;
+    struct od_store_config config = {.worker = worker, .jobs_max = 20000};
+    for (int i = 0; caps != NULL && i < OD_CAPS_MAX && caps[i].attempts > 0; i++)
+        config.caps[i] = caps[i];
+    if (redis_server_start(&w->server, NULL)) {
+        config.path_or_host = w->server.path;
+        if (world_store_open(w, &config) == 0 && world_wait_up(w))
+            return w;
+    }
     world_close(w);
     return NULL;
+}
+
+struct world *world_open(const char *worker)
+{
+    return world_open_capped(worker, NULL);
 }
 
 struct world *world_join(const struct world *other, const char *worker, uint32_t lease_ms)
@@ -540,6 +547,17 @@ int world_call_list(struct world *w, const char *org, const struct od_uid *campa
 int world_stop(struct world *w, const char *org, const struct od_uid *id, bool hangup)
 {
     w->repo->call_stop(w->repo->ctx, org, id, hangup, world_on_done, w);
+    return world_answer(w);
+}
+
+int world_suppress(struct world *w, const char *org, const char *number, bool on)
+{
+    struct od_suppression rec = {.reason = "asked us to stop"};
+    snprintf(rec.number, sizeof rec.number, "%s", number);
+    if (on)
+        w->repo->suppress_put(w->repo->ctx, org, &rec, 1, on_added, w);
+    else
+        w->repo->suppress_remove(w->repo->ctx, org, number, world_on_done, w);
     return world_answer(w);
 }
 

@@ -72,6 +72,8 @@ struct world {
 
 /* A server and a store that is up. worker: its name. NULL when that failed. */
 struct world *world_open(const char *worker);
+/* The same with caps on attempts; NULL: none. */
+struct world *world_open_capped(const char *worker, const struct od_cap *caps);
 /* Another store on the same server; shares nothing else. */
 struct world *world_join(const struct world *other, const char *worker, uint32_t lease_ms);
 /* Closes the store and, where it is this world's, the server. */
@@ -109,6 +111,7 @@ int world_call_get(struct world *world, const char *org, const struct od_uid *id
 int world_call_list(struct world *world, const char *org, const struct od_uid *campaign,
                     enum od_call_phase phase, enum od_cause cause, uint64_t cursor, uint32_t take);
 int world_stop(struct world *world, const char *org, const struct od_uid *id, bool hangup);
+int world_suppress(struct world *world, const char *org, const char *number, bool on);
 int world_events(struct world *world, const char *org, const char *after, uint32_t take);
 /* For other requests: the callbacks, to be used with the world as ctx, and the wait. */
 void world_on_done(void *ctx, int err);

@@ -17,7 +17,14 @@ static const struct od_contract_worlds *worlds;
 
 static int setup(void **state)
 {
-    *state = worlds->open();
+    *state = worlds->open(NULL);
+    return *state == NULL ? -1 : 0;
+}
+
+/* Two attempts on one number in any 600 ms. */
+static int setup_capped(void **state)
+{
+    *state = worlds->open((struct od_cap[]){{2, 600}, {0, 0}});
     return *state == NULL ? -1 : 0;
 }
 
@@ -310,6 +317,160 @@ static void canceled_while_claimed_is_not_given_back(void **state)
     assert_int_equal(look(c, &uid).ends, 1);
 }
 
+/* Ends an attempt that is to be tried again. */
+static void try_again(struct od_contract *c, const struct od_event *job, enum od_verdict verdict,
+                      int64_t retry_ms, uint8_t most)
+{
+    struct od_outcome outcome = {.cause = OD_CAUSE_BUSY,
+                                 .verdict = verdict,
+                                 .sip_status = 486,
+                                 .trunk = UINT16_MAX,
+                                 .ended_ms = c->wall_ms(c->ctx),
+                                 .retry_ms = retry_ms,
+                                 .retry_max = most};
+    c->port->finish(c->port->ctx, job->u.job.job, &outcome);
+}
+
+static void a_retry_waits_and_comes_again(void **state)
+{
+    struct od_contract *c = *state;
+    struct od_uid uid;
+    struct od_event job = claim_one(c, 0, &uid);
+    uint32_t lane = job.u.job.lane;
+    int64_t due_ms = c->wall_ms(c->ctx) + 400;
+    assert_int_equal(job.u.job.tries, 0);
+    intent(c, (struct od_call_id){1, 1}, &job, OD_EV_DURABLE);
+    try_again(c, &job, OD_VERDICT_CALLEE, due_ms, 3);
+    settle(c, lane);
+    struct od_contract_seen seen = look(c, &uid);
+    assert_int_equal(seen.ends, 0);
+    assert_int_equal(seen.tries, 1);
+    if (c->wall_ms(c->ctx) < due_ms - 100)
+        assert_int_equal(seen.phase, OD_PHASE_WAITING);
+    assert_int_equal(ready(c), lane);
+    assert_true(c->wall_ms(c->ctx) >= due_ms);
+    assert_int_equal(claim(c, lane, 1, &job).u.claim.got, 1);
+    assert_int_equal(job.u.job.attempt, 2);
+    assert_int_equal(job.u.job.tries, 1);
+    intent(c, (struct od_call_id){2, 1}, &job, OD_EV_DURABLE);
+    finish(c, &job, OD_CAUSE_COMPLETED);
+    seen = ended(c, lane, &uid);
+    assert_int_equal(seen.cause, OD_CAUSE_COMPLETED);
+    assert_int_equal(seen.attempts, 2);
+    assert_int_equal(seen.tries, 2);
+    assert_int_equal(seen.ends, 1);
+}
+
+static void what_a_trunk_refused_is_no_attempt_on_the_person(void **state)
+{
+    struct od_contract *c = *state;
+    struct od_uid uid;
+    struct od_event job = claim_one(c, 0, &uid);
+    intent(c, (struct od_call_id){1, 1}, &job, OD_EV_DURABLE);
+    try_again(c, &job, OD_VERDICT_TRUNK, c->wall_ms(c->ctx), 3);
+    ready(c);
+    assert_int_equal(claim(c, job.u.job.lane, 1, &job).u.claim.got, 1);
+    assert_int_equal(job.u.job.attempt, 2);
+    assert_int_equal(job.u.job.tries, 0);
+}
+
+/* The user's wish is older than the attempt's end: there is no other attempt. */
+static void canceled_while_dialled_is_not_tried_again(void **state)
+{
+    struct od_contract *c = *state;
+    struct od_uid uid;
+    struct od_event job = claim_one(c, 0, &uid);
+    intent(c, (struct od_call_id){1, 1}, &job, OD_EV_DURABLE);
+    assert_int_equal(c->cancel(c->ctx, &uid), 0);
+    try_again(c, &job, OD_VERDICT_CALLEE, c->wall_ms(c->ctx) + 100, 3);
+    struct od_contract_seen seen = ended(c, job.u.job.lane, &uid);
+    assert_int_equal(seen.cause, OD_CAUSE_BUSY);
+    assert_int_equal(seen.ends, 1);
+}
+
+static void canceled_while_it_waits_for_a_retry(void **state)
+{
+    struct od_contract *c = *state;
+    struct od_uid uid;
+    struct od_event job = claim_one(c, 0, &uid);
+    intent(c, (struct od_call_id){1, 1}, &job, OD_EV_DURABLE);
+    try_again(c, &job, OD_VERDICT_CALLEE, c->wall_ms(c->ctx) + 60000, 3);
+    settle(c, job.u.job.lane);
+    assert_int_equal(c->cancel(c->ctx, &uid), 0);
+    struct od_contract_seen seen = look(c, &uid);
+    assert_int_equal(seen.cause, OD_CAUSE_CANCELED);
+    assert_int_equal(seen.ends, 1);
+}
+
+/* Asked at the moment of dialling, not before: it was queued while it could be dialled. */
+static void a_suppressed_number_is_not_dialled(void **state)
+{
+    struct od_contract *c = *state;
+    struct od_uid uid;
+    struct od_event job = claim_one(c, 0, &uid);
+    c->suppress(c->ctx, true);
+    intent(c, (struct od_call_id){1, 1}, &job, OD_EV_NOT_DURABLE);
+    struct od_contract_seen seen = look(c, &uid);
+    assert_int_equal(seen.phase, OD_PHASE_ENDED);
+    assert_int_equal(seen.cause, OD_CAUSE_REFUSED);
+    assert_int_equal(seen.attempts, 0);
+    assert_int_equal(seen.ends, 1);
+    c->suppress(c->ctx, false);
+    finish(c, &job, OD_CAUSE_CANCELED); /* without effect */
+    job = claim_one(c, 0, &uid);
+    intent(c, (struct od_call_id){2, 1}, &job, OD_EV_DURABLE);
+}
+
+static void a_capped_number_waits(void **state)
+{
+    struct od_contract *c = *state;
+    struct od_uid uids[4];
+    struct od_event jobs[4], job;
+    c->add(c->ctx, 0, uids, 2, 0);
+    uint32_t lane = ready(c), other = lane;
+    c->add(c->ctx, 1, uids + 2, 1, 0);
+    while (other == lane)
+        other = ready(c);
+    claim(c, lane, 2, jobs);
+    claim(c, other, 1, jobs + 2);
+    int64_t first_ms = c->wall_ms(c->ctx);
+    intent(c, (struct od_call_id){1, 1}, &jobs[0], OD_EV_DURABLE);
+    intent(c, (struct od_call_id){2, 1}, &jobs[2], OD_EV_DURABLE); /* of another campaign */
+    intent(c, (struct od_call_id){3, 1}, &jobs[1], OD_EV_NOT_DURABLE);
+    struct od_contract_seen seen = look(c, &uids[1]);
+    assert_int_equal(seen.ends, 0);
+    assert_int_equal(seen.attempts, 0);
+    finish(c, &jobs[0], OD_CAUSE_BUSY);
+    finish(c, &jobs[2], OD_CAUSE_BUSY);
+    c->port->release(c->port->ctx, (struct od_call_id){3, 1}, jobs[1].u.job.job, 0, "not_ours");
+    expect(c, OD_EV_RELEASED);
+    assert_int_equal(ready(c), lane);
+    assert_true(c->wall_ms(c->ctx) >= first_ms + 600);
+    assert_int_equal(claim(c, lane, 1, &job).u.claim.got, 1);
+    assert_true(od_uid_equal(&job.u.job.uid, &uids[1]));
+    intent(c, (struct od_call_id){4, 1}, &job, OD_EV_DURABLE);
+}
+
+/* Neither what a trunk refused nor an intent that was given back counts against the cap. */
+static void what_rang_nowhere_does_not_count(void **state)
+{
+    struct od_contract *c = *state;
+    struct od_uid uids[4];
+    struct od_event jobs[4];
+    c->add(c->ctx, 0, uids, 4, 0);
+    uint32_t lane = ready(c);
+    claim(c, lane, 4, jobs);
+    intent(c, (struct od_call_id){1, 1}, &jobs[0], OD_EV_DURABLE);
+    c->port->release(c->port->ctx, (struct od_call_id){1, 1}, jobs[0].u.job.job,
+                     c->wall_ms(c->ctx) + 60000, "rate");
+    expect(c, OD_EV_RELEASED);
+    intent(c, (struct od_call_id){2, 1}, &jobs[1], OD_EV_DURABLE);
+    try_again(c, &jobs[1], OD_VERDICT_TRUNK, 0, 0);
+    ended(c, lane, &uids[1]);
+    intent(c, (struct od_call_id){3, 1}, &jobs[2], OD_EV_DURABLE);
+    intent(c, (struct od_call_id){4, 1}, &jobs[3], OD_EV_DURABLE);
+}
+
 static void many_at_once(void **state)
 {
     enum { MANY = 300 };
@@ -341,6 +502,7 @@ static void many_at_once(void **state)
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define CAPPED(f) cmocka_unit_test_setup_teardown(f, setup_capped, teardown)
 
 int od_contract_run(const struct od_contract_worlds *of)
 {
@@ -356,6 +518,13 @@ int od_contract_run(const struct od_contract_worlds *of)
         TEST(canceled_while_waiting_is_never_claimed),
         TEST(canceled_while_claimed_is_not_durable),
         TEST(canceled_while_claimed_is_not_given_back),
+        TEST(a_retry_waits_and_comes_again),
+        TEST(what_a_trunk_refused_is_no_attempt_on_the_person),
+        TEST(canceled_while_dialled_is_not_tried_again),
+        TEST(canceled_while_it_waits_for_a_retry),
+        TEST(a_suppressed_number_is_not_dialled),
+        CAPPED(a_capped_number_waits),
+        CAPPED(what_rang_nowhere_does_not_count),
         TEST(many_at_once),
     };
     worlds = of;

@@ -18,6 +18,7 @@ struct od_contract_seen {
     uint8_t phase; /* enum od_call_phase */
     uint8_t cause; /* enum od_cause */
     uint16_t attempts;
+    uint8_t tries; /* attempts on the person that ended */
     uint32_t ends; /* terminal events written for it */
 };
 
@@ -30,13 +31,16 @@ struct od_contract {
     int (*cancel)(void *ctx, const struct od_uid *uid);
     /* The next event posted; false: none came for as long as the world is willing to wait. */
     bool (*next)(void *ctx, struct od_event *out);
+    /* The number that add() uses may be dialled by nobody, or by everybody again. */
+    void (*suppress)(void *ctx, bool on);
     void (*look)(void *ctx, const struct od_uid *uid, struct od_contract_seen *out);
     int64_t (*wall_ms)(void *ctx);
 };
 
 /* A world for one test; NULL: none could be made. */
 struct od_contract_worlds {
-    struct od_contract *(*open)(void);
+    /* caps: on attempts per number, attempts 0 ends them; NULL: none. */
+    struct od_contract *(*open)(const struct od_cap *caps);
     void (*close)(struct od_contract *contract);
 };
 

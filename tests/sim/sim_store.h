@@ -44,9 +44,9 @@ struct sim_contact {
     bool listed;   /* on its lane's list */
     bool stopped;  /* the user wants no further attempt either */
     uint16_t attempts;
-    uint8_t tries;     /* attempts on the person that ended */
-    int64_t due_ms;    /* LATER: not before */
-    int64_t intent_ms; /* of the present attempt, as it stands in its number's log */
+    uint8_t tries;      /* attempts on the person that ended */
+    int64_t due_ms;     /* LATER: not before */
+    int64_t intent_ms;  /* of the present attempt, as it stands in its number's log */
     uint8_t last_cause; /* of the attempt before, when it was to be tried again */
     int64_t last_ms;    /* its end */
     uint32_t fence;

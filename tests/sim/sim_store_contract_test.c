@@ -86,8 +86,16 @@ static void look(void *ctx, const struct od_uid *uid, struct od_contract_seen *o
                                                                          : phases[contact->phase]),
         .cause = (uint8_t)contact->outcome.cause,
         .attempts = contact->attempts,
+        .tries = contact->tries,
         .ends = contact->ends,
     };
+}
+
+static void suppress(void *ctx, bool on)
+{
+    struct world *world = ctx;
+
+    sim_store_suppress(world->store, "+15550001", on);
 }
 
 static int64_t wall_ms(void *ctx)
@@ -97,13 +105,15 @@ static int64_t wall_ms(void *ctx)
     return sim_wall_ms(&world->clock);
 }
 
-static struct od_contract *open(void)
+static struct od_contract *open(const struct od_cap *caps)
 {
     struct world *world = calloc(1, sizeof *world);
     struct sim_store_config config = {
         .contacts_max = CONTACTS, .lanes_max = 2, .latency_us = 1000, .post = post, .ctx = world};
 
     OD_ASSERT(world);
+    for (int i = 0; caps && i < OD_CAPS_MAX && caps[i].attempts; i++)
+        config.caps[i] = caps[i];
     sim_clock_init(&world->clock, OD_NS_PER_S);
     world->clock.wall_base_ms = INT64_C(1700000000000);
     world->store = sim_store_create(&world->clock, &world->rng, &config);
@@ -114,6 +124,7 @@ static struct od_contract *open(void)
                                            .cancel = cancel,
                                            .next = next,
                                            .look = look,
+                                           .suppress = suppress,
                                            .wall_ms = wall_ms};
     return &world->contract;
 }

@@ -365,6 +365,31 @@ static void why_a_call_waits_is_kept(void **state)
     assert_string_equal(text, "0");
 }
 
+/* Each word the engine gives, and one it doesn't, is shown and gone when the call is claimed. */
+static void every_reason_is_shown(void **state)
+{
+    static const char *const words[] = {"hours", "paused", "schedule", "draining",   "route",
+                                        "rate",  "queue",  "store",    "busy",       "full",
+                                        "slot",  "cap",    "retry",    "not_before", "another"};
+    struct world *w = *state;
+    struct od_uid agent = an_agent(w, org), uid = a_call(w, &agent, 0, 0);
+    uint32_t lane = ready(w);
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        struct od_event job = claim_one(w, lane), event;
+        assert_string_equal(look(w, &uid)->wait_reason, "");
+        w->port->release(w->port->ctx, (struct od_call_id){1, 1}, job.u.job.job, wall_ms() + 50,
+                         words[i]);
+        assert_true(world_next_of(w, OD_EV_RELEASED, &event));
+        if (look(w, &uid)->phase == OD_PHASE_WAITING)
+            assert_string_equal(w->calls[0].wait_reason, words[i]);
+        assert_int_equal(ready(w), lane);
+    }
+    char text[64];
+    claim_one(w, lane);
+    ASK(w, text, "HLEN", "od:{acme}:why");
+    assert_string_equal(text, "0");
+}
+
 static bool was_stopped(struct world *w)
 {
     return w->stopped_count > 0;
@@ -1013,6 +1038,7 @@ int main(void)
         TEST(calls_wait_for_their_time),
         TEST(deadlines_end_what_waits),
         TEST(why_a_call_waits_is_kept),
+        TEST(every_reason_is_shown),
         TEST(stop_orders_reach_the_holder),
         TEST(canceled_while_claimed_is_stopped),
         TEST(a_canceled_campaign_takes_nothing_back),

@@ -12,6 +12,10 @@ elseif s[PHASE] < DIALING then
     end_undialed(uid, s, CANCELED)
     settle()
 else
+    if s[FLAGS] < STOPPED then -- no retry either, whoever hears of it first
+        s[FLAGS] = s[FLAGS] + STOPPED
+        keep(uid, s)
+    end
     call('ZADD', STOPS .. s[WORKER], call('INCR', SEQ), uid .. (hangup and 'h' or 'c'))
 end
 return { 0, ended }

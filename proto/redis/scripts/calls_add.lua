@@ -44,7 +44,7 @@ for i, row in ipairs(rows) do
         local waits = row.due > NOW
         local s = { VERSION, waits and WAITING or QUEUED, 0,
             row.hooks + (row.deadline > 0 and HAS_DEADLINE or 0), 0, 0, 0, 0, lane, #row.job,
-            waits and row.due or 0, 0, 0, 0, 0 }
+            waits and row.due or 0, 0, 0, 0, waits and REASONS.not_before or 0 }
         records[#records + 1] = CALL .. row.uid
         records[#records + 1] = pack(STATE, unpack(s)) .. row.job
         uids[#uids + 1] = row.uid

@@ -3,7 +3,7 @@
 --
 -- ARGV: revs of the last agent, lane and thing seen
 -- reply: { agent rev, lane rev, more to come,
---          { (uid, name or nil, document, created, updated)* }, { (lane, def, waiting, hook)* },
+--          { (uid, name or nil, document, created, updated)* }, { (lane, def, waiting, hook, retry)* },
 --          thing rev, { (kind, uid, key, document or nil, created, updated)* } }
 local AGENTS_MAX, LANES_MAX, THINGS_MAX = 32, 256, 256
 local agents, lanes, things = {}, {}, {}
@@ -48,8 +48,10 @@ if more == 0 then
             lanes[#lanes + 1] = tonumber(list[i])
             lanes[#lanes + 1] = def.text
             lanes[#lanes + 1] = call('LLEN', QUEUE .. list[i])
-            lanes[#lanes + 1] = def[2] ~= NO_CAMPAIGN and
-                call('HGET', CAMPAIGN .. def[2], 'hook') or ''
+            local c = def[2] ~= NO_CAMPAIGN and
+                call('HMGET', CAMPAIGN .. def[2], 'hook', 'retry') or {}
+            lanes[#lanes + 1] = c[1] or ''
+            lanes[#lanes + 1] = c[2] or ''
         end
         lanes_since = list[i + 1]
     end

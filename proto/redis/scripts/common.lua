@@ -28,9 +28,13 @@ local PHASE, CAUSE, FLAGS, TRIES, SIP, FENCE, WORKER, LANE = 2, 3, 4, 5, 6, 7, 8
 local ATTEMPT = 4096
 local DUE, DIALED, RANG, ANSWERED, OVER = 11, 12, 13, 14, 15
 local WAITING, QUEUED, DIALING, RINGING, TALKING, ENDED = 1, 2, 4, 5, 6, 7 -- enum od_call_phase
-local COMPLETED, MACHINE, CANCELED, DEADLINE, UNKNOWN = 1, 2, 12, 13, 14   -- enum od_cause
-local HAS_DEADLINE, TO_FRONT, HAS_WHY = 1, 2, 4
-local HAS_HOOK, HAS_DONE_HOOK, HAS_FAIL_HOOK, HOOK_CALLINGBOX = 8, 16, 32, 64
+local COMPLETED, MACHINE, REFUSED, CANCELED, DEADLINE, UNKNOWN = 1, 2, 11, 12, 13, 14 -- enum od_cause
+local HAS_DEADLINE, TO_FRONT, HAS_WHY, HAS_HOOK, STOPPED = 1, 2, 4, 8, 128
+local HAS_DONE_HOOK, HAS_FAIL_HOOK, HOOK_CALLINGBOX = 16, 32, 64
+-- Why a call waits stands in the place of its end (proto/wire/wire.h); other words stand in WHY.
+local REASON = OVER
+local REASONS = { hours = 1, retry = 2, cap = 3, not_before = 4, paused = 5, schedule = 6,
+    draining = 7, route = 8, rate = 9, queue = 10, store = 11, busy = 12, full = 13, slot = 14 }
 
 local NO_CAMPAIGN = string.rep('\0', 16)
 
@@ -51,6 +55,52 @@ end
 
 local function state(uid)
     return state_of(redis.pcall('GETRANGE', CALL .. uid, 0, STATE_BYTES - 1))
+end
+
+-- Dialled numbers: which nobody may dial, and when each was dialled, where somebody wants to know.
+-- (A table, because a script may have 200 locals at a time.)
+local numbers = { suppressed = P .. 'sup', reasons = P .. 'supfor', log = P .. 'n:',
+    kept_ms = 31 * 24 * 3600 * 1000 } -- the longest wait for a retry is 30 days
+
+-- The number a call is for, from the job in its record: the first text of a msgpack array.
+function numbers.of(uid)
+    local job = call('GETRANGE', CALL .. uid, STATE_BYTES, STATE_BYTES + 131)
+    local head = job:byte(3) or 0
+    if head == 0xd9 then
+        return job:sub(5, 4 + job:byte(4))
+    end
+    return job:sub(4, 3 + head % 32)
+end
+
+-- The log of a number (times of 6 bytes, oldest first) without what is too old to matter, and when
+-- the caps let it be dialled.
+function numbers.dialled(to, caps, ms)
+    local log, kept, free = call('GET', numbers.log .. to) or '', 1, 0
+    while kept <= #log and unpack_('>I6', log, kept) + numbers.kept_ms < ms do
+        kept = kept + 6
+    end
+    log = log:sub(kept)
+    for i = 1, #caps, 10 do
+        local most, window = unpack_('>I4I6', caps, i)
+        local at = #log - 6 * most + 1
+        if at > 0 then
+            free = math.max(free, unpack_('>I6', log, at) + window)
+        end
+    end
+    return log, free
+end
+
+-- An attempt is noted with its intent, and taken out again when it turns out to be none on the
+-- person.
+function numbers.forget(uid, s)
+    local key = numbers.log .. numbers.of(uid)
+    local log, at = call('GET', key) or '', pack('>I6', s[DIALED])
+    for i = 1, #log, 6 do
+        if log:sub(i, i + 5) == at then
+            call('SET', key, log:sub(1, i - 1) .. log:sub(i + 6), 'KEEPTTL')
+            return
+        end
+    end
 end
 
 local function keep(uid, s)
@@ -121,7 +171,7 @@ local tell -- what others are to hear of a call: outbox.lua
 local T_END, T_FAILED
 
 -- Events are kept small; their JSON is made when they are read (redis_event.c).
-local EV_QUEUED, EV_RINGING, EV_ANSWERED, EV_ENDED = 1, 2, 3, 4
+local EV_QUEUED, EV_RINGING, EV_ANSWERED, EV_ENDED, EV_RETRY = 1, 2, 3, 4, 5
 local EV_CREATED, EV_STARTED, EV_PAUSED, EV_RESUMED, EV_CANCELED, EV_IMPORTED = 10, 11, 12, 13, 14, 15
 local function emit(kind, uid, cause, sip, ms, more)
     call('XADD', EVENTS, 'MAXLEN', '~', 20000, '*', 'b',
@@ -133,7 +183,8 @@ local function unwait(uid, s)
     if s[PHASE] == WAITING then
         call('ZREM', LATER, uid)
     end
-    if s[FLAGS] % 8 >= HAS_WHY then
+    s[REASON] = 0
+    if s[FLAGS] % HAS_HOOK >= HAS_WHY then
         call('HDEL', WHY, uid)
         s[FLAGS] = s[FLAGS] - HAS_WHY
     end
@@ -168,8 +219,15 @@ end
 
 -- Ends a call that nobody dials: a waiting one, or one whose holder has written no intent (it
 -- learns of it by a stop order, and its intent would be refused).
-local function end_undialed(uid, s, cause)
+local function end_undialed(uid, s, cause, reason)
     local holder = s[WORKER]
+    if not reason and s[TRIES] >= ATTEMPT then -- else its last attempt's would be read as the end's
+        reason = cause == DEADLINE and 'deadline passed' or 'canceled'
+    end
+    if reason then -- as od_wire_end_put() writes it: the user's verdict, no trunk
+        local entry = string.char(VERSION, 0x93, 4, 0xc0, 0xa0 + #reason) .. reason
+        call('APPEND', CALL .. uid, 'E' .. pack('>I4', #entry) .. entry)
+    end
     end_call(uid, s, cause, NOW)
     if holder ~= 0 then
         call('SREM', HELD .. holder, uid)
@@ -180,25 +238,23 @@ local function end_undialed(uid, s, cause)
     tell_ended(uid)
 end
 
--- Puts a held call back: at the front of its lane, or to wait until due. In a canceled campaign
--- nothing goes back.
-local function give_back(uid, s, due, why)
-    local def = lane_def(s[LANE])
-    if not def or def[6] == 2 then
-        end_undialed(uid, s, CANCELED)
-        return
-    end
-    count(s[LANE], 'active', -1)
-    count(s[LANE], 'waiting', 1)
-    s[WORKER] = 0
-    if s[FLAGS] % 4 < TO_FRONT then
+-- Lets a call wait in its lane, or until due. Many may wait for the same hours: they go behind what
+-- is in the lane by then, in their order; one that waits for itself goes before.
+local function let_wait(uid, s, due, why)
+    local reason = REASONS[why]
+    s[WORKER], s[REASON] = 0, reason or 0
+    if s[FLAGS] % HAS_WHY < TO_FRONT then
         s[FLAGS] = s[FLAGS] + TO_FRONT
     end
-    if why ~= '' then
+    if not reason and why ~= '' then
         call('HSET', WHY, uid, why)
-        if s[FLAGS] % 8 < HAS_WHY then
+        if s[FLAGS] % HAS_HOOK < HAS_WHY then
             s[FLAGS] = s[FLAGS] + HAS_WHY
         end
+    end
+    if why == 'hours' and due > 0 then
+        s[FLAGS] = s[FLAGS] - TO_FRONT
+        due = due > NOW and due or NOW + 1000 -- our clock is ahead: it would be asked for at once
     end
     if due > NOW then
         s[PHASE], s[DUE] = WAITING, due
@@ -213,6 +269,21 @@ local function give_back(uid, s, due, why)
         front[#front + 1] = uid
     end
     keep(uid, s)
+end
+
+-- Puts a held call back. In a canceled campaign nothing goes back.
+local function give_back(uid, s, due, why)
+    local def = lane_def(s[LANE])
+    if not def or def[6] == 2 then
+        end_undialed(uid, s, CANCELED)
+        return
+    end
+    if s[PHASE] == DIALING then
+        numbers.forget(uid, s)
+    end
+    count(s[LANE], 'active', -1)
+    count(s[LANE], 'waiting', 1)
+    let_wait(uid, s, due, why)
 end
 
 -- Legs without an owner: (uid, record)*, for the process that runs this script to end them.
@@ -261,5 +332,5 @@ local function view(out, uid, record)
     out[#out + 1] = uid
     out[#out + 1] = record
     out[#out + 1] = def and def.text or ''
-    out[#out + 1] = s and s[FLAGS] % 8 >= HAS_WHY and call('HGET', WHY, uid) or ''
+    out[#out + 1] = s and s[FLAGS] % HAS_HOOK >= HAS_WHY and call('HGET', WHY, uid) or ''
 end

@@ -1,12 +1,13 @@
 -- One turn of one worker in one org: stores its orders, lets due calls in and late ones out, and
 -- hands it new calls. All of it or nothing: it begins with the lease.
 --
--- ARGV: worker, last stop order seen, lanes asked, (lane, how many)*, order*
+-- ARGV: worker, last stop order seen, lanes asked, caps (attempts and ms of each, packed),
+--       (lane, how many)*, order*
 -- reply: { rev, verdicts, { { left, (uid, record)* }* }, { (order, number)* }, ended,
 --          ms until the outbox has something to do or -1 }, or
 --        { rev } when the lease is lost
 local worker, seen, asked = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
-local held = HELD .. worker
+local held, caps = HELD .. worker, ARGV[4]
 
 local lease = tonumber(call('ZSCORE', WORKERS, worker) or '0')
 local rev = tonumber(call('GET', REV) or '0')
@@ -20,12 +21,40 @@ end
 -- Orders. Each may come twice (its reply was lost), so each finds its own effect acceptable.
 local verdicts, dropped, now_held = {}, {}, {}
 
+local does
+do -- a block of its own: a script may have 200 locals at a time
+local anyone_suppressed = call('EXISTS', numbers.suppressed) == 1
+
+-- The moment of dialling: what forbids it now is asked now. True: it may go on.
+local function may_dial(uid, s, ms, shared)
+    if not (anyone_suppressed or shared or #caps > 0) then
+        return true
+    end
+    local to = numbers.of(uid)
+    if anyone_suppressed and call('ZSCORE', numbers.suppressed, to) then
+        end_undialed(uid, s, REFUSED, 'suppressed number')
+        return false
+    end
+    if shared or #caps > 0 then
+        local log, free = numbers.dialled(to, caps, ms)
+        if free > ms then
+            dropped[#dropped + 1] = uid
+            give_back(uid, s, free, 'cap')
+            return false
+        end
+        call('SET', numbers.log .. to, log .. pack('>I6', ms), 'PX', numbers.kept_ms)
+    end
+    return true
+end
+
 local function intent(op, uid, s)
     local tries, ms, at = unpack_('>HI6', op, 22)
+    local shared = tries >= 32768 -- its number's attempts are counted over all campaigns
+    tries = tries % 32768
     if s[PHASE] == DIALING and s[TRIES] % ATTEMPT == tries then
         return '1'
     end
-    if s[PHASE] >= DIALING then
+    if s[PHASE] >= DIALING or not may_dial(uid, s, ms, shared) then
         return '0'
     end
     s[PHASE], s[TRIES], s[DIALED] = DIALING, s[TRIES] - s[TRIES] % ATTEMPT + tries, ms
@@ -70,22 +99,52 @@ local function release(op, uid, s)
     return '1'
 end
 
+-- Attempts on the number since the call was made, by whichever call: one cap counts them all.
+local function tries_since(uid)
+    local log, n, made = call('GET', numbers.log .. numbers.of(uid)) or '', 0, unpack_('>I6', uid)
+    for i = 1, #log, 6 do
+        n = n + (unpack_('>I6', log, i) >= made and 1 or 0)
+    end
+    return n
+end
+
+local function may_retry(uid, s, most)
+    local def = lane_def(s[LANE])
+    return def and def[6] ~= 2 and s[FLAGS] < STOPPED and tries_since(uid) < most
+end
+
 local function finish(op, uid, s)
     if s[PHASE] == ENDED then
         return '1'
     end
-    local cause, sip, dialed, rang, answered, over, at = unpack_('>BHI6I6I6I6', op, 22)
+    local cause, sip, dialed, rang, answered, over, retry, most, on_person, at =
+        unpack_('>BHI6I6I6I6I6BB', op, 22)
     note_progress(uid, s, rang, answered)
+    if s[PHASE] >= DIALING and on_person == 1 and s[TRIES] < 15 * ATTEMPT then
+        s[TRIES] = s[TRIES] + ATTEMPT
+    elseif s[PHASE] >= DIALING and on_person == 0 and (#caps > 0 or most > 1) then
+        numbers.forget(uid, s)
+    end
     s[SIP], s[DIALED] = sip, dialed
     dropped[#dropped + 1] = uid
+    if retry > 0 and may_retry(uid, s, most) then
+        emit(EV_RETRY, uid, cause, sip, over, pack('>I6', retry))
+        count(s[LANE], 'active', -1)
+        count(s[LANE], 'waiting', 1)
+        s[RANG], s[ANSWERED] = 0, 0 -- the next attempt's to tell
+        let_wait(uid, s, retry, 'retry')
+        call('APPEND', CALL .. uid, op:sub(at))
+        return '2'
+    end
     end_call(uid, s, cause, over)
     keep(uid, s)
     call('APPEND', CALL .. uid, op:sub(at))
     return '1'
 end
 
-local does = { I = intent, P = progress, L = release, F = finish }
-for i = 4 + 2 * asked, #ARGV do
+does = { I = intent, P = progress, L = release, F = finish }
+end
+for i = 5 + 2 * asked, #ARGV do
     local op = ARGV[i]
     local uid, fence = unpack_('>c16I4', op, 2)
     local s = state(uid)
@@ -100,13 +159,24 @@ if #dropped > 0 then
 end
 
 -- Calls whose time has come, and those whose time is over; a bounded number each turn.
-for _, uid in ipairs(call('ZRANGEBYSCORE', LATER, 0, NOW, 'LIMIT', 0, 64)) do
-    call('ZREM', LATER, uid)
-    local s = state(uid)
-    if s and s[PHASE] == WAITING and s[WORKER] == 0 then
-        s[PHASE], s[DUE] = QUEUED, 0
-        push(s[FLAGS] % 4 >= TO_FRONT and 'LPUSH' or 'RPUSH', s[LANE], { uid })
-        keep(uid, s)
+do
+    local due = call('ZRANGEBYSCORE', LATER, 0, NOW, 'LIMIT', 0, 256)
+    local backs = {}
+    for _, uid in ipairs(due) do
+        local s = state(uid)
+        if s and s[PHASE] == WAITING and s[WORKER] == 0 then
+            local list = s[FLAGS] % HAS_WHY >= TO_FRONT and fronts or backs
+            list[s[LANE]] = list[s[LANE]] or {}
+            table.insert(list[s[LANE]], uid)
+            s[PHASE], s[DUE], s[REASON] = QUEUED, 0, 0
+            keep(uid, s)
+        end
+    end
+    if #due > 0 then
+        call('ZREM', LATER, unpack(due))
+    end
+    for lane, uids in pairs(backs) do
+        push('RPUSH', lane, uids)
     end
 end
 for _, uid in ipairs(call('ZRANGEBYSCORE', DEADLINES, 0, NOW, 'LIMIT', 0, 64)) do
@@ -125,7 +195,7 @@ settle()
 -- Claims. Ended calls that still stand in a lane are stepped over; the reply's size is bounded.
 local claims, bytes = {}, 0
 for i = 1, asked do
-    local lane, want = tonumber(ARGV[2 + 2 * i]), tonumber(ARGV[3 + 2 * i])
+    local lane, want = tonumber(ARGV[3 + 2 * i]), tonumber(ARGV[4 + 2 * i])
     local queue, def, got, n = QUEUE .. lane, lane_def(lane), { 0 }, 0
     local pops = 0
     while def and def[6] == 1 and n < want and bytes < 1000000 and pops < 32 do
@@ -140,7 +210,7 @@ for i = 1, asked do
             if s and s[WORKER] == 0 and s[PHASE] == QUEUED then
                 unwait(uid, s)
                 s[WORKER], s[FENCE] = worker, s[FENCE] + 1
-                if s[FLAGS] % 4 >= TO_FRONT then
+                if s[FLAGS] % HAS_WHY >= TO_FRONT then
                     s[FLAGS] = s[FLAGS] - TO_FRONT
                 end
                 keep(uid, s)
