@@ -217,7 +217,7 @@ static void app_stream(struct app *app, struct od_exchange *x, size_t bytes, boo
         x->ops->pause(x);
         app->paused = true;
         app->waiting = x;
-        uv_timer_start(&app->later, on_later, 1, 0);
+        uv_timer_start(&app->later, on_later, 3, 0);
     }
 }
 
