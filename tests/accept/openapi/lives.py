@@ -46,6 +46,7 @@ def native(client):
           {"completed", "busy", "no_answer", "declined", "failed", "rejected", "machine"}, 60)
     ask("GET", f"{V}/calls/{call['id']}/why")
     ask("GET", f"{V}/calls/{call['id']}/trace")
+    ask("GET", f"{V}/calls/{call['id']}/recording", status=404)
     ask("POST", f"{V}/calls/{call['id']}/cancel", status=409)
     later = ask("POST", f"{V}/calls", {"to": "+15550001113", "agent": "native", "not_before": "2099-01-01T00:00:00Z",
                                        "priority": 5, "from": "+15550009999"}, 201)
