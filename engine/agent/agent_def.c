@@ -7,10 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/agent/agent_features_read.h"
 #include "engine/agent/agent_media.h"
 #include "engine/agent/agent_read.h"
 #include "engine/agent/agent_rules.h"
 #include "engine/agent/agent_steps.h"
+#include "engine/agent/agent_stream_read.h"
 #include "engine/base/str.h"
 #include "outdial/err.h"
 
@@ -179,35 +181,37 @@ static int read_voice(struct od_agent_reader *r, yyjson_val *agent, struct od_ag
     return err;
 }
 
-static int read_kind(struct od_agent_reader *r, yyjson_val *agent)
-{
-    yyjson_val *kind = yyjson_obj_get(agent, "kind");
-    if (yyjson_equals_str(kind, "script"))
-        return 0;
-    size_t mark = od_agent_enter(r, "kind");
-    int err =
-        yyjson_equals_str(kind, "stream")
-            ? od_agent_refuse_text(r, "\"script\"", "\"stream\", which this version can't run")
-            : od_agent_refuse(r, "\"script\"", kind);
-    od_agent_leave(r, mark);
-    return err;
-}
-
-static int read_agent(struct od_agent_reader *r, yyjson_val *agent, struct def_box *box)
+static int read_script(struct od_agent_reader *r, yyjson_val *agent, struct def_box *box)
 {
     static const char *const known[] = {"kind", "voice", "steps", NULL};
-    size_t mark = od_agent_enter(r, "agent");
-    int err = yyjson_is_obj(agent)
-                  ? read_kind(r, agent)
-                  : od_agent_refuse(r, "an object like { \"kind\": \"script\", \"steps\": [...] }",
-                                    agent);
-    if (!err)
-        err = od_agent_keys(r, agent, known);
+    int err = od_agent_keys(r, agent, known);
     if (!err)
         err = read_voice(r, agent, &box->def);
     if (!err)
         err = od_agent_steps_read(r, yyjson_obj_get(agent, "steps"), &box->steps,
                                   &box->def.step_count);
+    return err;
+}
+
+static int read_agent(struct od_agent_reader *r, yyjson_val *agent, struct def_box *box)
+{
+    yyjson_val *kind = yyjson_obj_get(agent, "kind");
+    size_t mark = od_agent_enter(r, "agent");
+    int err;
+    if (!yyjson_is_obj(agent)) {
+        err =
+            od_agent_refuse(r, "an object like { \"kind\": \"script\", \"steps\": [...] }", agent);
+    } else if (yyjson_equals_str(kind, "stream")) {
+        box->def.kind = OD_AGENT_STREAM;
+        err = od_agent_stream_read(r, agent, &box->def.stream);
+    } else if (yyjson_equals_str(kind, "script")) {
+        box->def.kind = OD_AGENT_SCRIPT;
+        err = read_script(r, agent, box);
+    } else {
+        size_t here = od_agent_enter(r, "kind");
+        err = od_agent_refuse(r, "\"script\" or \"stream\"", kind);
+        od_agent_leave(r, here);
+    }
     od_agent_leave(r, mark);
     return err;
 }
@@ -215,6 +219,8 @@ static int read_agent(struct od_agent_reader *r, yyjson_val *agent, struct def_b
 static int read_outdial(struct od_agent_reader *r, yyjson_val *outdial, struct def_box *box)
 {
     static const char *const known[] = {"agent", "trunks", "ring_timeout_s", "amd", "record", NULL};
+    if (!outdial) /* a vendor's document: the configuration's default agent talks */
+        return 0;
     size_t mark = od_agent_enter(r, "outdial");
     int err = yyjson_is_obj(outdial)
                   ? od_agent_keys(r, outdial, known)
@@ -225,7 +231,7 @@ static int read_outdial(struct od_agent_reader *r, yyjson_val *outdial, struct d
         err = od_agent_uint(r, outdial, "ring_timeout_s", 1, RING_S_MAX, &box->def.ring_timeout_s);
     if (!err)
         err = od_agent_media_read(r, outdial, &box->def);
-    if (!err)
+    if (!err && yyjson_obj_get(outdial, "agent"))
         err = read_agent(r, yyjson_obj_get(outdial, "agent"), box);
     od_agent_leave(r, mark);
     return err;
@@ -247,6 +253,8 @@ static int read_root(struct od_agent_reader *r, yyjson_val *root, struct def_box
         err = read_webhook(r, root, &box->def);
     if (!err)
         err = read_duration(r, root, &box->def);
+    if (!err)
+        err = od_agent_features_read(r, root, &box->def.features);
     if (!err)
         err = od_agent_hours_read(r, yyjson_obj_get(root, "schedule"), &box->def.hours);
     box->def.has_hours = od_agent_hours_any(&box->def.hours);
@@ -303,6 +311,29 @@ int od_agent_def_parse(const char *json, size_t bytes, struct od_agent_def **out
     else
         *out = &box->def;
     return err;
+}
+
+void od_agent_def_default(struct od_agent_def *def, const struct od_agent_stream *fallback)
+{
+    struct od_agent_stream *stream = &def->stream;
+    if (!fallback->url || def->kind == OD_AGENT_SCRIPT || stream->url)
+        return;
+    if (def->kind == OD_AGENT_NONE)
+        stream->buffer_s = fallback->buffer_s;
+    def->kind = OD_AGENT_STREAM;
+    stream->url = fallback->url;
+    stream->dialect = fallback->dialect;
+    stream->rate = fallback->rate;
+    if (!stream->auth_token)
+        stream->auth_token = fallback->auth_token;
+    if (!stream->bearer)
+        stream->bearer = fallback->bearer;
+}
+
+bool od_agent_needs_admission(const struct od_agent_def *def)
+{
+    return def->kind == OD_AGENT_STREAM && def->stream.url && !def->stream.connect_at_answer &&
+           !def->stream.ring_when_down;
 }
 
 void od_agent_def_destroy(struct od_agent_def *def)

@@ -11,6 +11,7 @@
  *   number                            caller number or SIP user it calls from
  *   webhook_url | resultWebhook.url | config.resultWebhook.url
  *   maxDuration | config.features.maxDuration   { isEnabled, maxDurationSeconds }
+ *   talkFirst, silenceManagement, ambientNoise   likewise (agent_features.h)
  *   schedule                          when it may dial (agent_rules.h)
  *   outdial.retry                     what is tried again (agent_rules.h)
  *   outdial.trunks                    names, in the order of preference of the host's table
@@ -21,7 +22,8 @@
  *   outdial.record                    true: calls are recorded
  *   voicemail_action                  "hangup" | "leave_message"; turns amd on
  *   ivrDetection | config.features.ivrDetection { isEnabled, forOutbound }; turns amd on
- *   outdial.agent                     { kind: "script", voice?, steps: [ ... ] }
+ *   outdial.agent                     { kind: "script", voice?, steps: [ ... ] }, or
+ *                                     { kind: "stream", url, ... } (agent_stream.h)
  *
  * Inside `outdial` the reading is strict: unknown keys are refused with the list of the known ones.
  *
@@ -31,6 +33,8 @@
 #ifndef ENGINE_AGENT_AGENT_DEF_H
 #define ENGINE_AGENT_AGENT_DEF_H
 
+#include "engine/agent/agent_features.h"
+#include "engine/agent/agent_stream.h"
 #include "engine/media/amd.h"
 #include "outdial/rules.h"
 #include "outdial/types.h"
@@ -77,6 +81,12 @@ enum od_amd_mode {
     OD_AMD_SYNC,  /* the agent talks when it is known that a person listens */
 };
 
+enum od_agent_kind {
+    OD_AGENT_NONE, /* it names none: the configuration's default, else it can't talk */
+    OD_AGENT_SCRIPT,
+    OD_AGENT_STREAM,
+};
+
 struct od_agent_def {
     char name[OD_NAME_MAX * 2];
     bool enabled;
@@ -93,8 +103,11 @@ struct od_agent_def {
     uint8_t amd_mode;   /* enum od_amd_mode */
     bool leave_message; /* talk to a machine after its beep; else hang up */
     struct od_amd_config amd;
-    bool record;         /* both sides, from the answer on */
-    uint32_t step_count; /* 1.. */
+    bool record; /* both sides, from the answer on */
+    struct od_agent_features features;
+    uint8_t kind;                  /* enum od_agent_kind */
+    struct od_agent_stream stream; /* STREAM */
+    uint32_t step_count;           /* SCRIPT: 1.. */
     const struct od_agent_step *steps;
     bool speaks; /* some step needs speech synthesis */
 };
@@ -114,6 +127,13 @@ void od_agent_def_destroy(struct od_agent_def *def); /* NULL is fine */
 
 /* The document it was read from, as long as the def; for members that only some readers know. */
 struct yyjson_val *od_agent_def_root(const struct od_agent_def *def);
+
+/* An agent that names no endpoint gets this one: url, format and secrets, whose texts must outlive
+ * it. */
+void od_agent_def_default(struct od_agent_def *def, const struct od_agent_stream *fallback);
+
+/* The agent must be reached, or asked, before the phone may ring. */
+bool od_agent_needs_admission(const struct od_agent_def *def);
 
 /* "say", "play", ...: the step's key in a document. Never NULL. */
 const char *od_step_name(enum od_step_kind kind);

@@ -9,27 +9,17 @@
 #include "outdial/err.h"
 
 const struct od_secret_field od_secret_fields[] = {
-    {"apiKey", OD_SECRET_TEXT},
-    {"api_key", OD_SECRET_TEXT},
-    {"password", OD_SECRET_TEXT},
-    {"authPassword", OD_SECRET_TEXT},
-    {"auth_password", OD_SECRET_TEXT},
-    {"authToken", OD_SECRET_TEXT},
-    {"auth_token", OD_SECRET_TEXT},
-    {"accessToken", OD_SECRET_TEXT},
-    {"access_token", OD_SECRET_TEXT},
-    {"clientSecret", OD_SECRET_TEXT},
-    {"client_secret", OD_SECRET_TEXT},
-    {"secret", OD_SECRET_TEXT},
-    {"signingSecret", OD_SECRET_TEXT},
-    {"signing_secret", OD_SECRET_TEXT},
-    {"headers", OD_SECRET_EACH},
-    {"customHeaders", OD_SECRET_EACH},
-    {"custom_headers", OD_SECRET_EACH},
-    {"additionalData", OD_SECRET_NONE},
-    {"context", OD_SECRET_NONE},
-    {"metadata", OD_SECRET_NONE},
-    {NULL, OD_SECRET_NONE},
+    {"apiKey", OD_SECRET_TEXT},         {"api_key", OD_SECRET_TEXT},
+    {"password", OD_SECRET_TEXT},       {"authPassword", OD_SECRET_TEXT},
+    {"auth_password", OD_SECRET_TEXT},  {"authToken", OD_SECRET_TEXT},
+    {"auth_token", OD_SECRET_TEXT},     {"accessToken", OD_SECRET_TEXT},
+    {"access_token", OD_SECRET_TEXT},   {"clientSecret", OD_SECRET_TEXT},
+    {"client_secret", OD_SECRET_TEXT},  {"bearer", OD_SECRET_TEXT},
+    {"secret", OD_SECRET_TEXT},         {"signingSecret", OD_SECRET_TEXT},
+    {"signing_secret", OD_SECRET_TEXT}, {"headers", OD_SECRET_EACH},
+    {"customHeaders", OD_SECRET_EACH},  {"custom_headers", OD_SECRET_EACH},
+    {"additionalData", OD_SECRET_NONE}, {"context", OD_SECRET_NONE},
+    {"metadata", OD_SECRET_NONE},       {NULL, OD_SECRET_NONE},
 };
 
 struct walk {

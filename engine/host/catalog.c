@@ -11,6 +11,7 @@
 
 #include <uthash.h>
 
+#include "engine/agent/dialect.h"
 #include "engine/api/secret_fields.h"
 #include "engine/base/uid.h"
 #include "engine/host/log.h"
@@ -340,6 +341,7 @@ static void announce_lane(struct od_catalog *catalog, const struct od_lane_info 
             def.ring_ms = doc->ring_timeout_s * 1000;
         if (doc->max_duration_s)
             def.talk_ms_max = doc->max_duration_s * 1000;
+        def.hook = od_agent_needs_admission(doc);
         lane_trunks(catalog, doc, def.trunks);
     }
     catalog->events.lane(catalog->events.ctx, info->lane, &def);
@@ -422,6 +424,24 @@ static char *open_secrets(const struct od_catalog *catalog, const char *org,
     return text;
 }
 
+/* What agents that name no endpoint of their own talk through. */
+static void take_default(const struct od_catalog *catalog, struct od_agent_def *def)
+{
+    const struct od_config *config = catalog->config;
+    const char *format = config->agent_default.format ? config->agent_default.format : "";
+    struct od_agent_stream fallback = {.dialect = od_dialect_find(format, strlen(format)),
+                                       .buffer_s = OD_AGENT_BUFFER_S};
+    if (!fallback.dialect || !config->agent_default.url || !*config->agent_default.url)
+        return;
+    fallback.url = config->agent_default.url;
+    fallback.rate = od_dialect_rate(fallback.dialect);
+    if (*config->agent_default.auth_token)
+        fallback.auth_token = config->agent_default.auth_token;
+    if (*config->agent_default.bearer)
+        fallback.bearer = config->agent_default.bearer;
+    od_agent_def_default(def, &fallback);
+}
+
 /* NULL: the document can't be read (told in the log), or no memory. */
 static struct version *read_version(struct od_catalog *catalog, const char *org,
                                     const struct od_agent_rec *rec)
@@ -443,6 +463,7 @@ static struct version *read_version(struct od_catalog *catalog, const char *org,
                problem.pointer, problem.expected, problem.found);
         return NULL;
     }
+    take_default(catalog, def);
     struct version *version = calloc(1, sizeof *version);
     if (!version) {
         od_agent_def_destroy(def);

@@ -56,6 +56,9 @@ static void on_step(void *ctx, struct od_now now, const struct od_step_view *vie
                           OD_LOG_TEXT("trunk", od_catalog_trunk_name(host->catalog, view->trunk)),
                           {0}});
     }
+    /* What was got ready for a call that was never dialled; of others it changes nothing. */
+    if (!strcmp(view->to, "ended") || !strcmp(view->to, "waiting"))
+        od_talk_forget(host->talk, view->call);
     if (strcmp(view->to, "ended") == 0)
         od_ladder_end(host->ladder, view->call);
 }
@@ -150,6 +153,9 @@ static bool open_talk(struct od_host *host)
                                               .rtp_address = config->rtp.address,
                                               .data_dir = config->data_dir,
                                               .advertise = media_advertise(config),
+                                              .user_agent = "outdial/" OUTDIAL_VERSION,
+                                              .ca_file = config->streams.ca_file,
+                                              .public_only = !config->streams.allow_private,
                                               .sessions_max = config->limits.contacts_leased_max},
                      &(struct od_talk_events){.ctx = host,
                                               .post = post,

@@ -306,6 +306,17 @@ static void put_config(struct writer *w, const struct od_config *config)
     put_text(w, "key", *config->secrets.key ? "***" : "");
     end_map(w);
     put_lists(w, config);
+    begin_map(w, "agent_default");
+    put_text(w, "kind", "stream");
+    put_text(w, "url", *config->agent_default.url ? "***" : "");
+    put_text(w, "format", config->agent_default.format);
+    put_text(w, "auth_token", *config->agent_default.auth_token ? "***" : "");
+    put_text(w, "bearer", *config->agent_default.bearer ? "***" : "");
+    end_map(w);
+    begin_map(w, "streams");
+    put_bool(w, "allow_private", config->streams.allow_private);
+    put_text(w, "ca_file", config->streams.ca_file);
+    end_map(w);
     begin_map(w, "webhooks");
     put_bool(w, "allow_private", config->webhooks.allow_private);
     put_number(w, "timeout_ms", config->webhooks.timeout_ms);

@@ -4,6 +4,8 @@
  */
 #include <string.h>
 
+#include "engine/agent/agent_stream.h"
+#include "engine/agent/dialect.h"
 #include "engine/base/str.h"
 #include "engine/host/options_check.h"
 #include "engine/host/options_read.h"
@@ -23,7 +25,6 @@ static const char *const only_zero[] = {"0", NULL};
 static const char *const only_off[] = {"off", NULL};
 static const char *const only_rfc4733[] = {"rfc4733", NULL};
 static const char *const only_stream[] = {"stream", NULL};
-static const char *const only_twilio[] = {"twilio", NULL};
 
 /* ---- single texts ---- */
 
@@ -106,6 +107,28 @@ static const char *check_secrets_key(struct od_reader *r, void *base, const char
     return *text == 0 || (strlen(text) >= 32 && od_check_printable(text, 200))
                ? NULL
                : "32 to 200 printable characters, or nothing for a key of this data_dir";
+}
+
+static const char *check_stream_url(struct od_reader *r, void *base, const char *text)
+{
+    (void)r, (void)base;
+    bool scheme = !strncmp(text, "ws://", 5) || !strncmp(text, "wss://", 6);
+    return *text == 0 || (scheme && od_check_printable(text, OD_AGENT_STREAM_URL_MAX) &&
+                          !strpbrk(text, " #\\"))
+               ? NULL
+               : "a ws:// or wss:// URL, or nothing";
+}
+
+static const char *check_stream_format(struct od_reader *r, void *base, const char *text)
+{
+    (void)r, (void)base;
+    return od_dialect_find(text, strlen(text)) ? NULL : od_dialect_names();
+}
+
+static const char *check_stream_secret(struct od_reader *r, void *base, const char *text)
+{
+    (void)r, (void)base;
+    return *text == 0 || od_check_printable(text, 512) ? NULL : "up to 512 printable characters";
 }
 
 static const char *check_name(struct od_reader *r, void *base, const char *text)
@@ -578,11 +601,19 @@ const struct od_option od_options_table[] = {
      .feature = "a list of caller numbers is"},
     {"agents", OD_OPTION_NODE, .take_node = take_agents},
     {"agent_default.kind", OD_OPTION_UNSERVED, .initial = "stream", .words = only_stream,
-     .feature = "a default agent is"},
-    {"agent_default.url", OD_OPTION_UNSERVED, .initial = "", .words = only_empty,
-     .feature = "a default agent is"},
-    {"agent_default.format", OD_OPTION_UNSERVED, .initial = "twilio", .words = only_twilio,
-     .feature = "a default agent is"},
+     .feature = "a default agent of another kind is"},
+    {"agent_default.url", OD_OPTION_SECRET, .offset = AT(agent_default.url), .initial = "",
+     .help = "stream URL of agents that name none", .check = check_stream_url},
+    {"agent_default.format", OD_OPTION_TEXT, .offset = AT(agent_default.format),
+     .initial = "twilio", .help = "the format spoken there", .check = check_stream_format},
+    {"agent_default.auth_token", OD_OPTION_SECRET, .offset = AT(agent_default.auth_token),
+     .initial = "", .help = "signs the upgrade requests", .check = check_stream_secret},
+    {"agent_default.bearer", OD_OPTION_SECRET, .offset = AT(agent_default.bearer), .initial = "",
+     .help = "Authorization of the upgrade requests", .check = check_stream_secret},
+    {"streams.allow_private", OD_OPTION_BOOL, .offset = AT(streams.allow_private),
+     .initial = "true", .help = "stream agents may be at private addresses"},
+    {"streams.ca_file", OD_OPTION_TEXT, .offset = AT(streams.ca_file), .initial = "",
+     .help = "PEM file of who signs stream agents; empty: the system's"},
     {"hours.legal", OD_OPTION_UNSERVED, .initial = "", .words = only_empty,
      .feature = "a legal window for calls is"},
     {"caps", OD_OPTION_UNSERVED, .initial = "", .words = only_empty,

@@ -14,11 +14,14 @@
 #include "engine/base/str.h"
 #include "engine/host/log.h"
 #include "engine/host/media_clock.h"
+#include "engine/host/stream_hub.h"
 #include "engine/host/talk_session.h"
+#include "engine/media/noise.h"
 #include "outdial/err.h"
 
 enum {
     SILENT_MS_DEFAULT = 30000,
+    NOISE_SEED = 7,
     QUIET_MS = 2000, /* a socket's rest: a peer's last packets come within a round trip or two */
 };
 static const uint64_t CHECK_EVERY_NS = 60 * OD_NS_PER_S;
@@ -30,6 +33,7 @@ struct od_talk {
     struct od_addr local;              /* of offers, without the port */
     struct od_talk_session **sessions; /* by call.index */
     uint32_t sessions_max;
+    int16_t *noise;
     bool any_source;
     uint64_t checked_ns; /* when the synthesiser was looked for */
     struct od_list phases[OD_CLOCK_PHASES];
@@ -150,11 +154,20 @@ static struct od_talk_session *get(struct od_talk *talk, struct od_call_id call)
 
 /* ---- the talk port ---- */
 
+static const struct od_agent_def *agent_of(struct od_talk *talk, struct od_call_id call,
+                                           struct od_job_id job)
+{
+    const struct od_talk_events *events = &talk->host.events;
+    const struct od_job *record =
+        call.index < talk->sessions_max ? events->job(events->ctx, job) : NULL;
+    return record ? events->agent(events->ctx, call, record) : NULL;
+}
+
 /* One line a minute as long as agents that speak can't. */
 static void warn_unable(struct od_talk *talk, const struct od_agent_def *def, uint64_t now_ns)
 {
     char why[OD_TALK_WHY_MAX];
-    if (!def->speaks || (talk->checked_ns && now_ns - talk->checked_ns < CHECK_EVERY_NS))
+    if (!def || !def->speaks || (talk->checked_ns && now_ns - talk->checked_ns < CHECK_EVERY_NS))
         return;
     talk->checked_ns = now_ns;
     if (!od_talk_able(talk, def, why, sizeof why))
@@ -165,7 +178,7 @@ static void warn_unable(struct od_talk *talk, const struct od_agent_def *def, ui
 static void make_agent(struct od_talk *talk, struct od_talk_session *session)
 {
     if (od_talk_session_make_agent(session))
-        warn_unable(talk, session->def, od_media_now());
+        warn_unable(talk, agent_of(talk, session->call, session->job), od_media_now());
 }
 
 static void on_prepare(void *ctx, struct od_call_id call, struct od_job_id job)
@@ -206,12 +219,28 @@ static void on_start(void *ctx, struct od_call_id call, struct od_job_id job)
     od_talk_session_start(session, now_ns);
 }
 
+/* What the engine noted of the call's audio, and what its agent did. */
 static void tell_media(struct od_talk *talk, struct od_talk_session *session, struct od_job_id job)
 {
-    char json[OD_TALK_MEDIA_JSON_MAX];
-    size_t bytes = od_talk_media_write(&session->media, &session->leg, json, sizeof json);
+    size_t size = OD_TALK_MEDIA_JSON_MAX + session->notes_bytes + 2;
+    char *json = malloc(size);
+    size_t bytes =
+        json ? od_talk_media_write(&session->media, &session->leg, json, OD_TALK_MEDIA_JSON_MAX)
+             : 0;
+    if (json && session->notes) {
+        size_t at = bytes ? bytes - 1 : 0; /* behind what is there, or instead of it */
+        memcpy(json + at, session->notes, session->notes_bytes);
+        if (!bytes)
+            json[0] = '{';
+        bytes = at + session->notes_bytes;
+        json[bytes++] = '}';
+    }
     if (bytes && talk->host.events.media)
         talk->host.events.media(talk->host.events.ctx, job, json, bytes);
+    free(json);
+    free(session->notes);
+    session->notes = NULL;
+    session->notes_bytes = 0;
     od_talk_media_end(&session->media);
 }
 
@@ -235,13 +264,27 @@ static void on_stop(void *ctx, struct od_call_id call, struct od_job_id job, enu
         end_session(talk, session);
 }
 
-/* There are no start hooks yet: every call is accepted. */
+/* An agent that must be there before the phone rings gets ready now; others are not waited for. */
 static void on_hook(void *ctx, struct od_call_id call, struct od_job_id job)
 {
     struct od_talk *talk = ctx;
     struct od_event event = {.kind = OD_EV_HOOK_DONE, .call = call, .u.hook.accept = true};
-    (void)job;
-    talk->host.events.post(talk->host.events.ctx, &event);
+    const struct od_agent_def *def = agent_of(talk, call, job);
+    struct od_talk_session *session = def && od_agent_needs_admission(def) ? get(talk, call) : NULL;
+    if (!session) {
+        talk->host.events.post(talk->host.events.ctx, &event);
+        return;
+    }
+    session->job = job;
+    session->admitting = true;
+    make_agent(talk, session);
+}
+
+void od_talk_forget(struct od_talk *talk, struct od_call_id call)
+{
+    struct od_talk_session *session = find(talk, call);
+    if (session && !session->ordered && !session->leg.socket)
+        end_session(talk, session);
 }
 
 const struct od_talk_port *od_talk_port(struct od_talk *talk)
@@ -376,6 +419,7 @@ static void choose_local(struct od_talk *talk, const struct od_talk_config *conf
 static void free_talk(struct od_talk *talk)
 {
     od_rtp_pool_close(talk->host.pool);
+    free(talk->noise);
     free(talk->sessions);
     free(talk);
 }
@@ -388,10 +432,15 @@ static struct od_talk *create_talk(const struct od_talk_config *config,
         return NULL;
     talk->sessions =
         calloc(config->sessions_max ? config->sessions_max : 1, sizeof(struct od_talk_session *));
-    if (!talk->sessions) {
+    talk->noise = calloc(OD_NOISE_SAMPLES, sizeof *talk->noise);
+    if (!talk->sessions || !talk->noise) {
+        free(talk->sessions);
+        free(talk->noise);
         free(talk);
         return NULL;
     }
+    od_noise_make(talk->noise, NOISE_SEED);
+    talk->host.noise = talk->noise;
     talk->host.events = *events;
     talk->host.verdicts = talk->stats.verdicts;
     talk->sessions_max = config->sessions_max;
@@ -443,6 +492,16 @@ int od_talk_open(struct od_talk **out, const struct od_talk_config *config,
                                                     .data_dir = config->data_dir,
                                                     .program = config->synthesiser},
                          why, why_bytes);
+    if (!err) {
+        err =
+            od_stream_hub_open(&talk->host.streams,
+                               &(struct od_stream_hub_config){.loop = config->loop,
+                                                              .user_agent = config->user_agent,
+                                                              .ca_file = config->ca_file,
+                                                              .public_only = config->public_only});
+        if (err)
+            snprintf(why, why_bytes, "streams.ca_file can't be read, or no memory");
+    }
     if (err) {
         od_talk_close(talk, NULL, NULL);
         return err;
@@ -479,6 +538,10 @@ void od_talk_close(struct od_talk *talk, void (*fn)(void *ctx), void *ctx)
     if (talk->host.speech) {
         talk->closing++;
         od_speech_close(talk->host.speech, on_part_closed, talk);
+    }
+    if (talk->host.streams) {
+        talk->closing++;
+        od_stream_hub_close(talk->host.streams, on_part_closed, talk);
     }
     od_media_clock_close(&talk->clock, on_part_closed, talk);
 }

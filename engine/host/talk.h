@@ -4,10 +4,10 @@
  * the callee's ear, hears keys, and reports what came of it as events. It decides nothing about the
  * call: the engine orders start and stop through the talk port.
  *
- * A session is named by the engine's call id and begins with whatever names it first, offer() or
- * the port's prepare(); it ends when drop() and, if it was ever prepared or started, stop() have
- * come, in either order. Agent definitions are used from offer() to drop() only, so an owner who
- * holds them for the life of the leg holds them long enough.
+ * A session is named by the engine's call id and begins with whatever names it first, the port's
+ * hook(), offer() or the port's prepare(); it ends when drop() and, if it was ever prepared or
+ * started, stop() have come, in either order. Agent definitions are used from offer() to drop()
+ * only, so an owner who holds them for the life of the leg holds them long enough.
  *
  * Lifetime: owned by the host until close()'s callback. All on the loop's thread. Events may be
  * posted from inside any function here (posting runs nothing).
@@ -38,6 +38,9 @@ struct od_talk_config {
     bool any_source;        /* hear RTP from other addresses than the negotiated one */
     uint32_t silent_ms_max; /* no RTP for so long ends the call; 0: 30,000; UINT32_MAX: never */
     const char *synthesiser; /* NULL: "espeak-ng" */
+    const char *user_agent;  /* of the connections to agents; NULL: "outdial" */
+    const char *ca_file; /* whom wss:// agents' certificates are trusted from; NULL: the system's */
+    bool public_only;    /* agents at loopback and private addresses are refused */
 };
 
 struct od_talk_events {
@@ -95,6 +98,10 @@ int od_talk_answer(struct od_talk *talk, struct od_call_id call, const struct od
 /* The SDP of an 18x: the callee's side is received, nothing is sent. What can't be used is ignored.
  */
 void od_talk_early(struct od_talk *talk, struct od_call_id call, const struct od_sdp *sdp);
+
+/* The call is over before it was dialled: what was got ready for it in hook() goes. Nothing when it
+ * was dialled. */
+void od_talk_forget(struct od_talk *talk, struct od_call_id call);
 
 /* The leg is over: the socket goes back, the agent's definition is not used any more. */
 void od_talk_drop(struct od_talk *talk, struct od_call_id call);

@@ -31,6 +31,9 @@ struct od_talk_agent_ops {
     /* 20 ms of the callee. NULL: the agent doesn't listen. */
     void (*heard)(struct od_talk_agent *agent, uint64_t now_ns, const uint8_t ulaw[OD_FRAME_BYTES],
                   enum od_jitter_frame what);
+    /* So many frames have just gone by, in both directions; those that were sent are on the wire.
+     * NULL: it doesn't matter. */
+    void (*after)(struct od_talk_agent *agent, uint64_t now_ns, uint32_t frames);
     void (*digit)(struct od_talk_agent *agent, uint64_t now_ns, char digit);
     /* Who took the call, as far as is known; may be corrected later. NULL: not wanted, and then
      * talking to a machine begins anew behind its beep. */
@@ -52,6 +55,8 @@ int od_talk_agent_create(struct od_talk_agent **out, struct od_talk_session *ses
                          const struct od_agent_def *def, const struct od_job *job);
 
 /* One per kind. */
+int od_talk_stream_create(struct od_talk_agent **out, struct od_talk_session *session,
+                          const struct od_agent_def *def, const struct od_job *job);
 int od_talk_script_create(struct od_talk_agent **out, struct od_talk_session *session,
                           const struct od_agent_def *def, const struct od_job *job);
 

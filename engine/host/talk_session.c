@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/base/str.h"
+#include "engine/media/noise.h"
 #include "outdial/err.h"
 #include "proto/redis/redis_store.h"
 
@@ -28,6 +29,7 @@ void od_talk_session_destroy(struct od_talk_session *session)
 {
     od_talk_media_end(&session->media);
     free(session->result);
+    free(session->notes);
     free(session);
 }
 
@@ -67,6 +69,8 @@ static void on_frame(void *ctx, uint64_t now_ns, uint8_t ulaw[OD_FRAME_BYTES])
         session->agent->ops->frame(session->agent, now_ns, ulaw);
     else
         memset(ulaw, OD_ULAW_SILENCE, OD_FRAME_BYTES);
+    if (session->noise_level > 0)
+        od_noise_mix(ulaw, session->host->noise, session->noise_level, &session->noise_at);
     od_talk_media_said(&session->media, ulaw);
 }
 
@@ -116,7 +120,7 @@ static void hang_up(struct od_talk_session *session)
 /* What the agent's document wants of the verdict. True: hang up. */
 static bool act_on(struct od_talk_session *session, enum od_amd_kind kind)
 {
-    bool leave = session->def->leave_message;
+    bool leave = session->leave_message;
     bool knows = session->agent->ops->verdict != NULL;
     switch (kind) {
     case OD_AMD_MACHINE:
@@ -160,6 +164,7 @@ static void on_heard(void *ctx, const uint8_t ulaw[OD_FRAME_BYTES], enum od_jitt
     struct od_talk_session *session = ctx;
     const struct od_talk_events *host = &session->host->events;
     struct od_amd_verdict verdict;
+    session->heard_frames++;
     if (session->agent && session->speaks && session->agent->ops->heard)
         session->agent->ops->heard(session->agent, session->tick_ns, ulaw, what);
     if (od_talk_media_heard(&session->media, ulaw, &verdict))
@@ -184,7 +189,10 @@ void od_talk_session_tick(struct od_talk_session *session, uint64_t now_ns)
     struct od_media_leg_events events = {
         .ctx = session, .frame = on_frame, .digit = on_digit, .heard = on_heard};
     session->tick_ns = now_ns;
+    session->heard_frames = 0;
     od_media_leg_tick(&session->leg, now_ns, &events);
+    if (session->agent && session->speaks && session->agent->ops->after && session->heard_frames)
+        session->agent->ops->after(session->agent, now_ns, session->heard_frames);
     check_silence(session, now_ns);
 }
 
@@ -193,18 +201,51 @@ void od_talk_session_tick(struct od_talk_session *session, uint64_t now_ns)
 int od_talk_agent_create(struct od_talk_agent **out, struct od_talk_session *session,
                          const struct od_agent_def *def, const struct od_job *job)
 {
-    return od_talk_script_create(out, session, def, job);
+    return def->kind == OD_AGENT_STREAM ? od_talk_stream_create(out, session, def, job)
+                                        : od_talk_script_create(out, session, def, job);
+}
+
+void od_talk_session_admit(struct od_talk_session *session)
+{
+    struct od_event event = {.kind = OD_EV_HOOK_DONE, .call = session->call, .u.hook.accept = true};
+    if (!session->admitting || session->ended)
+        return;
+    session->admitting = false;
+    session->host->events.post(session->host->events.ctx, &event);
+}
+
+void od_talk_session_note(struct od_talk_session *session, const char *name, const char *json,
+                          size_t bytes)
+{
+    size_t name_bytes = strlen(name);
+    char *notes = realloc(session->notes, session->notes_bytes + name_bytes + bytes + 4);
+    if (!notes)
+        return;
+    session->notes = notes;
+    notes += session->notes_bytes;
+    *notes++ = ',';
+    *notes++ = '"';
+    notes = (char *)memcpy(notes, name, name_bytes) + name_bytes;
+    *notes++ = '"';
+    *notes++ = ':';
+    memcpy(notes, json, bytes);
+    session->notes_bytes += name_bytes + bytes + 4;
 }
 
 bool od_talk_session_make_agent(struct od_talk_session *session)
 {
     const struct od_talk_events *events = &session->host->events;
-    if (session->agent || !session->leg.socket || !session->ordered)
+    if (session->agent || !(session->admitting || (session->leg.socket && session->ordered)))
         return false;
     const struct od_job *job = events->job(events->ctx, session->job);
     const struct od_agent_def *def = job ? events->agent(events->ctx, session->call, job) : NULL;
     if (!def) {
         post(session, OD_EV_AGENT_FAILED, "the call has no agent");
+        return false;
+    }
+    bool nobody = def->kind == OD_AGENT_NONE || (def->kind == OD_AGENT_STREAM && !def->stream.url);
+    if (nobody) {
+        post(session, OD_EV_AGENT_FAILED, "the agent names no endpoint; no agent_default.url");
         return false;
     }
     int err = od_talk_agent_create(&session->agent, session, def, job);
@@ -213,8 +254,10 @@ bool od_talk_session_make_agent(struct od_talk_session *session)
              err == OD_EINVAL ? "the call's context is no JSON object" : od_err_text(err));
         return false;
     }
-    session->def = def;
+    session->amd_mode = def->amd_mode;
+    session->leave_message = def->leave_message;
     od_talk_media_begin(&session->media, def);
+    session->noise_level = def->features.noise ? def->features.noise_level : 0;
     return true;
 }
 
@@ -224,7 +267,6 @@ void od_talk_session_end_agent(struct od_talk_session *session, enum od_cause ca
     if (!agent)
         return;
     session->agent = NULL;
-    session->def = NULL;
     free(session->result);
     session->result = agent->ops->finish(agent, cause, &session->result_bytes);
 }
@@ -234,9 +276,11 @@ void od_talk_session_start(struct od_talk_session *session, uint64_t now_ns)
     session->started = true;
     session->tick_ns = now_ns;
     od_media_leg_start(&session->leg, now_ns, session->phase);
-    const struct od_job *job = session->host->events.job(session->host->events.ctx, session->job);
-    if (job)
-        od_talk_media_answered(&session->media, session->def, session->host->recordings, &job->uid);
-    if (session->def->amd_mode != OD_AMD_SYNC || !session->media.amd)
+    const struct od_talk_events *events = &session->host->events;
+    const struct od_job *job = events->job(events->ctx, session->job);
+    const struct od_agent_def *def = job ? events->agent(events->ctx, session->call, job) : NULL;
+    if (def)
+        od_talk_media_answered(&session->media, def, session->host->recordings, &job->uid);
+    if (session->amd_mode != OD_AMD_SYNC || !session->media.amd)
         begin_to_speak(session);
 }

@@ -24,7 +24,9 @@ struct od_talk_host {
     struct od_rtp_pool *pool;
     struct od_speech *speech;
     struct od_recordings *recordings;
-    uint64_t *verdicts;     /* counts by kind */
+    uint64_t *verdicts; /* counts by kind */
+    struct od_stream_hub *streams;
+    const int16_t *noise;   /* OD_NOISE_SAMPLES, for rooms */
     uint64_t silent_ns_max; /* OD_NEVER: the callee may be silent */
 };
 
@@ -34,23 +36,30 @@ struct od_talk_session {
     struct od_job_id job;
     struct od_list place; /* in a phase's sessions while it ticks */
     uint8_t phase;
-    bool ordered; /* prepare() or start() came: stop() will */
-    char *result; /* kept from the end of the agent to stop() */
+    bool ordered;   /* prepare() or start() came: stop() will */
+    bool admitting; /* HOOK_DONE is owed */
+    char *result;   /* kept from the end of the agent to stop() */
     size_t result_bytes;
+    char *notes; /* members of the record's `media` object, ",\"name\":json..."; NULL: none */
+    size_t notes_bytes;
 
     /* read by talk.c */
     struct od_media_leg leg;
-    struct od_talk_agent *agent;    /* NULL: none yet, or over */
-    const struct od_agent_def *def; /* the agent's */
+    struct od_talk_agent *agent; /* NULL: none yet, or over */
+    uint8_t amd_mode;            /* enum od_amd_mode */
+    bool leave_message;
     bool started;
     struct od_talk_media media;
 
     /* private */
     const struct od_talk_host *host;
-    bool speaks;      /* the agent was told to start */
-    bool waits;       /* a machine's greeting is on: the agent says nothing until its beep */
-    bool ended;       /* the agent or the media has said its last word */
-    uint64_t tick_ns; /* of the tick under way */
+    bool speaks;           /* the agent was told to start */
+    bool waits;            /* a machine's greeting is on: the agent says nothing until its beep */
+    bool ended;            /* the agent or the media has said its last word */
+    uint64_t tick_ns;      /* of the tick under way */
+    uint32_t heard_frames; /* in it */
+    float noise_level;     /* of the room under the agent; 0: none */
+    uint32_t noise_at;
 };
 
 /* OD_ENOMEM. */
@@ -59,9 +68,16 @@ int od_talk_session_create(struct od_talk_session **out, const struct od_talk_ho
 /* The leg and the agent must have ended. */
 void od_talk_session_destroy(struct od_talk_session *session);
 
-/* Makes the agent once the leg is open and a job was ordered, and has it get ready. A reason why it
- * can't be is posted. True when a new one was made. */
+/* Makes the agent once the leg is open or the call waits for it to be ready, and has it get ready.
+ * A reason why it can't be is posted. True when a new one was made. */
 bool od_talk_session_make_agent(struct od_talk_session *session);
+
+/* The agent is ready for the call: posts HOOK_DONE when it is owed. */
+void od_talk_session_admit(struct od_talk_session *session);
+
+/* For the call's record: a member of its `media` object, as JSON. */
+void od_talk_session_note(struct od_talk_session *session, const char *name, const char *json,
+                          size_t bytes);
 
 /* Its result is kept; the definition isn't used any more. */
 void od_talk_session_end_agent(struct od_talk_session *session, enum od_cause cause);

@@ -100,6 +100,16 @@ struct od_config {
     size_t trunk_count;
     const struct od_config_agent *agents;
     size_t agent_count;
+    struct {                    /* of agents that name no endpoint of their own */
+        const char *url;        /* may carry a password; "": none */
+        const char *format;     /* a dialect's name (engine/agent/dialect.h) */
+        const char *auth_token; /* secret; "": none */
+        const char *bearer;     /* secret; "": none */
+    } agent_default;
+    struct {
+        bool allow_private;  /* stream agents may be at loopback and private addresses */
+        const char *ca_file; /* "": the system's */
+    } streams;
     struct {
         bool allow_private; /* webhooks may go to loopback and private addresses */
         uint32_t timeout_ms;

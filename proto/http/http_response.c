@@ -89,14 +89,15 @@ static int on_headers_complete(llhttp_t *parser)
         return refuse(response, "no HTTP version");
     if (status < 100 || status > 599)
         return refuse(response, "a status that does not exist");
-    if (status == 101) /* RFC 9110 section 15.2.2: nobody asked for another protocol */
+    if (status == 101 &&
+        !response->upgrade) /* RFC 9110 section 15.2.2: nobody asked for another protocol */
         return refuse(response, "switched protocols unasked");
     if (!coding_ok(response))
         return refuse(response, "a transfer coding other than chunked");
     parser->upgrade = 0;
     response->head_done = true;
     response->framing_bytes = 0;
-    response->interim = status < 200;
+    response->interim = status < 200 && status != 101;
     if (response->interim)
         return ++response->interims > OD_HTTP_INTERIM_MAX
                    ? refuse(response, "too many interim answers")

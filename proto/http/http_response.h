@@ -17,10 +17,12 @@ struct od_http_response {
 
     /* set by the caller before the first step of an answer */
     bool to_head; /* the request was HEAD: no body follows, whatever the head says */
+    bool upgrade; /* another protocol was asked for: 101 is a final answer, its HEAD the last step,
+                     what follows isn't HTTP */
 
     /* read by the caller after HEAD */
     struct od_http_head *head;
-    int status; /* 200..599 */
+    int status; /* 200..599; 101 after `upgrade` */
     bool keep_alive;
 
     /* read by the caller after BODY */

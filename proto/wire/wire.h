@@ -28,7 +28,7 @@ enum {
     OD_WIRE_VERSION = 1,
     OD_WIRE_STATE_BYTES = 54,
     OD_WIRE_DOC_MAX = 64 * 1024,   /* a context or a result */
-    OD_WIRE_MEDIA_MAX = 16 * 1024, /* what was noted about a call's media */
+    OD_WIRE_MEDIA_MAX = 56 * 1024, /* what was noted about a call's media, its transcript too */
     OD_WIRE_URL_MAX = 2048,
     /* the longest job: its texts, their heads and the numbers */
     OD_WIRE_JOB_MAX =

@@ -51,8 +51,14 @@ static void on_failed(void *ctx, const char *why)
 
 static void check(const struct od_agent_def *def)
 {
-    if (!def->name[0] || !def->step_count || def->step_count > OD_AGENT_STEPS_MAX ||
+    bool script = def->kind == OD_AGENT_SCRIPT;
+    if (!def->name[0] || script == !def->step_count || def->step_count > OD_AGENT_STEPS_MAX ||
         def->trunk_count > OD_TRUNKS_PER_LANE || strchr(def->voice, '/') || def->voice[0] == '-')
+        abort();
+    const struct od_agent_stream *stream = &def->stream;
+    if (def->kind == OD_AGENT_STREAM &&
+        (!stream->dialect || !stream->rate || stream->param_count > OD_AGENT_PARAMS_MAX ||
+         (stream->url && strncmp(stream->url, "ws", 2))))
         abort();
     for (uint32_t i = 0; i < def->step_count; i++) {
         const struct od_agent_step *s = &def->steps[i];
@@ -106,7 +112,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     check(def);
-    run(def, data, size);
+    if (def->kind == OD_AGENT_SCRIPT)
+        run(def, data, size);
     od_agent_def_destroy(def);
     return 0;
 }

@@ -37,7 +37,8 @@ static void agents_are_kept_as_they_were_sent(void **state)
     free(back);
 
     expect("POST", V1 "/agents", NULL, AGENT_DOC, 409, "\"code\":\"exists\"");
-    expect("POST", V1 "/agents", NULL, "{\"name\":\"x\"}", 400, "\"pointer\":\"#/outdial");
+    expect("POST", V1 "/agents", NULL, "{\"name\":\"x\",\"outdial\":1}", 400,
+           "\"pointer\":\"#/outdial");
     expect("POST", V1 "/agents", NULL, "{}", 400, "\"pointer\":\"#/name");
     expect("PUT", path, NULL, "{\"id\":\"" NO_ID "\",\"name\":\"x\"}", 400, "#/id");
     expect("PUT", V1 "/agents/" NO_ID, NULL, AGENT_DOC, 404, NULL);

@@ -1,0 +1,330 @@
+/*
+ * dialect_json - the ways of the JSON dialects: templates filled in, messages looked up by their
+ * word. Audio of the binary ones goes as it is.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <yyjson.h>
+
+#include "engine/agent/dialect_priv.h"
+#include "engine/base/base64.h"
+
+/* ---- writing ---- */
+
+void od_json_escape(struct od_buf *buf, const char *text, size_t bytes)
+{
+    static const char hex[] = "0123456789abcdef";
+    size_t plain = 0;
+    for (size_t i = 0; i < bytes; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c >= ' ' && c != '"' && c != '\\')
+            continue;
+        od_buf_add(buf, text + plain, i - plain);
+        plain = i + 1;
+        char escape[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
+        if (c == '"' || c == '\\') {
+            escape[1] = (char)c;
+            od_buf_add(buf, escape, 2);
+        } else {
+            od_buf_add(buf, escape, 6);
+        }
+    }
+    od_buf_add(buf, text + plain, bytes - plain);
+}
+
+static void add_base64(struct od_buf *buf, const uint8_t *data, size_t bytes)
+{
+    size_t chars = OD_BASE64_CHARS(bytes);
+    if (chars >= buf->size - buf->used) {
+        buf->cut = true;
+        return;
+    }
+    od_base64_encode(buf->at + buf->used, data, bytes);
+    buf->used += chars;
+    buf->at[buf->used] = 0;
+}
+
+/* An object's members without its braces, after a comma. */
+static void add_flat(struct od_buf *buf, const char *object)
+{
+    size_t bytes = strlen(object);
+    if (bytes <= 2)
+        return;
+    od_buf_char(buf, ',');
+    od_buf_add(buf, object + 1, bytes - 2);
+}
+
+/* k=v;k2=v2, as the inside of a JSON string; what would break it is left out. */
+static void add_pairs(struct od_buf *buf, const char *object)
+{
+    yyjson_doc *doc = yyjson_read(object, strlen(object), 0);
+    yyjson_obj_iter iter = yyjson_obj_iter_with(yyjson_doc_get_root(doc));
+    bool first = true;
+    for (yyjson_val *key; (key = yyjson_obj_iter_next(&iter));) {
+        yyjson_val *value = yyjson_obj_iter_get_val(key);
+        if (!yyjson_is_str(value) || strpbrk(yyjson_get_str(value), ";=") ||
+            strpbrk(yyjson_get_str(key), ";="))
+            continue;
+        if (!first)
+            od_buf_char(buf, ';');
+        first = false;
+        od_json_escape(buf, yyjson_get_str(key), yyjson_get_len(key));
+        od_buf_char(buf, '=');
+        od_json_escape(buf, yyjson_get_str(value), yyjson_get_len(value));
+    }
+    yyjson_doc_free(doc);
+}
+
+static void add_text(struct od_buf *buf, const char *text)
+{
+    od_json_escape(buf, text, strlen(text));
+}
+
+static void add_place(struct od_buf *buf, char place, const struct od_stream_words *w)
+{
+    switch (place) {
+    case 'a':
+        od_buf_str(buf, w->account);
+        break;
+    case 'c':
+        od_buf_str(buf, w->call);
+        break;
+    case 's':
+        od_buf_str(buf, w->stream);
+        break;
+    case 'i':
+        od_buf_str(buf, w->call_id);
+        break;
+    case 'f':
+        add_text(buf, w->from);
+        break;
+    case 'o':
+        add_text(buf, w->to);
+        break;
+    case 'q':
+        od_buf_u64(buf, w->seq);
+        break;
+    case 'k':
+        od_buf_u64(buf, w->chunk);
+        break;
+    case 't':
+        od_buf_u64(buf, w->ts_ms);
+        break;
+    case 'R':
+        od_buf_u64(buf, w->rate);
+        break;
+    case 'A':
+        add_base64(buf, w->audio, w->audio_bytes);
+        break;
+    case 'n':
+        od_json_escape(buf, w->name, w->name_bytes);
+        break;
+    case 'j':
+        od_buf_add(buf, w->name, w->name_bytes);
+        break;
+    case 'J':
+        od_buf_str(buf, w->json);
+        break;
+    case 'P':
+        od_buf_str(buf, w->params);
+        break;
+    case 'F':
+        add_flat(buf, w->params);
+        break;
+    case 'H':
+        add_pairs(buf, w->params);
+        break;
+    case 'D':
+        od_buf_str(buf, w->details);
+        break;
+    case 'd':
+        od_buf_char(buf, w->digit);
+        break;
+    case 'm':
+        od_buf_u64(buf, w->played_ms);
+        break;
+    case 'M':
+        od_buf_u64(buf, w->of_ms);
+        break;
+    case 'r':
+        add_text(buf, w->reason);
+        break;
+    case 'S':
+        od_buf_u64(buf, w->sip_status);
+        break;
+    default:
+        break;
+    }
+}
+
+size_t od_dialect_json_write(const struct od_dialect *dialect, enum od_stream_event event,
+                             const struct od_stream_words *words, char *out, size_t size,
+                             bool *text)
+{
+    const char *at = dialect->out[event];
+    *text = true;
+    if (event == OD_STREAM_AUDIO && dialect->binary) {
+        if (words->audio_bytes > size)
+            return 0;
+        memcpy(out, words->audio, words->audio_bytes);
+        *text = false;
+        return words->audio_bytes;
+    }
+    if (!at)
+        return 0;
+    struct od_buf buf;
+    od_buf_init(&buf, out, size);
+    for (const char *place; (place = strchr(at, '%')); at = place + 2) {
+        od_buf_add(&buf, at, (size_t)(place - at));
+        add_place(&buf, place[1], words);
+    }
+    od_buf_str(&buf, at);
+    return buf.cut ? 0 : buf.used;
+}
+
+/* ---- reading ---- */
+
+/* What we understand besides a vendor's words, in any JSON dialect, by the member "event". */
+static const struct od_dialect_row our_rows[] = {
+    {"hangup", OD_STREAM_HANGUP, "hangup", "reason", false},
+    {"transfer", OD_STREAM_TRANSFER, "transfer", "target", false},
+    {"dtmf", OD_STREAM_SEND_DTMF, "dtmf", "digits", false},
+    {"tool_call", OD_STREAM_TOOL_CALL, "tool_call", "name", false},
+    {"result", OD_STREAM_RESULT, NULL, "result", true},
+    {"transcript", OD_STREAM_TRANSCRIPT, NULL, "transcript", true},
+    {0},
+};
+
+struct telling {
+    od_stream_command_fn fn;
+    void *ctx;
+};
+
+static void tell(const struct telling *telling, const struct od_stream_command *command)
+{
+    telling->fn(telling->ctx, command);
+}
+
+static void tell_bad(const struct telling *telling, const char *what)
+{
+    tell(telling, &(struct od_stream_command){
+                      .kind = OD_STREAM_BAD, .text = what, .text_bytes = strlen(what)});
+}
+
+static const struct od_dialect_row *find_row(const struct od_dialect_row *rows, yyjson_val *word)
+{
+    for (; rows && rows->word; rows++) {
+        if (yyjson_equals_str(word, rows->word))
+            return rows;
+    }
+    return NULL;
+}
+
+static uint32_t number_of(yyjson_val *value)
+{
+    uint64_t n = 0;
+    if (yyjson_is_uint(value))
+        n = yyjson_get_uint(value);
+    else if (yyjson_is_str(value))
+        od_str_u64(yyjson_get_str(value), yyjson_get_len(value), UINT32_MAX, &n);
+    return n <= UINT32_MAX ? (uint32_t)n : 0;
+}
+
+/* "audio/x-mulaw", "audio/x-l16;rate=16000", beside sampleRate: what the piece itself says. */
+static void read_audio_type(const struct od_dialect *dialect, yyjson_val *holder,
+                            struct od_stream_command *command)
+{
+    yyjson_val *type = yyjson_obj_get(holder, "contentType");
+    command->audio_codec = dialect->codec;
+    command->audio_rate = number_of(yyjson_obj_get(holder, "sampleRate"));
+    if (!yyjson_is_str(type))
+        return;
+    const char *rate = strstr(yyjson_get_str(type), "rate=");
+    command->audio_codec = strstr(yyjson_get_str(type), "mulaw") ? OD_WIRE_ULAW : OD_WIRE_L16;
+    if (rate && !command->audio_rate) {
+        uint64_t n = 0;
+        od_str_u64(rate + 5, strspn(rate + 5, "0123456789"), 192000, &n);
+        command->audio_rate = (uint32_t)n;
+    }
+}
+
+static void tell_row(const struct od_dialect *dialect, const struct od_dialect_row *row,
+                     yyjson_val *root, const struct telling *telling)
+{
+    struct od_stream_command command = {.kind = row->command};
+    yyjson_val *holder = row->in ? yyjson_obj_get(root, row->in) : root;
+    yyjson_val *value = row->at ? yyjson_obj_get(holder, row->at) : NULL;
+    char *json = NULL;
+    if (row->command == OD_STREAM_AUDIO_OUT) {
+        yyjson_val *id = yyjson_obj_get(holder, "id");
+        if (!yyjson_is_str(value)) {
+            tell_bad(telling, "audio without a payload");
+            return;
+        }
+        command.base64 = true;
+        command.audio = yyjson_get_str(value);
+        command.audio_bytes = yyjson_get_len(value);
+        read_audio_type(dialect, holder, &command);
+        command.text = yyjson_get_str(id);
+        command.text_bytes = yyjson_get_len(id);
+    } else if (row->raw) {
+        if (!value) {
+            tell_bad(telling, "a member is missing");
+            return;
+        }
+        json = yyjson_val_write(value, 0, &command.json_bytes);
+        command.json = json;
+        command.text = json;
+        command.text_bytes = command.json_bytes;
+    } else if (row->at && !yyjson_is_str(value) && row->command != OD_STREAM_HANGUP) {
+        tell_bad(telling, "a name or target is missing");
+        return;
+    } else {
+        command.text = yyjson_is_str(value) ? yyjson_get_str(value) : "";
+        command.text_bytes = yyjson_is_str(value) ? yyjson_get_len(value) : 0;
+        command.ms = number_of(yyjson_obj_get(holder, "duration_ms"));
+        if (holder && holder != root)
+            command.json = json = yyjson_val_write(holder, 0, &command.json_bytes);
+    }
+    tell(telling, &command);
+    free(json);
+}
+
+static void read_binary(const struct od_dialect *dialect, const uint8_t *at, size_t bytes,
+                        const struct telling *telling)
+{
+    if (!dialect->binary) {
+        tell_bad(telling, "a binary message");
+        return;
+    }
+    tell(telling, &(struct od_stream_command){.kind = OD_STREAM_AUDIO_OUT,
+                                              .audio = (const char *)at,
+                                              .audio_bytes = bytes,
+                                              .audio_codec = dialect->codec});
+}
+
+void od_dialect_json_read(const struct od_dialect *dialect, bool text, const uint8_t *at,
+                          size_t bytes, od_stream_command_fn fn, void *ctx)
+{
+    struct telling telling = {fn, ctx};
+    if (!text) {
+        read_binary(dialect, at, bytes, &telling);
+        return;
+    }
+    yyjson_doc *doc = yyjson_read((const char *)at, bytes, 0);
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    yyjson_val *word = yyjson_obj_get(root, dialect->key);
+    const struct od_dialect_row *row = find_row(dialect->rows, word);
+    if (!row)
+        row = find_row(our_rows, yyjson_obj_get(root, "event"));
+    if (!yyjson_is_obj(root))
+        tell_bad(&telling, "not a JSON object");
+    else if (row)
+        tell_row(dialect, row, root, &telling);
+    else if (!yyjson_is_str(word) && !yyjson_is_str(yyjson_obj_get(root, "event")))
+        tell_bad(&telling, "a message without its kind");
+    else
+        tell(&telling, &(struct od_stream_command){.kind = OD_STREAM_NOTHING});
+    yyjson_doc_free(doc);
+}

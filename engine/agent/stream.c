@@ -1,0 +1,643 @@
+/*
+ * stream - see stream.h.
+ */
+#include "engine/agent/stream.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <yyjson.h>
+
+#include "engine/base/base64.h"
+#include "engine/base/str.h"
+#include "engine/base/uid.h"
+#include "engine/media/resample.h"
+#include "outdial/err.h"
+
+enum {
+    SMALL_BYTES = 2048, /* messages up to this are written on the stack */
+    PCM_PIECE = 480,    /* samples converted at a time */
+    L16_FRAMES_MAX = 5,
+    L16_FRAME_BYTES_MAX = OD_FRAME_BYTES * 3 * 2, /* 24 kHz */
+};
+
+enum mark_tag { TAG_MARK, TAG_PLAYED };
+
+/* What is told to the log once. */
+enum odd { ODD_OVERFLOW, ODD_SLOW, ODD_BAD, ODD_MARKS, ODD_RESULT, ODD_TRANSCRIPT, ODD_COUNT };
+
+/* Audio that waits for the agent to read. */
+struct held {
+    uint32_t first, count;
+    uint8_t frames[OD_STREAM_HELD_FRAMES][OD_FRAME_BYTES];
+};
+
+/* Linear audio, for the dialects that speak it. */
+struct linear {
+    struct od_resample up, down;
+    uint32_t down_rate; /* 0: not set up */
+    uint8_t half;       /* of a sample that was cut between two messages */
+    bool has_half;
+    uint32_t gathered; /* bytes in out */
+    uint8_t out[L16_FRAMES_MAX * L16_FRAME_BYTES_MAX];
+};
+
+struct od_stream {
+    struct od_stream_port port;
+    const struct od_dialect *dialect;
+    uint32_t rate;
+    struct od_stream_words words; /* what never changes of it */
+    char account[OD_SID_TEXT], call[OD_SID_TEXT], stream_sid[OD_SID_TEXT], call_id[OD_UID_TEXT];
+    char *texts; /* from, to, params, details */
+    bool open, answered, started, stopped, ending, done, spoke;
+    uint32_t tail; /* frames of silence since the last sample */
+    uint64_t seq, chunk;
+    uint64_t frames; /* of the callee since the start */
+    struct od_playout playout;
+    struct held *held;
+    struct linear *linear;
+    yyjson_mut_doc *result, *transcript; /* NULL: none */
+    size_t transcript_bytes;
+    struct od_stream_stats stats;
+    bool told[ODD_COUNT];
+};
+
+static void odd(struct od_stream *s, enum odd kind, const char *what)
+{
+    if (s->told[kind])
+        return;
+    s->told[kind] = true;
+    s->port.odd(s->port.ctx, what);
+}
+
+/* ---- telling the agent ---- */
+
+static void tell(struct od_stream *s, enum od_stream_event event, struct od_stream_words *words)
+{
+    char small[SMALL_BYTES];
+    size_t room = od_dialect_room(s->dialect, event, words);
+    char *out = room <= sizeof small ? small : malloc(room);
+    bool text;
+    if (!out)
+        return;
+    words->seq = s->seq + 1;
+    size_t bytes = od_dialect_write(s->dialect, event, words, out, room, &text);
+    if (bytes) {
+        s->seq += event != OD_STREAM_OPEN;
+        s->port.send(s->port.ctx, text, out, bytes);
+    }
+    if (out != small)
+        free(out);
+}
+
+static struct od_stream_words words_now(const struct od_stream *s)
+{
+    struct od_stream_words words = s->words;
+    words.ts_ms = s->frames * OD_FRAME_MS;
+    return words;
+}
+
+static void tell_plain(struct od_stream *s, enum od_stream_event event)
+{
+    struct od_stream_words words = words_now(s);
+    tell(s, event, &words);
+}
+
+static void tell_marks(struct od_stream *s)
+{
+    struct od_mark_due due;
+    while (od_playout_due(&s->playout, &due)) {
+        struct od_stream_words words = words_now(s);
+        words.name = due.name;
+        words.name_bytes = due.name_bytes;
+        words.played_ms = due.played_ms;
+        words.of_ms = due.of_ms;
+        tell(s,
+             due.tag == TAG_PLAYED ? OD_STREAM_PLAYED
+             : due.cleared         ? OD_STREAM_MARK_CLEARED
+                                   : OD_STREAM_MARK,
+             &words);
+    }
+}
+
+static void try_start(struct od_stream *s)
+{
+    if (!s->open || !s->answered || s->started || s->stopped)
+        return;
+    s->started = true;
+    tell_plain(s, OD_STREAM_START);
+}
+
+void od_stream_set_sid(struct od_stream *s, uint32_t sid)
+{
+    s->words.sid = sid;
+}
+
+void od_stream_opened(struct od_stream *s)
+{
+    if (s->open || s->stopped)
+        return;
+    s->open = true;
+    tell_plain(s, OD_STREAM_OPEN);
+    try_start(s);
+}
+
+void od_stream_start(struct od_stream *s)
+{
+    s->answered = true;
+    try_start(s);
+}
+
+void od_stream_notice(struct od_stream *s, const char *name, const char *json)
+{
+    struct od_stream_words words = words_now(s);
+    if (!s->started || s->stopped)
+        return;
+    words.name = name;
+    words.name_bytes = strlen(name);
+    words.json = json;
+    tell(s, OD_STREAM_NOTICE, &words);
+}
+
+void od_stream_tool_result(struct od_stream *s, const char *json)
+{
+    struct od_stream_words words = words_now(s);
+    if (!s->started || s->stopped)
+        return;
+    words.json = json;
+    tell(s, OD_STREAM_TOOL_RESULT, &words);
+}
+
+void od_stream_digit(struct od_stream *s, char digit)
+{
+    struct od_stream_words words = words_now(s);
+    if (!s->started || s->stopped)
+        return;
+    words.digit = digit;
+    tell(s, OD_STREAM_DTMF, &words);
+}
+
+void od_stream_stop(struct od_stream *s, const char *reason, uint16_t sip_status)
+{
+    if (s->stopped)
+        return;
+    /* A call that never started is over without a word, but for those who were asked about it. */
+    if (s->started || (s->open && od_dialect_shared(s->dialect))) {
+        struct od_stream_words words = words_now(s);
+        words.reason = reason;
+        words.sip_status = sip_status;
+        tell(s, OD_STREAM_STOP, &words);
+    }
+    s->stopped = true;
+}
+
+/* ---- the callee's audio ---- */
+
+static void tell_audio(struct od_stream *s, uint64_t frame, const uint8_t *audio, size_t bytes)
+{
+    struct od_stream_words words = s->words;
+    words.ts_ms = frame * OD_FRAME_MS;
+    words.chunk = ++s->chunk;
+    words.audio = audio;
+    words.audio_bytes = bytes;
+    tell(s, OD_STREAM_AUDIO, &words);
+}
+
+/* One frame as the dialect's linear samples; several may go in one message. */
+static void tell_linear(struct od_stream *s, uint64_t frame, const uint8_t ulaw[OD_FRAME_BYTES])
+{
+    struct linear *linear = s->linear;
+    int16_t narrow[OD_FRAME_BYTES], wide[OD_FRAME_BYTES * OD_RESAMPLE_FACTOR_MAX];
+    size_t samples = OD_FRAME_BYTES * (s->rate / 8000);
+    uint32_t frames = od_dialect_frames(s->dialect);
+    for (unsigned i = 0; i < OD_FRAME_BYTES; i++)
+        narrow[i] = od_ulaw_decode(ulaw[i]);
+    od_resample_up(&linear->up, narrow, OD_FRAME_BYTES, wide);
+    for (size_t i = 0; i < samples; i++) {
+        linear->out[linear->gathered++] = (uint8_t)wide[i];
+        linear->out[linear->gathered++] = (uint8_t)((uint16_t)wide[i] >> 8);
+    }
+    if (linear->gathered < frames * samples * 2)
+        return;
+    tell_audio(s, frame + 1 - frames, linear->out, linear->gathered);
+    linear->gathered = 0;
+}
+
+static void tell_frame(struct od_stream *s, uint64_t frame, const uint8_t ulaw[OD_FRAME_BYTES])
+{
+    s->stats.heard++;
+    if (od_dialect_codec(s->dialect) == OD_WIRE_L16)
+        tell_linear(s, frame, ulaw);
+    else
+        tell_audio(s, frame, ulaw, OD_FRAME_BYTES);
+}
+
+static bool congested(struct od_stream *s)
+{
+    return s->port.queued(s->port.ctx) > OD_STREAM_QUEUED_HIGH;
+}
+
+static void hold(struct od_stream *s, const uint8_t ulaw[OD_FRAME_BYTES])
+{
+    struct held *held = s->held;
+    if (!held)
+        held = s->held = calloc(1, sizeof *held);
+    if (!held || held->count == OD_STREAM_HELD_FRAMES) {
+        s->stats.dropped_heard++;
+        odd(s, ODD_SLOW, "it reads too slowly: the oldest audio of the callee is dropped");
+        if (!held)
+            return;
+        held->first = (held->first + 1) % OD_STREAM_HELD_FRAMES;
+        held->count--;
+    }
+    memcpy(held->frames[(held->first + held->count++) % OD_STREAM_HELD_FRAMES], ulaw,
+           OD_FRAME_BYTES);
+}
+
+void od_stream_room(struct od_stream *s)
+{
+    struct held *held = s->held;
+    while (held && held->count && !s->stopped && !congested(s)) {
+        const uint8_t *frame = held->frames[held->first];
+        held->first = (held->first + 1) % OD_STREAM_HELD_FRAMES;
+        tell_frame(s, s->frames - held->count--, frame);
+    }
+}
+
+void od_stream_heard(struct od_stream *s, const uint8_t ulaw[OD_FRAME_BYTES])
+{
+    if (!s->started || s->stopped)
+        return;
+    od_stream_room(s);
+    if ((s->held && s->held->count) || congested(s))
+        hold(s, ulaw);
+    else
+        tell_frame(s, s->frames, ulaw);
+    s->frames++;
+}
+
+/* ---- the agent's audio ---- */
+
+/* Linear little-endian samples, cut anywhere. */
+static bool put_linear(struct od_stream *s, const uint8_t *at, size_t bytes)
+{
+    struct linear *linear = s->linear;
+    int16_t wide[PCM_PIECE], narrow[PCM_PIECE];
+    uint8_t ulaw[PCM_PIECE];
+    bool fits = true;
+    while (bytes) {
+        size_t count = 0;
+        while (count < PCM_PIECE && bytes) {
+            if (!linear->has_half) {
+                linear->half = *at;
+                linear->has_half = true;
+            } else {
+                wide[count++] = (int16_t)(uint16_t)(linear->half | (unsigned)*at << 8);
+                linear->has_half = false;
+            }
+            at++;
+            bytes--;
+        }
+        size_t made = od_resample_down(&linear->down, wide, count, narrow);
+        for (size_t i = 0; i < made; i++)
+            ulaw[i] = od_ulaw_encode(narrow[i]);
+        fits = od_playout_put(&s->playout, ulaw, made) && fits;
+    }
+    return fits;
+}
+
+/* Ready to take linear audio of that rate. */
+static bool need_linear(struct od_stream *s, uint32_t rate)
+{
+    if (rate % 8000 || rate == 0 || rate / 8000 > OD_RESAMPLE_FACTOR_MAX)
+        return false;
+    if (!s->linear)
+        s->linear = calloc(1, sizeof *s->linear);
+    if (!s->linear)
+        return false;
+    if (s->linear->down_rate != rate) {
+        od_resample_init(&s->linear->down, rate / 8000);
+        s->linear->down_rate = rate;
+        s->linear->has_half = false;
+    }
+    return true;
+}
+
+static void bad(struct od_stream *s, const char *what)
+{
+    s->stats.bad++;
+    odd(s, ODD_BAD, what);
+}
+
+static bool put_base64_linear(struct od_stream *s, const char *text, size_t chars, bool *good)
+{
+    uint8_t piece[768 + 2];
+    bool fits = true;
+    while (chars) {
+        size_t take = chars < 1024 ? chars : 1024;
+        size_t got = od_base64_decode(piece, text, take);
+        if (got == SIZE_MAX) {
+            *good = false;
+            return fits;
+        }
+        fits = put_linear(s, piece, got) && fits;
+        text += take;
+        chars -= take;
+    }
+    return fits;
+}
+
+static void take_audio(struct od_stream *s, const struct od_stream_command *command)
+{
+    uint32_t rate = command->audio_rate ? command->audio_rate : s->rate;
+    uint64_t before = s->playout.put;
+    bool good = true, fits = true;
+    if (command->audio_codec == OD_WIRE_L16) {
+        if (!need_linear(s, rate)) {
+            bad(s, "audio of a sample rate that isn't a multiple of 8,000 up to 48,000");
+            return;
+        }
+        fits = command->base64
+                   ? put_base64_linear(s, command->audio, command->audio_bytes, &good)
+                   : put_linear(s, (const uint8_t *)command->audio, command->audio_bytes);
+    } else if (command->base64) {
+        int put = od_playout_put_base64(&s->playout, command->audio, command->audio_bytes);
+        good = put >= 0;
+        fits = put != 0;
+    } else {
+        fits = od_playout_put(&s->playout, (const uint8_t *)command->audio, command->audio_bytes);
+    }
+    s->stats.spoken_bytes += s->playout.put - before;
+    if (!good)
+        bad(s, "audio that isn't base64");
+    if (!fits)
+        odd(s, ODD_OVERFLOW, "it has sent more audio than may wait: the rest is dropped");
+    if (command->text_bytes)
+        od_playout_mark(&s->playout, command->text, command->text_bytes, TAG_PLAYED);
+    s->spoke = s->spoke || s->playout.put != before;
+    s->tail = 0;
+}
+
+size_t od_stream_frame(struct od_stream *s, uint8_t ulaw[OD_FRAME_BYTES])
+{
+    return od_playout_frame(&s->playout, ulaw);
+}
+
+void od_stream_after(struct od_stream *s)
+{
+    if (s->playout.marks)
+        tell_marks(s);
+    if (!s->ending || s->done || od_playout_waiting(&s->playout))
+        return;
+    if (s->spoke && s->tail++ < OD_STREAM_TAIL_FRAMES)
+        return;
+    s->done = true;
+    s->port.done(s->port.ctx);
+}
+
+bool od_stream_talking(const struct od_stream *s)
+{
+    return od_playout_waiting(&s->playout) > 0;
+}
+
+/* ---- what else the agent says ---- */
+
+static void take_mark(struct od_stream *s, const struct od_stream_command *command)
+{
+    size_t bytes = command->text_bytes;
+    s->stats.marks++;
+    if (bytes > OD_DIALECT_NAME_MAX)
+        bytes = OD_DIALECT_NAME_MAX;
+    if (od_playout_mark(&s->playout, command->text, bytes, TAG_MARK)) {
+        odd(s, ODD_MARKS, "more marks than can wait");
+        return;
+    }
+    if (!od_playout_waiting(&s->playout))
+        tell_marks(s);
+}
+
+static void take_clear(struct od_stream *s)
+{
+    s->stats.clears++;
+    od_playout_clear(&s->playout);
+    if (s->linear)
+        s->linear->has_half = false;
+    tell_marks(s);
+    tell_plain(s, OD_STREAM_CLEARED);
+}
+
+/* Members of a later result replace those of an earlier one. */
+static void take_result(struct od_stream *s, const struct od_stream_command *command)
+{
+    yyjson_doc *doc = yyjson_read(command->json, command->json_bytes, 0);
+    yyjson_val *root = yyjson_doc_get_root(doc), *key, *value;
+    size_t i, max;
+    if (!yyjson_is_obj(root) || command->json_bytes > OD_STREAM_RESULT_MAX) {
+        odd(s, ODD_RESULT, "a result that is no object, or above 60 KiB");
+        yyjson_doc_free(doc);
+        return;
+    }
+    if (!s->result && (s->result = yyjson_mut_doc_new(NULL)))
+        yyjson_mut_doc_set_root(s->result, yyjson_mut_obj(s->result));
+    yyjson_mut_val *into = yyjson_mut_doc_get_root(s->result);
+    yyjson_obj_foreach(root, i, max, key, value)
+    {
+        if (into && yyjson_mut_obj_size(into) < 1000)
+            yyjson_mut_obj_put(into, yyjson_val_mut_copy(s->result, key),
+                               yyjson_val_mut_copy(s->result, value));
+    }
+    yyjson_doc_free(doc);
+}
+
+/* Our names for what bots call in several ways; other members are left out. */
+static void add_segment(struct od_stream *s, yyjson_val *segment)
+{
+    static const char *const names[][3] = {{"role", "speaker", "role"},
+                                           {"text", "content", "text"},
+                                           {"started_ms", "start_ms", "started_ms"},
+                                           {"ended_ms", "end_ms", "ended_ms"},
+                                           {"source", "source", "source"}};
+    yyjson_mut_val *into = yyjson_mut_doc_get_root(s->transcript);
+    yyjson_mut_val *made = yyjson_mut_obj(s->transcript);
+    if (!yyjson_is_obj(segment) || !made)
+        return;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        yyjson_val *value = yyjson_obj_get(segment, names[i][0]);
+        if (!value)
+            value = yyjson_obj_get(segment, names[i][1]);
+        if (yyjson_is_str(value) || yyjson_is_num(value))
+            yyjson_mut_obj_add(made, yyjson_mut_str(s->transcript, names[i][2]),
+                               yyjson_val_mut_copy(s->transcript, value));
+    }
+    yyjson_mut_arr_append(into, made);
+}
+
+static void take_transcript(struct od_stream *s, const struct od_stream_command *command)
+{
+    if (s->transcript_bytes + command->json_bytes > OD_STREAM_TRANSCRIPT_MAX) {
+        odd(s, ODD_TRANSCRIPT, "a transcript above 48 KiB: the rest is left out");
+        return;
+    }
+    s->transcript_bytes += command->json_bytes;
+    yyjson_doc *doc = yyjson_read(command->json, command->json_bytes, 0);
+    yyjson_val *root = yyjson_doc_get_root(doc), *segment;
+    size_t i, max;
+    if (!s->transcript && (s->transcript = yyjson_mut_doc_new(NULL)))
+        yyjson_mut_doc_set_root(s->transcript, yyjson_mut_arr(s->transcript));
+    if (s->transcript && yyjson_is_arr(root)) {
+        yyjson_arr_foreach(root, i, max, segment) add_segment(s, segment);
+    } else if (s->transcript) {
+        add_segment(s, root);
+    }
+    yyjson_doc_free(doc);
+}
+
+void od_stream_left(struct od_stream *s)
+{
+    s->ending = true;
+    s->stopped = true; /* there is nobody to tell */
+}
+
+void od_stream_command(struct od_stream *s, const struct od_stream_command *command)
+{
+    if (s->stopped)
+        return;
+    switch ((enum od_stream_command_kind)command->kind) {
+    case OD_STREAM_AUDIO_OUT:
+        take_audio(s, command);
+        break;
+    case OD_STREAM_SET_MARK:
+        take_mark(s, command);
+        break;
+    case OD_STREAM_CLEAR:
+        take_clear(s);
+        break;
+    case OD_STREAM_CLEAR_MARKS:
+        od_playout_clear_marks(&s->playout);
+        tell_marks(s);
+        break;
+    case OD_STREAM_HANGUP:
+        s->ending = true;
+        break;
+    case OD_STREAM_RESULT:
+        take_result(s, command);
+        break;
+    case OD_STREAM_TRANSCRIPT:
+        take_transcript(s, command);
+        break;
+    case OD_STREAM_TRANSFER:
+    case OD_STREAM_SEND_DTMF:
+    case OD_STREAM_TOOL_CALL:
+    case OD_STREAM_ACCEPT:
+    case OD_STREAM_REJECT:
+    case OD_STREAM_HELLO:
+        s->port.order(s->port.ctx, command);
+        break;
+    case OD_STREAM_BAD: {
+        char what[120];
+        od_str_copy(what, sizeof what, command->text, command->text_bytes);
+        bad(s, what);
+        break;
+    }
+    case OD_STREAM_PING:
+    case OD_STREAM_NOTHING:
+        break;
+    }
+}
+
+static void on_command(void *ctx, const struct od_stream_command *command)
+{
+    od_stream_command(ctx, command);
+}
+
+void od_stream_message(struct od_stream *s, bool text, const uint8_t *at, size_t bytes)
+{
+    if (!s->stopped)
+        od_dialect_read(s->dialect, text, at, bytes, on_command, s);
+}
+
+/* ---- life ---- */
+
+static char *json_of(yyjson_mut_doc *doc, size_t *bytes)
+{
+    *bytes = 0;
+    return doc ? yyjson_mut_write(doc, 0, bytes) : NULL;
+}
+
+char *od_stream_result(const struct od_stream *s, size_t *bytes)
+{
+    return json_of(s->result, bytes);
+}
+
+char *od_stream_transcript(const struct od_stream *s, size_t *bytes)
+{
+    return json_of(s->transcript, bytes);
+}
+
+void od_stream_stats(const struct od_stream *s, struct od_stream_stats *out)
+{
+    *out = s->stats;
+    out->dropped_bytes = s->playout.dropped;
+}
+
+static bool keep_texts(struct od_stream *s, const struct od_stream_setup *setup)
+{
+    const char *from[4] = {setup->from, setup->to, setup->params, setup->details};
+    const char **to[4] = {&s->words.from, &s->words.to, &s->words.params, &s->words.details};
+    size_t bytes = 0;
+    for (unsigned i = 0; i < 4; i++)
+        bytes += strlen(from[i]) + 1;
+    char *at = s->texts = malloc(bytes);
+    for (unsigned i = 0; at && i < 4; i++) {
+        size_t n = strlen(from[i]) + 1;
+        *to[i] = memcpy(at, from[i], n);
+        at += n;
+    }
+    return s->texts != NULL;
+}
+
+int od_stream_create(struct od_stream **out, const struct od_stream_setup *setup)
+{
+    struct od_stream *s = calloc(1, sizeof *s);
+    *out = NULL;
+    if (!s || !keep_texts(s, setup)) {
+        free(s);
+        return OD_ENOMEM;
+    }
+    s->port = setup->port;
+    s->dialect = setup->dialect;
+    s->rate = setup->rate;
+    od_playout_init(&s->playout, setup->pool, (uint64_t)setup->buffer_s * 8000);
+    od_sid_account(setup->org, s->account);
+    od_sid_call(&setup->call, s->call);
+    od_sid_stream(&setup->call, setup->attempt, s->stream_sid);
+    od_uid_text(&setup->call, s->call_id);
+    s->words.account = s->account;
+    s->words.call = s->call;
+    s->words.stream = s->stream_sid;
+    s->words.call_id = s->call_id;
+    s->words.rate = setup->rate;
+    s->words.name = s->words.json = s->words.reason = "";
+    if (od_dialect_codec(s->dialect) == OD_WIRE_L16) {
+        if (!need_linear(s, s->rate)) {
+            od_stream_destroy(s);
+            return OD_ENOMEM;
+        }
+        od_resample_init(&s->linear->up, s->rate / 8000);
+    }
+    *out = s;
+    return 0;
+}
+
+void od_stream_destroy(struct od_stream *s)
+{
+    if (!s)
+        return;
+    od_playout_deinit(&s->playout);
+    yyjson_mut_doc_free(s->result);
+    yyjson_mut_doc_free(s->transcript);
+    free(s->held);
+    free(s->linear);
+    free(s->texts);
+    free(s);
+}

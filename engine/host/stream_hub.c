@@ -1,0 +1,529 @@
+/*
+ * stream_hub - see the header. A link is one call's end of a trunk line; a line is a WebSocket
+ * connection, which carries one link or, in formats that number their calls, many. Lines that
+ * could not be made are tried again on a common timer while their links have patience.
+ */
+#include "engine/host/stream_hub.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <uthash.h>
+
+#include "engine/agent/mpack.h"
+#include "engine/base/base64.h"
+#include "engine/base/list.h"
+#include "engine/base/str.h"
+#include "outdial/err.h"
+#include "proto/ws/ws_client.h"
+#include "proto/ws/ws_handshake.h"
+
+enum {
+    RETRY_MS = 250,
+    HEADERS_MAX = 2048,
+};
+#define SPEECH_BYTES_MAX ((size_t)512 * 1024 * 1024)
+
+struct line {
+    struct od_stream_hub *hub;
+    struct od_list place; /* among the hub's */
+    struct od_list links;
+    const struct od_dialect *dialect;
+    char *url, *headers, *key; /* key: what calls must have in common to share it; NULL: nothing */
+    struct od_ws *ws;          /* NULL: between two tries */
+    bool open;
+    uint64_t tries_until_ms, retry_ms;
+    uint32_t next_sid, calls;
+    struct od_link *by_sid; /* of a shared line */
+    uint32_t capacity;      /* UINT32_MAX: not said */
+};
+
+struct od_link {
+    struct line *line;
+    struct od_list place;
+    struct od_list fresh; /* among the hub's, when its line was open before it came */
+    uint32_t sid;
+    UT_hash_handle hh;
+    bool told_open;
+    const struct od_link_user *user;
+    void *ctx;
+};
+
+struct od_stream_hub {
+    uv_loop_t *loop;
+    struct od_ws_hub *ws;
+    uv_timer_t timer; /* runs while some line waits for its next try, or a link for its opened() */
+    struct od_list lines, fresh;
+    struct od_chunk_pool pool;
+    bool public_only;
+    uint64_t retries;
+    unsigned closing;
+    void (*closed)(void *ctx);
+    void *closed_ctx;
+};
+
+void od_twilio_signature(const char *token, const char *url, char out[OD_TWILIO_SIGNATURE])
+{
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    unsigned bytes = 0;
+    HMAC(EVP_sha1(), token, (int)strlen(token), (const uint8_t *)url, strlen(url), digest, &bytes);
+    out[od_base64_encode(out, digest, bytes)] = 0;
+}
+
+/* ---- lines ---- */
+
+static void line_free(struct line *line)
+{
+    od_list_remove(&line->place);
+    if (line->ws)
+        od_ws_leave(line->ws, 1000, "");
+    if (line->headers)
+        explicit_bzero(line->headers, strlen(line->headers));
+    if (line->key)
+        explicit_bzero(line->key, strlen(line->key));
+    free(line->url);
+    free(line->headers);
+    free(line->key);
+    free(line);
+}
+
+static void link_free(struct od_link *link)
+{
+    struct line *line = link->line;
+    od_list_remove(&link->place);
+    od_list_remove(&link->fresh);
+    if (link->sid)
+        HASH_DEL(line->by_sid, link);
+    line->calls--;
+    free(link);
+}
+
+/* Every link hears of the end; none is left, nor the line. */
+static void line_over(struct line *line, bool orderly, const char *why)
+{
+    struct od_list *node;
+    line->ws = NULL;
+    /* A new call must not find it. */
+    free(line->key);
+    line->key = NULL;
+    while ((node = od_list_first(&line->links))) {
+        struct od_link *link = OD_OWNER(node, struct od_link, place);
+        const struct od_link_user *user = link->user;
+        void *ctx = link->ctx;
+        link_free(link);
+        user->closed(ctx, orderly, why);
+    }
+    line_free(line);
+}
+
+static void tell_open(struct line *line)
+{
+    struct od_list *node = od_list_first(&line->links), *next;
+    for (; node; node = next) {
+        struct od_link *link = OD_OWNER(node, struct od_link, place);
+        next = od_list_after(&line->links, node);
+        if (link->told_open)
+            continue;
+        link->told_open = true;
+        link->user->opened(link->ctx);
+    }
+}
+
+/* [0, 0, {v, engine, codecs}] */
+static void say_hello(struct line *line)
+{
+    char text[96];
+    struct od_buf buf;
+    static const char about[] = "{\"v\":1,\"engine\":\"outdial\",\"codecs\":[\"pcmu\"]}";
+    od_buf_init(&buf, text, sizeof text);
+    od_mpack_put_array(&buf, 3);
+    od_mpack_put_uint(&buf, 0);
+    od_mpack_put_uint(&buf, 0);
+    od_mpack_put_json(&buf, about, sizeof about - 1);
+    od_ws_send(line->ws, false, text, buf.used);
+}
+
+static void on_opened(void *ctx)
+{
+    struct line *line = ctx;
+    line->open = true;
+    if (od_dialect_shared(line->dialect))
+        say_hello(line);
+    tell_open(line);
+}
+
+static struct od_link *find_link(struct line *line, uint32_t sid)
+{
+    struct od_link *link;
+    HASH_FIND(hh, line->by_sid, &sid, sizeof sid, link);
+    return link;
+}
+
+static void say_pong(struct line *line, uint32_t word)
+{
+    char text[24];
+    struct od_buf buf;
+    od_buf_init(&buf, text, sizeof text);
+    od_mpack_put_array(&buf, 3);
+    od_mpack_put_uint(&buf, 8);
+    od_mpack_put_uint(&buf, 0);
+    od_mpack_put_uint(&buf, word);
+    od_ws_send(line->ws, false, text, buf.used);
+}
+
+/* A message of a shared line: to the link of its number; what concerns the line is seen to here. */
+static void on_shared_command(void *ctx, const struct od_stream_command *command)
+{
+    struct line *line = ctx;
+    if (command->kind == OD_STREAM_HELLO) {
+        line->capacity = command->ms;
+        return;
+    }
+    if (command->kind == OD_STREAM_PING) {
+        say_pong(line, command->ms);
+        return;
+    }
+    struct od_link *link = find_link(line, command->sid);
+    if (link && link->told_open)
+        link->user->command(link->ctx, command);
+}
+
+static void on_message(void *ctx, bool text, const uint8_t *at, size_t bytes)
+{
+    struct line *line = ctx;
+    struct od_list *node = od_list_first(&line->links);
+    if (od_dialect_shared(line->dialect)) {
+        od_dialect_read(line->dialect, text, at, bytes, on_shared_command, line);
+    } else if (node) {
+        struct od_link *link = OD_OWNER(node, struct od_link, place);
+        link->user->message(link->ctx, text, at, bytes);
+    }
+}
+
+static void on_drained(void *ctx)
+{
+    struct line *line = ctx;
+    struct od_list *node = od_list_first(&line->links), *next;
+    for (; node; node = next) {
+        struct od_link *link = OD_OWNER(node, struct od_link, place);
+        next = od_list_after(&line->links, node);
+        link->user->room(link->ctx);
+    }
+}
+
+static bool patient(const struct line *line)
+{
+    return uv_now(line->hub->loop) + RETRY_MS <= line->tries_until_ms;
+}
+
+static void on_timer(uv_timer_t *timer);
+
+static void on_closed(void *ctx, const struct od_ws_end *end)
+{
+    struct line *line = ctx;
+    char why[200];
+    line->ws = NULL;
+    /* Not there yet, rather than unwilling: it may be starting. */
+    if (!end->opened && (end->err == OD_EDOWN || end->status >= 500) && patient(line)) {
+        line->retry_ms = uv_now(line->hub->loop) + RETRY_MS;
+        if (!uv_is_active((uv_handle_t *)&line->hub->timer))
+            uv_timer_start(&line->hub->timer, on_timer, RETRY_MS, 0);
+        return;
+    }
+    bool orderly = !end->err && end->code != 1011 && end->code != 1002 && end->code != 1003 &&
+                   end->code != 1007 && end->code != 1008 && end->code != 1009;
+    snprintf(why, sizeof why, "agent: %s%s", end->err || *end->why ? end->why : "closed the stream",
+             !end->err && !orderly ? " (an error of its own)" : "");
+    line_over(line, orderly, why);
+}
+
+static const struct od_ws_user ws_user = {
+    .opened = on_opened, .message = on_message, .drained = on_drained, .closed = on_closed};
+
+static int line_dial(struct line *line)
+{
+    return od_ws_connect(line->hub->ws,
+                         &(struct od_ws_open){.url = line->url,
+                                              .subprotocol = od_dialect_subprotocol(line->dialect),
+                                              .headers = line->headers,
+                                              .allow_private = !line->hub->public_only,
+                                              .user = &ws_user,
+                                              .ctx = line},
+                         &line->ws);
+}
+
+static void tell_fresh(struct od_stream_hub *hub)
+{
+    struct od_list *node;
+    while ((node = od_list_first(&hub->fresh))) {
+        struct od_link *link = OD_OWNER(node, struct od_link, fresh);
+        od_list_remove(&link->fresh);
+        if (link->told_open)
+            continue;
+        link->told_open = true;
+        link->user->opened(link->ctx);
+    }
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct od_stream_hub *hub = timer->data;
+    tell_fresh(hub);
+    uint64_t now_ms = uv_now(hub->loop), next_ms = UINT64_MAX;
+    struct od_list *node = od_list_first(&hub->lines), *next;
+    for (; node; node = next) {
+        struct line *line = OD_OWNER(node, struct line, place);
+        next = od_list_after(&hub->lines, node);
+        if (line->ws || !line->retry_ms)
+            continue;
+        if (line->retry_ms > now_ms) {
+            next_ms = line->retry_ms < next_ms ? line->retry_ms : next_ms;
+            continue;
+        }
+        line->retry_ms = 0;
+        hub->retries++;
+        if (line_dial(line))
+            line_over(line, false, "agent: no memory");
+    }
+    if (next_ms != UINT64_MAX)
+        uv_timer_start(timer, on_timer, next_ms - now_ms, 0);
+}
+
+static char *make_headers(const struct od_link_setup *setup, const char *shown_url)
+{
+    char text[HEADERS_MAX], signature[OD_TWILIO_SIGNATURE];
+    struct od_buf buf;
+    od_buf_init(&buf, text, sizeof text);
+    if (setup->auth_token) {
+        od_twilio_signature(setup->auth_token, shown_url, signature);
+        od_buf_str(&buf, "X-Twilio-Signature: ");
+        od_buf_str(&buf, signature);
+        od_buf_str(&buf, "\r\n");
+    }
+    if (setup->bearer) {
+        od_buf_str(&buf, "Authorization: Bearer ");
+        od_buf_str(&buf, setup->bearer);
+        od_buf_str(&buf, "\r\n");
+    }
+    char *made = buf.cut ? NULL : strdup(text);
+    explicit_bzero(text, sizeof text);
+    return made;
+}
+
+/* What calls must have in common to share a connection. */
+static char *make_key(const struct od_link_setup *setup)
+{
+    size_t size = strlen(setup->url) + 2 + (setup->auth_token ? strlen(setup->auth_token) : 0) +
+                  (setup->bearer ? strlen(setup->bearer) : 0) + 1;
+    char *key = malloc(size);
+    if (key)
+        snprintf(key, size, "%s\n%s\n%s", setup->url, setup->auth_token ? setup->auth_token : "",
+                 setup->bearer ? setup->bearer : "");
+    return key;
+}
+
+static struct line *find_line(struct od_stream_hub *hub, const char *key)
+{
+    for (struct od_list *node = od_list_first(&hub->lines); node;
+         node = od_list_after(&hub->lines, node)) {
+        struct line *line = OD_OWNER(node, struct line, place);
+        if (line->key && !strcmp(line->key, key))
+            return line;
+    }
+    return NULL;
+}
+
+static int line_open(struct od_stream_hub *hub, const struct od_link_setup *setup, char *key,
+                     struct line **out)
+{
+    struct od_ws_url *url = malloc(sizeof *url);
+    struct line *line = calloc(1, sizeof *line);
+    int err = url && line ? od_ws_url_read(url, setup->url) : OD_ENOMEM;
+    if (!err) {
+        line->hub = hub;
+        line->dialect = setup->dialect;
+        line->capacity = UINT32_MAX;
+        line->tries_until_ms = uv_now(hub->loop) + setup->patience_ms;
+        line->url = strdup(setup->url);
+        line->headers = make_headers(setup, url->shown);
+        od_list_init(&line->place);
+        od_list_init(&line->links);
+        err = line->url && line->headers ? line_dial(line) : OD_ENOMEM;
+    }
+    if (url)
+        explicit_bzero(url, sizeof *url);
+    free(url);
+    if (err) {
+        if (line) {
+            free(line->url);
+            free(line->headers);
+        }
+        free(line);
+        free(key);
+        return err;
+    }
+    line->key = key;
+    od_list_push(&hub->lines, &line->place);
+    *out = line;
+    return 0;
+}
+
+/* ---- links ---- */
+
+int od_link_open(struct od_stream_hub *hub, const struct od_link_setup *setup, struct od_link **out)
+{
+    bool shared = od_dialect_shared(setup->dialect);
+    struct od_link *link = calloc(1, sizeof *link);
+    char *key = shared ? make_key(setup) : NULL;
+    struct line *line = key ? find_line(hub, key) : NULL;
+    *out = NULL;
+    if (!link || (shared && !key)) {
+        free(link);
+        free(key);
+        return OD_ENOMEM;
+    }
+    if (line) {
+        free(key);
+    } else {
+        int err = line_open(hub, setup, key, &line);
+        if (err) {
+            free(link);
+            return err;
+        }
+    }
+    link->line = line;
+    link->user = setup->user;
+    link->ctx = setup->ctx;
+    link->sid = shared ? ++line->next_sid : 0; /* after 2^32 calls on one connection they repeat */
+    line->calls++;
+    od_list_init(&link->place);
+    od_list_init(&link->fresh);
+    od_list_push(&line->links, &link->place);
+    if (shared)
+        HASH_ADD(hh, line->by_sid, sid, sizeof link->sid, link);
+    if (line->open) { /* told from the loop, as the first one was */
+        od_list_push(&hub->fresh, &link->fresh);
+        uv_timer_start(&hub->timer, on_timer, 0, 0);
+    }
+    *out = link;
+    return 0;
+}
+
+uint32_t od_link_sid(const struct od_link *link)
+{
+    return link->sid;
+}
+
+void od_link_send(struct od_link *link, bool text, const char *at, size_t bytes)
+{
+    if (link->line->ws && link->line->open)
+        od_ws_send(link->line->ws, text, at, bytes);
+}
+
+size_t od_link_queued(const struct od_link *link)
+{
+    return link->line->ws ? od_ws_queued(link->line->ws) : 0;
+}
+
+void od_link_leave(struct od_link *link)
+{
+    struct line *line = link->line;
+    link_free(link);
+    if (!line->calls && !od_dialect_shared(line->dialect))
+        line_free(line);
+    else if (!line->calls && !line->open) /* nobody waits for it any more */
+        line_free(line);
+}
+
+uint32_t od_stream_hub_capacity(const struct od_stream_hub *hub, const char *url)
+{
+    for (struct od_list *node = od_list_first(&hub->lines); node;
+         node = od_list_after(&hub->lines, node)) {
+        const struct line *line = OD_OWNER(node, struct line, place);
+        if (line->key && !strcmp(line->url, url) && line->capacity != UINT32_MAX)
+            return line->capacity > line->calls ? line->capacity - line->calls : 0;
+    }
+    return UINT32_MAX;
+}
+
+/* ---- the hub ---- */
+
+int od_stream_hub_open(struct od_stream_hub **out, const struct od_stream_hub_config *config)
+{
+    struct od_stream_hub *hub = calloc(1, sizeof *hub);
+    *out = NULL;
+    if (!hub)
+        return OD_ENOMEM;
+    hub->loop = config->loop;
+    hub->public_only = config->public_only;
+    od_list_init(&hub->lines);
+    od_list_init(&hub->fresh);
+    od_chunk_pool_init(&hub->pool, config->speech_max ? config->speech_max : SPEECH_BYTES_MAX);
+    const char *ca_file = config->ca_file && *config->ca_file ? config->ca_file : NULL;
+    int err = od_ws_hub_open(
+        &hub->ws, config->loop,
+        &(struct od_ws_hub_config){.user_agent = config->user_agent, .ca_file = ca_file});
+    if (err) {
+        free(hub);
+        return err;
+    }
+    uv_timer_init(hub->loop, &hub->timer);
+    hub->timer.data = hub;
+    *out = hub;
+    return 0;
+}
+
+static void part_closed(struct od_stream_hub *hub)
+{
+    if (--hub->closing)
+        return;
+    void (*fn)(void *) = hub->closed;
+    void *fn_ctx = hub->closed_ctx;
+    od_chunk_pool_deinit(&hub->pool);
+    free(hub);
+    if (fn)
+        fn(fn_ctx);
+}
+
+static void on_ws_closed(void *ctx)
+{
+    part_closed(ctx);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    part_closed(handle->data);
+}
+
+void od_stream_hub_close(struct od_stream_hub *hub, void (*fn)(void *ctx), void *ctx)
+{
+    struct od_list *node;
+    hub->closed = fn;
+    hub->closed_ctx = ctx;
+    while ((node = od_list_first(&hub->lines)))
+        line_free(OD_OWNER(node, struct line, place));
+    hub->closing = 2;
+    uv_close((uv_handle_t *)&hub->timer, on_timer_closed);
+    od_ws_hub_close(hub->ws, on_ws_closed, hub);
+}
+
+struct od_chunk_pool *od_stream_hub_pool(struct od_stream_hub *hub)
+{
+    return &hub->pool;
+}
+
+void od_stream_hub_stats(const struct od_stream_hub *hub, struct od_stream_hub_stats *out)
+{
+    struct od_ws_stats ws;
+    od_ws_hub_stats(hub->ws, &ws);
+    *out = (struct od_stream_hub_stats){.open = ws.open,
+                                        .opened = ws.opened,
+                                        .failed = ws.failed,
+                                        .retries = hub->retries,
+                                        .sent = ws.sent,
+                                        .received = ws.received,
+                                        .speech_bytes = hub->pool.used_count * OD_CHUNK_BYTES};
+}

@@ -1,0 +1,381 @@
+/*
+ * talk_stream - the stream agent of a call: the conversation (engine/agent/stream.h) joined with
+ * its connection (stream_hub.h) and with what the engine itself sees to (engine/agent/conduct.h).
+ *
+ * When the connection is made is the agent's choice. "ringing": before the INVITE; until the bot is
+ * there (or has accepted the call, where the format asks it) the call isn't dialled. With if_down
+ * "ring" the call doesn't wait for it, and it is tried again at the answer. "answer": at the
+ * answer.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/agent/conduct.h"
+#include "engine/agent/handover.h"
+#include "engine/agent/stream.h"
+#include "engine/base/str.h"
+#include "engine/host/log.h"
+#include "engine/host/stream_hub.h"
+#include "engine/host/talk_agent.h"
+#include "engine/host/talk_session.h"
+#include "outdial/err.h"
+#include "proto/redis/redis_store.h"
+
+enum { PATIENCE_MS = 2500 };
+
+/* Everything of the definition is copied: the agent may be made before the call holds it. */
+struct talk_stream {
+    struct od_talk_agent agent;
+    struct od_talk_session *session;
+    struct od_stream *stream;
+    struct od_link *link; /* NULL: none */
+    const struct od_dialect *dialect;
+    char name[OD_NAME_MAX * 2]; /* the agent's */
+    char *url, *auth_token, *bearer;
+    bool connect_at_answer, ring_when_down;
+    bool answered, heard_now;
+    struct od_conduct conduct;
+    struct od_agent_features features;
+    uint32_t max_duration_s;
+};
+
+static struct talk_stream *stream_of(struct od_talk_agent *agent)
+{
+    return (struct talk_stream *)agent; /* its first member */
+}
+
+/* ---- the connection ---- */
+
+static void fail(struct talk_stream *self, const char *why)
+{
+    od_talk_session_fail(self->session, OD_EV_AGENT_FAILED, why);
+}
+
+static void on_link_opened(void *ctx)
+{
+    struct talk_stream *self = ctx;
+    od_stream_set_sid(self->stream, od_link_sid(self->link));
+    od_stream_opened(self->stream);
+    if (!od_dialect_shared(self->dialect))
+        od_talk_session_admit(self->session);
+}
+
+static void on_link_message(void *ctx, bool text, const uint8_t *at, size_t bytes)
+{
+    struct talk_stream *self = ctx;
+    od_stream_message(self->stream, text, at, bytes);
+}
+
+static void on_link_command(void *ctx, const struct od_stream_command *command)
+{
+    struct talk_stream *self = ctx;
+    od_stream_command(self->stream, command);
+}
+
+static void on_link_room(void *ctx)
+{
+    struct talk_stream *self = ctx;
+    od_stream_room(self->stream);
+}
+
+static void on_link_closed(void *ctx, bool orderly, const char *why)
+{
+    struct talk_stream *self = ctx;
+    self->link = NULL;
+    if (self->answered && orderly)
+        od_stream_left(self->stream);
+    else if (!self->answered && self->ring_when_down)
+        od_log(OD_CONFIG_LOG_WARN, "agent", "%s: %s; it is tried again at the answer", self->name,
+               why);
+    else
+        fail(self, why);
+}
+
+static const struct od_link_user link_user = {.opened = on_link_opened,
+                                              .message = on_link_message,
+                                              .command = on_link_command,
+                                              .room = on_link_room,
+                                              .closed = on_link_closed};
+
+static int connect_bot(struct talk_stream *self)
+{
+    return od_link_open(self->session->host->streams,
+                        &(struct od_link_setup){.dialect = self->dialect,
+                                                .url = self->url,
+                                                .auth_token = self->auth_token,
+                                                .bearer = self->bearer,
+                                                .patience_ms = PATIENCE_MS,
+                                                .user = &link_user,
+                                                .ctx = self},
+                        &self->link);
+}
+
+/* ---- the stream's port ---- */
+
+static void on_send(void *ctx, bool text, const char *at, size_t bytes)
+{
+    struct talk_stream *self = ctx;
+    if (self->link)
+        od_link_send(self->link, text, at, bytes);
+}
+
+static size_t on_queued(void *ctx)
+{
+    struct talk_stream *self = ctx;
+    return self->link ? od_link_queued(self->link) : 0;
+}
+
+static void on_done(void *ctx)
+{
+    struct talk_stream *self = ctx;
+    od_talk_session_done(self->session);
+}
+
+static void on_odd(void *ctx, const char *what)
+{
+    struct talk_stream *self = ctx;
+    od_log(OD_CONFIG_LOG_WARN, "agent", "%s: %s", self->name, what);
+}
+
+static void on_order(void *ctx, const struct od_stream_command *command)
+{
+    struct talk_stream *self = ctx;
+    char why[OD_REASON_MAX];
+    switch ((enum od_stream_command_kind)command->kind) {
+    case OD_STREAM_ACCEPT:
+        od_talk_session_admit(self->session);
+        break;
+    case OD_STREAM_REJECT:
+        od_str_copy(why, sizeof why, command->text, command->text_bytes);
+        fail(self, *why ? why : "the agent refused the call");
+        break;
+    default:
+        break;
+    }
+}
+
+/* ---- the agent's operations ---- */
+
+static void on_start(struct od_talk_agent *agent, uint64_t now_ns)
+{
+    struct talk_stream *self = stream_of(agent);
+    (void)now_ns;
+    self->answered = true;
+    od_conduct_init(&self->conduct, &self->features, self->max_duration_s);
+    od_stream_start(self->stream);
+    if (!self->link && connect_bot(self))
+        fail(self, "agent: the URL can't be used");
+}
+
+static void on_frame(struct od_talk_agent *agent, uint64_t now_ns, uint8_t ulaw[OD_FRAME_BYTES])
+{
+    struct talk_stream *self = stream_of(agent);
+    (void)now_ns;
+    self->heard_now = false;
+    if (od_conduct_may_speak(&self->conduct))
+        self->heard_now = od_stream_frame(self->stream, ulaw) > 0;
+    else
+        memset(ulaw, OD_ULAW_SILENCE, OD_FRAME_BYTES);
+}
+
+static void on_heard(struct od_talk_agent *agent, uint64_t now_ns,
+                     const uint8_t ulaw[OD_FRAME_BYTES], enum od_jitter_frame what)
+{
+    struct talk_stream *self = stream_of(agent);
+    (void)now_ns;
+    (void)what;
+    od_stream_heard(self->stream, ulaw);
+    od_conduct_heard(&self->conduct, ulaw);
+}
+
+static void on_digit(struct od_talk_agent *agent, uint64_t now_ns, char digit)
+{
+    struct talk_stream *self = stream_of(agent);
+    (void)now_ns;
+    od_stream_digit(self->stream, digit);
+    od_conduct_key(&self->conduct);
+}
+
+static void take_fact(struct talk_stream *self, enum od_conduct_fact fact)
+{
+    char json[96];
+    struct od_buf buf;
+    const struct od_conduct *conduct = &self->conduct;
+    od_buf_init(&buf, json, sizeof json);
+    switch (fact) {
+    case OD_CONDUCT_SPEAK:
+        od_buf_str(&buf, "{\"delay_ms\":");
+        od_buf_u64(&buf, conduct->features.talk_first_delay_ms);
+        od_buf_char(&buf, '}');
+        od_stream_notice(self->stream, "talk_first", json);
+        break;
+    case OD_CONDUCT_REMIND:
+        od_buf_str(&buf, "{\"silent_ms\":");
+        od_buf_u64(&buf, conduct->features.silence_ms);
+        od_buf_str(&buf, ",\"reminder\":");
+        od_buf_u64(&buf, conduct->reminder);
+        od_buf_str(&buf, ",\"of\":");
+        od_buf_u64(&buf, conduct->features.silence_reminders);
+        od_buf_char(&buf, '}');
+        od_stream_notice(self->stream, "silence", json);
+        break;
+    case OD_CONDUCT_ENDS_SOON:
+        od_buf_str(&buf, "{\"ends_in_ms\":");
+        od_buf_u64(&buf, conduct->left_ms);
+        od_buf_char(&buf, '}');
+        od_stream_notice(self->stream, "max_duration", json);
+        break;
+    case OD_CONDUCT_GIVE_UP:
+        od_log(OD_CONFIG_LOG_DEBUG, "agent", "%s: nobody speaks: the call ends", self->name);
+        od_talk_session_done(self->session);
+        break;
+    case OD_CONDUCT_NOTHING:
+        break;
+    }
+}
+
+static void on_after(struct od_talk_agent *agent, uint64_t now_ns, uint32_t frames)
+{
+    struct talk_stream *self = stream_of(agent);
+    (void)now_ns;
+    while (frames--) {
+        od_stream_after(self->stream);
+        enum od_conduct_fact fact = od_conduct_step(&self->conduct, self->heard_now);
+        for (; fact != OD_CONDUCT_NOTHING; fact = od_conduct_next(&self->conduct))
+            take_fact(self, fact);
+    }
+}
+
+static void on_verdict(struct od_talk_agent *agent, uint64_t now_ns,
+                       const struct od_amd_verdict *verdict)
+{
+    char json[160];
+    (void)now_ns;
+    snprintf(json, sizeof json, "{\"kind\":\"%s\",\"confidence\":%u,\"at_ms\":%u}",
+             od_amd_kind_name((enum od_amd_kind)verdict->kind), (unsigned)verdict->confidence,
+             (unsigned)verdict->at_ms);
+    od_stream_notice(stream_of(agent)->stream, "amd", json);
+}
+
+static void free_stream(struct talk_stream *self)
+{
+    od_stream_destroy(self->stream);
+    free(self->url);
+    if (self->auth_token)
+        explicit_bzero(self->auth_token, strlen(self->auth_token));
+    if (self->bearer)
+        explicit_bzero(self->bearer, strlen(self->bearer));
+    free(self->auth_token);
+    free(self->bearer);
+    free(self);
+}
+
+static char *on_finish(struct od_talk_agent *agent, enum od_cause cause, size_t *bytes)
+{
+    struct talk_stream *self = stream_of(agent);
+    od_stream_stop(self->stream, od_cause_name(cause), 0);
+    if (self->link)
+        od_link_leave(self->link);
+    char *result = od_stream_result(self->stream, bytes);
+    size_t transcript_bytes;
+    char *transcript = od_stream_transcript(self->stream, &transcript_bytes);
+    if (transcript)
+        od_talk_session_note(self->session, "transcript", transcript, transcript_bytes);
+    free(transcript);
+    free_stream(self);
+    return result;
+}
+
+static const struct od_talk_agent_ops ops = {.start = on_start,
+                                             .frame = on_frame,
+                                             .heard = on_heard,
+                                             .after = on_after,
+                                             .digit = on_digit,
+                                             .verdict = on_verdict,
+                                             .finish = on_finish};
+
+/* ---- making ---- */
+
+static bool copy_text(char **out, const char *text)
+{
+    *out = text ? strdup(text) : NULL;
+    return *out || !text;
+}
+
+static bool copy_def(struct talk_stream *self, const struct od_agent_def *def)
+{
+    const struct od_agent_stream *stream = &def->stream;
+    self->dialect = stream->dialect;
+    self->connect_at_answer = stream->connect_at_answer;
+    self->ring_when_down = stream->ring_when_down;
+    self->features = def->features;
+    self->max_duration_s = def->max_duration_s;
+    memcpy(self->name, def->name, sizeof self->name);
+    return copy_text(&self->url, stream->url) && copy_text(&self->auth_token, stream->auth_token) &&
+           copy_text(&self->bearer, stream->bearer);
+}
+
+static int make_stream(struct talk_stream *self, const struct od_agent_def *def,
+                       const struct od_job *job)
+{
+    char *params, *details;
+    const char *from = job->from && *job->from ? job->from : def->number;
+    const char *to = job->to ? job->to : "";
+    int err = od_handover_write(&(struct od_handover){.def = def,
+                                                      .call = job->uid,
+                                                      .agent = job->agent,
+                                                      .campaign = job->campaign,
+                                                      .attempt = job->attempt,
+                                                      .from = from,
+                                                      .to = to,
+                                                      .context = job->context.at,
+                                                      .context_bytes = job->context.bytes,
+                                                      .extra = job->extra.at,
+                                                      .extra_bytes = job->extra.bytes},
+                                &params, &details);
+    if (err)
+        return err;
+    err = od_stream_create(
+        &self->stream,
+        &(struct od_stream_setup){.dialect = self->dialect,
+                                  .rate = def->stream.rate,
+                                  .buffer_s = def->stream.buffer_s,
+                                  .pool = od_stream_hub_pool(self->session->host->streams),
+                                  .call = job->uid,
+                                  .attempt = job->attempt,
+                                  .org = job->org,
+                                  .from = from,
+                                  .to = to,
+                                  .params = params,
+                                  .details = details,
+                                  .port = {.ctx = self,
+                                           .send = on_send,
+                                           .queued = on_queued,
+                                           .done = on_done,
+                                           .order = on_order,
+                                           .odd = on_odd}});
+    free(params);
+    free(details);
+    return err;
+}
+
+int od_talk_stream_create(struct od_talk_agent **out, struct od_talk_session *session,
+                          const struct od_agent_def *def, const struct od_job *job)
+{
+    struct talk_stream *self = calloc(1, sizeof *self);
+    *out = NULL;
+    if (!self)
+        return OD_ENOMEM;
+    self->agent.ops = &ops;
+    self->session = session;
+    int err = copy_def(self, def) ? make_stream(self, def, job) : OD_ENOMEM;
+    if (!err && !self->connect_at_answer)
+        err = connect_bot(self);
+    if (err) {
+        free_stream(self);
+        return err;
+    }
+    *out = &self->agent;
+    return 0;
+}

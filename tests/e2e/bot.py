@@ -1,0 +1,218 @@
+"""A voice bot at the other end of a media stream, scripted by a test: a WebSocket server of a few
+lines (RFC 6455) that can also be told to break the rules, run on a thread of its own."""
+import asyncio
+import base64
+import hashlib
+import json
+import os
+import struct
+import threading
+import time
+
+GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+SILENCE = 0xff
+
+
+def frame(op, payload, fin=True):
+    n = len(payload)
+    head = bytes([(0x80 if fin else 0) | op])
+    if n < 126:
+        head += bytes([n])
+    elif n < 65536:
+        head += bytes([126]) + struct.pack(">H", n)
+    else:
+        head += bytes([127]) + struct.pack(">Q", n)
+    return head + payload
+
+
+class Connection:
+    """One call's stream. A test's script awaits and sends here; `log` keeps what came."""
+
+    def __init__(self, reader, writer, path, headers):
+        self.reader, self.writer, self.path, self.headers = reader, writer, path, headers
+        self.log = []        # (monotonic time, message)
+        self.pings = 0
+        self.closed = None   # code of the close frame; 1006: none came
+        self.start = None
+        self.changed = asyncio.Event()
+
+    # -- what came
+
+    def events(self, kind=None):
+        return [m for _, m in self.log if isinstance(m, dict) and (kind is None or m.get("event") == kind)]
+
+    async def until(self, condition, limit_s=20, what="a message"):
+        end = time.monotonic() + limit_s
+        while True:
+            value = condition()
+            if value:
+                return value
+            left = end - time.monotonic()
+            assert left > 0, f"the bot waited {limit_s} s in vain for {what}; got {self.events()[-3:]}"
+            self.changed.clear()
+            try:
+                await asyncio.wait_for(self.changed.wait(), min(left, 0.2))
+            except asyncio.TimeoutError:
+                pass
+
+    async def wait(self, kind, count=1, limit_s=20):
+        """The count-th message of that kind."""
+        found = await self.until(lambda: len(self.events(kind)) >= count or self.closed is not None,
+                                 limit_s, f"{count} x {kind}")
+        assert found and len(self.events(kind)) >= count, f"closed ({self.closed}) before {count} x {kind}"
+        return self.events(kind)[count - 1]
+
+    # -- what goes
+
+    async def raw(self, data):
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def send(self, message):
+        await self.raw(frame(1, json.dumps(message).encode()))
+
+    async def binary(self, data):
+        await self.raw(frame(2, data))
+
+    async def play(self, ulaw, name=None):
+        sid = self.start["streamSid"]
+        await self.send({"event": "media", "streamSid": sid,
+                         "media": {"payload": base64.b64encode(ulaw).decode()}})
+        if name:
+            await self.mark(name)
+
+    async def mark(self, name):
+        await self.send({"event": "mark", "streamSid": self.start["streamSid"], "mark": {"name": name}})
+
+    async def clear(self):
+        await self.send({"event": "clear", "streamSid": self.start["streamSid"]})
+
+    async def close(self, code=1000, reason=""):
+        await self.raw(frame(8, struct.pack(">H", code) + reason.encode()))
+
+    # -- reading
+
+    async def read(self):
+        partial, partial_op = b"", 0
+        try:
+            while True:
+                head = await self.reader.readexactly(2)
+                op, n = head[0] & 15, head[1] & 127
+                assert head[1] & 128, "a client's frame is not masked"
+                assert not head[0] & 0x70, "reserved bits"
+                if n == 126:
+                    n = struct.unpack(">H", await self.reader.readexactly(2))[0]
+                elif n == 127:
+                    n = struct.unpack(">Q", await self.reader.readexactly(8))[0]
+                mask = await self.reader.readexactly(4)
+                data = await self.reader.readexactly(n)
+                wide = (mask * (n // 4 + 1))[:n]
+                data = (int.from_bytes(data, "big") ^ int.from_bytes(wide, "big")).to_bytes(n, "big")
+                if op == 8:
+                    self.closed = struct.unpack(">H", data[:2])[0] if len(data) >= 2 else 1005
+                    await self.raw(frame(8, data[:2]))
+                    break
+                if op == 9:
+                    self.pings += 1
+                    await self.raw(frame(10, data))
+                    continue
+                if op == 10:
+                    continue
+                partial, partial_op = partial + data, op or partial_op
+                if not head[0] & 0x80:
+                    continue
+                message = json.loads(partial) if partial_op == 1 else partial
+                if isinstance(message, dict) and message.get("event") == "start":
+                    self.start = message
+                self.log.append((time.monotonic(), message))
+                partial = b""
+                self.changed.set()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            self.closed = self.closed or 1006
+        self.changed.set()
+        self.writer.close()
+
+
+class Bot:
+    """Serves on a free port until close(). script(connection) runs for each connection; an exception
+    in it is the test's failure, told by check()."""
+
+    def __init__(self, script=None, status=101, subprotocol=None, accept_after_s=0, port=0):
+        self.script, self.status, self.subprotocol = script, status, subprotocol
+        self.accept_after_s = accept_after_s
+        self.connections, self.requests, self.errors = [], [], []
+        self.loop = asyncio.new_event_loop()
+        self.ready = threading.Event()
+        self.port = port
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+        self.ready.wait(10)
+        self.url = f"ws://127.0.0.1:{self.port}/media"
+
+    def run(self):
+        asyncio.set_event_loop(self.loop)
+        self.server = self.loop.run_until_complete(
+            asyncio.start_server(self.serve, "127.0.0.1", self.port, limit=1 << 24))
+        self.port = self.server.sockets[0].getsockname()[1]
+        self.ready.set()
+        self.loop.run_forever()
+
+    async def serve(self, reader, writer):
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        lines = head.split("\r\n")
+        path = lines[0].split()[1]
+        headers = {k.strip().lower(): v.strip() for k, v in
+                   (line.split(":", 1) for line in lines[1:] if ":" in line)}
+        self.requests.append((path, headers))
+        if self.accept_after_s:
+            await asyncio.sleep(self.accept_after_s)
+        if self.status != 101:
+            writer.write(f"HTTP/1.1 {self.status} No\r\nContent-Length: 0\r\n\r\n".encode())
+            await writer.drain()
+            writer.close()
+            return
+        accept = base64.b64encode(hashlib.sha1((headers["sec-websocket-key"] + GUID).encode()).digest())
+        answer = ("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                  f"Sec-WebSocket-Accept: {accept.decode()}\r\n")
+        if self.subprotocol:
+            answer += f"Sec-WebSocket-Protocol: {self.subprotocol}\r\n"
+        writer.write((answer + "\r\n").encode())
+        connection = Connection(reader, writer, path, headers)
+        self.connections.append(connection)
+        reading = asyncio.ensure_future(connection.read())
+        try:
+            if self.script:
+                await self.script(connection)
+        except (ConnectionError, asyncio.CancelledError):
+            pass
+        except BaseException as error:  # pylint: disable=broad-except
+            self.errors.append(error)
+        await reading
+
+    def check(self):
+        assert not self.errors, f"the bot: {self.errors[0]!r}"
+
+    def close(self):
+        async def stop():
+            self.server.close()
+            tasks = [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self.loop.stop()
+        asyncio.run_coroutine_threadsafe(stop(), self.loop)
+        self.thread.join(10)
+
+
+def tone(ms, seed=1):
+    """Speech-like mu-law that is never silence, and differs by seed."""
+    count = ms * 8
+    block = hashlib.sha256(bytes([seed])).digest()
+    data = (block * (count // 32 + 1))[:count]
+    return bytes(b if b not in (0xff, 0x7f) else 0x55 for b in data)
+
+
+def stream_agent(url, name="bot", **more):
+    outdial = more.pop("outdial", {})
+    agent = {"kind": "stream", "url": url, **more.pop("agent", {})}
+    return {"name": name, "number": "+15550009999", **more, "outdial": {"agent": agent, **outdial}}

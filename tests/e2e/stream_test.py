@@ -1,0 +1,312 @@
+#!/usr/bin/env python3
+"""Goal: a voice bot at the other end of a media stream talks on a call as Twilio's format says: the order
+and the timing of what it is told, its speech in the callee's ear to the byte, marks at true playout, a
+barge-in within a frame, keys both ways, its goodbye; and a bot that is down, slow, hung, dead or mad does
+no harm. Method: a scripted bot, `outdial serve`, and `outdial carrier` recording what its telephones hear."""
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import os
+import socket
+import struct
+import wave
+
+from bot import Bot, SILENCE, frame, stream_agent, tone
+from harness import free_port, main, wait_until
+
+LIVE = ("created", "queued", "waiting", "start_hook", "dialing", "ringing", "talking")
+CALLEE = {"answer": 100, "no_answer": 0, "busy": 0, "decline": 0, "fail": 0, "ring_ms": "100",
+          "pdd_ms": "10", "early_media": 0, "digits": "none", "talk": "silence"}
+
+
+def scene(world, profile=None, args=(), extra=None):
+    carrier = world.carrier({**CALLEE, **(profile or {})}, args)
+    return carrier, world.serve([{"name": "main", "server": carrier.address, "cps_limit": 0}],
+                                extra=extra)
+
+
+def call(server, agent, limit_s=30, number="+15550001111", **more):
+    """Makes the agent and a call; the call once it has ended."""
+    if agent:
+        server.api("POST", "/agents", agent)
+    made = server.api("POST", "/calls", {"to": number, "agent": "bot", **more})
+    return ended(server, made["id"], limit_s)
+
+
+def ended(server, ident, limit_s=30):
+    def over():
+        view = server.api("GET", f"/calls/{ident}")
+        return view if view["status"] not in LIVE else None
+    return wait_until(over, limit_s, "the call to end")
+
+
+def record_to(world):
+    os.mkdir(world.path("heard"))
+    return world.path("heard")
+
+
+def encode(sample):
+    sign, magnitude = (0x80, -sample) if sample < 0 else (0, sample)
+    magnitude = min(magnitude, 32635) + 132
+    exponent = magnitude.bit_length() - 8
+    return ~(sign | exponent << 4 | magnitude >> (exponent + 3) & 15) & 0xff
+
+
+def recording(directory, number="+15550001111"):
+    """What the callee heard, as mu-law."""
+    names = [n for n in os.listdir(directory) if number.strip("+") in n]
+    assert len(names) == 1, os.listdir(directory)
+    with wave.open(os.path.join(directory, names[0]), "rb") as file:
+        assert file.getframerate() == 8000 and file.getsampwidth() == 2
+        samples = struct.unpack(f"<{file.getnframes()}h", file.readframes(file.getnframes()))
+    return bytes(encode(s) for s in samples)
+
+
+def talk(world):
+    carrier, server = scene(world, {"digits": "7", "digit_delay_ms": "300", "talk": "hello"},
+                            ["--record", record_to(world)])
+    speech = tone(1000)
+
+    async def script(c):
+        await c.wait("start")
+        await c.mark("at once")
+        await c.play(speech[:3001])        # any size
+        await c.play(speech[3001:], "said")
+        await c.wait("mark", 2)
+        await c.wait("dtmf")
+        await c.send({"event": "result", "result": {"confirmed": True, "who": "Ann"}})
+        await c.send({"event": "transcript", "transcript": {"role": "agent", "text": "Hello"}})
+        await c.until(lambda: len(c.events("media")) >= 50)
+        await c.close()
+
+    bot = Bot(script)
+    agent = stream_agent(bot.url, agent={"auth_token": "t0ken", "bearer": "b3arer",
+                                         "parameters": {"greeting": "Hi {{name}}"}},
+                         additionalData={"name": "nobody", "team": "blue"},
+                         config={"llmConfig": {"prompt": "You call {{name}}.", "apiKey": "sk-secret"}})
+    view = call(server, agent, context={"name": "Ann", "age": 40})
+    bot.check()
+    assert view["status"] == "completed" and view["result"] == {"confirmed": True, "who": "Ann"}, view
+    assert view["media"]["transcript"] == [{"role": "agent", "text": "Hello"}], view
+    (c,) = bot.connections
+    _, headers = bot.requests[0]
+    signature = base64.b64encode(hmac.new(b"t0ken", bot.url.encode(), hashlib.sha1).digest()).decode()
+    assert headers["x-twilio-signature"] == signature, headers
+    assert headers["authorization"] == "Bearer b3arer" and "sec-websocket-extensions" not in headers
+
+    messages = [m for _, m in c.log]
+    assert [m["event"] for m in messages[:2]] == ["connected", "start"]
+    start = messages[1]["start"]
+    assert start["customParameters"] == {"from_number": "+15550009999", "to_number": "+15550001111",
+                                         "greeting": "Hi Ann", "name": "Ann", "team": "blue",
+                                         "age": "40"}, start
+    assert start["outdial"]["config"]["llmConfig"] == {"prompt": "You call Ann."}, start["outdial"]
+    assert "secret" not in json.dumps(messages[1])
+    media = c.events("media")
+    assert [int(m["media"]["timestamp"]) for m in media] == [20 * i for i in range(len(media))]
+    assert [int(m["media"]["chunk"]) for m in media] == list(range(1, len(media) + 1))
+    assert all(len(base64.b64decode(m["media"]["payload"])) == 160 for m in media)
+    assert any(set(base64.b64decode(m["media"]["payload"])) != {SILENCE} for m in media), "the callee spoke"
+    numbers = [int(m["sequenceNumber"]) for m in messages[1:]]
+    assert numbers == list(range(1, len(numbers) + 1)), "the sequence has a gap"
+    marks = c.events("mark")
+    assert [m["mark"] for m in marks] == [{"name": "at once"}, {"name": "said"}], marks
+    # as many frames of the callee as of the bot went by between the two
+    at = [next(i for i, m in enumerate(messages) if m is mark) for mark in marks]
+    between = sum(m["event"] == "media" for m in messages[at[0]:at[1]])
+    assert 49 <= between <= 53, f"{between} frames while 50 were played"
+    assert c.events("dtmf")[0]["dtmf"] == {"track": "inbound_track", "digit": "7"}
+    carrier.finish()
+    assert speech in recording(world.path("heard")), "the callee heard something else"
+    bot.close()
+
+
+def barge_in(world):
+    carrier, server = scene(world, {}, ["--record", record_to(world)])
+    first, second = tone(10000, 1), tone(400, 2)
+
+    async def script(c):
+        await c.wait("start")
+        for i in range(100):
+            await c.play(first[i * 800:(i + 1) * 800], f"n{i}")
+        await c.wait("mark", 9)
+        await c.clear()
+        await c.play(second, "new")
+        await c.until(lambda: any(m["mark"]["name"] == "new" for m in c.events("mark")))
+        await c.close()
+
+    bot = Bot(script)
+    assert call(server, stream_agent(bot.url))["status"] == "completed"
+    bot.check()
+    marks = bot.connections[0].events("mark")
+    assert [m["mark"]["name"] for m in marks] == [f"n{i}" for i in range(100)] + ["new"]
+    cleared = [m for m in marks if "outdial" in m]
+    played = sum(m["outdial"]["played_ms"] for m in cleared) + 100 * (100 - len(cleared))
+    assert len(cleared) >= 88 and cleared[0]["outdial"]["of_ms"] == 100, cleared[:2]
+    carrier.finish()
+    ear = recording(world.path("heard"))
+    begin, again = ear.index(first[:160]), ear.index(second)
+    old = ear[begin:again]
+    old = old[:len(old.rstrip(bytes([SILENCE])))]
+    assert first.startswith(old), "what was heard is not what was said"
+    assert len(old) == played * 8, f"{len(old) / 8} ms were heard, {played} ms were told"
+    assert again - begin - len(old) <= 160 * 3, "the new speech came late"
+    bot.close()
+
+
+def down(world):
+    carrier, server = scene(world)
+    nobody = free_port(socket.SOCK_STREAM)
+    view = call(server, stream_agent(f"ws://127.0.0.1:{nobody}/"))
+    assert view["status"] == "agent_failed" and "refused" in view["reason"], view
+    assert not list(carrier.facts("invite")), "the phone rang for a bot that is down"
+    for status in (403, 503):
+        bot = Bot(status=status)
+        server.api("POST", "/agents", stream_agent(bot.url, name=f"bot{status}"))
+        made = server.api("POST", "/calls", {"to": "+15550001112", "agent": f"bot{status}"})
+        view = ended(server, made["id"])
+        assert view["status"] == "agent_failed" and str(status) in view["reason"], view
+        assert len(bot.requests) == 1 if status == 403 else len(bot.requests) > 5, bot.requests
+        bot.close()
+    assert not list(carrier.facts("invite"))
+    # it comes up while the call waits for it
+    port = free_port(socket.SOCK_STREAM)
+    server.api("POST", "/agents", stream_agent(f"ws://127.0.0.1:{port}/", name="late"))
+    made = server.api("POST", "/calls", {"to": "+15550001113", "agent": "late"})
+
+    async def goodbye(c):
+        await c.wait("start")
+        await c.close()
+
+    bot = Bot(goodbye, port=port)
+    assert ended(server, made["id"])["status"] == "completed"
+    bot.close()
+    # who wants the phone to ring all the same: it is tried again at the answer
+    server.api("POST", "/agents", stream_agent(f"ws://127.0.0.1:{nobody}/", name="brave",
+                                               agent={"if_down": "ring"}))
+    made = server.api("POST", "/calls", {"to": "+15550001114", "agent": "brave"})
+    view = ended(server, made["id"])
+    assert view["status"] == "agent_failed" and view["answered_at"], view
+    # a bot that names nothing, and no default
+    server.api("POST", "/agents", {"name": "mute"})
+    made = server.api("POST", "/calls", {"to": "+15550001115", "agent": "mute"})
+    view = ended(server, made["id"])
+    assert view["status"] == "agent_failed" and "agent_default" in view["reason"], view
+    carrier.finish()
+
+
+def default_and_answer(world):
+    async def script(c):
+        await c.wait("start")
+        await c.play(tone(100), "m")
+        await c.wait("mark")
+        await c.send({"event": "hangup", "hangup": {"reason": "done"}})
+
+    bot = Bot(script, accept_after_s=0.5)
+    carrier, server = scene(world, extra={"agent_default": {"kind": "stream", "url": bot.url}})
+    view = call(server, {"name": "bot"})
+    assert view["status"] == "completed" and not bot.errors, (view, bot.errors)
+    c = bot.connections[0]
+    wait_until(lambda: c.closed, 5, "the stream to be closed")
+    assert c.closed == 1000 and c.events()[-1]["event"] == "stop", c.events()[-1]
+    # at the answer: the socket is opened no earlier
+    server.api("POST", "/agents", stream_agent(bot.url, name="later", agent={"connect": "answer"}))
+    made = server.api("POST", "/calls", {"to": "+15550001112", "agent": "later"})
+    view = ended(server, made["id"])
+    assert view["status"] == "completed", view
+    messages = bot.connections[1].events()
+    assert [m["event"] for m in messages[:2]] == ["connected", "start"]
+    assert messages[2]["media"]["timestamp"] == "0"
+    bot.check()
+    bot.close()
+    carrier.finish()
+
+
+def callee_hangs_up(world):
+    carrier, server = scene(world, {"hangup_ms": "600"})
+
+    async def script(c):
+        await c.wait("start")
+        await c.play(tone(5000), "never")
+        await c.wait("stop")
+
+    bot = Bot(script)
+    assert call(server, stream_agent(bot.url))["status"] == "completed"
+    c = bot.connections[0]
+    wait_until(lambda: c.closed, 5, "the stream to be closed")
+    bot.check()
+    assert c.closed == 1000 and c.events()[-1]["event"] == "stop" and not c.events("mark")
+    bot.close()
+    carrier.finish()
+
+
+def faults(world):
+    """Each bot on a call of its own, all at once; beside them one that is in order and must not notice."""
+    carrier, server = scene(world, {"talk": "babble", "hangup_ms": "6000"})
+
+    async def fine(c):
+        await c.wait("start")
+        for i in range(20):
+            await c.play(tone(100), f"m{i}")
+            await c.wait("mark", i + 1)
+        await c.close()
+
+    async def slow(c):
+        await c.wait("start")
+        c.reader._transport.pause_reading()  # pylint: disable=protected-access
+        await asyncio.sleep(3)
+        c.reader._transport.resume_reading()  # pylint: disable=protected-access
+        await c.wait("stop")
+
+    async def dead(c):
+        await c.wait("start")
+        c.writer.transport.abort()
+
+    async def garbage(c):
+        await c.wait("start")
+        for junk in (b"{", b"[]", b'{"event":"media","media":{"payload":"!!"}}', b'{"event":7}', b"null"):
+            await c.raw(frame(1, junk))
+        await c.binary(os.urandom(4000))
+        await c.play(tone(200), "after")
+        await c.wait("mark")
+        await c.close()
+
+    async def no_frames(c):
+        await c.wait("start")
+        await c.raw(b"\xff" * 100)
+
+    async def ten_minutes(c):
+        await c.wait("start")
+        await c.play(tone(600 * 1000), "all")
+        await c.until(lambda: len(c.events("media")) > 25)
+        await c.clear()
+        await c.wait("mark")
+        await c.close()
+
+    want = {"fine": "completed", "slow": "completed", "dead": "agent_failed", "garbage": "completed",
+            "no_frames": "agent_failed", "ten_minutes": "completed"}
+    bots, made = {}, {}
+    for name in want:
+        bots[name] = Bot(locals()[name])
+        server.api("POST", "/agents", stream_agent(bots[name].url, name=name))
+    for i, name in enumerate(want):
+        made[name] = server.api("POST", "/calls", {"to": f"+1555000200{i}", "agent": name})["id"]
+    for name, status in want.items():
+        view = ended(server, made[name])
+        assert view["status"] == status, (name, view)
+        bots[name].check()
+        bots[name].close()
+    marks = bots["fine"].connections[0].events("mark")
+    assert len(marks) == 20
+    (cleared,) = bots["ten_minutes"].connections[0].events("mark")
+    assert cleared["outdial"]["of_ms"] == 600000, cleared
+    media = bots["slow"].connections[0].events("media")
+    stamps = [int(m["media"]["timestamp"]) for m in media]
+    assert stamps == sorted(set(stamps)), "media time went back"
+    assert "Sanitizer" not in server.stderr()
+    carrier.finish()
+
+
+main(talk, barge_in, down, default_and_answer, callee_hangs_up, faults)

@@ -1,0 +1,96 @@
+/*
+ * agent_stream_fuzz - what an outside agent sends, in every format: whatever it is, the stream
+ * stays in order, holds no more than its caps, and gives a frame when it is asked. The first byte
+ * chooses the format; then come messages, each of one byte of kind and length and its bytes.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/agent/stream.h"
+#include "engine/base/assert.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void on_send(void *ctx, bool text, const char *at, size_t bytes)
+{
+    (void)ctx, (void)text;
+    OD_ASSERT(bytes > 0 && at != NULL);
+}
+
+static size_t on_queued(void *ctx)
+{
+    (void)ctx;
+    return 0;
+}
+
+static void on_done(void *ctx)
+{
+    ++*(unsigned *)ctx;
+}
+
+static void on_order(void *ctx, const struct od_stream_command *command)
+{
+    (void)ctx;
+    OD_ASSERT(command->text_bytes == 0 || command->text);
+}
+
+static void on_odd(void *ctx, const char *what)
+{
+    (void)ctx;
+    OD_ASSERT(what);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const char *const formats[] = {"twilio", "telnyx",  "exotel", "plivo",
+                                          "vonage", "jambonz", "msgpack"};
+    struct od_chunk_pool pool;
+    struct od_stream *stream;
+    uint8_t frame[OD_FRAME_BYTES] = {0};
+    unsigned done = 0;
+    if (size < 1)
+        return 0;
+    const char *format = formats[data[0] % 7];
+    const struct od_dialect *dialect = od_dialect_find(format, strlen(format));
+    od_chunk_pool_init(&pool, 1 << 20);
+    struct od_stream_setup setup = {.dialect = dialect,
+                                    .rate = od_dialect_rate(dialect),
+                                    .buffer_s = 60,
+                                    .pool = &pool,
+                                    .org = "o",
+                                    .from = "a",
+                                    .to = "b",
+                                    .params = "{}",
+                                    .details = "{}",
+                                    .port = {&done, on_send, on_queued, on_done, on_order, on_odd}};
+    if (od_stream_create(&stream, &setup))
+        abort();
+    od_stream_opened(stream);
+    od_stream_start(stream);
+    for (size_t at = 1; at < size;) {
+        size_t bytes = data[at] & 0x7f;
+        bool text = data[at] & 0x80;
+        at++;
+        if (bytes == 0x7f) /* the rest */
+            bytes = size - at;
+        if (bytes > size - at)
+            bytes = size - at;
+        uint8_t *copy = malloc(bytes + 1); /* its end is where the sanitizer looks */
+        memcpy(copy, data + at, bytes);
+        od_stream_message(stream, text, copy, bytes);
+        free(copy);
+        at += bytes;
+        od_stream_heard(stream, frame);
+        OD_ASSERT(od_stream_frame(stream, frame) <= OD_FRAME_BYTES);
+        od_stream_after(stream);
+    }
+    OD_ASSERT(done <= 1);
+    size_t n;
+    free(od_stream_result(stream, &n));
+    free(od_stream_transcript(stream, &n));
+    od_stream_stop(stream, "completed", 0);
+    od_stream_destroy(stream);
+    OD_ASSERT(pool.used_count == 0);
+    od_chunk_pool_deinit(&pool);
+    return 0;
+}

@@ -1,0 +1,1 @@
+od_fuzz(ws_frame_fuzz LIBS od_ws)

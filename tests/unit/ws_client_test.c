@@ -1,0 +1,355 @@
+/*
+ * Goal: a connection opens only for the right answer, tells every message, answers pings, shows a
+ * peer that is gone, ends in order from either side, and bounds what a slow peer makes it hold.
+ * Method: the client on a loop against a server of one raw socket that says exactly what the test
+ * wants said.
+ */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "outdial/err.h"
+#include "proto/ws/ws_client.h"
+#include "proto/ws/ws_handshake.h"
+
+enum { LIMIT_MS = 10000, GOT_MAX = 1 << 20 };
+
+struct world {
+    uv_loop_t loop;
+    uv_timer_t pulse;
+    struct od_ws_hub *hub;
+    struct od_ws *ws;
+    int listening, fd;
+    char url[64];
+    char key[64];
+    uint8_t *got; /* by the server, after the request's head */
+    size_t got_bytes;
+    bool gone; /* the client's end was seen */
+    bool opened, closed, hub_closed;
+    unsigned drained;
+    char messages[4096];
+    struct od_ws_end end;
+    char why[200];
+};
+
+static void on_opened(void *ctx)
+{
+    ((struct world *)ctx)->opened = true;
+}
+
+static void on_message(void *ctx, bool text, const uint8_t *at, size_t bytes)
+{
+    struct world *w = ctx;
+    size_t used = strlen(w->messages);
+    snprintf(w->messages + used, sizeof w->messages - used, "%c%.*s|", text ? 't' : 'b',
+             bytes < 100 ? (int)bytes : 100, (const char *)at);
+}
+
+static void on_drained(void *ctx)
+{
+    ((struct world *)ctx)->drained++;
+}
+
+static void on_closed(void *ctx, const struct od_ws_end *end)
+{
+    struct world *w = ctx;
+    assert_false(w->closed);
+    w->closed = true;
+    w->end = *end;
+    snprintf(w->why, sizeof w->why, "%s", end->why);
+    w->ws = NULL;
+}
+
+static const struct od_ws_user user = {
+    .opened = on_opened, .message = on_message, .drained = on_drained, .closed = on_closed};
+
+static void on_pulse(uv_timer_t *timer)
+{
+    (void)timer;
+}
+
+static void turn(struct world *w)
+{
+    uv_run(&w->loop, UV_RUN_ONCE);
+    if (w->fd < 0)
+        return;
+    ssize_t n = recv(w->fd, w->got + w->got_bytes, GOT_MAX - w->got_bytes, MSG_DONTWAIT);
+    if (n > 0)
+        w->got_bytes += (size_t)n;
+    w->gone = w->gone || n == 0;
+}
+
+#define WAIT(w, condition)                                                                         \
+    do {                                                                                           \
+        uint64_t until = uv_hrtime() + LIMIT_MS * UINT64_C(1000000);                               \
+        while (!(condition) && uv_hrtime() < until)                                                \
+            turn(w);                                                                               \
+        assert_true(condition);                                                                    \
+    } while (0)
+
+static void say(struct world *w, const void *at, size_t bytes)
+{
+    assert_int_equal(send(w->fd, at, bytes, MSG_NOSIGNAL), (ssize_t)bytes);
+}
+
+static struct world *begin(const struct od_ws_hub_config *config, bool allow_private)
+{
+    struct world *w = calloc(1, sizeof *w);
+    struct sockaddr_in here = {.sin_family = AF_INET};
+    socklen_t length = sizeof here;
+    here.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    w->got = calloc(1, GOT_MAX + 1);
+    w->fd = -1;
+    w->listening = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(w->listening, (struct sockaddr *)&here, sizeof here), 0);
+    assert_int_equal(listen(w->listening, 4), 0);
+    getsockname(w->listening, (struct sockaddr *)&here, &length);
+    snprintf(w->url, sizeof w->url, "ws://127.0.0.1:%u/x", ntohs(here.sin_port));
+    uv_loop_init(&w->loop);
+    uv_timer_init(&w->loop, &w->pulse);
+    uv_timer_start(&w->pulse, on_pulse, 2, 2);
+    assert_int_equal(od_ws_hub_open(&w->hub, &w->loop, config), 0);
+    assert_int_equal(
+        od_ws_connect(w->hub,
+                      &(struct od_ws_open){
+                          .url = w->url, .allow_private = allow_private, .user = &user, .ctx = w},
+                      &w->ws),
+        0);
+    return w;
+}
+
+static void take_request(struct world *w)
+{
+    w->fd = accept(w->listening, NULL, NULL);
+    WAIT(w, strstr((char *)w->got, "\r\n\r\n"));
+    const char *key = strstr((char *)w->got, "Sec-WebSocket-Key: ");
+    assert_non_null(key);
+    snprintf(w->key, sizeof w->key, "%.24s", key + 19);
+    w->got_bytes = 0;
+    memset(w->got, 0, 2048);
+}
+
+static void answer(struct world *w, const char *more, size_t more_bytes)
+{
+    char accept[OD_WS_ACCEPT_CHARS + 1], text[1024];
+    od_ws_accept(w->key, accept);
+    int n = snprintf(text, sizeof text,
+                     "HTTP/1.1 101 Switching Protocols\r\nupgrade: WebSocket\r\n"
+                     "Connection: keep-alive, Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
+                     accept);
+    memcpy(text + n, more, more_bytes);
+    say(w, text, (size_t)n + more_bytes);
+}
+
+static void on_hub_closed(void *ctx)
+{
+    ((struct world *)ctx)->hub_closed = true;
+}
+
+static void end(struct world *w)
+{
+    od_ws_hub_close(w->hub, on_hub_closed, w);
+    WAIT(w, w->hub_closed);
+    uv_close((uv_handle_t *)&w->pulse, NULL);
+    uv_run(&w->loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&w->loop), 0);
+    if (w->fd >= 0)
+        close(w->fd);
+    close(w->listening);
+    free(w->got);
+    free(w);
+}
+
+static const struct od_ws_hub_config plain = {0};
+
+static void test_talk(void **state)
+{
+    (void)state;
+    struct world *w = begin(&plain, true);
+    take_request(w);
+    /* the first frames lie in the same segment as the answer's head */
+    answer(w, "\x81\x02hi\x82\x01x\x89\x03png", 12);
+    WAIT(w, w->opened && strcmp(w->messages, "thi|bx|") == 0);
+    WAIT(w, w->got_bytes >= 9); /* the pong: masked, with the ping's payload */
+    assert_memory_equal(w->got, "\x8a\x83", 2);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(w->got[6 + i] ^ w->got[2 + i % 4], "png"[i]);
+    w->got_bytes = 0;
+    assert_int_equal(od_ws_send(w->ws, true, "hello", 5), 0);
+    WAIT(w, w->got_bytes >= 11);
+    assert_memory_equal(w->got, "\x81\x85", 2);
+    w->got_bytes = 0;
+    say(w,
+        "\x88\x05\x03\xe8"
+        "bye",
+        7); /* the server closes: its code comes back */
+    WAIT(w, w->closed && w->got_bytes >= 8);
+    assert_int_equal(w->end.err, 0);
+    assert_int_equal(w->end.code, 1000);
+    assert_string_equal(w->why, "bye");
+    assert_memory_equal(w->got, "\x88\x82", 2);
+    WAIT(w, w->gone);
+    end(w);
+}
+
+static void test_leaving(void **state)
+{
+    (void)state;
+    struct world *w = begin(&plain, true);
+    take_request(w);
+    answer(w, "", 0);
+    WAIT(w, w->opened);
+    od_ws_leave(w->ws, 1000, "done");
+    WAIT(w, w->got_bytes >= 12);
+    assert_memory_equal(w->got, "\x88\x86", 2);
+    say(w, "\x81\x02hi", 4); /* still on its way: nobody is told */
+    say(w, "\x88\x02\x03\xe8", 4);
+    WAIT(w, w->gone);
+    assert_false(w->closed);
+    assert_string_equal(w->messages, "");
+    end(w);
+}
+
+static void refused(const char *text, int err, int status, const char *why)
+{
+    struct world *w = begin(&plain, true);
+    take_request(w);
+    say(w, text, strlen(text));
+    WAIT(w, w->closed);
+    assert_false(w->opened);
+    assert_int_equal(w->end.err, err);
+    assert_int_equal(w->end.status, status);
+    assert_non_null(strstr(w->why, why));
+    end(w);
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    refused("HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n", OD_EDENIED, 403, "403");
+    refused("HTTP/1.1 200 OK\r\n\r\n", OD_EDENIED, 200, "200");
+    refused("HTTP/1.1 101 S\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            "Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n",
+            OD_EPROTO, 0, "Sec-WebSocket-Accept");
+    refused("HTTP/1.1 101 S\r\nConnection: Upgrade\r\n\r\n", OD_EPROTO, 0, "Upgrade");
+    refused("SSH-2.0-x\r\n\r\n", OD_EPROTO, 0, "");
+}
+
+static void test_not_there(void **state)
+{
+    (void)state;
+    struct world *w = begin(&plain, false); /* the guard */
+    WAIT(w, w->closed);
+    assert_int_equal(w->end.err, OD_EDENIED);
+    w->closed = false;
+    char url[64];
+    snprintf(url, sizeof url, "%s", w->url);
+    close(w->listening); /* nobody listens */
+    w->listening = dup(0);
+    assert_int_equal(od_ws_connect(w->hub,
+                                   &(struct od_ws_open){
+                                       .url = url, .allow_private = true, .user = &user, .ctx = w},
+                                   &w->ws),
+                     0);
+    WAIT(w, w->closed);
+    assert_int_equal(w->end.err, OD_EDOWN);
+    assert_int_equal(
+        od_ws_connect(w->hub, &(struct od_ws_open){.url = "http://x/", .user = &user}, &w->ws),
+        OD_EINVAL);
+    assert_int_equal(
+        od_ws_connect(w->hub,
+                      &(struct od_ws_open){.url = url, .headers = "Host: x\r\n", .user = &user},
+                      &w->ws),
+        OD_EINVAL);
+    end(w);
+}
+
+static void test_broken(void **state)
+{
+    (void)state;
+    struct world *w = begin(&plain, true);
+    take_request(w);
+    answer(w, "\x83\x00", 2); /* an unknown opcode */
+    WAIT(w, w->closed);
+    assert_int_equal(w->end.err, OD_EPROTO);
+    assert_true(w->end.opened);
+    WAIT(w, w->got_bytes >= 8);
+    assert_memory_equal(w->got, "\x88\x82", 2);
+    end(w);
+
+    w = begin(&plain, true);
+    take_request(w);
+    answer(w, "", 0);
+    WAIT(w, w->opened);
+    close(w->fd); /* gone without a word */
+    w->fd = -1;
+    WAIT(w, w->closed);
+    assert_int_equal(w->end.err, OD_EDOWN);
+    end(w);
+}
+
+/* No byte and no pong: after dead_ms the connection is broken; until then it is pinged. */
+static void test_silent_peer(void **state)
+{
+    (void)state;
+    struct world *w = begin(&(struct od_ws_hub_config){.ping_ms = 20, .dead_ms = 100}, true);
+    take_request(w);
+    answer(w, "", 0);
+    WAIT(w, w->closed);
+    assert_int_equal(w->end.err, OD_ETIMEOUT);
+    assert_true(w->got_bytes >= 2 * 6);
+    assert_memory_equal(w->got, "\x89\x80", 2);
+    end(w);
+
+    w = begin(&(struct od_ws_hub_config){.open_ms = 50}, true);
+    WAIT(w, w->closed); /* the kernel took the connection; nobody answers the upgrade */
+    assert_int_equal(w->end.err, OD_ETIMEOUT);
+    end(w);
+}
+
+/* A peer that reads nothing: what is queued is told, and bounded. */
+static void test_slow_peer(void **state)
+{
+    (void)state;
+    enum { PIECE = 64 * 1024, QUEUE = 1024 * 1024 };
+    static char piece[PIECE];
+    struct world *w = begin(&(struct od_ws_hub_config){.queue_max = QUEUE}, true);
+    take_request(w);
+    answer(w, "", 0);
+    WAIT(w, w->opened);
+    int fd = w->fd;
+    w->fd = -1; /* not read from */
+    int err = 0;
+    unsigned sent = 0;
+    while (!err && sent < 1000) {
+        err = od_ws_send(w->ws, false, piece, sizeof piece);
+        sent++;
+    }
+    assert_int_equal(err, OD_EBUSY);
+    assert_true(od_ws_queued(w->ws) <= QUEUE);
+    WAIT(w, w->closed);
+    assert_int_equal(w->end.err, OD_ETIMEOUT);
+    close(fd);
+    end(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_talk),      cmocka_unit_test(test_leaving),
+        cmocka_unit_test(test_refused),   cmocka_unit_test(test_not_there),
+        cmocka_unit_test(test_broken),    cmocka_unit_test(test_silent_peer),
+        cmocka_unit_test(test_slow_peer),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
