@@ -181,6 +181,30 @@ bool od_request_page(struct od_request *q, uint32_t *limit, uint64_t *cursor)
     return true;
 }
 
+bool od_request_skip_take(struct od_request *q, uint32_t take_default, uint32_t *skip,
+                          uint32_t *take)
+{
+    char value[OD_QUERY_VALUE_MAX];
+    uint64_t number = 0;
+    *skip = 0;
+    *take = take_default;
+    if (od_query_get(q->x->query, "skip", value)) {
+        if (!od_str_u64(value, strlen(value), INT32_MAX, &number)) {
+            od_request_fault(q, "query/skip", "must be a number from 0 to 2147483647");
+            return false;
+        }
+        *skip = (uint32_t)number;
+    }
+    if (od_query_get(q->x->query, "take", value)) {
+        if (!od_str_u64(value, strlen(value), OD_PAGE_MAX, &number) || !number) {
+            od_request_fault(q, "query/take", "must be a number from 1 to 1000");
+            return false;
+        }
+        *take = (uint32_t)number;
+    }
+    return true;
+}
+
 int64_t od_request_wall_ms(struct od_request *q)
 {
     return q->api->host.now(q->api->host.ctx).wall_ms;

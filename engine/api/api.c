@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "engine/agent/agent_def.h"
+#include "engine/api/agent_page.h"
+#include "engine/api/bulk.h"
 #include "engine/api/dialect.h"
 #include "engine/api/download.h"
 #include "engine/api/import.h"
@@ -27,8 +29,12 @@ static void request_free(struct od_request *q)
 {
     od_once_free(q);
     od_import_destroy(q->import);
+    od_agent_page_destroy(q->page);
+    od_bulk_destroy(q->bulk);
     yyjson_doc_free(q->body);
     free(q->text);
+    if (q->work && q->work_free)
+        q->work_free(q->work);
     free(q->work);
     q->api->requests--;
     free(q);
@@ -61,6 +67,11 @@ static bool has_type(struct od_text header, const char *type)
     return od_str_equal_nocase(header.at, bytes, type);
 }
 
+static bool is_streamed(enum od_body_kind takes)
+{
+    return takes == OD_TAKES_ROWS || takes == OD_TAKES_CALLS;
+}
+
 /* A document without a media type is taken for JSON; a wrong one is refused, since a form that
  * happens to be JSON is a mistake on its way to happen again. */
 static bool type_ok(struct od_request *q)
@@ -87,7 +98,10 @@ static uint64_t body_limit(const struct od_request *q)
         return OD_AGENT_DOC_BYTES_MAX;
     case OD_TAKES_ROWS:
         return q->api->import_bytes_max;
+    case OD_TAKES_CALLS:
+        return OD_BULK_BYTES_MAX;
     case OD_TAKES_JSON:
+    case OD_TAKES_MAYBE:
     case OD_TAKES_PATCH:
         break;
     }
@@ -109,8 +123,10 @@ static void read_and_run(struct od_request *q)
 {
     struct od_faults faults = {0};
     od_query_check(q->x->query, q->at.route->query, &faults);
-    if (!faults.count && q->at.route->takes != OD_TAKES_NOTHING &&
-        q->at.route->takes != OD_TAKES_ROWS &&
+    enum od_body_kind takes = q->at.route->takes;
+    bool document = takes != OD_TAKES_NOTHING && !is_streamed(takes) &&
+                    (takes != OD_TAKES_MAYBE || q->text_bytes);
+    if (!faults.count && document &&
         od_json_parse(q->text, q->text_bytes, &q->body, &faults) == OD_ENOMEM) {
         od_request_err(q, OD_ENOMEM, "document");
         return;
@@ -246,7 +262,7 @@ static void enter(struct od_request *q)
     enum od_body_kind takes = q->at.route->takes;
     if (takes == OD_TAKES_NOTHING)
         q->complete = true;
-    if (q->complete || takes == OD_TAKES_ROWS)
+    if (q->complete || is_streamed(takes))
         run(q);
 }
 
@@ -326,13 +342,21 @@ static enum od_body_mode handler_head(void *ctx, struct od_exchange *x, uint64_t
         }
         x->ops->pause(x); /* until the campaign is known to be there */
     }
+    if (takes == OD_TAKES_CALLS) {
+        q->bulk = od_bulk_create(q);
+        if (!q->bulk) {
+            od_request_err(q, OD_ENOMEM, "bulk");
+            return OD_BODY_NONE;
+        }
+        x->ops->pause(x); /* until the agent is */
+    }
     if (address_ok(q))
         authorise(q); /* may answer, which may free q */
     else
         refuse_rate(q);
     if (takes == OD_TAKES_NOTHING)
         return OD_BODY_NONE;
-    return takes == OD_TAKES_ROWS ? OD_BODY_STREAM : OD_BODY_BUFFER;
+    return is_streamed(takes) ? OD_BODY_STREAM : OD_BODY_BUFFER;
 }
 
 static void handler_body(void *ctx, struct od_exchange *x, const char *data, size_t bytes,
@@ -342,13 +366,17 @@ static void handler_body(void *ctx, struct od_exchange *x, const char *data, siz
     struct od_request *q = x->user;
     if (!q || q->answered || q->complete)
         return;
-    if (q->import) {
+    if (q->import || q->bulk) {
         q->complete = last;
         od_once_body(q, data, bytes);
         if (last)
             od_once_body_end(q);
-        if (!od_once_drains(q) && !q->answered)
+        if (od_once_drains(q) || q->answered)
+            return;
+        if (q->import)
             od_import_push(q->import, data, bytes, last);
+        else
+            od_bulk_push(q->bulk, data, bytes, last);
         return;
     }
     char *text = realloc(q->text, q->text_bytes + bytes + 1);
@@ -407,6 +435,8 @@ int od_api_create(struct od_api **out, const struct od_api_config *config)
     api->import_bytes_max = config->import_bytes_max ? config->import_bytes_max : IMPORT_BYTES_MAX;
     api->handler = (struct od_http_handler){
         .ctx = api, .head = handler_head, .body = handler_body, .closed = handler_closed};
+    api->dasha_running = config->dasha_running_status;
+    api->calls_max = config->calls_max;
     uint8_t rates_key[16];
     api->host.random(api->host.ctx, rates_key, sizeof rates_key);
     api->rate_per_key = config->rate_per_key;
@@ -414,6 +444,8 @@ int od_api_create(struct od_api **out, const struct od_api_config *config)
     int err = od_auth_init(&api->auth, config);
     if (!err)
         err = od_rates_create(&api->rates, rates_key);
+    if (!err)
+        err = od_dasha_shapes_init(&api->shapes);
     if (!err)
         err = od_streams_create(&api->streams, api,
                                 config->streams_max ? config->streams_max : STREAMS_MAX);
@@ -434,6 +466,7 @@ void od_api_destroy(struct od_api *api)
     od_auth_deinit(&api->auth);
     od_rates_destroy(api->rates);
     free(api->openapi);
+    od_dasha_shapes_deinit(&api->shapes);
     free(api);
 }
 

@@ -88,6 +88,8 @@ struct od_api_config {
     uint64_t import_bytes_max;               /* an imported file; 0: 1 GiB */
     uint32_t rate_per_key, rate_per_address; /* requests a second; 0: no limit */
     uint32_t streams_max;                    /* event streams at once; 0: 64 */
+    uint32_t calls_max;                      /* at once, for the answer about concurrency */
+    bool dasha_running_status; /* the Dasha dialect says Running where its guide says InProgress */
 };
 
 /* OD_EINVAL: a missing port, or a static key with an empty or too long part. OD_ENOMEM. */

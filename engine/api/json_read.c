@@ -124,6 +124,18 @@ int od_json_parse(const char *text, size_t bytes, yyjson_doc **out, struct od_fa
     return 0;
 }
 
+yyjson_val *od_json_arr(yyjson_val *value)
+{
+    static yyjson_val empty[2] = {{.tag = YYJSON_TYPE_ARR}};
+    return yyjson_is_arr(value) ? value : empty;
+}
+
+yyjson_val *od_json_obj(yyjson_val *value)
+{
+    static yyjson_val empty[2] = {{.tag = YYJSON_TYPE_OBJ}};
+    return yyjson_is_obj(value) ? value : empty;
+}
+
 /* ---- the fields ---- */
 
 static const struct od_field *find_field(const struct od_field *fields, size_t count,
@@ -165,7 +177,7 @@ static const char *read_text(const struct od_field *field, yyjson_val *value, vo
 }
 
 /* Enough to refuse what can't be meant; where it leads is looked at when it is called. */
-static bool is_http_url(const char *text)
+bool od_json_is_http_url(const char *text)
 {
     size_t scheme = strncmp(text, "http://", 7) == 0    ? 7
                     : strncmp(text, "https://", 8) == 0 ? 8
@@ -213,9 +225,9 @@ static const char *read_value(const struct od_field *field, yyjson_val *value, v
         return read_text(field, value, place);
     case OD_FIELD_URL: {
         const char *why = read_text(field, value, place);
-        return why                                  ? why
-               : is_http_url(*(const char **)place) ? NULL
-                                                    : "must be an http or https URL";
+        return why                                          ? why
+               : od_json_is_http_url(*(const char **)place) ? NULL
+                                                            : "must be an http or https URL";
     }
     case OD_FIELD_INT:
         return read_int(field, value, place);

@@ -46,6 +46,14 @@ struct od_field {
 int od_json_fields(yyjson_val *object, const struct od_field *fields, size_t count, void *out,
                    const char *pointer, struct od_faults *faults);
 
+/* The value when it is an array (an object), else an empty one: for loops over what may be missing.
+ */
+yyjson_val *od_json_arr(yyjson_val *value);
+yyjson_val *od_json_obj(yyjson_val *value);
+
+/* An absolute http or https URL, as far as its text tells. */
+bool od_json_is_http_url(const char *text);
+
 /* Appends `text` to `out` (room for size bytes) as a JSON string with its quotes; returns the bytes
  * written or SIZE_MAX when they don't fit. The text must be UTF-8. */
 size_t od_json_quote(char *out, size_t size, const char *text, size_t bytes);

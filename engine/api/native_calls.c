@@ -253,6 +253,11 @@ static bool read_filter(struct od_request *q, struct filter *filter)
         wrong = "query/state";
     if (od_query_get(q->x->query, "cause", word) && !read_cause(word, &filter->cause))
         wrong = "query/cause";
+    if (filter->cause != OD_CAUSE_COUNT && filter->phase != OD_PHASE_COUNT &&
+        filter->phase != OD_PHASE_ENDED && !wrong) {
+        od_request_fault(q, "query/cause", "only an ended call has a cause");
+        return false;
+    }
     if (wrong)
         od_request_fault(q, wrong,
                          "is not a word known here: created, waiting, queued, dialing, "
@@ -294,8 +299,12 @@ static void list(struct od_request *q, const struct od_uid *campaign)
     if (!od_request_page(q, &limit, &cursor) || !read_filter(q, &filter))
         return;
     od_request_out(q);
-    q->api->repo.call_list(q->api->repo.ctx, q->who.org, campaign, filter.phase, filter.cause,
-                           cursor, limit, list_done, q);
+    struct od_call_query query = {.campaign = campaign, .cursor = cursor, .take = limit};
+    if (filter.cause != OD_CAUSE_COUNT)
+        query.causes = 1u << filter.cause;
+    else if (filter.phase != OD_PHASE_COUNT)
+        query.phases = 1u << filter.phase;
+    q->api->repo.call_list(q->api->repo.ctx, q->who.org, &query, list_done, q);
 }
 
 void od_calls_list(struct od_request *q)

@@ -62,11 +62,16 @@ static bool next_pair(const char **at, struct pair *pair)
     return true;
 }
 
-static bool is_allowed(const char *name, const char *const *allowed)
+static bool is_allowed(const char *name, const char *const *allowed, bool *repeats)
 {
+    size_t bytes = strlen(name);
+    *repeats = false;
     for (; allowed && *allowed; allowed++)
-        if (strcmp(*allowed, name) == 0)
+        if (strncmp(*allowed, name, bytes) == 0 &&
+            (!(*allowed)[bytes] || strcmp(*allowed + bytes, "*") == 0)) {
+            *repeats = (*allowed)[bytes] != 0;
             return true;
+        }
     return false;
 }
 
@@ -75,6 +80,7 @@ void od_query_check(const char *query, const char *const *allowed, struct od_fau
     char name[OD_QUERY_VALUE_MAX], value[OD_QUERY_VALUE_MAX], other[OD_QUERY_VALUE_MAX];
     struct pair pair, earlier;
     unsigned count = 0;
+    bool repeats;
     for (const char *at = query; next_pair(&at, &pair);) {
         if (++count > PAIRS_MAX) {
             od_fault_add(faults, "query", NULL, "more than %d query parameters", PAIRS_MAX);
@@ -84,7 +90,7 @@ void od_query_check(const char *query, const char *const *allowed, struct od_fau
             od_fault_add(faults, "query", NULL, "a query parameter's name can't be read");
             continue;
         }
-        if (!is_allowed(name, allowed)) {
+        if (!is_allowed(name, allowed, &repeats)) {
             const char *meant = allowed ? od_str_nearest(name, allowed) : NULL;
             od_fault_add(faults, "query", name, "unknown query parameter%s%s%s",
                          meant ? "; did you mean \"" : "", meant ? meant : "", meant ? "\"?" : "");
@@ -92,7 +98,8 @@ void od_query_check(const char *query, const char *const *allowed, struct od_fau
         }
         if (!decode(pair.value, pair.value_bytes, value))
             od_fault_add(faults, "query", name, "the value can't be read");
-        for (const char *before = query; before != pair.name && next_pair(&before, &earlier);) {
+        for (const char *before = query;
+             !repeats && before != pair.name && next_pair(&before, &earlier);) {
             if (earlier.name == pair.name)
                 break;
             if (decode(earlier.name, earlier.name_bytes, other) && strcmp(other, name) == 0) {
@@ -101,6 +108,17 @@ void od_query_check(const char *query, const char *const *allowed, struct od_fau
             }
         }
     }
+}
+
+bool od_query_each(const char *query, const char *name, unsigned index,
+                   char out[OD_QUERY_VALUE_MAX])
+{
+    struct pair pair;
+    for (const char *at = query; next_pair(&at, &pair);)
+        if (decode(pair.name, pair.name_bytes, out) && strcmp(out, name) == 0 && !index--)
+            return decode(pair.value, pair.value_bytes, out);
+    out[0] = 0;
+    return false;
 }
 
 bool od_query_get(const char *query, const char *name, char out[OD_QUERY_VALUE_MAX])

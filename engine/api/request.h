@@ -18,6 +18,7 @@
 
 #include "engine/api/api.h"
 #include "engine/api/auth.h"
+#include "engine/api/dasha_shape.h"
 #include "engine/api/problem.h"
 #include "engine/api/query.h"
 #include "engine/api/rate.h"
@@ -29,6 +30,8 @@ enum {
     OD_PAGE_MAX = 1000,
 };
 
+struct od_agent_page;
+struct od_bulk;
 struct od_download;
 struct od_import;
 struct od_once;
@@ -39,6 +42,9 @@ struct od_api {
     struct od_guard_port guard;
     struct od_outbox_port outbox;
     struct od_api_host host;
+    struct od_dasha_shapes shapes;
+    uint32_t calls_max;
+    bool dasha_running; /* "Running" where the pages say "InProgress" */
     struct od_auth auth;
     struct od_http_handler handler;
     struct od_streams *streams;    /* sse.c */
@@ -72,8 +78,11 @@ struct od_request {
     uint32_t key_generation;      /* auth.h, when the key was asked for */
     struct od_import *import;     /* routes that take rows (import.c) */
     struct od_stream *stream;     /* event streams (sse.c) */
+    struct od_agent_page *page;   /* agents with what they lead to (agent_page.c) */
+    struct od_bulk *bulk;         /* a streamed array of calls (bulk.c) */
     struct od_download *download; /* recordings (download.c); is `work` too */
     void *work;                   /* the route's own; freed with free() */
+    void (*work_free)(void *);    /* frees what work points to, before it; NULL: nothing */
 };
 
 /* ---- answering; each ends the request for its caller ---- */
@@ -110,6 +119,9 @@ bool od_request_back(struct od_request *q);
 
 /* limit and cursor of a list; false: answered 400. */
 bool od_request_page(struct od_request *q, uint32_t *limit, uint64_t *cursor);
+/* skip and take of a list (take 1..1000); false: answered 400. */
+bool od_request_skip_take(struct od_request *q, uint32_t take_default, uint32_t *skip,
+                          uint32_t *take);
 /* Wall time now. */
 int64_t od_request_wall_ms(struct od_request *q);
 /* A new one, and fresh random bytes. Under an Idempotency-Key they are the same when the request is

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "engine/api/callingbox.h"
+#include "engine/api/dasha.h"
 #include "engine/api/native.h"
 #include "engine/base/str.h"
 #include "engine/base/uid.h"
@@ -20,8 +22,18 @@ static const char *const ready_query[] = {"verbose", NULL};
 
 static const char *const rotate_query[] = {"overlap_s", NULL};
 static const char *const rows_query[] = {"status", "limit", "cursor", NULL};
+static const char *const skip_query[] = {"skip", "take", NULL};
+static const char *const agent_id_query[] = {"agentId", NULL};
+static const char *const queue_query[] = {"agentId", "skip",    "take",      "fromDate",
+                                          "toDate",  "status*", "status[]*", NULL};
+static const char *const link_query[] = {"mode", "agentId", NULL};
+static const char *const calls_of_query[] = {"limit", "cursor", "status", "agent_id", NULL};
+static const char *const available_query[] = {"country_code", "area_code", "number_type", "limit",
+                                              NULL};
 
 #define V1 "/outdial/v1"
+#define DASHA "/api/v1"
+#define BOX "/v1"
 
 static const struct od_route routes[] = {
     {"GET", "/livez", OD_SCOPE_OPEN, OD_TAKES_NOTHING, od_ops_livez, NULL},
@@ -94,6 +106,82 @@ static const struct od_route routes[] = {
      od_rows_again, NULL},
 
     {"GET", V1 "/events", OD_SCOPE_READ, OD_TAKES_NOTHING, od_events_stream, events_query},
+
+    {"GET", DASHA "/agents", OD_SCOPE_READ, OD_TAKES_NOTHING, od_dasha_agents_list, skip_query},
+    {"POST", DASHA "/agents", OD_SCOPE_ADMIN, OD_TAKES_AGENT, od_dasha_agents_create, NULL},
+    {"GET", DASHA "/agents/{id}", OD_SCOPE_READ, OD_TAKES_NOTHING, od_dasha_agents_show, NULL},
+    {"PUT", DASHA "/agents/{id}", OD_SCOPE_ADMIN, OD_TAKES_AGENT, od_dasha_agents_put, NULL},
+    {"DELETE", DASHA "/agents/{id}", OD_SCOPE_ADMIN, OD_TAKES_NOTHING, od_dasha_agents_delete,
+     NULL},
+    {"POST", DASHA "/agents/{id}/clone", OD_SCOPE_ADMIN, OD_TAKES_JSON, od_dasha_agents_clone,
+     NULL},
+    {"GET", DASHA "/misc/agent-initial-data", OD_SCOPE_READ, OD_TAKES_NOTHING,
+     od_dasha_agents_template, NULL},
+    {"GET", DASHA "/misc/concurrency", OD_SCOPE_READ, OD_TAKES_NOTHING, od_dasha_concurrency, NULL},
+    {"POST", DASHA "/calls", OD_SCOPE_DIAL, OD_TAKES_JSON, od_dasha_calls_create, agent_id_query},
+    {"POST", DASHA "/calls/bulk", OD_SCOPE_DIAL, OD_TAKES_CALLS, od_dasha_calls_bulk,
+     agent_id_query},
+    {"GET", DASHA "/calls/queue/list", OD_SCOPE_READ, OD_TAKES_NOTHING, od_dasha_calls_queue,
+     queue_query},
+    {"GET", DASHA "/calls/{id}", OD_SCOPE_READ, OD_TAKES_NOTHING, od_dasha_calls_show, NULL},
+    {"DELETE", DASHA "/calls/{id}", OD_SCOPE_DIAL, OD_TAKES_NOTHING, od_dasha_calls_cancel, NULL},
+    {"POST", DASHA "/callresults/search", OD_SCOPE_READ, OD_TAKES_JSON, od_dasha_results_search,
+     NULL},
+    {"GET", DASHA "/sip-credentials", OD_SCOPE_READ, OD_TAKES_NOTHING, od_dasha_credentials_list,
+     skip_query},
+    {"POST", DASHA "/sip-credentials", OD_SCOPE_ADMIN, OD_TAKES_JSON, od_dasha_credentials_create,
+     NULL},
+    {"GET", DASHA "/sip-credentials/{id}", OD_SCOPE_READ, OD_TAKES_NOTHING,
+     od_dasha_credentials_show, NULL},
+    {"PUT", DASHA "/sip-credentials/{id}", OD_SCOPE_ADMIN, OD_TAKES_JSON, od_dasha_credentials_put,
+     NULL},
+    {"DELETE", DASHA "/sip-credentials/{id}", OD_SCOPE_ADMIN, OD_TAKES_NOTHING,
+     od_dasha_credentials_delete, NULL},
+    {"GET", DASHA "/sip-phone-numbers", OD_SCOPE_READ, OD_TAKES_NOTHING, od_dasha_numbers_list,
+     skip_query},
+    {"POST", DASHA "/sip-phone-numbers", OD_SCOPE_ADMIN, OD_TAKES_JSON, od_dasha_numbers_create,
+     NULL},
+    {"GET", DASHA "/sip-phone-numbers/{id}", OD_SCOPE_READ, OD_TAKES_NOTHING, od_dasha_numbers_show,
+     NULL},
+    {"PUT", DASHA "/sip-phone-numbers/{id}", OD_SCOPE_ADMIN, OD_TAKES_JSON, od_dasha_numbers_put,
+     NULL},
+    {"DELETE", DASHA "/sip-phone-numbers/{id}", OD_SCOPE_ADMIN, OD_TAKES_NOTHING,
+     od_dasha_numbers_delete, NULL},
+    {"PUT", DASHA "/sip-phone-numbers/{id}/agent-link", OD_SCOPE_ADMIN, OD_TAKES_MAYBE,
+     od_dasha_link_put, link_query},
+    {"POST", DASHA "/sip-phone-numbers/{id}/agent-link", OD_SCOPE_ADMIN, OD_TAKES_MAYBE,
+     od_dasha_link_put, link_query},
+    {"DELETE", DASHA "/sip-phone-numbers/{id}/agent-link", OD_SCOPE_ADMIN, OD_TAKES_NOTHING,
+     od_dasha_link_delete, link_query},
+    {"POST", DASHA "/providers/twilio/{name}/import-numbers", OD_SCOPE_ADMIN, OD_TAKES_MAYBE,
+     od_vendor_hosted_only, NULL},
+    {"GET", DASHA "/ws/webCall", OD_SCOPE_READ, OD_TAKES_NOTHING, od_vendor_hosted_only, NULL},
+    {"GET", DASHA "/ws/dev", OD_SCOPE_READ, OD_TAKES_NOTHING, od_vendor_hosted_only, NULL},
+
+    {"POST", BOX "/calls", OD_SCOPE_DIAL, OD_TAKES_JSON, od_callingbox_calls_create, NULL},
+    {"GET", BOX "/calls", OD_SCOPE_READ, OD_TAKES_NOTHING, od_callingbox_calls_list,
+     calls_of_query},
+    {"GET", BOX "/calls/{id}", OD_SCOPE_READ, OD_TAKES_NOTHING, od_callingbox_calls_show, NULL},
+    {"POST", BOX "/calls/{id}/cancel", OD_SCOPE_DIAL, OD_TAKES_MAYBE, od_callingbox_calls_cancel,
+     NULL},
+    {"GET", BOX "/calls/{id}/transcript", OD_SCOPE_READ, OD_TAKES_NOTHING,
+     od_callingbox_calls_transcript, NULL},
+    {"GET", BOX "/agents", OD_SCOPE_READ, OD_TAKES_NOTHING, od_callingbox_agents_list, NULL},
+    {"POST", BOX "/agents", OD_SCOPE_ADMIN, OD_TAKES_AGENT, od_callingbox_agents_create, NULL},
+    {"GET", BOX "/agents/{id}", OD_SCOPE_READ, OD_TAKES_NOTHING, od_callingbox_agents_show, NULL},
+    {"PATCH", BOX "/agents/{id}", OD_SCOPE_ADMIN, OD_TAKES_AGENT, od_callingbox_agents_patch, NULL},
+    {"DELETE", BOX "/agents/{id}", OD_SCOPE_ADMIN, OD_TAKES_NOTHING, od_callingbox_agents_archive,
+     NULL},
+    {"POST", BOX "/agents/{id}/numbers", OD_SCOPE_ADMIN, OD_TAKES_JSON, od_callingbox_attach, NULL},
+    {"DELETE", BOX "/agents/{id}/numbers/{id}", OD_SCOPE_ADMIN, OD_TAKES_NOTHING,
+     od_callingbox_detach, NULL},
+    {"PUT", BOX "/agents/{id}/primary-number", OD_SCOPE_ADMIN, OD_TAKES_JSON, od_callingbox_primary,
+     NULL},
+    {"GET", BOX "/numbers", OD_SCOPE_READ, OD_TAKES_NOTHING, od_callingbox_numbers_list, NULL},
+    {"GET", BOX "/numbers/available", OD_SCOPE_READ, OD_TAKES_NOTHING, od_vendor_hosted_only,
+     available_query},
+    {"POST", BOX "/numbers/purchase", OD_SCOPE_ADMIN, OD_TAKES_MAYBE, od_vendor_hosted_only, NULL},
+    {"GET", BOX "/numbers/{id}", OD_SCOPE_READ, OD_TAKES_NOTHING, od_callingbox_numbers_show, NULL},
 };
 
 const struct od_route *od_routes(size_t *count)

@@ -21,7 +21,9 @@ enum od_body_kind {
     OD_TAKES_JSON,  /* gathered, read into request->body */
     OD_TAKES_AGENT, /* the same, of an agent document's size */
     OD_TAKES_PATCH, /* the same; a merge patch (RFC 7396) */
+    OD_TAKES_MAYBE, /* a document or nothing */
     OD_TAKES_ROWS,  /* streamed to engine/api/import.c */
+    OD_TAKES_CALLS, /* streamed to engine/api/bulk.h */
 };
 
 typedef void (*od_route_fn)(struct od_request *q);
@@ -32,7 +34,8 @@ struct od_route {
     enum od_scope scope;
     enum od_body_kind takes;
     od_route_fn run;
-    const char *const *query; /* names of query parameters, NULL-terminated; NULL: none */
+    const char *const *query; /* names of query parameters, NULL-terminated; NULL: none. "name*":
+                                 may be given more than once */
 };
 
 enum { OD_ROUTE_IDS_MAX = 2 };

@@ -131,6 +131,18 @@ struct od_call_rec {
     uint64_t row;
 };
 
+/* Which calls a list shows. phases and causes both 0: any; else a call passes whose phase's bit is
+ * set (1 << enum od_call_phase), or that has ended by a cause whose bit is. */
+struct od_call_query {
+    const struct od_uid
+        *campaign;              /* NULL: single calls, newest first; else its contacts in order */
+    const struct od_uid *agent; /* NULL: any */
+    uint32_t phases, causes;
+    int64_t from_ms, to_ms; /* created at or after, and before; 0: any time */
+    uint64_t cursor;        /* 0: from the beginning */
+    uint32_t take;          /* 1..1000 */
+};
+
 struct od_event_rec {
     char id[40];         /* opaque, increasing; for Last-Event-ID */
     char type[32];       /* "call.ringing", "call.completed", "campaign.paused", ... */
@@ -227,10 +239,7 @@ struct od_repo_port {
                       void *fn_ctx);
     void (*call_get)(void *ctx, const char *org, const struct od_uid *id, od_repo_calls_fn fn,
                      void *fn_ctx);
-    /* campaign NULL: single calls, newest first; otherwise a campaign's contacts in row order.
-     * phase or cause OD_PHASE_COUNT / OD_CAUSE_COUNT: any. take 1..1000. */
-    void (*call_list)(void *ctx, const char *org, const struct od_uid *campaign,
-                      enum od_call_phase phase, enum od_cause cause, uint64_t cursor, uint32_t take,
+    void (*call_list)(void *ctx, const char *org, const struct od_call_query *query,
                       od_repo_calls_fn fn, void *fn_ctx);
     /* One atomic decision. A call not yet dialled is ended here; one that a worker holds is asked
      * to stop (cancel before the answer, or hang up at any time) and done fires with 0 as soon as

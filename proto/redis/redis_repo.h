@@ -50,14 +50,14 @@ struct od_repo_call {
     union od_repo_fn fn;
     void *fn_ctx;
     char org[OD_NAME_MAX], prefix[OD_REDIS_KEY_MAX];
-    bool writes;       /* a lost reply leaves the effect unknown */
-    bool sweeps;       /* a cancel goes on with the contacts */
-    struct od_uid uid; /* sweeps: the campaign; a list: the campaign, or none */
-    int phase, cause;  /* a list's filters, -1: any */
-    uint32_t take;     /* a list's page */
-    size_t batch;      /* calls_add: how many were given */
-    void *held;        /* what a request of several commands needs again; free() */
-    int err;           /* deferred: what to say */
+    bool writes;                /* a lost reply leaves the effect unknown */
+    bool sweeps;                /* a cancel goes on with the contacts */
+    struct od_uid uid;          /* sweeps: the campaign; a list: the campaign, or none */
+    struct od_call_query query; /* a list's; what it points to is in uid and agent */
+    struct od_uid agent;
+    size_t batch; /* calls_add: how many were given */
+    void *held;   /* what a request of several commands needs again; free() */
+    int err;      /* deferred: what to say */
     struct od_repo_call *next;
 };
 

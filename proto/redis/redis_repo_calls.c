@@ -163,20 +163,21 @@ static void call_get(void *ctx, const char *org, const struct od_uid *id, od_rep
 
 static void list_send(struct od_repo_call *call, uint64_t cursor)
 {
-    static const struct od_uid none;
     struct od_store *store = call->store;
-    bool single = memcmp(&call->uid, &none, sizeof none) == 0;
+    const struct od_call_query *query = &call->query;
     od_redis_script_begin(&store->cmd, OD_SCRIPT_CALL_LIST, call->prefix);
-    add_uid(store, single ? NULL : &call->uid);
-    od_redis_cmd_int(&store->cmd, call->phase);
-    od_redis_cmd_int(&store->cmd, call->cause);
+    add_uid(store, query->campaign ? &call->uid : NULL);
+    add_uid(store, query->agent ? &call->agent : NULL);
+    od_redis_cmd_int(&store->cmd, query->phases);
+    od_redis_cmd_int(&store->cmd, query->causes);
+    od_redis_cmd_int(&store->cmd, query->from_ms);
+    od_redis_cmd_int(&store->cmd, query->to_ms);
     od_redis_cmd_int(&store->cmd, cursor > INT64_MAX ? INT64_MAX : (int64_t)cursor);
-    od_redis_cmd_int(&store->cmd, call->take);
+    od_redis_cmd_int(&store->cmd, query->take);
     od_repo_send(call, OD_SCRIPT_CALL_LIST, calls_done);
 }
 
-static void call_list(void *ctx, const char *org, const struct od_uid *campaign,
-                      enum od_call_phase phase, enum od_cause cause, uint64_t cursor, uint32_t take,
+static void call_list(void *ctx, const char *org, const struct od_call_query *query,
                       od_repo_calls_fn fn, void *fn_ctx)
 {
     struct od_repo_call *call =
@@ -187,12 +188,14 @@ static void call_list(void *ctx, const char *org, const struct od_uid *campaign,
         od_repo_defer(call, OD_ENOENT);
         return;
     }
-    if (campaign != NULL)
-        call->uid = *campaign;
-    call->phase = phase == OD_PHASE_COUNT ? -1 : (int)phase;
-    call->cause = cause == OD_CAUSE_COUNT ? -1 : (int)cause;
-    call->take = take < 1 ? 1 : take > TAKE_MAX ? TAKE_MAX : take;
-    list_send(call, cursor);
+    call->query = *query;
+    if (query->campaign != NULL)
+        call->uid = *query->campaign;
+    if (query->agent != NULL)
+        call->agent = *query->agent;
+    if (query->take < 1 || query->take > TAKE_MAX)
+        call->query.take = query->take < 1 ? 1 : TAKE_MAX;
+    list_send(call, query->cursor);
 }
 
 /* Stopping */

@@ -540,7 +540,12 @@ int world_call_get(struct world *w, const char *org, const struct od_uid *id)
 int world_call_list(struct world *w, const char *org, const struct od_uid *campaign,
                     enum od_call_phase phase, enum od_cause cause, uint64_t cursor, uint32_t take)
 {
-    w->repo->call_list(w->repo->ctx, org, campaign, phase, cause, cursor, take, on_calls, w);
+    struct od_call_query query = {.campaign = campaign, .cursor = cursor, .take = take};
+    if (cause != OD_CAUSE_COUNT)
+        query.causes = 1u << cause;
+    else if (phase != OD_PHASE_COUNT)
+        query.phases = 1u << phase;
+    w->repo->call_list(w->repo->ctx, org, &query, on_calls, w);
     return world_answer(w);
 }
 

@@ -645,24 +645,32 @@ static void call_get(void *ctx, const char *org, const struct od_uid *id, od_rep
         due->err = OD_ENOENT;
 }
 
-static void call_list(void *ctx, const char *org, const struct od_uid *campaign,
-                      enum od_call_phase phase, enum od_cause cause, uint64_t cursor, uint32_t take,
+static bool call_wanted(const struct od_call_query *query, const struct od_call_rec *rec)
+{
+    bool listed = query->campaign ? od_uid_equal(&rec->campaign, query->campaign)
+                                  : od_uid_none(&rec->campaign);
+    bool agent = !query->agent || od_uid_equal(&rec->agent, query->agent);
+    bool time =
+        rec->created_ms >= query->from_ms && (!query->to_ms || rec->created_ms < query->to_ms);
+    bool any = !query->phases && !query->causes;
+    return listed && agent && time &&
+           (any || query->phases >> rec->phase & 1 ||
+            (rec->phase == OD_PHASE_ENDED && query->causes >> rec->outcome.cause & 1));
+}
+
+static void call_list(void *ctx, const char *org, const struct od_call_query *query,
                       od_repo_calls_fn fn, void *fn_ctx)
 {
     struct fake_repo *repo = ctx;
     struct fake_answer_due *due = owe(repo, CALLS, fn_ctx);
     due->fn.calls = fn;
-    if (!take || take > 1000)
+    if (!query->take || query->take > 1000)
         abort(); /* the port's contract */
-    for (size_t i = cursor; i < repo->call_count; i++) {
+    for (size_t i = query->cursor; i < repo->call_count; i++) {
         const struct fake_call *call = &repo->calls[i];
-        bool wanted = campaign ? od_uid_equal(&call->rec.campaign, campaign)
-                               : od_uid_none(&call->rec.campaign);
-        if (!wanted || strcmp(call->org, org) != 0 ||
-            (phase != OD_PHASE_COUNT && call->rec.phase != phase) ||
-            (cause != OD_CAUSE_COUNT && call->rec.outcome.cause != cause))
+        if (strcmp(call->org, org) != 0 || !call_wanted(query, &call->rec))
             continue;
-        if (due->count == take) {
+        if (due->count == query->take) {
             due->next_cursor = i;
             break;
         }

@@ -84,8 +84,10 @@ static yyjson_val *parameter_of(yyjson_val *item)
     return ref ? yyjson_ptr_get(root, ref + 1) : item;
 }
 
-static bool has_query(yyjson_val *operation, const char *name)
+static bool has_query(yyjson_val *operation, const char *route_name)
 {
+    char name[64] = "";
+    strncat(name, route_name, strcspn(route_name, "*")); /* "status*": may be repeated */
     size_t i, max;
     yyjson_val *item;
     yyjson_arr_foreach(yyjson_obj_get(operation, "parameters"), i, max, item)

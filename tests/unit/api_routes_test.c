@@ -14,6 +14,7 @@
 #include <yyjson.h>
 
 #include "engine/api/auth.h"
+#include "engine/api/dasha.h"
 #include "engine/api/route.h"
 #include "outdial/err.h"
 #include "tests/unit/api_ask.h"
@@ -213,13 +214,28 @@ static void example_path(const struct od_route *route, char path[256])
     path[used] = 0;
 }
 
+#define SCRIPT                                                                                     \
+    "\"name\":\"n\",\"outdial\":{\"agent\":{\"kind\":\"script\",\"steps\":[{\"hangup\":{}}]}}"
+#define BOX_AGENT "{\"type\":\"outbound\"," SCRIPT "}"
+
 static struct fake_request example_request(const struct od_route *route, const char *path)
 {
     struct fake_request request = {.method = route->method, .path = path};
-    if (route->takes == OD_TAKES_AGENT)
+    if (strncmp(route->pattern, "/v1/agents", 10) == 0 && route->takes != OD_TAKES_NOTHING)
+        request.body =
+            strstr(route->pattern, "number") ? "{\"number_id\":\"" NO_ID "\"}" : BOX_AGENT;
+    else if (route->run == od_dasha_agents_create || route->run == od_dasha_agents_put)
+        request.body = "{\"config\":{}," SCRIPT "}";
+    else if (route->takes == OD_TAKES_AGENT)
         request.body = AGENT_DOC;
     else if (route->takes == OD_TAKES_ROWS)
         request.body = "number\n+15550001111\n", request.type = "text/csv";
+    else if (route->run == od_dasha_numbers_put || route->run == od_dasha_credentials_put)
+        request.body = "{\"description\":\"x\"}";
+    else if (route->run == od_dasha_agents_clone)
+        request.body = "{\"name\":\"x\"}";
+    else if (strstr(route->pattern, "/agent-link"))
+        request.query = "agentId=" NO_ID "&mode=replaceOutbound";
     else if (route->takes != OD_TAKES_NOTHING)
         request.body = strcmp(route->pattern, V1 "/calls") == 0
                            ? "{\"to\":\"+15550001111\",\"agent\":\"demo\"}"
@@ -331,6 +347,8 @@ static void unknown_things_are_404(void **state)
             continue;
         struct fake_exchange x;
         example_path(&routes[i], path);
+        if (routes[i].run == od_vendor_hosted_only)
+            continue; /* 501, whatever it is asked about */
         send_full(&x, example_request(&routes[i], path));
         if (x.status != 404)
             print_error("%s %s: %d\n", routes[i].method, path, x.status);

@@ -1,10 +1,13 @@
 -- A page of calls: a campaign's contacts in the order of their import, or the single calls,
 -- newest first. Looks at a bounded number of calls; the cursor is the place to go on from.
 --
--- ARGV: campaign or '', phase or -1, cause or -1, cursor, how many
+-- ARGV: campaign or '', agent or '', bits of phases, bits of causes (both 0: any), created at or
+--       after and before that ms (0: any), cursor, how many
 -- reply: { 0, next cursor or 0, (uid, record, lane, why)* }
-local campaign, phase, cause = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local cursor, take = tonumber(ARGV[4]), tonumber(ARGV[5])
+local campaign, agent = ARGV[1], ARGV[2]
+local phases, causes = tonumber(ARGV[3]), tonumber(ARGV[4])
+local since, before = tonumber(ARGV[5]), tonumber(ARGV[6])
+local cursor, take = tonumber(ARGV[7]), tonumber(ARGV[8])
 local list, down = CONTACTS .. campaign, campaign == ''
 local CHUNK, LOOKED_MAX, BYTES_MAX = 250, 2000, 4000000
 local out, looked, bytes, found = { 0, 0 }, 0, 0, 0
@@ -16,6 +19,34 @@ local function phase_of(s)
         return WAITING
     end
     return s[PHASE]
+end
+
+local function has(bits, n)
+    return bit.band(bits, bit.lshift(1, n)) ~= 0
+end
+
+-- A call's name begins with the ms it was made at, which costs no look at its record.
+local function made_in_time(uid)
+    local ms = unpack_('>I6', uid)
+    return ms >= since and (before == 0 or ms < before)
+end
+
+local function wanted(uid)
+    if (since > 0 or before > 0) and not made_in_time(uid) then
+        return false
+    end
+    local s = state(uid)
+    if not s then
+        return false
+    end
+    if agent ~= '' then
+        local def = lane_def(s[LANE])
+        if not def or def[1] ~= agent then
+            return false
+        end
+    end
+    return phases + causes == 0 or has(phases, phase_of(s)) or
+        s[PHASE] == ENDED and has(causes, s[CAUSE])
 end
 
 local length = call('LLEN', list)
@@ -34,8 +65,7 @@ while found < take and looked < LOOKED_MAX and bytes < BYTES_MAX do
     local uids = call('LRANGE', list, from, to)
     for i = 1, #uids do
         local uid = uids[down and #uids + 1 - i or i]
-        local s = state(uid)
-        if s and (phase < 0 or phase_of(s) == phase) and (cause < 0 or s[CAUSE] == cause) then
+        if wanted(uid) then
             local record = call('GET', CALL .. uid)
             view(out, uid, record)
             found, bytes = found + 1, bytes + #record

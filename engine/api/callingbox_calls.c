@@ -1,0 +1,410 @@
+/*
+ * Calls in CallingBox's words.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/api/agent_page.h"
+#include "engine/api/agent_view.h"
+#include "engine/api/callingbox.h"
+#include "engine/api/json_read.h"
+#include "engine/api/new_call.h"
+#include "engine/api/project.h"
+#include "engine/api/vendor_agent.h"
+#include "engine/api/vendor_call.h"
+#include "engine/api/vendor_status.h"
+#include "engine/base/str.h"
+#include "engine/base/uid.h"
+#include "outdial/err.h"
+
+enum { TEXTS = 6 }; /* that a record points to */
+
+/* ---- making ---- */
+
+struct create_work {
+    struct od_new_call call;
+    struct od_uid id, agent;
+    int64_t wall_ms;
+    char *agent_text; /* the agent's document, for the answer */
+    size_t agent_bytes;
+};
+
+static void free_work(void *at)
+{
+    struct create_work *work = at;
+    od_new_call_free(&work->call);
+    free(work->agent_text);
+}
+
+static void answer_call(struct od_request *q, int status, const struct od_call_rec *rec,
+                        yyjson_val *agent)
+{
+    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    if (doc)
+        yyjson_mut_doc_set_root(doc, od_callingbox_call(doc, rec, agent));
+    od_request_answer(q, status, doc, NULL);
+}
+
+static void created(void *ctx, int err, size_t added, const uint32_t *twice, size_t twice_count)
+{
+    struct od_request *q = ctx;
+    (void)twice;
+    (void)twice_count;
+    if (!od_request_back(q))
+        return;
+    const struct create_work *work = q->work;
+    if (!err && !added)
+        err = OD_EIO;
+    if (err) {
+        od_vendor_add_failed(q, err, "id", &work->id);
+        return;
+    }
+    struct od_call_rec rec;
+    od_new_call_rec(&work->call, &work->id, &work->agent, work->wall_ms, &rec);
+    yyjson_doc *agent = yyjson_read(work->agent_text, work->agent_bytes, 0);
+    answer_call(q, 201, &rec, yyjson_doc_get_root(agent));
+    yyjson_doc_free(agent);
+}
+
+static void add(struct od_request *q)
+{
+    struct create_work *work = q->work;
+    struct od_call_new call;
+    od_new_call_add(&work->call, &work->id, &call);
+    od_request_out(q);
+    q->api->repo.calls_add(q->api->repo.ctx, q->who.org, &work->agent, NULL, work->call.priority,
+                           &call, 1, created, q);
+}
+
+static void refuse_from(struct od_request *q)
+{
+    od_request_problem(q, 400, "from_number_not_attached",
+                       "from_number: the number is not attached to this agent");
+}
+
+/* The agent's numbers are there: is the wished one among them? */
+static void numbers_came(void *ctx, int err, const struct od_thing_rec *recs, size_t count)
+{
+    struct od_request *q = ctx;
+    if (!od_request_back(q))
+        return;
+    const struct create_work *work = q->work;
+    bool attached = false;
+    for (size_t i = 0; !err && i < count && !attached; i++) {
+        yyjson_doc *doc = yyjson_read(recs[i].doc.at, recs[i].doc.bytes, 0);
+        attached = yyjson_equals_str(yyjson_obj_get(yyjson_doc_get_root(doc), "phoneNumber"),
+                                     work->call.from);
+        yyjson_doc_free(doc);
+    }
+    if (err)
+        od_request_err(q, err, "number");
+    else if (attached)
+        add(q);
+    else
+        refuse_from(q);
+}
+
+static void check_from(struct od_request *q, yyjson_val *agent)
+{
+    enum { NUMBERS_MAX = 1000 };
+    yyjson_val *ids = yyjson_obj_get(agent, "number_ids"), *value;
+    struct od_uid *uids = calloc(yyjson_arr_size(ids) + 1, sizeof *uids);
+    size_t i, max, count = 0;
+    if (!uids) {
+        od_request_err(q, OD_ENOMEM, "number");
+        return;
+    }
+    yyjson_arr_foreach(od_json_arr(ids), i, max, value) if (count < NUMBERS_MAX) count +=
+        od_member_uid(value, &uids[count]);
+    if (count) {
+        od_request_out(q);
+        q->api->repo.thing_get(q->api->repo.ctx, q->who.org, OD_THING_NUMBER, uids, count,
+                               numbers_came, q);
+    } else {
+        refuse_from(q);
+    }
+    free(uids);
+}
+
+static void create_for(struct od_request *q, const struct od_agent_rec *rec, yyjson_val *agent)
+{
+    struct create_work *work = q->work;
+    struct od_faults faults = {0};
+    if (!od_agent_outbound(agent)) {
+        od_request_problem(q, 400, "agent_not_outbound",
+                           "agent_id: the agent's type must be outbound");
+        return;
+    }
+    if (!od_new_call_callingbox(yyjson_doc_get_root(q->body), agent, &work->call, &faults)) {
+        od_request_faults(q, &faults);
+        return;
+    }
+    work->agent = rec->id;
+    work->agent_text = malloc(rec->doc.bytes + 1);
+    if (!work->agent_text) {
+        od_request_err(q, OD_ENOMEM, "call");
+        return;
+    }
+    memcpy(work->agent_text, rec->doc.at, rec->doc.bytes);
+    work->agent_bytes = rec->doc.bytes;
+    const char *own = od_agent_number(agent);
+    bool other = work->call.from[0] && (!own || strcmp(own, work->call.from) != 0);
+    if (other)
+        check_from(q, agent);
+    else if (od_vendor_outbound(q, agent, &work->call))
+        add(q);
+}
+
+void od_callingbox_calls_create(struct od_request *q)
+{
+    yyjson_val *body = yyjson_doc_get_root(q->body);
+    struct od_faults faults = {0};
+    struct od_new_call checked;
+    struct create_work *work = q->work = calloc(1, sizeof *work);
+    if (!work) {
+        od_request_err(q, OD_ENOMEM, "call");
+        return;
+    }
+    q->work_free = free_work;
+    /* What is wrong with the request alone is said before anything is looked up. */
+    if (!od_new_call_callingbox(body, NULL, &checked, &faults)) {
+        od_request_faults(q, &faults);
+        return;
+    }
+    od_new_call_free(&checked);
+    work->id = od_request_uid(q);
+    work->wall_ms = od_request_wall_ms(q);
+    yyjson_val *id = yyjson_obj_get(body, "agent_id");
+    if (id && !yyjson_is_str(id))
+        od_request_fault(q, "#/agent_id", "must be a string");
+    else
+        od_vendor_agent_get(q, yyjson_get_str(id), "agent_id", create_for);
+}
+
+/* ---- showing: a call without a snapshot of its own is shown with its agent ---- */
+
+struct show_work {
+    struct od_uid *agents; /* wanted, each once */
+    size_t count, at;
+    uint64_t next_cursor;
+    struct od_call_rec *recs;
+    char **texts; /* what the records point to */
+    size_t rec_count;
+    bool list, transcript;
+    /* the list's */
+    struct od_call_query query;
+    struct od_uid agent;
+};
+
+static void free_show(void *at)
+{
+    struct show_work *work = at;
+    for (size_t i = 0; i < TEXTS * work->rec_count; i++)
+        free(work->texts[i]);
+    free(work->texts);
+    free(work->recs);
+    free(work->agents);
+}
+
+static struct od_text keep(char **at, struct od_text text)
+{
+    *at = malloc(text.bytes + 1);
+    if (!*at)
+        return (struct od_text){0};
+    memcpy(*at, text.at ? text.at : "", text.bytes);
+    (*at)[text.bytes] = 0;
+    return (struct od_text){*at, text.bytes};
+}
+
+/* Copies the records, and notes which agents they need. */
+static bool keep_calls(struct show_work *work, const struct od_call_rec *recs, size_t count)
+{
+    work->recs = calloc(count + 1, sizeof *work->recs);
+    work->texts = calloc(TEXTS * count + 1, sizeof *work->texts);
+    work->agents = calloc(count + 1, sizeof *work->agents);
+    if (!work->recs || !work->texts || !work->agents)
+        return false;
+    work->rec_count = count;
+    for (size_t i = 0; i < count; i++) {
+        struct od_call_rec *rec = &work->recs[i];
+        *rec = recs[i];
+        struct od_text *texts[TEXTS] = {&rec->context, &rec->result,      &rec->extra,
+                                        &rec->media,   &rec->webhook_url, &rec->hook_error};
+        for (size_t k = 0; k < TEXTS; k++)
+            *texts[k] = keep(&work->texts[TEXTS * i + k], *texts[k]);
+        size_t k = 0;
+        while (k < work->count && !od_uid_equal(&work->agents[k], &rec->agent))
+            k++;
+        if (k == work->count)
+            work->agents[work->count++] = rec->agent;
+    }
+    return true;
+}
+
+static yyjson_val *agent_of(struct od_request *q, const struct od_uid *id)
+{
+    for (size_t i = 0; q->page && i < q->page->count; i++)
+        if (od_uid_equal(&q->page->agents[i].rec.id, id))
+            return q->page->agents[i].root;
+    return NULL; /* deleted */
+}
+
+static void answer_list(struct od_request *q)
+{
+    const struct show_work *work = q->work;
+    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    char headers[64];
+    if (doc) {
+        yyjson_mut_val *all = yyjson_mut_arr(doc);
+        yyjson_mut_doc_set_root(doc, all);
+        for (size_t i = 0; i < work->rec_count; i++)
+            yyjson_mut_arr_append(
+                all, od_callingbox_call(doc, &work->recs[i], agent_of(q, &work->recs[i].agent)));
+    }
+    snprintf(headers, sizeof headers, "X-Next-Cursor: %llu\r\n",
+             (unsigned long long)work->next_cursor);
+    od_request_answer(q, 200, doc, work->next_cursor ? headers : NULL);
+}
+
+static void answer_transcript(struct od_request *q)
+{
+    const struct show_work *work = q->work;
+    yyjson_mut_doc *doc = od_project_doc();
+    if (doc) {
+        yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
+        od_put_uid(doc, root, "call_id", &work->recs[0].id);
+        yyjson_mut_obj_add_val(doc, root, "segments", od_callingbox_segments(doc, work->recs));
+    }
+    od_request_answer(q, 200, doc, NULL);
+}
+
+static void next_agent(struct od_request *q);
+
+static void agent_came(void *ctx, int err, const struct od_agent_rec *recs, size_t count)
+{
+    struct od_request *q = ctx;
+    if (!od_request_back(q))
+        return;
+    if (err && err != OD_ENOENT)
+        od_request_err(q, err, "agent");
+    else if (err || od_agent_page_add(q, recs, count))
+        next_agent(q);
+}
+
+static void next_agent(struct od_request *q)
+{
+    struct show_work *work = q->work;
+    if (work->transcript) {
+        answer_transcript(q);
+    } else if (work->at < work->count) {
+        od_request_out(q);
+        q->api->repo.agent_get(q->api->repo.ctx, q->who.org, &work->agents[work->at++], agent_came,
+                               q);
+    } else if (work->list) {
+        answer_list(q);
+    } else {
+        answer_call(q, 200, work->recs, agent_of(q, &work->recs[0].agent));
+    }
+}
+
+static void calls_came(void *ctx, int err, const struct od_call_rec *recs, size_t count,
+                       uint64_t next_cursor)
+{
+    struct od_request *q = ctx;
+    if (!od_request_back(q))
+        return;
+    struct show_work *work = q->work;
+    if (!err && !count && !work->list)
+        err = OD_ENOENT;
+    if (!err && !keep_calls(work, recs, count))
+        err = OD_ENOMEM;
+    work->next_cursor = next_cursor;
+    if (err)
+        od_request_err(q, err, "call");
+    else
+        next_agent(q);
+}
+
+static struct show_work *begin_show(struct od_request *q)
+{
+    if (q->work) { /* after a cancel, or never */
+        if (q->work_free)
+            q->work_free(q->work);
+        free(q->work);
+    }
+    struct show_work *work = q->work = calloc(1, sizeof *work);
+    q->work_free = free_show;
+    if (!work)
+        od_request_err(q, OD_ENOMEM, "call");
+    return work;
+}
+
+static void show(struct od_request *q, bool transcript)
+{
+    struct show_work *work = begin_show(q);
+    if (!work)
+        return;
+    work->transcript = transcript;
+    od_request_out(q);
+    q->api->repo.call_get(q->api->repo.ctx, q->who.org, &q->at.ids[0], calls_came, q);
+}
+
+void od_callingbox_calls_show(struct od_request *q)
+{
+    show(q, false);
+}
+
+void od_callingbox_calls_transcript(struct od_request *q)
+{
+    show(q, true);
+}
+
+void od_callingbox_calls_list(struct od_request *q)
+{
+    char value[OD_QUERY_VALUE_MAX];
+    struct od_call_set set = {0};
+    struct show_work *work = begin_show(q);
+    if (!work || !od_request_page(q, &work->query.take, &work->query.cursor))
+        return;
+    work->list = true;
+    if (od_query_get(q->x->query, "status", value) && !od_callingbox_status_add(value, &set)) {
+        od_request_fault(q, "query/status",
+                         "must be one of queued, initiated, ringing, in_progress, completed, "
+                         "no_answer, busy, canceled, failed");
+        return;
+    }
+    work->query.phases = set.phases;
+    work->query.causes = set.causes;
+    if (od_query_get(q->x->query, "agent_id", value)) {
+        if (!od_uid_parse(value, strlen(value), &work->agent)) {
+            od_request_fault(q, "query/agent_id", "must be a UUID");
+            return;
+        }
+        work->query.agent = &work->agent;
+    }
+    od_request_out(q);
+    q->api->repo.call_list(q->api->repo.ctx, q->who.org, &work->query, calls_came, q);
+}
+
+/* ---- stopping ---- */
+
+static void cancel_done(void *ctx, int err)
+{
+    struct od_request *q = ctx;
+    if (!od_request_back(q))
+        return;
+    if (err == OD_ECONFLICT)
+        od_request_problem(q, 409, "call_not_cancelable",
+                           "the call is connected or has ended: it can't be canceled any more");
+    else if (err)
+        od_request_err(q, err, "call");
+    else
+        show(q, false);
+}
+
+void od_callingbox_calls_cancel(struct od_request *q)
+{
+    od_request_out(q);
+    q->api->repo.call_stop(q->api->repo.ctx, q->who.org, &q->at.ids[0], false, cancel_done, q);
+}

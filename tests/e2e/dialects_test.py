@@ -1,0 +1,238 @@
+#!/usr/bin/env python3
+"""Goal: a client of either vendor's API takes a call through its whole life, and what one dialect says of
+it the other says in its own words at the same time. Method: agents, numbers and calls made over HTTP,
+`outdial carrier` as the telephones, one trunk for each kind of callee."""
+import json
+import threading
+import time
+import urllib.error
+import urllib.request
+
+from harness import main, wait_until
+
+SCRIPT = {"agent": {"kind": "script", "steps": [
+    {"say": "Hello, press one."},
+    {"gather": {"digits": 1, "timeout_ms": 5000, "into": "confirmed", "map": {"1": True}}},
+    {"hangup": {}}]}}
+# Our phases, as each dialect names them.
+PAIRS = {"Created": {"queued"}, "Queued": {"queued"}, "Pending": {"initiated", "ringing"},
+         "InProgress": {"in_progress"}, "Completed": {"completed"},
+         "Failed": {"busy", "no_answer", "failed"}, "Canceled": {"canceled"}}
+CALLEES = {
+    "answers": {"answer": 1, "ring_ms": "400", "digits": "1", "digit_delay_ms": "turn"},
+    "talks": {"answer": 1, "ring_ms": "100", "digits": "none"},
+    "rings": {"no_answer": 1, "ring_ms": "60000"},
+    "busy": {"busy": 1},
+    "declines": {"decline": 1, "ring_ms": "100"},
+}
+
+
+class Api:
+    def __init__(self, server):
+        self.server = server
+
+    def ask(self, method, path, body=None, status=None, key=None):
+        data = json.dumps(body).encode() if body is not None else None
+        request = urllib.request.Request(self.server.url + path, data=data, method=method)
+        request.add_header("Authorization", f"Bearer {key or self.server.key}")
+        if data is not None:
+            request.add_header("Content-Type", "application/json")
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                got, text = answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            got, text = error.code, error.read()
+        good = got == status if status else 200 <= got < 300
+        assert good, f"{method} {path}: {got} {text[:500]!r}"
+        return json.loads(text) if text else None
+
+    def dasha(self, method, path, body=None, **more):
+        return self.ask(method, "/api/v1" + path, body, **more)
+
+    def box(self, method, path, body=None, **more):
+        return self.ask(method, "/v1" + path, body, **more)
+
+    def both(self, call):
+        """The call in both dialects, the one between two equal readings of the other."""
+        for _ in range(20):
+            first = self.dasha("GET", f"/calls/{call}")
+            box = self.box("GET", f"/calls/{call}")
+            if self.dasha("GET", f"/calls/{call}")["status"] == first["status"]:
+                break
+        assert box["status"] in PAIRS[first["status"]], (first["status"], box["status"])
+        return first, box
+
+    def wait(self, call, *statuses, limit_s=30):
+        """Until Dasha's status is one of those; every step on the way agrees in both dialects."""
+        def there():
+            dasha, box = self.both(call)
+            return (dasha, box) if dasha["status"] in statuses else None
+        return wait_until(there, limit_s, f"the call to be {' or '.join(statuses)}")
+
+
+def begin(world, extra=None):
+    trunks = []
+    for name, town in CALLEES.items():
+        weights = {key: 0 for key in ("answer", "no_answer", "busy", "decline", "fail")}
+        carrier = world.carrier({**weights, "pdd_ms": "20-50", **town}, name=name)
+        trunks.append({"name": name, "server": carrier.address, "cps_limit": 20,
+                       "ring_timeout_s": 3 if name == "rings" else 20})
+    return Api(world.serve(trunks, extra=extra))
+
+
+def number_for(api, server="127.0.0.1:5999", number="+15550001111"):
+    credentials = api.dasha("POST", "/sip-credentials", {"server": server})
+    return api.dasha("POST", "/sip-phone-numbers",
+                     {"phoneNumber": number, "credentialsId": credentials["id"]})
+
+
+def dasha_agent(api, number, trunk, **more):
+    agent = api.dasha("POST", "/agents", {
+        "name": f"calls who {trunk}", "config": {"primaryLanguage": "en-US"},
+        "outdial": {**SCRIPT, "trunks": [trunk]}, **more})
+    api.dasha("PUT", f"/sip-phone-numbers/{number['id']}/agent-link",
+              {"agentId": agent["agentId"], "mode": "replaceOutbound"})
+    return agent["agentId"]
+
+
+def box_agent(api, number, trunk, **more):
+    return api.box("POST", "/agents", {
+        "name": f"calls who {trunk}", "type": "outbound", "number_ids": [number["id"]],
+        "primary_number_id": number["id"], "persona": "You are kind.",
+        "instructions": "Ask {{name}}.", "returns": {"confirmed": "boolean"},
+        "outdial": {**SCRIPT, "trunks": [trunk]}, **more}, status=201)["id"]
+
+
+def create(api, dialect, agent, to="+15551230001", **more):
+    if dialect == "dasha":
+        call = api.dasha("POST", f"/calls?agentId={agent}", {"endpoint": to, **more})
+        assert call["status"] == "Created" and call["endpoint"] == to, call
+        return call["callId"]
+    call = api.box("POST", "/calls", {"agent_id": agent, "to": to, **more}, status=201)
+    assert call["status"] == "queued" and call["to_number"] == to, call
+    return call["id"]
+
+
+def a_life_in_each_dialect(world):
+    api = begin(world)
+    number = number_for(api)
+    for dialect, make in (("dasha", dasha_agent), ("box", box_agent)):
+        agent = make(api, number, "answers")
+        more = ({"additionalData": {"name": "Ann"}, "priority": 5} if dialect == "dasha"
+                else {"context": {"name": "Ann"}, "metadata": {"order": 7}})
+        call = create(api, dialect, agent, **more)
+        api.wait(call, "Pending")
+        api.wait(call, "InProgress")
+        dasha, box = api.wait(call, "Completed")
+        assert dasha["result"]["confirmed"] is True and box["result"] == {"confirmed": True}, (dasha, box)
+        assert box["result_status"] == "completed" and box["hangup_cause"] == "normal", box
+        assert box["started_at"] and box["answered_at"] and box["ended_at"], box
+        assert box["from_number"] == number["phoneNumber"], box
+        assert dasha["additionalData"] == box["context"] == {"name": "Ann"}, (dasha, box)
+        if dialect == "box":
+            assert box["metadata"] == {"order": 7} and box["persona"] == "You are kind.", box
+            assert box["prompt"] == "You are kind.\n\nAsk Ann.", box["prompt"]
+            assert box["returns"] == {"confirmed": "boolean"}, box
+        api.dasha("DELETE", f"/calls/{call}", status=409)
+        api.box("POST", f"/calls/{call}/cancel", status=409)
+
+
+def endings(world):
+    api = begin(world)
+    number = number_for(api)
+    for trunk, error, status, cause in (("busy", "busy", "busy", "busy"),
+                                        ("rings", "no answer", "no_answer", "no_answer"),
+                                        ("declines", "declined", "busy", "declined")):
+        call = create(api, "dasha", dasha_agent(api, number, trunk))
+        dasha, box = api.wait(call, "Failed")
+        assert dasha["errorMessage"] == error, dasha
+        assert (box["status"], box["hangup_cause"]) == (status, cause), box
+        assert box["duration_seconds"] == 0 and box["answered_at"] is None, box
+
+
+def cancel_in_each_state(world):
+    api = begin(world)
+    number = number_for(api)
+
+    # waiting: its agent is disabled
+    agent = dasha_agent(api, number, "rings", isEnabled=False)
+    for dialect in ("dasha", "box"):
+        call = create(api, "dasha", agent)
+        time.sleep(0.5)
+        assert api.both(call)[0]["status"] in ("Created", "Queued"), api.both(call)
+        cancel(api, dialect, call)
+        dasha, box = api.wait(call, "Canceled")
+        assert box["hangup_cause"] == "canceled" and dasha["status"] == "Canceled"
+
+    # ringing: the callee sees a CANCEL
+    agent = dasha_agent(api, number, "rings")
+    for dialect in ("dasha", "box"):
+        call = create(api, "dasha", agent, to=f"+1555124000{len(dialect)}")
+        wait_until(lambda c=call: api.box("GET", f"/calls/{c}")["status"] == "ringing", 10, "a ring")
+        cancel(api, dialect, call)
+        api.wait(call, "Canceled")
+
+    # in progress: 409, and it goes on
+    agent = dasha_agent(api, number, "talks")
+    call = create(api, "dasha", agent)
+    api.wait(call, "InProgress")
+    api.dasha("DELETE", f"/calls/{call}", status=409)
+    api.box("POST", f"/calls/{call}/cancel", status=409)
+    assert api.both(call)[0]["status"] in ("InProgress", "Completed")
+    api.wait(call, "Completed")
+
+
+def cancel(api, dialect, call):
+    if dialect == "dasha":
+        api.dasha("DELETE", f"/calls/{call}", status=200)
+    else:
+        api.box("POST", f"/calls/{call}/cancel", status=200)
+
+
+def what_waits(world):
+    """A disabled agent and a schedule hold calls; a deadline ends them."""
+    api = begin(world)
+    number = number_for(api)
+    agent = dasha_agent(api, number, "answers", isEnabled=False)
+    call = create(api, "dasha", agent)
+    late = create(api, "dasha", agent, callDeadline=rfc3339(time.time() + 1.5))
+    queue = api.dasha("GET", f"/calls/queue/list?agentId={agent}")
+    assert queue["totalCount"] == 2 and {c["callId"] for c in queue["items"]} == {call, late}, queue
+    dasha, box = api.wait(late, "Canceled")
+    assert box["hangup_cause"] == "deadline" and dasha["callDeadline"], (dasha, box)
+    assert api.both(call)[0]["status"] in ("Created", "Queued")
+    api.dasha("PUT", f"/agents/{agent}", {"isEnabled": True})
+    api.wait(call, "Completed")
+
+
+def rfc3339(seconds):
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{int(seconds * 1000) % 1000:03d}Z"
+
+
+def bulk_of_10000(world):
+    """In one request, as an object and as a bare array; one bad item fails alone."""
+    api = begin(world)
+    agent = dasha_agent(api, number_for(api), "rings", isEnabled=False)
+    calls = [{"endpoint": f"+1555{i:07d}", "priority": i % 3, "additionalData": {"row": i}}
+             for i in range(10000)]
+    calls[77] = {"endpoint": "not a number"}
+    calls[5000] = 17
+    answer = api.dasha("POST", f"/calls/bulk?agentId={agent}", {"calls": calls})
+    assert (answer["successCount"], answer["failedCount"]) == (9998, 2), answer["errors"]
+    assert [e["index"] for e in answer["errors"]] == [77, 5000], answer["errors"]
+    assert answer["errors"][0]["endpoint"] == "not a number", answer["errors"]
+    assert [c["endpoint"] for c in answer["calls"][:3]] == [c["endpoint"] for c in calls[:3]]
+    queue = api.dasha("GET", f"/calls/queue/list?agentId={agent}&take=3")
+    assert queue["totalCount"] == 9998 and len(queue["items"]) == 3, queue["totalCount"]
+
+    array = api.dasha("POST", f"/calls/bulk?agentId={agent}", calls[70:80])
+    assert len(array) == 10 and array[7]["status"] == 400 and array[8]["status"] == "Created", array
+    found = api.dasha("POST", "/callresults/search",
+                      {"agentIds": [agent], "size": 5, "additionalDataFilters": {"row": 75},
+                       "includeAggregations": True})
+    assert found["totalCount"] == 2 and len(found["results"]) == 2, found
+    assert found["aggregations"]["agentCounts"] == {agent: 2}, found["aggregations"]
+
+
+if __name__ == "__main__":
+    main(a_life_in_each_dialect, endings, cancel_in_each_state, what_waits, bulk_of_10000)
