@@ -48,6 +48,7 @@ enum od_call_event {
     OD_CALL_EV_HOOK_NO,      /* the start hook refused */
     OD_CALL_EV_DURABLE,      /* the intent is on disk */
     OD_CALL_EV_NOT_DURABLE,  /* the store says the claim is not ours */
+    OD_CALL_EV_LOST,         /* our lease ran out: the call is another worker's */
     OD_CALL_EV_DIAL,         /* the limiters gave it its turn, or its next after a challenge */
     OD_CALL_EV_RELEASED,     /* the store has it back */
     OD_CALL_EV_SENT,         /* an INVITE was handed to the transport */

@@ -103,6 +103,7 @@ int od_engine_create(struct od_engine **out, const struct od_limits *limits,
         return OD_ENOMEM;
     engine->limits = *limits;
     engine->ports = *ports;
+    engine->lease_until_ns = OD_NEVER;
     if (take_memory(engine)) {
         od_engine_destroy(engine);
         return OD_ENOMEM;
@@ -270,6 +271,8 @@ static enum od_call_event step_of(const struct od_event *event)
         return OD_CALL_EV_NOT_DURABLE;
     case OD_EV_RELEASED:
         return OD_CALL_EV_RELEASED;
+    case OD_EV_LOST:
+        return OD_CALL_EV_LOST;
     case OD_EV_SENT:
         return OD_CALL_EV_SENT;
     case OD_EV_CHALLENGED:
@@ -360,7 +363,7 @@ static void on_call(struct od_engine *engine, struct od_event *event)
         call->lane->waiting++;
         od_lane_touch(engine, call->lane);
     }
-    if (step == OD_CALL_EV_NOT_DURABLE)
+    if (step == OD_CALL_EV_NOT_DURABLE || step == OD_CALL_EV_LOST)
         od_call_give_back(engine, call, step, "not_ours");
     else
         od_call_do(engine, call, step, &facts);
@@ -375,6 +378,9 @@ static void take_event(struct od_engine *engine, struct od_event *event)
         break;
     case OD_EV_STORE_DOWN:
         engine->store_up = false;
+        break;
+    case OD_EV_LEASE:
+        engine->lease_until_ns = event->u.lease.until_ns;
         break;
     case OD_EV_LANE_READY:
         on_lane_ready(engine, event);

@@ -138,7 +138,8 @@ struct od_engine {
     struct od_ports ports;
     struct od_now now; /* of the present turn */
     bool store_up, draining;
-    bool changed; /* trunks or lanes were set since the last turn */
+    uint64_t lease_until_ns; /* beyond it what was claimed may be another's: no INVITE leaves */
+    bool changed;            /* trunks or lanes were set since the last turn */
 
     struct od_ring events;
     struct od_timers timers;

@@ -40,6 +40,9 @@ static const struct row rows[] = {
     {ANY,                EV(STOP),         0,   0,   false, C(CANCELED),       V(USER),   BEFORE, ""},
     {ANY,                EV(CANCEL),       0,   0,   false, C(CANCELED),       V(USER),   BEFORE, ""},
 
+    /* the store's word */
+    {ANY,                EV(LOST),         0,   0,   false, C(UNKNOWN),        V(OURS),   0, "taken over by another worker"},
+
     /* time */
     {OD_CALL_DIALING,    EV(TIMEOUT),      0,   0,   false, C(TRUNK_FAILED),   V(TRUNK),  0, "setup timeout"},
     {OD_CALL_RINGING,    EV(TIMEOUT),      0,   0,   false, C(NO_ANSWER),      V(CALLEE), 0, "ring timeout"},

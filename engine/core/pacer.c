@@ -143,11 +143,18 @@ static bool send_from(struct od_engine *engine, struct od_trunk *trunk, uint32_t
     }
 }
 
+/* A process that was stopped for a while wakes up here: nothing leaves until the store has said
+ * that what we hold is still ours, or posted LOST for what isn't. */
+static bool may_send(const struct od_engine *engine)
+{
+    return engine->now.mono_ns < engine->lease_until_ns;
+}
+
 void od_pacer_send(struct od_engine *engine, uint32_t *budget)
 {
     struct od_list *node;
 
-    while (*budget && (node = od_list_first(&engine->send_work))) {
+    while (*budget && may_send(engine) && (node = od_list_first(&engine->send_work))) {
         struct od_trunk *trunk = OD_OWNER(node, struct od_trunk, send_work);
         uint64_t wake_ns = OD_NEVER;
         bool again = send_from(engine, trunk, budget, &wake_ns);
@@ -373,7 +380,7 @@ bool od_pacer_pending(const struct od_engine *engine)
 {
     return !od_list_empty(&engine->touched) || !od_list_empty(&engine->gone) ||
            !od_list_empty(engine->draining ? &engine->busy : &engine->recalled) ||
-           !od_list_empty(&engine->send_work) ||
+           (!od_list_empty(&engine->send_work) && may_send(engine)) ||
            (!od_list_empty(&engine->arm_work) && node_can_arm(engine)) ||
            (!od_list_empty(&engine->claim_work) && node_can_claim(engine));
 }

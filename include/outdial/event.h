@@ -24,6 +24,8 @@ enum od_event_kind {
     OD_EV_DURABLE,     /* call: its intent to dial is on disk */
     OD_EV_NOT_DURABLE, /* call: the store says the claim is not ours; nothing may be sent for it */
     OD_EV_RELEASED,    /* call: the store has it back */
+    OD_EV_LOST,        /* call: our lease ran out and another worker has it; end it, dial nothing */
+    OD_EV_LEASE,       /* u.lease: what we hold is ours until then; beyond it no INVITE may leave */
 
     /* from SIP */
     OD_EV_SENT,       /* call: an INVITE was handed to the transport; u.sent */
@@ -74,6 +76,9 @@ struct od_event {
         struct {
             uint64_t mono_ns; /* it had left by then: at this time or, since its order, before */
         } sent;
+        struct {
+            uint64_t until_ns; /* mono; OD_NEVER: no lease is kept */
+        } lease;
         struct {
             uint16_t status;        /* 101..699; 0: the transaction ended with no response */
             uint32_t retry_after_s; /* 0: none given */

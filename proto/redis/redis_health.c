@@ -75,6 +75,10 @@ int od_redis_health_check(const char *info, size_t bytes, struct od_redis_health
     out->loading = find_u64(info, bytes, "loading") == 1;
     out->replica = find_is(info, bytes, "role", "slave");
     out->append_only = find_u64(info, bytes, "aof_enabled") == 1;
+    const char *at;
+    size_t length;
+    if (find(info, bytes, "run_id", &at, &length))
+        od_str_copy(out->run_id, sizeof out->run_id, at, length);
     out->maxmemory = find_u64(info, bytes, "maxmemory");
     out->evicts = out->maxmemory > 0 && !find_is(info, bytes, "maxmemory_policy", "noeviction");
     why[0] = '\0';

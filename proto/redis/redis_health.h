@@ -13,6 +13,7 @@
 struct od_redis_health {
     unsigned version_major, version_minor;
     bool loading, replica, append_only;
+    char run_id[41]; /* of this start of this server */
     uint64_t maxmemory;
     bool evicts; /* maxmemory is set and the policy is not noeviction */
 };

@@ -66,8 +66,11 @@ struct od_redis_org {
     struct od_store *store;
     char name[OD_NAME_MAX];
     char prefix[OD_REDIS_KEY_MAX];
-    uint32_t worker; /* our number; 0: none yet, or lost */
-    bool ready;      /* taken up: turns run */
+    uint32_t worker;   /* our number; 0: none yet, or lost */
+    uint32_t before;   /* the number under which what we hold was claimed, when it isn't that one */
+    uint64_t lease_ns; /* mono: until then what we hold is ours for sure */
+    uint32_t reconciled; /* slots of the job table told of, while taking up */
+    bool ready;          /* taken up: turns run */
     bool syncing;
     struct od_redis_lane_numbers numbers;
 
@@ -88,7 +91,7 @@ struct od_redis_org {
     /* the turn under way */
     bool turn_busy;
     bool news; /* this process changed something: the next turn doesn't wait for the heartbeat */
-    uint64_t turn_at_ms;
+    uint64_t turn_at_ms, turn_at_ns;
     struct od_redis_sent *sent;
     size_t sent_count, sent_size;
     struct od_redis_claims asked;
@@ -122,6 +125,7 @@ struct od_store {
     enum od_store_stage stage;
     bool up, closing;
     char why[192];
+    char run_id[41];  /* of the Redis that was connected last */
     uv_timer_t timer; /* the next thing that is due */
     uv_idle_t idle;   /* something is due when this turn of the loop is over */
     uint64_t connected_ms, orgs_at_ms, close_at_ms;
@@ -149,6 +153,8 @@ void od_redis_org_list(struct od_redis_org *org, struct od_redis_job *job);
 uint64_t od_store_now_ms(const struct od_store *store); /* monotonic */
 int64_t od_store_wall_ms(void);
 void od_store_post(struct od_store *store, const struct od_event *event);
+/* The engine learns until when it may dial: the least of all orgs that are taken up. */
+void od_store_tell_lease(struct od_store *store);
 void od_store_log(struct od_store *store, bool trouble, const char *text);
 /* Asks for a run when this turn of the loop is over. */
 void od_store_kick(struct od_store *store);
@@ -163,6 +169,9 @@ void od_redis_org_ready(struct od_redis_org *org);
 /* redis_sync.c */
 
 void od_redis_sync_start(struct od_redis_org *org);
+/* The lease was lost: gives up what has not been dialled, and takes up service again under a new
+ * number, where the rest is told again. */
+void od_redis_sync_lost(struct od_redis_org *org);
 /* Fetches changes when rev says there are some. */
 void od_redis_sync_changes(struct od_redis_org *org, uint64_t rev);
 /* Looks for dead workers. */

@@ -18,7 +18,8 @@ enum { /* orders, in the order in which they reach the store */
        OD_JOB_PROGRESS = 2,
        OD_JOB_RELEASE = 4,
        OD_JOB_FINISH = 8,
-       OD_JOB_FINAL = OD_JOB_RELEASE | OD_JOB_FINISH,
+       OD_JOB_BURY = 16, /* its record can't be read: the engine never hears of it */
+       OD_JOB_FINAL = OD_JOB_RELEASE | OD_JOB_FINISH | OD_JOB_BURY,
 };
 
 struct od_redis_job {
@@ -31,6 +32,7 @@ struct od_redis_job {
     bool listed;   /* in its org's list of jobs with orders */
     bool shared;   /* attempts on its number are counted over all campaigns */
     bool intended; /* its intent is stored */
+    bool missing;  /* Redis has forgotten the call: what becomes of it is told all the same */
     bool given_up; /* the engine has ordered release or finish: it hears RELEASED, nothing else */
     struct od_redis_job *next;
     uint32_t chain; /* next slot + 1 of the same hash, or of the free list */

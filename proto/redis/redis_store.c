@@ -57,6 +57,17 @@ void od_store_log(struct od_store *store, bool trouble, const char *text)
         store->events.log(store->events.ctx, trouble, text);
 }
 
+void od_store_tell_lease(struct od_store *store)
+{
+    struct od_event event = {.kind = OD_EV_LEASE, .u.lease.until_ns = OD_NEVER};
+    for (uint32_t i = 0; i < store->org_count; i++) {
+        const struct od_redis_org *org = store->orgs[i];
+        if (org->lease_ns != 0 && org->lease_ns < event.u.lease.until_ns)
+            event.u.lease.until_ns = org->lease_ns;
+    }
+    od_store_post(store, &event);
+}
+
 void od_store_kick(struct od_store *store)
 {
     uv_idle_start(&store->idle, on_idle);
@@ -219,6 +230,9 @@ static void info_done(void *ctx, const struct redisReply *reply)
         return;
     }
     store->stats.durable = health.append_only;
+    for (uint32_t i = 0; i < store->org_count && strcmp(store->run_id, health.run_id) != 0; i++)
+        store->orgs[i]->agents_rev = store->orgs[i]->lanes_rev = 0; /* it may count otherwise */
+    memcpy(store->run_id, health.run_id, sizeof store->run_id);
     od_redis_script_load_all(store->conn);
     for (uint32_t i = 0; i < store->org_count; i++)
         register_org(store, store->orgs[i]->name);

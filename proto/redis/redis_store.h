@@ -87,7 +87,8 @@ struct od_orphan {
 
 struct od_store_events {
     void *ctx;
-    /* JOB, CLAIM_DONE, DURABLE, NOT_DURABLE, RELEASED, STORE_UP, STORE_DOWN, LANE_READY */
+    /* JOB, CLAIM_DONE, DURABLE, NOT_DURABLE, RELEASED, LOST, LEASE, STORE_UP, STORE_DOWN,
+     * LANE_READY */
     void (*post)(void *ctx, const struct od_event *event);
     /* A new or changed lane, before its LANE_READY. */
     void (*lane)(void *ctx, const struct od_lane_info *info);
@@ -177,6 +178,8 @@ struct od_store_stats {
     uint64_t reconnects;
     uint64_t reclaimed;   /* calls of dead workers put right by this process */
     uint64_t orphans;     /* legs of dead workers' calls handed out to be ended */
+    uint64_t lost;        /* calls that Redis forgot and that ended here all the same */
+    uint64_t dead;        /* records set aside as damaged */
     uint64_t odd;         /* replies or records that broke their format */
     uint32_t jobs;        /* in the table now */
     uint32_t backlog;     /* jobs with an order not yet stored */

@@ -5,8 +5,9 @@
  * nothing is claimed before what was left behind is in order.
  *
  *   hello ------------\
- *   held -> give back -+-> reap* -> changes* -> ready
+ *   held -> give back -+-> reconcile* -> reap* -> changes* -> ready
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,7 @@
 #include "proto/wire/wire.h"
 
 static void reap_send(struct od_redis_org *org, uint32_t lease_ms);
+static void reconcile_send(struct od_redis_org *org);
 static void changes_send(struct od_redis_org *org);
 
 /* The step could not be done: a lost connection starts all over again by itself, anything else
@@ -86,17 +88,19 @@ static void hello_done(void *ctx, const struct redisReply *reply)
         return;
     }
     org->worker = (uint32_t)number;
+    org->before = (uint32_t)od_redis_read_int(reply, 1);
     org->stop_seq = 0;
-    size_t sweeps = reply->elements - 1;
+    size_t sweeps = reply->elements > 2 ? reply->elements - 2 : 0;
     struct od_uid *all = realloc(org->sweeps, (sweeps + 1) * sizeof *all);
     if (all != NULL) {
         org->sweeps = all;
         org->sweep_count = 0;
-        for (size_t i = 1; i <= sweeps; i++)
+        for (size_t i = 2; i < sweeps + 2; i++)
             if (od_redis_read_uid(reply, i, &all[org->sweep_count]))
                 org->sweep_count++;
     }
-    reap_send(org, 0);
+    org->reconciled = 0;
+    reconcile_send(org);
 }
 
 static void hello_send(struct od_redis_org *org)
@@ -118,7 +122,7 @@ static void give_back_done(void *ctx, const struct redisReply *reply)
     org->store->stats.reclaimed += (uint64_t)od_redis_read_int(reply, 1);
     od_redis_tell_ended(org, reply->element[2]);
     tell_orphans(org, reply->element[3]);
-    reap_send(org, 0);
+    reconcile_send(org);
 }
 
 static void held_done(void *ctx, const struct redisReply *reply)
@@ -142,8 +146,10 @@ static void held_done(void *ctx, const struct redisReply *reply)
         od_redis_cmd_add(&store->cmd, uid.b, sizeof uid.b);
         lost++;
     }
+    org->before = org->worker;
+    org->reconciled = 0;
     if (lost == 0)
-        reap_send(org, 0);
+        reconcile_send(org);
     else
         script_send(org, OD_SCRIPT_REAP, give_back_done);
 }
@@ -170,6 +176,128 @@ void od_redis_sync_start(struct od_redis_org *org)
         hello_send(org);
     else
         held_send(org);
+}
+
+/* What we have dialled, told again: bounded pieces of the job table. */
+
+enum { RECONCILE_MAX = 200 };
+
+static struct od_text text_of(const char *text, size_t max)
+{
+    return (struct od_text){text, strnlen(text, max)};
+}
+
+/* Dialled, or on the way to it: whether the intent is stored is for Redis to say. */
+static bool was_dialled(const struct od_redis_org *org, const struct od_redis_job *job)
+{
+    return (job->gen & 1) != 0 && job->org == org && job->intended && !job->missing;
+}
+
+static int write_dialled(struct od_store *store, const struct od_redis_job *job)
+{
+    char leg[OD_WIRE_LEG_MAX];
+    const char *trunk = NULL;
+    size_t bytes = 0;
+    struct od_job_id id = {job->index, job->gen};
+    if (store->events.trunk != NULL && job->trunk != UINT16_MAX)
+        trunk = store->events.trunk(store->events.ctx, job->trunk);
+    if (store->events.leg != NULL)
+        bytes = store->events.leg(store->events.ctx, job->call, id, job->trunk, &job->names, true,
+                                  leg, sizeof leg);
+    return od_wire_reconcile(
+        store->scratch, OD_STORE_SCRATCH, &(struct od_wire_order){job->pub.uid, job->fence},
+        &(struct od_wire_attempt){
+            .number = job->pub.attempt,
+            .at_ms = job->intent_ms,
+            .trunk = trunk == NULL ? (struct od_text){"", 0} : text_of(trunk, OD_NAME_MAX - 1),
+            .call_id = text_of(job->names.call_id, sizeof job->names.call_id - 1),
+            .from_tag = text_of(job->names.from_tag, sizeof job->names.from_tag - 1),
+            .branch = text_of(job->names.branch, sizeof job->names.branch - 1),
+            .leg = {leg, bytes},
+        });
+}
+
+/* Ended, or another's: the engine ends what is up, and nothing of it is stored. */
+static void take_verdict(struct od_redis_org *org, struct od_redis_job *job, int64_t fence)
+{
+    struct od_store *store = org->store;
+    if (fence > 0) {
+        job->fence = (uint32_t)fence;
+        return;
+    }
+    job->missing = fence < 0;
+    if (!job->given_up)
+        od_store_post(store, &(struct od_event){.kind = fence < 0 ? OD_EV_NOT_DURABLE : OD_EV_LOST,
+                                                .call = job->call});
+}
+
+static void reconcile_done(void *ctx, const struct redisReply *reply)
+{
+    struct od_redis_org *org = ctx;
+    struct od_store *store = org->store;
+    uint32_t missing = 0;
+    if (!od_store_reply_ok(store, "reconcile", reply) || !od_redis_read_array(reply, 1)) {
+        org->syncing = false;
+        return;
+    }
+    for (size_t at = 1; at < reply->elements && org->reconciled < store->jobs.max;
+         org->reconciled++) {
+        struct od_redis_job *job = &store->jobs.slots[org->reconciled];
+        if (!was_dialled(org, job))
+            continue;
+        take_verdict(org, job, od_redis_read_int(reply, at++));
+        missing += job->missing;
+    }
+    if (missing > 0) {
+        char line[96];
+        snprintf(line, sizeof line, "Redis has forgotten %u calls that are up: they go on",
+                 missing);
+        od_store_log(store, true, line);
+    }
+    reconcile_send(org);
+}
+
+static void reconcile_send(struct od_redis_org *org)
+{
+    struct od_store *store = org->store;
+    uint32_t told = 0;
+    od_redis_script_begin(&store->cmd, OD_SCRIPT_RECONCILE, org->prefix);
+    od_redis_cmd_int(&store->cmd, org->worker);
+    od_redis_cmd_int(&store->cmd, org->before);
+    for (uint32_t i = org->reconciled; i < store->jobs.max && told < RECONCILE_MAX; i++) {
+        if (!was_dialled(org, &store->jobs.slots[i]))
+            continue;
+        int bytes = write_dialled(store, &store->jobs.slots[i]);
+        if (bytes < 0) {
+            sync_failed(org, "a dialled call could not be encoded");
+            return;
+        }
+        od_redis_cmd_add(&store->cmd, store->scratch, (size_t)bytes);
+        told++;
+    }
+    if (told == 0)
+        reap_send(org, 0);
+    else
+        script_send(org, OD_SCRIPT_RECONCILE, reconcile_done);
+}
+
+void od_redis_sync_lost(struct od_redis_org *org)
+{
+    struct od_store *store = org->store;
+    org->lease_ns = 1; /* nothing leaves until it is ours again */
+    od_store_tell_lease(store);
+    for (uint32_t i = 0; i < store->jobs.max; i++) {
+        struct od_redis_job *job = &store->jobs.slots[i];
+        if ((job->gen & 1) == 0 || job->org != org || job->intended || job->given_up)
+            continue;
+        if ((job->want & OD_JOB_INTENT) != 0)
+            od_store_post(store, &(struct od_event){.kind = OD_EV_NOT_DURABLE, .call = job->call});
+        job->want &= (uint8_t)~OD_JOB_INTENT; /* it would be refused */
+    }
+    org->worker = 0;
+    org->ready = false;
+    org->agents_rev = org->lanes_rev = 0; /* a Redis that forgot us may count anew */
+    od_redis_sync_start(org);
 }
 
 /* The dead */

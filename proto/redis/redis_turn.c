@@ -6,6 +6,7 @@
  * sending them again is harmless (scripts/turn.lua), and stay wanted until a reply has come; jobs
  * whose claim was lost are found by asking Redis what we hold (redis_sync.c).
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -103,6 +104,8 @@ static int write_order(struct od_store *store, const struct od_redis_job *job, u
     case OD_JOB_RELEASE:
         return od_wire_order_release(store->scratch, OD_STORE_SCRATCH, &order, job->due_ms,
                                      job->why);
+    case OD_JOB_BURY:
+        return od_wire_order_bury(store->scratch, OD_STORE_SCRATCH, &order, job->why);
     default:
         return write_finish(store, job, &order);
     }
@@ -125,7 +128,7 @@ static uint32_t add_orders(struct od_redis_org *org)
            od_redis_cmd_bytes(&store->cmd) < OD_TURN_BYTES_MAX) {
         struct od_redis_job *job = org->first;
         drop_covered(job);
-        for (uint8_t order = OD_JOB_INTENT; order <= OD_JOB_FINISH; order *= 2) {
+        for (uint8_t order = OD_JOB_INTENT; order <= OD_JOB_BURY; order *= 2) {
             if ((job->want & order) == 0)
                 continue;
             int bytes = write_order(store, job, order);
@@ -193,6 +196,8 @@ void od_redis_turn_send(struct od_redis_org *org)
     choose_claims(org);
     od_redis_script_begin(cmd, OD_SCRIPT_TURN, org->prefix);
     od_redis_cmd_int(cmd, org->worker);
+    od_redis_cmd_str(cmd, store->worker);
+    od_redis_cmd_int(cmd, store->config.lease_ms / 10);
     od_redis_cmd_int(cmd, (int64_t)org->stop_seq);
     od_redis_cmd_int(cmd, (int64_t)org->asked.count);
     od_redis_cmd_add(cmd, store->caps, store->caps_bytes);
@@ -202,6 +207,7 @@ void od_redis_turn_send(struct od_redis_org *org)
     }
     uint32_t units = add_orders(org);
     org->turn_at_ms = od_store_now_ms(store);
+    org->turn_at_ns = uv_hrtime();
     org->turn_busy = true;
     org->news = false;
     if (od_redis_script_send(store->conn, cmd, OD_SCRIPT_TURN, turn_done, org) != 0) {
@@ -256,9 +262,11 @@ static void intent_done(struct od_redis_org *org, struct od_redis_job *job, bool
 static void finish_done(struct od_redis_org *org, struct od_redis_job *job, char verdict)
 {
     struct od_store *store = org->store;
+    if (job->missing)
+        store->stats.lost++;
     store->stats.finishes += verdict != '0';
     store->stats.retries += verdict == '2';
-    if (verdict == '1') {
+    if (verdict == '1' || job->missing) {
         job->outcome.retry_ms = 0; /* the store may know better than the engine */
         if (!job->intended)
             job->pub.attempt--;
@@ -303,8 +311,22 @@ static void read_verdicts(struct od_redis_org *org, struct od_text verdicts, boo
             release_done(org, job, ours);
         else if (org->sent[i].order == OD_JOB_FINISH)
             finish_done(org, job, verdicts.at[i]);
+        else if (org->sent[i].order == OD_JOB_BURY)
+            od_redis_jobs_put(&store->jobs, job);
     }
     org->sent_count = 0;
+}
+
+/* Claimed, but not to be read: the engine never sees it. */
+static void bury_job(struct od_redis_job *job, struct od_text record)
+{
+    struct od_wire_state state;
+    if (od_wire_state_get(record.at, record.bytes, &state) == 0)
+        job->fence = state.fence + 1;
+    job->given_up = true;
+    job->want = OD_JOB_BURY;
+    snprintf(job->why, sizeof job->why, "the job in the record can't be read");
+    od_redis_org_list(job->org, job);
 }
 
 /* Takes a claimed call in and hands it to the engine. */
@@ -321,12 +343,15 @@ static bool take_job(struct od_redis_org *org, const struct od_redis_lane *lane,
     if (job == NULL)
         return false;
     struct od_text hook = {lane->hook, lane->hook_bytes};
-    if (od_wire_call_get(bytes.at, bytes.bytes, &record) != 0 ||
-        od_redis_job_fill(&job->pub, &job->texts, &record, hook) != 0) {
+    job->org = org;
+    if (od_wire_call_get(bytes.at, bytes.bytes, &record) != 0) {
+        bury_job(job, bytes);
+        return false;
+    }
+    if (od_redis_job_fill(&job->pub, &job->texts, &record, hook) != 0) {
         od_redis_jobs_put(&store->jobs, job);
         return false;
     }
-    job->org = org;
     job->fence = record.state.fence + 1; /* the record is as it was before the claim */
     job->pub.agent = lane->info.agent;
     job->pub.campaign = lane->info.campaign;
@@ -397,6 +422,31 @@ static void read_stops(struct od_redis_org *org, const struct redisReply *stops)
     }
 }
 
+/* How long what we hold is ours: from the moment the turn was sent, less the lease's age then and a
+ * tenth of it for whatever runs late on either side. Then what was set aside: (what, why)* */
+static void read_lease(struct od_redis_org *org, const struct redisReply *reply)
+{
+    struct od_store *store = org->store;
+    int64_t age_ms = od_redis_read_int(reply, 0);
+    int64_t left_ms = (int64_t)store->config.lease_ms - age_ms - store->config.lease_ms / 10;
+    org->lease_ns = left_ms > 0 ? org->turn_at_ns + (uint64_t)left_ms * OD_NS_PER_MS : 0;
+    od_store_tell_lease(store);
+    for (size_t i = 1; i + 1 < reply->elements; i += 2) {
+        struct od_text what = od_redis_read_text(reply, i), why = od_redis_read_text(reply, i + 1);
+        struct od_uid uid;
+        char line[192], name[OD_UID_TEXT];
+        store->stats.dead++;
+        if (what.bytes == sizeof uid.b) {
+            memcpy(uid.b, what.at, sizeof uid.b);
+            od_uid_text(&uid, name);
+            what = (struct od_text){name, strlen(name)};
+        }
+        snprintf(line, sizeof line, "set aside as damaged: %.*s: %.*s", (int)what.bytes, what.at,
+                 (int)why.bytes, why.at);
+        od_store_log(store, true, line);
+    }
+}
+
 static void turn_done(void *ctx, const struct redisReply *reply)
 {
     struct od_redis_org *org = ctx;
@@ -406,15 +456,14 @@ static void turn_done(void *ctx, const struct redisReply *reply)
         od_redis_turn_undo(org);
         return;
     }
-    if (reply->elements < 5) { /* our lease is lost: come again under a new number */
+    if (reply->elements < 7) { /* our lease is lost: come again under a new number */
         od_store_log(store, true, "the lease was lost: another worker has taken over");
         od_redis_turn_undo(org);
-        org->worker = 0;
-        org->ready = false;
-        od_redis_sync_start(org);
+        od_redis_sync_lost(org);
         return;
     }
     org->turn_busy = false;
+    read_lease(org, reply->element[6]);
     read_verdicts(org, od_redis_read_text(reply, 1), waited_ms > store->config.lease_ms / 2);
     read_claims(org, reply->element[2]);
     read_stops(org, reply->element[3]);

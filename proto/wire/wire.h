@@ -139,6 +139,11 @@ int od_wire_order_progress(void *out, size_t size, const struct od_wire_order *o
                            int64_t ringing_ms, int64_t answered_ms, struct od_text leg);
 int od_wire_order_release(void *out, size_t size, const struct od_wire_order *order,
                           int64_t not_before_ms, const char *why);
+/* Sets a claimed record aside that could not be read. */
+int od_wire_order_bury(void *out, size_t size, const struct od_wire_order *order, const char *why);
+/* What is told again of a dialled call to a store that may have forgotten it. */
+int od_wire_reconcile(void *out, size_t size, const struct od_wire_order *order,
+                      const struct od_wire_attempt *attempt);
 /* trunk: name of the trunk dialled last, may be empty. result and media may be empty; size needs to
  * hold OD_WIRE_ORDER_MAX and both. */
 int od_wire_order_finish(void *out, size_t size, const struct od_wire_order *order,

@@ -291,6 +291,24 @@ int od_wire_order_intent(void *at, size_t size, const struct od_wire_order *orde
     return done(&out);
 }
 
+int od_wire_reconcile(void *at, size_t size, const struct od_wire_order *order,
+                      const struct od_wire_attempt *attempt)
+{
+    struct out out = order_begin(at, size, 'D', order);
+    put_be(&out, attempt->number, 2);
+    put_time(&out, attempt->at_ms);
+    put_attempt(&out, attempt);
+    put_leg(&out, attempt->leg);
+    return done(&out);
+}
+
+int od_wire_order_bury(void *at, size_t size, const struct od_wire_order *order, const char *why)
+{
+    struct out out = order_begin(at, size, 'X', order);
+    put(&out, why, strnlen(why, OD_NAME_MAX - 1));
+    return done(&out);
+}
+
 int od_wire_order_progress(void *at, size_t size, const struct od_wire_order *order,
                            int64_t ringing_ms, int64_t answered_ms, struct od_text leg)
 {

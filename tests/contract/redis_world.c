@@ -215,9 +215,13 @@ bool world_next(struct world *w, struct od_event *out)
 
 bool world_next_of(struct world *w, enum od_event_kind kind, struct od_event *out)
 {
-    while (world_next(w, out))
+    uint64_t end_ms = uv_hrtime() / OD_NS_PER_MS + WORLD_LIMIT_MS;
+    while (world_next(w, out)) {
         if (out->kind == kind)
             return true;
+        if (uv_hrtime() / OD_NS_PER_MS > end_ms) /* leases are told for ever */
+            return false;
+    }
     return false;
 }
 

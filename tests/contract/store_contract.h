@@ -35,6 +35,8 @@ struct od_contract {
     void (*suppress)(void *ctx, bool on);
     void (*look)(void *ctx, const struct od_uid *uid, struct od_contract_seen *out);
     int64_t (*wall_ms)(void *ctx);
+    /* We stand still until our lease has run out and another worker has taken what we held. */
+    void (*lapse)(void *ctx);
 };
 
 /* A world for one test; NULL: none could be made. */

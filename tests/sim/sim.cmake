@@ -50,6 +50,9 @@ endfunction()
 od_plant(second_answer_unacknowledged call_fsm.c "{TALKING, ACK}," "{TALKING, 0},")
 od_plant(crossed_answer_left_off_hook call_fsm.c "{CLEARING, ACK | BYE}," "{CLEARING, ACK},")
 od_plant(given_up_without_cancel call_fsm.c "{CANCELLING, CANCEL | TALK_STOP}," "{CANCELLING, TALK_STOP},")
+od_plant(lease_ignored pacer.c "return engine->now.mono_ns < engine->lease_until_ns;"
+    "return engine->lease_until_ns > 0;")
+od_plant(lost_call_dialled call_fsm.c "{WAITING, RELEASE},      /* nothing has left, and" "{ARMED, 0}, /* nothing has left, and")
 od_plant(refused_intent_dialled call_fsm.c
     "{WAITING, RELEASE},      /* someone else has it" "{ARMED, 0}, /* someone else has it")
 od_plant(rate_two_percent_fast limit.c

@@ -306,6 +306,8 @@ static void check_invite(struct sim_world *world, struct sim_leg *leg,
     leg->lane = contact->lane;
     if (!durable)
         sim_wrong(clock, "contact %u: an INVITE before its intent was durable", number);
+    if (contact->lapsed && !sim_store_ours(world->store, invite->job))
+        sim_wrong(clock, "contact %u: an INVITE after our lease had run out", number);
     if (attempt < 1 || attempt > 63)
         sim_wrong(clock, "contact %u: attempt %u", number, attempt);
     if (world->dialled[number] >> (attempt & 63) & 1)

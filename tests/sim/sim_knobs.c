@@ -112,6 +112,7 @@ static void draw_faults(struct sim_knobs *knobs, struct od_rng *rng)
     knobs->both_bye = maybe(rng, 500);
     knobs->hostile = maybe(rng, 500);
     knobs->slow_send = maybe(rng, 50);
+    knobs->pause = maybe(rng, 5);
 }
 
 void sim_knobs_draw(struct sim_knobs *knobs, uint64_t seed)

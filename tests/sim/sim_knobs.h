@@ -60,7 +60,8 @@
     X(media_fault, "calls whose media fails, per mille")                                           \
     X(both_bye, "talks both sides end at once, per mille")                                         \
     X(hostile, "events that make no sense, per mille of calls")                                    \
-    X(slow_send, "INVITEs that leave up to 30 ms after their order, per mille")
+    X(slow_send, "INVITEs that leave up to 30 ms after their order, per mille")                    \
+    X(pause, "times the process stands still, some longer than its lease")
 
 struct sim_knobs {
 #define X(name, what) uint32_t name;

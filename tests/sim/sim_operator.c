@@ -220,6 +220,15 @@ static void take_over(void *ctx, uint64_t contact, uint64_t unused)
     sim_store_take_over(world->store, (uint32_t)contact);
 }
 
+static void stop_process(void *ctx, uint64_t a, uint64_t b)
+{
+    struct sim_world *world = ctx;
+
+    (void)a;
+    (void)b;
+    world->pause_ns = sim_ms(world, 1, 2 * SIM_LEASE_MS);
+}
+
 static void jump(void *ctx, uint64_t a, uint64_t b)
 {
     struct sim_world *world = ctx;
@@ -316,6 +325,7 @@ void sim_operator_init(struct sim_world *world)
     plan(world, knobs->toggle, close_lane, knobs->lanes);
     plan(world, knobs->wall_jump, jump, 1);
     plan(world, knobs->drain, drain, 1);
+    plan(world, knobs->pause, stop_process, 1);
     for (uint32_t i = 0; i < knobs->trunk_toggle; i++) {
         uint64_t at_ns = sim_ms(world, 0, MEDDLE_MS);
         uint32_t trunk = below(world, knobs->trunks);

@@ -38,7 +38,8 @@ struct job {
     enum job_state state;
     uint32_t contact, fence;
     uint16_t attempt;
-    bool asked, durable; /* intent ordered; intent reported durable */
+    bool asked, durable;    /* intent ordered; intent reported durable */
+    struct od_call_id call; /* of its intent */
 };
 
 struct lane {
@@ -68,10 +69,14 @@ struct sim_store {
     struct job *jobs;
     uint32_t jobs_used;
     struct ops gathered, flight;
-    bool up, flying;
     struct number numbers[NUMBERS_MAX];
     uint32_t number_count;
-    uint64_t epoch; /* of the connection */
+    bool up, flying, lapsed; /* lapsed: another worker has what we held, we don't know yet */
+    bool paused, late;       /* our process stands still; late: a reply has come meanwhile */
+    uint64_t epoch;          /* of the connection */
+    uint64_t sent_ns;        /* of the exchange under way */
+    uint64_t began_ns;
+    bool beat; /* an exchange is due with or without orders */
     uint64_t hash;
 };
 
@@ -424,9 +429,45 @@ static void arrives(void *ctx, uint64_t epoch, uint64_t unused)
     struct sim_store *store = ctx;
 
     (void)unused;
-    if (epoch != store->epoch)
+    if (epoch != store->epoch || store->lapsed)
         return;
     apply_all(store, &store->flight);
+}
+
+/* How long what we hold is ours, as the adapter reckons: from the moment it asked, less a tenth. */
+static void tell_lease(struct sim_store *store, uint64_t until_ns)
+{
+    if (store->config.lease_ms)
+        post(store, &(struct od_event){.kind = OD_EV_LEASE, .u.lease.until_ns = until_ns});
+}
+
+/* The exchange says that our lease is lost: under a new name its orders are sent again, and all
+ * that has an intent is another's. */
+static void come_again(struct sim_store *store)
+{
+    struct ops undone = store->flight, since = store->gathered;
+
+    tell_lease(store, 1);
+    store->lapsed = false;
+    store->flight = store->gathered = (struct ops){0};
+    store->flying = false;
+    for (uint32_t i = 0; i < undone.count; i++) {
+        if (undone.at[i].kind == OP_CLAIM)
+            answer_claim(store, &undone.at[i], true);
+        else
+            add_op(&store->gathered, &undone.at[i]);
+    }
+    for (uint32_t i = 0; i < since.count; i++)
+        add_op(&store->gathered, &since.at[i]);
+    free(undone.at);
+    free(since.at);
+    for (uint32_t i = 0; i < store->jobs_used; i++) {
+        const struct job *job = &store->jobs[i];
+        if (job->state == JOB_LIVE && job->durable &&
+            store->contacts[job->contact].fence != job->fence)
+            post(store, &(struct od_event){.kind = OD_EV_LOST, .call = job->call});
+    }
+    flush(store);
 }
 
 static void replies(void *ctx, uint64_t epoch, uint64_t unused)
@@ -436,6 +477,14 @@ static void replies(void *ctx, uint64_t epoch, uint64_t unused)
     (void)unused;
     if (epoch != store->epoch)
         return;
+    store->late = store->paused;
+    if (store->paused)
+        return;
+    if (store->lapsed) {
+        come_again(store);
+        return;
+    }
+    tell_lease(store, store->sent_ns + store->config.lease_ms * UINT64_C(900000));
     for (uint32_t i = 0; i < store->flight.count; i++)
         answer(store, &store->flight.at[i]);
     store->flight.count = 0;
@@ -448,12 +497,14 @@ static void flush(struct sim_store *store)
     uint64_t latency_ns = (uint64_t)store->config.latency_us * 1000;
     struct ops empty = store->flight;
 
-    if (!store->up || store->flying || !store->gathered.count)
+    if (!store->up || store->paused || store->flying || (!store->gathered.count && !store->beat))
         return;
+    store->beat = false;
     latency_ns = latency_ns / 2 + od_rng_below(store->rng, latency_ns + 1);
     store->flight = store->gathered;
     store->gathered = empty;
     store->flying = true;
+    store->sent_ns = store->clock->now_ns;
     sim_after(store->clock, latency_ns / 2, arrives, store, store->epoch, 0);
     sim_after(store->clock, latency_ns, replies, store, store->epoch, 0);
 }
@@ -472,6 +523,65 @@ static void order(struct sim_store *store, const struct op *op)
         sim_after(store->clock, 0, flush_soon, store, 0, 0);
 }
 
+static void heartbeat(void *ctx, uint64_t a, uint64_t b)
+{
+    struct sim_store *store = ctx;
+
+    (void)a;
+    (void)b;
+    if (store->clock->now_ns - store->began_ns > store->config.lease_for_ns) {
+        tell_lease(store, OD_NEVER); /* who waits for something now waits for ever, and shows it */
+        store->config.lease_ms = 0;
+        return;
+    }
+    store->beat = true;
+    flush(store);
+    sim_after(store->clock, store->config.lease_ms * UINT64_C(50000), heartbeat, store, 0, 0);
+}
+
+void sim_store_lapse(struct sim_store *store)
+{
+    for (uint32_t i = 0; i < store->contact_count; i++) {
+        if (store->contacts[i].phase == SIM_HELD)
+            store->contacts[i].lapsed = true;
+        sim_store_take_over(store, i);
+    }
+    store->lapsed = true;
+}
+
+void sim_store_pause(struct sim_store *store)
+{
+    store->paused = true;
+}
+
+static void resume(void *ctx, uint64_t a, uint64_t b)
+{
+    struct sim_store *store = ctx;
+
+    (void)a;
+    (void)b;
+    if (!store->paused)
+        return;
+    store->paused = false;
+    if (store->late)
+        replies(store, store->epoch, 0);
+    else
+        flush(store);
+}
+
+void sim_store_resume(struct sim_store *store)
+{
+    sim_after(store->clock, od_rng_below(store->rng, 5 * OD_NS_PER_MS), resume, store, 0, 0);
+}
+
+bool sim_store_ours(const struct sim_store *store, struct od_job_id id)
+{
+    const struct job *job = &store->jobs[id.index];
+    const struct sim_contact *contact = &store->contacts[job->contact];
+
+    return contact->phase == SIM_HELD && contact->fence == job->fence;
+}
+
 void sim_store_down(struct sim_store *store)
 {
     struct ops lost = store->flight;
@@ -481,6 +591,7 @@ void sim_store_down(struct sim_store *store)
         return;
     store->up = false;
     store->epoch++;
+    store->late = false;
     post(store, &(struct od_event){.kind = OD_EV_STORE_DOWN});
     /* What was on its way may have arrived; either way nobody was told. Orders are sent again,
      * before those given since; claims are not. */
@@ -582,6 +693,7 @@ static void port_intent(void *ctx, struct od_call_id call, struct od_job_id id,
     if (job->asked)
         sim_wrong(store->clock, "a second intent for one job");
     job->asked = true;
+    job->call = call;
     order(store, &(struct op){.kind = OP_INTENT, .job = id.index, .call = call});
 }
 
@@ -639,6 +751,7 @@ struct sim_store *sim_store_create(struct sim_clock *clock, struct od_rng *rng,
     store->clock = clock;
     store->rng = rng;
     store->config = *config;
+    store->began_ns = clock->now_ns;
     store->port = (struct od_store_port){.ctx = store,
                                          .claim = port_claim,
                                          .intent = port_intent,
@@ -649,6 +762,8 @@ struct sim_store *sim_store_create(struct sim_clock *clock, struct od_rng *rng,
     store->lanes = calloc(config->lanes_max, sizeof *store->lanes);
     store->jobs = calloc(2 * (size_t)config->contacts_max, sizeof *store->jobs);
     OD_ASSERT(store->contacts && store->lanes && store->jobs);
+    if (config->lease_ms)
+        heartbeat(store, 0, 0);
     for (uint32_t i = 0; i < config->lanes_max; i++) {
         store->lanes[i].list = calloc(config->contacts_max, sizeof *store->lanes[i].list);
         OD_ASSERT(store->lanes[i].list);

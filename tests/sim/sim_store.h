@@ -18,7 +18,9 @@ struct sim_store;
 
 struct sim_store_config {
     uint32_t contacts_max, lanes_max;
-    uint32_t latency_us; /* from order to reply, usually; half to one and a half of it */
+    uint32_t lease_ms;     /* 0: none is kept */
+    uint64_t lease_for_ns; /* for so long; then what we hold stays ours */
+    uint32_t latency_us;   /* from order to reply, usually; half to one and a half of it */
     struct od_cap caps[OD_CAPS_MAX]; /* on attempts per number; attempts 0 ends them */
     /* Where the adapter's events go. */
     void (*post)(void *ctx, const struct od_event *event);
@@ -43,6 +45,7 @@ struct sim_contact {
     bool stop;     /* the user wants it over; its holder was asked */
     bool listed;   /* on its lane's list */
     bool stopped;  /* the user wants no further attempt either */
+    bool lapsed;   /* was taken from us when our lease ran out */
     uint16_t attempts;
     uint8_t tries;      /* attempts on the person that ended */
     int64_t due_ms;     /* LATER: not before */
@@ -89,9 +92,21 @@ void sim_store_take_over(struct sim_store *store, uint32_t contact);
 /* To set what a test wants of a contact that has not been handed over yet. */
 struct sim_contact *sim_store_edit(struct sim_store *store, uint32_t contact);
 
+/* Our lease has run out: another worker takes all that we hold. We learn of it with our next
+ * exchange: LOST for what has an intent; nothing of it may be dialled any more. */
+void sim_store_lapse(struct sim_store *store);
+
+/* The process stands still; when it goes on, what has come meanwhile is looked at a moment later.
+ */
+void sim_store_pause(struct sim_store *store);
+void sim_store_resume(struct sim_store *store);
+
 const struct sim_contact *sim_store_contact(const struct sim_store *store, uint32_t contact);
 uint32_t sim_store_contacts(const struct sim_store *store);
 uint32_t sim_store_ended(const struct sim_store *store);
+
+/* True while the job's claim is the one that counts. */
+bool sim_store_ours(const struct sim_store *store, struct od_job_id job);
 
 /* The contact of a job that is not given back yet, UINT32_MAX: none such. *durable: its intent was
  * reported durable. */

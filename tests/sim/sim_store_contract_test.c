@@ -105,11 +105,23 @@ static int64_t wall_ms(void *ctx)
     return sim_wall_ms(&world->clock);
 }
 
+static void lapse(void *ctx)
+{
+    struct world *world = ctx;
+
+    sim_store_lapse(world->store);
+}
+
 static struct od_contract *open(const struct od_cap *caps)
 {
     struct world *world = calloc(1, sizeof *world);
-    struct sim_store_config config = {
-        .contacts_max = CONTACTS, .lanes_max = 2, .latency_us = 1000, .post = post, .ctx = world};
+    struct sim_store_config config = {.contacts_max = CONTACTS,
+                                      .lanes_max = 2,
+                                      .latency_us = 1000,
+                                      .lease_ms = 10000,
+                                      .lease_for_ns = UINT64_C(3600) * OD_NS_PER_S,
+                                      .post = post,
+                                      .ctx = world};
 
     OD_ASSERT(world);
     for (int i = 0; caps && i < OD_CAPS_MAX && caps[i].attempts; i++)
@@ -125,7 +137,8 @@ static struct od_contract *open(const struct od_cap *caps)
                                            .next = next,
                                            .look = look,
                                            .suppress = suppress,
-                                           .wall_ms = wall_ms};
+                                           .wall_ms = wall_ms,
+                                           .lapse = lapse};
     return &world->contract;
 }
 

@@ -124,6 +124,8 @@ static void world_init(struct sim_world *world)
 {
     struct sim_store_config config = {.contacts_max = world->knobs.calls + 1,
                                       .lanes_max = SIM_LANES_MAX,
+                                      .lease_ms = world->knobs.pause ? SIM_LEASE_MS : 0,
+                                      .lease_for_ns = 200 * OD_NS_PER_S,
                                       .latency_us = world->knobs.store_us,
                                       .post = post_from_store,
                                       .ctx = world};
@@ -252,6 +254,23 @@ static bool done(struct sim_world *world)
                               sim_store_ended(world->store) == world->knobs.calls);
 }
 
+/* The process is stopped and goes on later (SIGSTOP, a moved virtual machine). Beyond its lease
+ * another worker takes what it holds. */
+static void stand_still(struct sim_world *world)
+{
+    uint64_t lease_ns = SIM_LEASE_MS * OD_NS_PER_MS,
+             until_ns = world->clock.now_ns + world->pause_ns;
+
+    sim_store_pause(world->store);
+    if (world->pause_ns > lease_ns) {
+        sim_advance(&world->clock, world->clock.now_ns + lease_ns);
+        sim_store_lapse(world->store);
+    }
+    sim_advance(&world->clock, until_ns);
+    world->pause_ns = 0;
+    sim_store_resume(world->store);
+}
+
 /* Time passes to the next thing due; the engine takes its turn if it is its. */
 static void step(struct sim_world *world, uint64_t *next_ns)
 {
@@ -268,6 +287,8 @@ static void step(struct sim_world *world, uint64_t *next_ns)
     }
     if (sim_chance(world, world->knobs.stall))
         sim_advance(&world->clock, world->clock.now_ns + sim_ms(world, 1, 2000));
+    if (world->pause_ns)
+        stand_still(world);
     happens_ns = happens_ns < world->clock.now_ns ? world->clock.now_ns : happens_ns;
     wakes_ns = wakes_ns < world->clock.now_ns ? world->clock.now_ns : wakes_ns;
     sim_advance(&world->clock, happens_ns < wakes_ns ? happens_ns : wakes_ns);
@@ -282,7 +303,8 @@ static void step(struct sim_world *world, uint64_t *next_ns)
 static void check_end(struct sim_world *world, uint64_t next_ns)
 {
     struct od_engine_stats stats;
-    bool quiet = !world->knobs.hostile && !world->knobs.takeover && !world->knobs.outage;
+    bool quiet = !world->knobs.hostile && !world->knobs.takeover && !world->knobs.outage &&
+                 !world->knobs.pause;
 
     sim_store_check_end(world->store, !world->drained);
     for (int i = 0; next_ns != OD_NEVER && i < 1000; i++) {

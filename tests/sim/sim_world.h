@@ -15,7 +15,7 @@
 #include "tests/sim/sim_knobs.h"
 #include "tests/sim/sim_store.h"
 
-enum { SIM_LANES_MAX = 16, SIM_TRUNKS_MAX = 8 };
+enum { SIM_LANES_MAX = 16, SIM_TRUNKS_MAX = 8, SIM_LEASE_MS = 10000 };
 
 /* What left under one rate, and the rate it must keep. */
 struct sim_rate {
@@ -59,6 +59,7 @@ struct sim_world {
 
     uint64_t wake_ns;     /* when the host runs the engine next */
     int64_t turn_wall_ms; /* what the engine was told of the time */
+    uint64_t pause_ns;    /* the process is to stand still for so long */
     uint64_t runs, orders, claims;
     uint64_t invites, answered, first_invite_ns, last_invite_ns;
     uint64_t hash;

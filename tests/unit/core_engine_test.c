@@ -179,6 +179,75 @@ static void a_refused_intent_dials_nothing(void **state)
     assert_int_equal(stats().alive, 0);
 }
 
+static void lease_until(uint64_t mono_ns)
+{
+    struct od_event event = {.kind = OD_EV_LEASE, .u.lease.until_ns = mono_ns};
+    od_engine_post(bench.engine, &event);
+    run();
+}
+
+/* Beyond its lease nothing leaves, however long ago the intent was durable; when the store says
+ * that it is ours after all, it does. */
+static void nothing_is_sent_beyond_the_lease(void **state)
+{
+    (void)state;
+    bench.answer_intents = false;
+    set_trunk(0, &trunk_def);
+    set_lane(0, &lane_def);
+    up();
+    lease_until(bench.now.mono_ns + 1000 * OD_NS_PER_MS);
+    job(0, "+15550001");
+    run();
+    bench.now.mono_ns += 1000 * OD_NS_PER_MS; /* the process stood still */
+    bench.now.wall_ms += 1000;
+    post(&bench, OD_EV_DURABLE, expect("intent")->call);
+    run();
+    assert_int_equal(ordered("invite"), 0);
+    assert_int_equal(od_engine_run(bench.engine, bench.now) > bench.now.mono_ns, 1); /* no spin */
+    lease_until(bench.now.mono_ns);
+    assert_int_equal(ordered("invite"), 0);
+    lease_until(bench.now.mono_ns + 1);
+    assert_int_equal(ordered("invite"), 1);
+}
+
+/* What another worker has is given up where it stands. */
+static void a_lost_call_is_given_up(void **state)
+{
+    struct od_call_id call;
+
+    (void)state;
+    bench.answer_intents = false;
+    set_trunk(0, &trunk_def);
+    set_lane(0, &lane_def);
+    up();
+    lease_until(bench.now.mono_ns);
+    job(0, "+15550001");
+    run();
+    call = expect("intent")->call;
+    post(&bench, OD_EV_DURABLE, call);
+    run();
+    post(&bench, OD_EV_LOST, call);
+    lease_until(OD_NEVER);
+    assert_string_equal(expect("release")->text, "not_ours");
+    assert_int_equal(ordered("invite"), 0);
+    assert_int_equal(stats().odd, 0);
+}
+
+static void a_lost_leg_is_ended(void **state)
+{
+    struct od_call_id call = dial();
+
+    (void)state;
+    post(&bench, OD_EV_ANSWER, call);
+    run();
+    post(&bench, OD_EV_LOST, call);
+    run();
+    expect_last("bye stop");
+    post(&bench, OD_EV_CLEARED, call);
+    run();
+    assert_int_equal(expect("finish")->outcome.cause, OD_CAUSE_UNKNOWN);
+}
+
 static void a_deadline_passes_before_the_call_is_dialled(void **state)
 {
     struct od_event event;
@@ -374,6 +443,9 @@ int main(void)
         BENCH_TEST(cancel_leaves_an_answered_call_alone),
         BENCH_TEST(a_talk_has_an_end),
         BENCH_TEST(a_refused_intent_dials_nothing),
+        BENCH_TEST(nothing_is_sent_beyond_the_lease),
+        BENCH_TEST(a_lost_call_is_given_up),
+        BENCH_TEST(a_lost_leg_is_ended),
         BENCH_TEST(a_deadline_passes_before_the_call_is_dialled),
         BENCH_TEST(the_start_hook_decides),
         BENCH_TEST(agents_and_media_may_fail),

@@ -830,6 +830,11 @@ static void dead_worker_is_taken_over(void **state)
     finish(sleeper, &jobs[0], OD_CAUSE_COMPLETED);
     assert_true(world_next_of(sleeper, OD_EV_NOT_DURABLE, &event));
     assert_true(world_next_of(sleeper, OD_EV_NOT_DURABLE, &event));
+    for (uint32_t i = 2; i < 4; i++)
+        sleeper->port->release(sleeper->port->ctx, (struct od_call_id){i, 1}, jobs[i].u.job.job, 0,
+                               "not_ours");
+    assert_true(world_next_of(sleeper, OD_EV_RELEASED, &event));
+    assert_true(world_next_of(sleeper, OD_EV_RELEASED, &event));
     assert_int_equal(look(w, &uids[0])->outcome.cause, OD_CAUSE_UNKNOWN);
     assert_int_equal(world_ends(w, org, &uids[0]), 1);
     assert_int_equal(sleeper->ended_count, 0);

@@ -1,7 +1,8 @@
 /*
- * Goal: what happens when a worker is gone, or only seems so: its legs are handed to who ends them,
- * again until that is done. Method: two or three stores on one Redis; one of them is not run, which
- * is what death and a stopped process look like from outside.
+ * Goal: what happens when a worker is gone, or only seems so, or Redis has forgotten something:
+ * legs are handed to who ends them, again until that is done; nothing is dialled on an old lease;
+ * what was dialled is never forgotten. Method: two or three stores on one Redis; one of them is not
+ * run, which is what death and a stopped process look like from outside.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -192,14 +193,198 @@ static void a_restart_ends_its_own_legs(void **state)
     world_close(dead);
 }
 
+/* What a stopped process finds when it goes on: a lease in the past, until Redis has said more. */
+static void the_lease_is_told_and_ends(void **state)
+{
+    struct world *w = *state;
+    struct od_event event;
+    reopen(w, "first", LEASE_MS);
+    an_agent(w);
+    assert_true(world_next_of(w, OD_EV_LEASE, &event)); /* with the first turn */
+    for (int i = 0; i < 3; i++) {
+        uint64_t before = uv_hrtime();
+        assert_true(world_next_of(w, OD_EV_LEASE, &event));
+        assert_true(event.u.lease.until_ns > before - LEASE_MS * OD_NS_PER_MS);
+        /* a tenth for its renewal, a tenth for whatever runs late */
+        assert_true(event.u.lease.until_ns <= uv_hrtime() + LEASE_MS * OD_NS_PER_MS * 9 / 10);
+    }
+    world_run_for(w, 3 * LEASE_MS); /* it is renewed for as long as its loop runs */
+    struct od_store_stats stats;
+    od_store_stats(w->store, &stats);
+    assert_true(stats.up);
+    assert_int_equal(w->downs, 0);
+}
+
+static bool all_ended(struct world *w)
+{
+    return w->ended_count >= wanted;
+}
+
+/* Redis has lost everything: calls that are up go on, what is only armed is not dialled, and what
+ * becomes of them is told although there is no record to put it in. */
+static void flushall_lets_calls_go_on(void **state)
+{
+    struct world *w = *state;
+    struct od_uid agent = an_agent(w), uids[3];
+    struct od_event jobs[3], event;
+    char text[64];
+    some_calls(w, &agent, uids, 3);
+    uint32_t lane = ready(w);
+    assert_int_equal(claim(w, lane, 3, jobs), 3);
+    intent(w, 0, &jobs[0]);
+    progress(w, &jobs[0], "talking");
+    intent(w, 1, &jobs[1]);
+    assert_true(
+        redis_server_ask(&w->server, text, sizeof text, 1, (const char *const[]){"FLUSHALL"}));
+    bool barred = false, told[2] = {false};
+    while (!told[0] || !told[1]) { /* the engine keeps what it has dialled, gives up the other */
+        assert_true(world_next(w, &event));
+        if (event.kind == OD_EV_LEASE)
+            barred |= event.u.lease.until_ns <= 1;
+        assert_int_not_equal(event.kind, OD_EV_LOST);
+        if (event.kind == OD_EV_NOT_DURABLE)
+            told[event.call.index] = barred;
+    }
+    w->port->release(w->port->ctx, (struct od_call_id){1, 1}, jobs[1].u.job.job, 0, "not_ours");
+    w->port->finish(w->port->ctx, jobs[0].u.job.job,
+                    &(struct od_outcome){.cause = OD_CAUSE_COMPLETED, .trunk = 0, .ended_ms = 5});
+    wanted = 1;
+    assert_true(world_until(w, all_ended, WORLD_LIMIT_MS));
+    assert_true(od_uid_equal(&w->ended[0].uid, &uids[0]));
+    assert_int_equal(w->ended[0].cause, OD_CAUSE_COMPLETED);
+    assert_true(world_next_of(w, OD_EV_RELEASED, &event));
+    struct od_store_stats stats;
+    od_store_stats(w->store, &stats);
+    assert_int_equal(stats.lost, 1);
+    /* and new work is taken */
+    agent = an_agent(w);
+    some_calls(w, &agent, uids, 1);
+    assert_int_equal(claim(w, ready(w), 1, jobs), 1);
+    intent(w, 2, &jobs[0]);
+}
+
+/* A failover has lost the latest writes: the record is what it was before they were made. */
+static void a_forgotten_intent_is_told_again(void **state)
+{
+    struct world *w = *state;
+    struct od_uid agent = an_agent(w), uid;
+    struct od_event job;
+    char text[64];
+    some_calls(w, &agent, &uid, 1);
+    uint32_t lane = ready(w);
+    char lua_keep[256], hex[80] = "";
+    for (int i = 0; i < 16; i++)
+        snprintf(hex + strlen(hex), sizeof hex - strlen(hex), "\\%03u", uid.b[i]);
+    snprintf(lua_keep, sizeof lua_keep, "return redis.call('COPY', 'od:{acme}:c:' .. '%s', 'kept')",
+             hex);
+    assert_true(redis_server_ask(&w->server, text, sizeof text, 3,
+                                 (const char *const[]){"EVAL", lua_keep, "0"}));
+    assert_int_equal(claim(w, lane, 1, &job), 1);
+    intent(w, 7, &job);
+    progress(w, &job, "ringing");
+    char lua_back[400];
+    snprintf(
+        lua_back, sizeof lua_back,
+        "local u = '%s' redis.call('COPY', 'kept', 'od:{acme}:c:' .. u, 'REPLACE') "
+        "for _, k in ipairs(redis.call('KEYS', 'od:{acme}:held:*')) do redis.call('DEL', k) end "
+        "return redis.call('LPUSH', 'od:{acme}:q:1', u)",
+        hex);
+    assert_true(redis_server_ask(&w->server, text, sizeof text, 3,
+                                 (const char *const[]){"EVAL", lua_back, "0"}));
+    struct world *rival = world_join(w, "rival", 60000);
+    struct od_event stolen, event;
+    assert_int_equal(claim(rival, ready(rival), 1, &stolen), 1); /* before we are heard */
+    /* the connection breaks, as it does in a failover */
+    assert_true(redis_server_ask(&w->server, text, sizeof text, 4,
+                                 (const char *const[]){"CLIENT", "KILL", "TYPE", "normal"}));
+    assert_true(world_wait_down(w));
+    assert_true(world_wait_up(w));
+    rival->port->intent(rival->port->ctx, (struct od_call_id){1, 1}, stolen.u.job.job, &names, 0);
+    assert_true(world_wait_up(rival));
+    assert_true(world_next_of(rival, OD_EV_NOT_DURABLE, &event)); /* the fence has risen */
+    assert_int_equal(world_call_get(w, org, &uid), 0);
+    assert_int_equal(w->calls[0].phase, OD_PHASE_DIALING);
+    assert_int_equal(w->calls[0].attempts, 1);
+    w->port->finish(w->port->ctx, job.u.job.job,
+                    &(struct od_outcome){.cause = OD_CAUSE_BUSY, .trunk = 0, .ended_ms = 5});
+    wanted = 1;
+    assert_true(world_until(w, all_ended, WORLD_LIMIT_MS));
+    assert_int_equal(world_call_get(w, org, &uid), 0);
+    assert_int_equal(w->calls[0].outcome.cause, OD_CAUSE_BUSY);
+    assert_int_equal(world_ends(w, org, &uid), 1);
+    world_close(rival);
+}
+
+/* Records that can't be read are set aside with their reason; what stands behind them is claimed.
+ */
+static void damaged_records_are_set_aside(void **state)
+{
+    static const char lua[] =
+        "local n = redis.call('LRANGE', 'od:{acme}:q:1', 0, -1) "
+        "local c = 'od:{acme}:c:' "
+        "redis.call('SETRANGE', c .. n[1], 0, '\\9') " /* another version */
+        "redis.call('SET', c .. n[2], 'short') "
+        "redis.call('DEL', c .. n[3]) redis.call('RPUSH', c .. n[3], 'a list') "
+        "redis.call('DEL', c .. n[4]) "
+        "redis.call('SETRANGE', c .. n[5], 60, 'not msgpack at all') " /* its job, not its state */
+        "redis.call('LPUSH', 'od:{acme}:q:1', 'no name of a call') "
+        "return #n";
+    struct world *w = *state;
+    struct od_uid agent = an_agent(w), uids[7];
+    struct od_event jobs[7], event;
+    char text[64];
+    some_calls(w, &agent, uids, 7);
+    uint32_t lane = ready(w);
+    assert_true(redis_server_ask(&w->server, text, sizeof text, 3,
+                                 (const char *const[]){"EVAL", lua, "0"}));
+    assert_string_equal(text, "7");
+    uint32_t got = 0;
+    w->port->claim(w->port->ctx, lane, 7);
+    do {
+        assert_true(world_next(w, &event));
+        if (event.kind == OD_EV_JOB)
+            jobs[got++] = event;
+    } while (event.kind != OD_EV_CLAIM_DONE);
+    assert_int_equal(got, 2);
+    assert_true(od_uid_equal(&jobs[0].u.job.uid, &uids[5]));
+    assert_true(od_uid_equal(&jobs[1].u.job.uid, &uids[6]));
+    struct od_store_stats stats;
+    do {
+        world_run_for(w, 20);
+        od_store_stats(w->store, &stats);
+    } while (stats.dead < 6);
+    assert_true(redis_server_ask(&w->server, text, sizeof text, 2,
+                                 (const char *const[]){"HLEN", "od:{acme}:dead"}));
+    assert_string_equal(text, "6");
+    assert_non_null(strstr(w->last_log, "set aside as damaged"));
+    /* the one whose state could be read has ended like any call */
+    assert_int_equal(world_ends(w, org, &uids[4]), 1);
+    assert_true(stats.up);
+    intent(w, 1, &jobs[0]);
+    /* a lane that is no list any more, and a dead worker that holds nonsense */
+    assert_true(redis_server_ask(
+        &w->server, text, sizeof text, 3,
+        (const char *const[]){"EVAL",
+                              "redis.call('SET', 'od:{acme}:q:1', 'x') "
+                              "redis.call('ZADD', 'od:{acme}:workers', 0, 99) "
+                              "return redis.call('SADD', 'od:{acme}:held:99', 'x', '')",
+                              "0"}));
+    assert_int_equal(claim(w, lane, 1, jobs), 0);
+    struct world *other = world_join(w, "other", LEASE_MS);
+    od_store_stats(w->store, &stats);
+    assert_true(stats.up);
+    world_close(other);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(legs_of_the_dead_are_handed_over),
-        TEST(a_leg_outlives_its_heir),
-        TEST(a_restart_ends_its_own_legs),
+        TEST(legs_of_the_dead_are_handed_over), TEST(a_leg_outlives_its_heir),
+        TEST(a_restart_ends_its_own_legs),      TEST(the_lease_is_told_and_ends),
+        TEST(flushall_lets_calls_go_on),        TEST(a_forgotten_intent_is_told_again),
+        TEST(damaged_records_are_set_aside),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,7 +47,8 @@ if more == 0 then
         if def then
             lanes[#lanes + 1] = tonumber(list[i])
             lanes[#lanes + 1] = def.text
-            lanes[#lanes + 1] = call('LLEN', QUEUE .. list[i])
+            local waiting = redis.pcall('LLEN', QUEUE .. list[i])
+            lanes[#lanes + 1] = type(waiting) == 'number' and waiting or 0
             local c = def[2] ~= NO_CAMPAIGN and
                 call('HMGET', CAMPAIGN .. def[2], 'hook', 'retry') or {}
             lanes[#lanes + 1] = c[1] or ''

@@ -15,6 +15,7 @@ local AGENTS, AGENT, AGENT_NAMES = P .. 'agents', P .. 'ag:', P .. 'agn'
 local THINGS, THING, THING_KEYS = P .. 'ths:', P .. 'th:', P .. 'thk:'
 local CAMPAIGNS, CAMPAIGN, CONTACTS, NUMBERS = P .. 'cps', P .. 'cp:', P .. 'cl:', P .. 'nums:'
 local SWEEPS, EVENTS, SEQ = P .. 'sweeps', P .. 'ev', P .. 'seq'
+local DEAD = P .. 'dead' -- what could not be read: when and why
 local LEGS = P .. 'legs' -- calls whose leg is to be ended at the carrier, by who does it
 local ONCE = P .. 'once:'
 
@@ -176,6 +177,29 @@ local EV_CREATED, EV_STARTED, EV_PAUSED, EV_RESUMED, EV_CANCELED, EV_IMPORTED = 
 local function emit(kind, uid, cause, sip, ms, more)
     call('XADD', EVENTS, 'MAXLEN', '~', 20000, '*', 'b',
         pack('>BBHI6c16', kind, cause, sip, ms, uid) .. (more or ''))
+end
+
+-- What can't be read is set aside with its reason, for a person to look at; nothing else stops.
+local DEAD_MAX, buried = 10000, {}
+local function bury(what, why)
+    if call('HLEN', DEAD) < DEAD_MAX then
+        call('HSET', DEAD, what, NOW .. ' ' .. why)
+    end
+    buried[#buried + 1] = what
+    buried[#buried + 1] = why
+end
+
+-- The same of a call's record, which has no state to end it by: if it stood in a lane it has left
+-- the campaign's count of those who wait.
+local function bury_call(uid, record, lane)
+    bury(uid, type(record) == 'table' and record.err or not record and 'there is no record' or
+        'the record is of another version or cut short')
+    if lane and #uid == 16 then
+        count(lane, 'waiting', -1)
+        count(lane, 'ended', 1)
+        count(lane, 'e' .. REFUSED, 1)
+        emit(EV_ENDED, uid, REFUSED, 0, NOW)
+    end
 end
 
 -- Moves a call out of whatever it waits in. `s` is written by the caller.

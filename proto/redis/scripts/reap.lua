@@ -19,10 +19,16 @@ if dead then
     more = 1
     call('ZADD', WORKERS, 0, dead) -- it stays dead, even when it wakes up half-way through this
     local uids = call('SPOP', HELD .. dead, 100)
-    table.sort(uids, function(a, b) -- oldest first, by the time in their names
+    local whole = {}
+    for _, uid in ipairs(uids) do
+        if #uid == 16 then
+            whole[#whole + 1] = uid
+        end
+    end
+    table.sort(whole, function(a, b) -- oldest first, by the time in their names
         return unpack_('>I6', a) < unpack_('>I6', b)
     end)
-    for _, uid in ipairs(uids) do
+    for _, uid in ipairs(whole) do
         found = found + reclaim(uid, tonumber(dead), own)
     end
     settle()

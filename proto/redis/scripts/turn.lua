@@ -1,21 +1,25 @@
 -- One turn of one worker in one org: stores its orders, lets due calls in and late ones out, and
 -- hands it new calls. All of it or nothing: it begins with the lease.
 --
--- ARGV: worker, last stop order seen, lanes asked, caps (attempts and ms of each, packed),
+-- ARGV: worker, its name, ms after which its lease is renewed, last stop order seen, lanes asked,
+--       caps (attempts and ms of each, packed),
 --       (lane, how many)*, order*
 -- reply: { rev, verdicts, { { left, (uid, record)* }* }, { (order, number)* }, ended,
---          ms until the outbox has something to do or -1 }, or
+--          ms until the outbox has something to do or -1,
+--          { ms since the lease was renewed, (what is broken, why)* } }, or
 --        { rev } when the lease is lost
-local worker, seen, asked = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
-local held, caps = HELD .. worker, ARGV[4]
+local worker, renew, seen, asked = tonumber(ARGV[1]), tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
+local held, caps = HELD .. worker, ARGV[6]
 
 local lease = tonumber(call('ZSCORE', WORKERS, worker) or '0')
 local rev = tonumber(call('GET', REV) or '0')
-if lease == 0 then
-    return { rev } -- another worker has taken what was held
+-- Another worker has taken what was held; or Redis has forgotten us and gave our number away.
+if lease == 0 or call('HGET', WORKER_IDS, '=' .. ARGV[2]) ~= ARGV[1] then
+    return { rev }
 end
-if NOW - lease >= 1000 then -- renewing each time would only wear the disk
+if NOW - lease >= renew then -- renewing each time would only wear the disk
     call('ZADD', WORKERS, NOW, worker)
+    lease = NOW
 end
 
 -- Orders. Each may come twice (its reply was lost), so each finds its own effect acceptable.
@@ -142,9 +146,21 @@ local function finish(op, uid, s)
     return '1'
 end
 
-does = { I = intent, P = progress, L = release, F = finish }
+-- A claimed record whose job could not be read.
+local function set_aside(op, uid, s)
+    if s[PHASE] < ENDED then
+        bury(uid, op:sub(22))
+        dropped[#dropped + 1] = uid
+        end_call(uid, s, REFUSED, NOW)
+        keep(uid, s)
+        tell_ended(uid)
+    end
+    return '1'
 end
-for i = 5 + 2 * asked, #ARGV do
+
+does = { X = set_aside, I = intent, P = progress, L = release, F = finish }
+end
+for i = 7 + 2 * asked, #ARGV do
     local op = ARGV[i]
     local uid, fence = unpack_('>c16I4', op, 2)
     local s = state(uid)
@@ -164,7 +180,9 @@ do
     local backs = {}
     for _, uid in ipairs(due) do
         local s = state(uid)
-        if s and s[PHASE] == WAITING and s[WORKER] == 0 then
+        if not s then
+            bury_call(uid, redis.pcall('GET', CALL .. uid))
+        elseif s[PHASE] == WAITING and s[WORKER] == 0 then
             local list = s[FLAGS] % HAS_WHY >= TO_FRONT and fronts or backs
             list[s[LANE]] = list[s[LANE]] or {}
             table.insert(list[s[LANE]], uid)
@@ -195,12 +213,16 @@ settle()
 -- Claims. Ended calls that still stand in a lane are stepped over; the reply's size is bounded.
 local claims, bytes = {}, 0
 for i = 1, asked do
-    local lane, want = tonumber(ARGV[3 + 2 * i]), tonumber(ARGV[4 + 2 * i])
+    local lane, want = tonumber(ARGV[5 + 2 * i]), tonumber(ARGV[6 + 2 * i])
     local queue, def, got, n = QUEUE .. lane, lane_def(lane), { 0 }, 0
     local pops = 0
     while def and def[6] == 1 and n < want and bytes < 1000000 and pops < 32 do
-        local uids = call('LPOP', queue, math.min(want - n, 64))
+        local uids = redis.pcall('LPOP', queue, math.min(want - n, 64))
         pops = pops + 1
+        if uids and uids.err then
+            bury(queue, uids.err)
+            uids = false
+        end
         if not uids then
             break
         end
@@ -218,10 +240,13 @@ for i = 1, asked do
                 bytes = bytes + #record
                 got[2 * n], got[2 * n + 1] = uid, record
                 now_held[#now_held + 1] = uid
+            elseif not s then
+                bury_call(uid, record, lane)
             end
         end
     end
-    got[1] = def and call('LLEN', queue) or 0
+    local left = def and redis.pcall('LLEN', queue)
+    got[1] = type(left) == 'number' and left or 0
     if n > 0 then
         count(lane, 'waiting', -n)
         count(lane, 'active', n)
@@ -238,5 +263,6 @@ if call('EXISTS', STOPS .. worker) == 1 then
     call('ZREMRANGEBYSCORE', STOPS .. worker, '-inf', seen)
     stops = call('ZRANGEBYSCORE', STOPS .. worker, '-inf', '+inf', 'WITHSCORES', 'LIMIT', 0, 200)
 end
+table.insert(buried, 1, NOW - lease)
 return { tonumber(call('GET', REV) or '0'), table.concat(verdicts), claims, stops, ended,
-    outbox_due() }
+    outbox_due(), buried }
