@@ -324,6 +324,13 @@ static void on_reoffered(void *ctx, struct od_call_id call, const struct od_sdp 
         post_media_failed(legs, call, "the callee changed to media we can't do");
 }
 
+static void on_referred(void *ctx, struct od_call_id call, uint16_t status, bool final)
+{
+    struct od_legs *legs = ctx;
+    if (find(legs, call))
+        od_talk_referred(legs->talk, call, status, final);
+}
+
 static void on_message(void *ctx, struct od_call_id call, bool outgoing, const char *start_line)
 {
     struct od_legs *legs = ctx;
@@ -342,7 +349,8 @@ struct od_sip_events od_legs_sip_events(struct od_legs *legs)
                                   .cleared = on_cleared,
                                   .reoffered = on_reoffered,
                                   .message = on_message,
-                                  .challenged = on_challenged};
+                                  .challenged = on_challenged,
+                                  .referred = on_referred};
 }
 
 /* ---- legs in the ledger ---- */

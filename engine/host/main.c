@@ -130,6 +130,12 @@ static void talk_verdict(void *ctx, struct od_call_id call, const struct od_amd_
                   text);
 }
 
+static int talk_refer(void *ctx, struct od_call_id call, const char *target)
+{
+    struct od_host *host = ctx;
+    return od_sip_refer(host->sip, call, target);
+}
+
 static struct od_addr media_advertise(const struct od_config *config)
 {
     struct od_addr addr = {0};
@@ -163,6 +169,7 @@ static bool open_talk(struct od_host *host)
                                               .agent = talk_agent,
                                               .result = talk_result,
                                               .media = talk_media,
+                                              .refer = talk_refer,
                                               .verdict = talk_verdict},
                      why, sizeof why)) {
         od_log(OD_CONFIG_LOG_ERROR, "rtp", "%s", why);

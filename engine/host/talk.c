@@ -336,6 +336,13 @@ void od_talk_early(struct od_talk *talk, struct od_call_id call, const struct od
         od_media_leg_listen(&session->leg, now_ns, session->phase);
 }
 
+void od_talk_referred(struct od_talk *talk, struct od_call_id call, uint16_t status, bool final)
+{
+    struct od_talk_session *session = find(talk, call);
+    if (session)
+        od_talk_session_referred(session, status, final);
+}
+
 void od_talk_drop(struct od_talk *talk, struct od_call_id call)
 {
     struct od_talk_session *session = find(talk, call);

@@ -56,6 +56,9 @@ struct od_talk_events {
     void (*result)(void *ctx, struct od_job_id job, const char *json, size_t bytes);
     /* What was noted of the call's audio, from inside stop(). NULL: not wanted. */
     void (*media)(void *ctx, struct od_job_id job, const char *json, size_t bytes);
+    /* The agent wants the callee to be handed on to `target` (a number or SIP URI): a REFER; how it
+     * goes comes back by od_talk_referred(). As od_sip_refer(). NULL: can't be done. */
+    int (*refer)(void *ctx, struct od_call_id call, const char *target);
     /* Who took the call, as it becomes known. NULL: not wanted. */
     void (*verdict)(void *ctx, struct od_call_id call, const struct od_amd_verdict *verdict);
     /* 20 ms of a callee's voice (160 bytes of mu-law) as it is played; as_sent is false for what
@@ -102,6 +105,9 @@ void od_talk_early(struct od_talk *talk, struct od_call_id call, const struct od
 /* The call is over before it was dialled: what was got ready for it in hook() goes. Nothing when it
  * was dialled. */
 void od_talk_forget(struct od_talk *talk, struct od_call_id call);
+
+/* How a REFER goes (sip.h, `referred`). When the target has answered, the call is over. */
+void od_talk_referred(struct od_talk *talk, struct od_call_id call, uint16_t status, bool final);
 
 /* The leg is over: the socket goes back, the agent's definition is not used any more. */
 void od_talk_drop(struct od_talk *talk, struct od_call_id call);

@@ -39,6 +39,9 @@ struct od_talk_agent_ops {
      * talking to a machine begins anew behind its beep. */
     void (*verdict)(struct od_talk_agent *agent, uint64_t now_ns,
                     const struct od_amd_verdict *verdict);
+    /* After od_talk_session_refer(): how the target's phone answers; final: the last word, and with
+     * a 2xx the call ends. NULL: not wanted. */
+    void (*referred)(struct od_talk_agent *agent, uint64_t now_ns, uint16_t status, bool final);
     /* The end: frees the agent and returns what it brought, a JSON object to be freed by the caller
      * or NULL. */
     char *(*finish)(struct od_talk_agent *agent, enum od_cause cause, size_t *bytes);

@@ -60,6 +60,23 @@ void od_talk_session_done(struct od_talk_session *session)
     post(session, OD_EV_AGENT_DONE, NULL);
 }
 
+int od_talk_session_refer(struct od_talk_session *session, const char *target)
+{
+    const struct od_talk_events *events = &session->host->events;
+    if (!events->refer)
+        return OD_ENOENT;
+    return session->ended ? OD_ECONFLICT : events->refer(events->ctx, session->call, target);
+}
+
+void od_talk_session_referred(struct od_talk_session *session, uint16_t status, bool final)
+{
+    struct od_talk_agent *agent = session->agent;
+    if (agent && agent->ops->referred)
+        agent->ops->referred(agent, session->tick_ns, status, final);
+    if (final && status >= 200 && status < 300)
+        post(session, OD_EV_AGENT_DONE, NULL); /* the callee talks to somebody else now */
+}
+
 /* ---- frames: between the leg and the agent ---- */
 
 static void on_frame(void *ctx, uint64_t now_ns, uint8_t ulaw[OD_FRAME_BYTES])

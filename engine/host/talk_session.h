@@ -94,6 +94,12 @@ void od_talk_session_done(struct od_talk_session *session);
 void od_talk_session_fail(struct od_talk_session *session, enum od_event_kind kind,
                           const char *reason);
 
+/* The agent wants the callee handed on. 0: asked; the agent's referred() follows. OD_EINVAL: the
+ * target; OD_ECONFLICT: one is under way, or nobody is on the line; OD_ENOENT: can't be done here.
+ */
+int od_talk_session_refer(struct od_talk_session *session, const char *target);
+void od_talk_session_referred(struct od_talk_session *session, uint16_t status, bool final);
+
 /* No event is posted any more. */
 void od_talk_session_mute(struct od_talk_session *session);
 

@@ -85,6 +85,9 @@ struct od_sip_events {
     void (*message)(void *ctx, struct od_call_id call, bool outgoing, const char *start_line);
     /* Refused by 401 or 407, and od_sip_invite_again() would answer it. Nothing is under way. */
     void (*challenged)(void *ctx, struct od_call_id call);
+    /* After od_sip_refer(): how the target's phone answers, as the peer tells it (202: the peer
+     * will try). final: that was the last word; 0: it ended without one. May be NULL. */
+    void (*referred)(void *ctx, struct od_call_id call, uint16_t status, bool final);
 };
 
 /* Opens the listeners. OD_EBUSY: the address is taken; OD_EINVAL: bad listen or advertise text. In
@@ -114,6 +117,11 @@ void od_sip_cancel(struct od_sip *sip, struct od_call_id call);
 void od_sip_ack(struct od_sip *sip, struct od_call_id call);
 /* Ends an answered call. One that isn't answered is cancelled and `cleared` follows at once. */
 void od_sip_bye(struct od_sip *sip, struct od_call_id call);
+
+/* Hands the answered call on: the peer is asked to call `target` (as od_sip_invite.to). `referred`
+ * tells what comes of it; the call stays up until somebody ends it. 0, OD_ENOENT, OD_EINVAL (the
+ * target), OD_ECONFLICT (not answered, or one is under way), OD_ENOMEM. */
+int od_sip_refer(struct od_sip *sip, struct od_call_id call, const char *target);
 
 /* The leg is over and its call id may be used again. No event about it follows. What is still up is
  * ended: a ringing phone is cancelled, an answered call acknowledged and hung up. Stray messages

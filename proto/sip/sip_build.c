@@ -72,6 +72,8 @@ static const char *cseq_method(sip_method_t method)
         return " BYE";
     case sip_method_cancel:
         return " CANCEL";
+    case sip_method_refer:
+        return " REFER";
     default:
         return " INVITE";
     }

@@ -21,7 +21,7 @@
 #include "outdial/err.h"
 #include "proto/sip/sip_internal.h"
 
-const char od_sip_allow[] = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE";
+const char od_sip_allow[] = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, NOTIFY";
 
 /* what a number or an extension is made of */
 #define NUMBER "0123456789+*#-._abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"

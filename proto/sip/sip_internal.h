@@ -84,6 +84,12 @@ struct od_sip_leg {
     uint32_t reinvite_left_ms; /* until giving up (64*T1) */
     su_timer_t *reinvite_timer;
 
+    nta_outgoing_t *refer; /* until answered */
+    char *refer_to;        /* the target's URI; owned; NULL: nobody was asked to call another */
+    bool referring;        /* its last word has not come */
+    bool refer_again;      /* it was challenged and sent once more */
+    uint8_t refers;        /* sent: they count in the dialog's CSeq */
+
     char *offer; /* our SDP, for repeating; owned */
     size_t offer_bytes;
 
@@ -162,6 +168,8 @@ void od_sip_send_cancel(struct od_sip_leg *leg);
 void od_sip_invite_branch(const struct od_sip_leg *leg, uint32_t cseq, char *out);
 void od_sip_send_ack_of_failure(struct od_sip_leg *leg, const sip_t *response);
 void od_sip_send_ack(struct od_sip_leg *leg, const sip_t *response); /* response: the 2xx */
+nta_outgoing_t *od_sip_send_refer(struct od_sip_leg *leg, const sip_t *response, bool credentials,
+                                  nta_response_f *fn);
 nta_outgoing_t *od_sip_send_bye(struct od_sip_leg *leg, const sip_t *response, nta_response_f *fn);
 /* A challenged BYE once more; response: the 2xx, again. NULL: it can't be answered. */
 nta_outgoing_t *od_sip_send_bye_again(struct od_sip_leg *leg, const sip_t *response,
@@ -183,6 +191,10 @@ void od_sip_keep_dialog(struct od_sip_leg *leg, const sip_t *response);
 
 /* sip_peer.c: a request from the network. Takes msg over. */
 void od_sip_peer_request(struct od_sip *sip, msg_t *msg, const sip_t *request);
+/* sip_refer.c: a NOTIFY of the dialog; the status to answer it with. */
+int od_sip_refer_notified(struct od_sip_leg *leg, const sip_t *request);
+void od_sip_refer_forget(struct od_sip_leg *leg);
+
 void od_sip_peer_forget(struct od_sip_leg *leg); /* stops repeating a 2xx to a re-INVITE */
 
 /* sip_port.c */

@@ -83,6 +83,7 @@ void od_sip_leg_free(struct od_sip_leg *leg)
     /* requests first: their callbacks point here */
     nta_outgoing_destroy(leg->invite);
     nta_outgoing_destroy(leg->bye);
+    od_sip_refer_forget(leg);
     od_sip_table_remove(sip, leg);
     if (leg->dropped)
         sip->lingering--;
@@ -102,6 +103,7 @@ static void leg_end(struct od_sip_leg *leg)
     od_sip_auth_end(leg);
     if (!leg->dropped)
         return;
+    od_sip_refer_forget(leg);
     release_answer(leg);
     deadline_set(leg);
 }

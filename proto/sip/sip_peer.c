@@ -174,6 +174,27 @@ static void on_bye(struct od_sip_leg *leg, msg_t *msg)
         sip->events.peer_bye(sip->events.ctx, call);
 }
 
+/* ---- how a REFER of ours goes ---- */
+
+static void on_notify(struct od_sip_leg *leg, msg_t *msg, const sip_t *request, bool repeated)
+{
+    struct od_sip *sip = leg->sip;
+    if (leg->state < OD_SIP_ANSWERED) {
+        reply(sip, msg, SIP_481_NO_TRANSACTION);
+        return;
+    }
+    msg_t *kept = msg_ref(msg);
+    int status = repeated ? 200 : od_sip_refer_notified(leg, request);
+    if (status == 200)
+        reply(sip, msg, SIP_200_OK);
+    else if (status == 489)
+        nta_msg_treply(sip->agent, msg, SIP_489_BAD_EVENT, SIPTAG_ALLOW_EVENTS_STR("refer"),
+                       TAG_END());
+    else
+        reply(sip, msg, SIP_481_NO_TRANSACTION);
+    msg_destroy(kept);
+}
+
 /* ---- sorting ---- */
 
 /* RFC 3261 section 12.2.2: requests of a dialog come in order; an equal number is a repetition. */
@@ -216,6 +237,10 @@ static void in_dialog(struct od_sip_leg *leg, msg_t *msg, const sip_t *request)
     case sip_method_update:
         if (!refuse_extensions(sip, msg, request))
             on_reoffer(leg, msg, request, repeated);
+        return;
+    case sip_method_notify:
+        if (!refuse_extensions(sip, msg, request))
+            on_notify(leg, msg, request, repeated);
         return;
     case sip_method_info:
     case sip_method_options:

@@ -1,6 +1,6 @@
 /*
- * sip_send - the requests of a leg on their way: INVITE, CANCEL, ACK, BYE. Which branch, which
- * CSeq, which address, with or without a transaction of nta's.
+ * sip_send - the requests of a leg on their way: INVITE, CANCEL, ACK, REFER, BYE. Which branch,
+ * which CSeq, which address, with or without a transaction of nta's.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -132,10 +132,52 @@ void od_sip_send_ack(struct od_sip_leg *leg, const sip_t *response)
     send_in_dialog(leg, response, &ack, NULL);
 }
 
+/* The next number of the dialog (RFC 3261 section 12.2.1.1: by one each). */
+static uint32_t next_cseq(const struct od_sip_leg *leg)
+{
+    return leg->invite_cseq + leg->refers + 1;
+}
+
+nta_outgoing_t *od_sip_send_refer(struct od_sip_leg *leg, const sip_t *response, bool credentials,
+                                  nta_response_f *fn)
+{
+    char lines[1024];
+    struct od_buf buf;
+    char *own = NULL;
+    od_buf_init(&buf, lines, sizeof lines);
+    od_buf_str(&buf, "Refer-To: <");
+    od_buf_str(&buf, leg->refer_to);
+    od_buf_str(&buf, ">\r\nContact: ");
+    od_buf_str(&buf, leg->identity->contact_text);
+    od_buf_str(&buf, "\r\n");
+    if (credentials) {
+        su_home_t scratch[1] = {SU_HOME_INIT(scratch)};
+        struct od_sip_target target;
+        od_sip_target(leg->identity, scratch, response, &target);
+        own = od_sip_auth_lines(leg, "REFER", &target.uri);
+        if (own)
+            od_buf_str(&buf, own);
+        su_home_deinit(scratch);
+    }
+    bool unable = buf.cut || (credentials && !own);
+    free(own);
+    if (unable)
+        return NULL;
+    const struct in_dialog refer = {.method = sip_method_refer,
+                                    .name = "REFER",
+                                    .cseq = next_cseq(leg),
+                                    .branch = (char)('f' + leg->refers % 16),
+                                    .lines = lines};
+    nta_outgoing_t *orq = send_in_dialog(leg, response, &refer, fn);
+    if (leg->refers < UINT8_MAX)
+        leg->refers++;
+    return orq;
+}
+
 nta_outgoing_t *od_sip_send_bye(struct od_sip_leg *leg, const sip_t *response, nta_response_f *fn)
 {
     const struct in_dialog bye = {
-        .method = sip_method_bye, .name = "BYE", .cseq = leg->invite_cseq + 1, .branch = 'b'};
+        .method = sip_method_bye, .name = "BYE", .cseq = next_cseq(leg), .branch = 'b'};
     return send_in_dialog(leg, response, &bye, fn);
 }
 
@@ -144,7 +186,7 @@ nta_outgoing_t *od_sip_send_bye_again(struct od_sip_leg *leg, const sip_t *respo
 {
     const struct in_dialog bye = {.method = sip_method_bye,
                                   .name = "BYE",
-                                  .cseq = leg->invite_cseq + 2,
+                                  .cseq = next_cseq(leg) + 1,
                                   .branch = 'c',
                                   .credentials = true};
     return send_in_dialog(leg, response, &bye, fn);

@@ -142,6 +142,13 @@ static void on_reoffered(void *ctx, struct od_call_id call, const struct od_sdp 
     note(ctx, "! reoffered %u", sdp->direction);
 }
 
+static void on_referred(void *ctx, struct od_call_id call, uint16_t status, bool final)
+{
+    struct world *w = ctx;
+    (void)call;
+    note(w, "! referred %u%s", status, final ? " final" : "");
+}
+
 static void on_challenged(void *ctx, struct od_call_id call)
 {
     struct world *w = ctx;
@@ -190,6 +197,8 @@ static bool peer_receive(struct world *w)
         copy_packet(w->bye, packet);
     else if (strcmp(word, "CANCEL") == 0)
         copy_packet(w->cancel, packet);
+    else if (strcmp(word, "REFER") == 0)
+        copy_packet(w->refer, packet);
     else if (strcmp(word, "ACK") == 0)
         copy_packet(w->ack, packet);
     return true;
@@ -235,9 +244,9 @@ void world_open(struct world *w, const struct od_sip_config *more)
     config.clock_ns = clock_ns;
     if (!config.listen[0])
         config.listen[0] = "udp:127.0.0.1:0";
-    struct od_sip_events events = {w,           on_sent,      on_progress, on_answered,
-                                   on_rejected, on_peer_bye,  on_cleared,  on_reoffered,
-                                   on_message,  on_challenged};
+    struct od_sip_events events = {w,           on_sent,       on_progress, on_answered,
+                                   on_rejected, on_peer_bye,   on_cleared,  on_reoffered,
+                                   on_message,  on_challenged, on_referred};
     char why[256] = "";
     int err = od_sip_open(&w->sip, &w->loop, &config, &events, why, sizeof why);
     if (err)
@@ -321,8 +330,10 @@ static void add_body(char *out, size_t out_bytes, const char *sdp)
 {
     size_t used = strlen(out);
     snprintf(out + used, out_bytes - used, "%sContent-Length: %zu\r\n\r\n%s",
-             sdp ? "Content-Type: application/sdp\r\n" : "", sdp ? strlen(sdp) : 0,
-             text_or_empty(sdp));
+             !sdp                              ? ""
+             : strncmp(sdp, "SIP/2.0", 7) == 0 ? "Content-Type: message/sipfrag\r\n"
+                                               : "Content-Type: application/sdp\r\n",
+             sdp ? strlen(sdp) : 0, text_or_empty(sdp));
 }
 
 void world_reply(struct world *w, const char *request, const char *status, const char *tag,

@@ -33,6 +33,7 @@ struct world {
     char invite[WORLD_PACKET_MAX]; /* the INVITE it got last */
     char bye[WORLD_PACKET_MAX];
     char cancel[WORLD_PACKET_MAX];
+    char refer[WORLD_PACKET_MAX];
     char ack[WORLD_PACKET_MAX];
     bool auto_ack;     /* the owner acknowledges each 2xx at once */
     bool auto_again;   /* the owner orders a challenged INVITE again at once */
