@@ -110,15 +110,20 @@ static int send_invite(struct od_legs *legs, struct od_call_id call, const struc
     const struct od_config_trunk *config = trunk->config;
     struct od_sip_invite order =
         make_invite(trunk, job, legs->legs[call.index].agent, &invite->names);
-    int bytes = od_sdp_write(&(struct od_sdp_offer){.local = media,
-                                                    .session = ++legs->sdp_session,
-                                                    .user = "outdial",
-                                                    .pcmu = config->pcmu,
-                                                    .pcma = config->pcma,
-                                                    .first = config->codec_first,
-                                                    .dtmf_type = 101,
-                                                    .direction = OD_SDP_SENDRECV},
-                             offer, sizeof offer);
+    struct od_sdp_offer sdp = {.local = media,
+                               .session = ++legs->sdp_session,
+                               .user = "outdial",
+                               .voice_count = config->voice_count,
+                               .dtmf_type = 101,
+                               .srtp = config->srtp,
+                               .direction = OD_SDP_SENDRECV};
+    memcpy(sdp.voices, config->voices, sizeof sdp.voices);
+    if (config->srtp != OD_SRTP_OFF) {
+        sdp.key = od_talk_secure(legs->talk, call, config->srtp);
+        if (!sdp.key)
+            return OD_EIO;
+    }
+    int bytes = od_sdp_write(&sdp, offer, sizeof offer);
     if (bytes < 0)
         return bytes;
     order.to = invite->to;
@@ -273,9 +278,10 @@ static void on_answered(void *ctx, struct od_call_id call, const struct od_sip_r
     post(legs, call, OD_EV_ANSWER);
     if (err)
         post_media_failed(legs, call,
-                          err == OD_ENOENT ? "no codec in common"
-                          : !response->sdp ? "answer with no usable SDP"
-                                           : od_err_text(err));
+                          err == OD_ENOENT    ? "no codec in common"
+                          : err == OD_EDENIED ? "one side wants SRTP, the other has no key"
+                          : !response->sdp    ? "answer with no usable SDP"
+                                              : od_err_text(err));
 }
 
 /* A trunk that can't be reached is worth a line, though not one per call. */

@@ -20,6 +20,10 @@
 
 enum { OD_CODEC_PCMU = 0, OD_CODEC_PCMA = 8, OD_CODEC_CN = 13 }; /* RFC 3551 section 6 */
 
+struct od_srtp;
+struct od_voice_codec;
+struct od_voice_keys;
+
 /* Called from tick(), on the loop's thread. They must not close the leg. */
 struct od_media_leg_events {
     void *ctx;
@@ -38,6 +42,7 @@ struct od_media_leg {
     uint64_t heard_ns; /* when the last RTP of the peer was read; at first, since when it is due */
     bool hears;        /* the peer should be sending */
     bool sends;        /* the peer wants to hear us */
+    bool secured;      /* the latest description came with keys: SRTP both ways */
     uint64_t played;   /* frames of the peer played to the owner */
     struct od_media_reports reports;
 
@@ -45,10 +50,18 @@ struct od_media_leg {
     struct od_rtp_pool *pool;
     struct od_rtp_latch latch;
     struct od_clock clock;
-    bool plays;               /* the clock runs: the peer's side is played to the owner */
-    bool started;             /* and frames are sent */
-    uint8_t codec, dtmf_type; /* payload types; dtmf_type 0: none */
-    bool marker;              /* the next packet begins a talk spurt */
+    bool plays;                   /* the clock runs: the peer's side is played to the owner */
+    bool started;                 /* and frames are sent */
+    uint8_t voice;                /* enum od_voice */
+    uint8_t codec, dtmf_type;     /* payload types; dtmf_type 0: none, keys are listened for */
+    struct od_voice_codec *coder; /* of a voice that isn't a table */
+    struct od_voice_keys *tones;  /* NULL: keys come as events */
+    uint8_t srtp_mode;            /* enum od_srtp_mode, as offered */
+    struct od_srtp *srtp;         /* NULL: in the clear */
+    uint8_t key[OD_SRTP_KEY_BYTES], peer_key[OD_SRTP_KEY_BYTES];
+    uint32_t wire_ts, voice_ts; /* the peer's latest timestamp, and the same in samples of ours */
+    bool timed;                 /* they are set */
+    bool marker;                /* the next packet begins a talk spurt */
     uint16_t seq;
     uint32_t ts, ssrc;
     struct od_dtmf dtmf;
@@ -59,8 +72,13 @@ struct od_media_leg {
 int od_media_leg_open(struct od_media_leg *leg, struct od_rtp_pool *pool, uint64_t now_ns);
 void od_media_leg_close(struct od_media_leg *leg, uint64_t now_ns); /* a closed leg is fine */
 
+/* Makes the key that an offer with SRTP carries (leg->key); once, before describe(). OD_EIO: no
+ * randomness from the system. */
+int od_media_leg_secure(struct od_media_leg *leg, enum od_srtp_mode mode);
+
 /* What the peer's session description says, also again during the call (hold, another address).
- * OD_ENOENT: no common codec, the stream was refused, or its address can't be sent to. */
+ * OD_ENOENT: no common codec, the stream was refused, or its address can't be sent to; OD_EDENIED:
+ * a key is required and none came, or the other way round; OD_ENOMEM. */
 int od_media_leg_describe(struct od_media_leg *leg, const struct od_sdp *sdp, bool any_source,
                           uint64_t now_ns);
 

@@ -7,6 +7,8 @@
 
 #include "engine/host/media_leg.h"
 #include "proto/rtp/rtcp.h"
+#include "proto/rtp/srtp.h"
+#include "proto/voice/voice_codec.h"
 
 /* RFC 3550 section 6.2: at least five seconds apart on average; the first after half of it. Calls
  * that began together are spread by their random SSRC. */
@@ -19,8 +21,14 @@ static void on_report(void *ctx, const struct od_addr *from, const uint8_t *byte
     struct od_media_reports *r = &leg->reports;
     const struct od_addr *peer = od_rtp_latch_target(&leg->latch);
     struct od_rtcp_report report;
+    uint8_t opened[OD_RTP_PACKET_MAX];
     bool known = peer->family && from->family == peer->family &&
                  !memcmp(from->ip, peer->ip, peer->family == 6 ? 16 : 4);
+    if (known && leg->srtp && count <= sizeof opened) {
+        memcpy(opened, bytes, count);
+        bytes = opened;
+        known = !od_srtp_open_report(leg->srtp, opened, &count);
+    }
     if (!known || od_rtcp_parse(bytes, count, leg->ssrc, &report)) {
         r->ignored++;
         return;
@@ -67,12 +75,12 @@ static void send_report(struct od_media_leg *leg)
 {
     struct od_media_reports *r = &leg->reports;
     uint64_t wall_ns = od_rtp_wall_ns();
-    uint8_t bytes[OD_RTCP_BYTES_MAX];
+    uint8_t bytes[OD_RTCP_BYTES_MAX + OD_SRTP_ROOM];
     struct od_addr to = *od_rtp_latch_target(&leg->latch);
     struct od_rtcp_report report = {.ssrc = leg->ssrc,
                                     .sends = leg->sent > 0,
                                     .ntp = od_rtcp_ntp(wall_ns),
-                                    .ts = leg->ts,
+                                    .ts = leg->ts * od_voice_codec_scale(leg->voice),
                                     .packets = (uint32_t)leg->sent,
                                     .octets = (uint32_t)leg->sent_bytes,
                                     .hears = leg->received.known};
@@ -82,6 +90,8 @@ static void send_report(struct od_media_leg *leg)
     if (report.hears)
         fill_block(leg, wall_ns, &report.block);
     size_t count = od_rtcp_write(bytes, &report, "outdial");
+    if (leg->srtp && od_srtp_protect_report(leg->srtp, bytes, &count))
+        return;
     if (!od_rtcp_send(leg->pool, leg->socket, &to, bytes, count))
         r->sent++;
 }

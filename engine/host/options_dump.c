@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/host/options.h"
+#include "engine/host/options_read.h"
 
 struct writer {
     FILE *out;
@@ -197,18 +198,14 @@ static void put_limits(struct writer *w, const struct od_trunk_def *def)
 static void put_trunk(struct writer *w, const struct od_config_trunk *trunk)
 {
     const struct od_trunk_def *def = &trunk->def;
-    const char *prefixes[OD_PREFIXES_MAX], *codecs[2];
+    const char *prefixes[OD_PREFIXES_MAX], *codecs[OD_VOICE_COUNT];
     size_t prefix_count = 0, codec_count = 0;
     while (prefix_count < OD_PREFIXES_MAX && def->prefixes[prefix_count][0]) {
         prefixes[prefix_count] = def->prefixes[prefix_count];
         prefix_count++;
     }
-    if (trunk->pcma && trunk->codec_first == 8)
-        codecs[codec_count++] = "pcma";
-    if (trunk->pcmu)
-        codecs[codec_count++] = "pcmu";
-    if (trunk->pcma && trunk->codec_first != 8)
-        codecs[codec_count++] = "pcma";
+    for (; codec_count < trunk->voice_count; codec_count++)
+        codecs[codec_count] = od_voice_words[trunk->voices[codec_count]];
 
     begin_item(w);
     put_text(w, "name", trunk->name);
@@ -228,6 +225,10 @@ static void put_trunk(struct writer *w, const struct od_config_trunk *trunk)
     put_bool(w, "early_media", trunk->early_media);
     begin_map(w, "media");
     put_texts(w, "codecs", codecs, codec_count);
+    put_text(w, "srtp",
+             trunk->srtp == OD_SRTP_OFF        ? "off"
+             : trunk->srtp == OD_SRTP_OPTIONAL ? "optional"
+                                               : "required");
     end_map(w);
     end_item(w);
 }

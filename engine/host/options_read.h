@@ -89,4 +89,7 @@ void od_reader_references(struct od_reader *r, struct od_yaml *yaml);
 void od_options_check_whole(struct od_reader *r, struct od_config *config,
                             const struct od_yaml_node *root);
 
+/* "pcmu", ...: the word of each enum od_voice. */
+extern const char *const od_voice_words[];
+
 #endif

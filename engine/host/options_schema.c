@@ -22,7 +22,8 @@ enum { SIP_PORT = 5060 }; /* RFC 3261 section 19.1.2 */
 static const char *const only_empty[] = {"", NULL};
 static const char *const only_false[] = {"false", NULL};
 static const char *const only_zero[] = {"0", NULL};
-static const char *const only_off[] = {"off", NULL};
+static const char *const srtp_modes[] = {"off", "optional", "required", NULL};
+const char *const od_voice_words[OD_VOICE_COUNT] = {"pcmu", "pcma", "g722", "opus"};
 static const char *const only_rfc4733[] = {"rfc4733", NULL};
 static const char *const only_stream[] = {"stream", NULL};
 
@@ -255,19 +256,19 @@ static void take_codecs(struct od_reader *r, void *base, const struct od_source 
     struct od_config_trunk *trunk = base;
     char shown[96];
     for (size_t i = 0; i < count; i++) {
-        bool pcmu = strcmp(texts[i], "pcmu") == 0, pcma = strcmp(texts[i], "pcma") == 0;
-        if (!pcmu && !pcma) {
-            od_reader_problem(r, source, "expected pcmu or pcma, found %s",
+        uint8_t voice = 0;
+        while (voice < OD_VOICE_COUNT && strcmp(texts[i], od_voice_words[voice]) != 0)
+            voice++;
+        bool twice = memchr(trunk->voices, voice, trunk->voice_count) != NULL;
+        if (voice == OD_VOICE_COUNT || twice) {
+            od_reader_problem(r, source, "expected pcmu, pcma, g722 or opus, each once, found %s",
                               od_reader_shown(source, texts[i], shown, sizeof shown));
             return;
         }
-        if (!trunk->pcmu && !trunk->pcma)
-            trunk->codec_first = pcma ? 8 : 0; /* RFC 3551 table 4 */
-        trunk->pcmu |= pcmu;
-        trunk->pcma |= pcma;
+        trunk->voices[trunk->voice_count++] = voice;
     }
     if (count == 0)
-        od_reader_problem(r, source, "expected pcmu, pcma or both, found none");
+        od_reader_problem(r, source, "expected pcmu, pcma, g722 or opus, found none");
 }
 
 static void take_scopes(struct od_reader *r, void *base, const struct od_source *source,
@@ -549,7 +550,7 @@ static const struct od_option trunk_table[] = {
      TRUNK(def.ring_ms_max), .initial = "45", .min = 1, .max = 600, .scale = 1000},
     {"early_media", OD_OPTION_BOOL, .offset = TRUNK(early_media), .initial = "true"},
     {"media.codecs", OD_OPTION_TEXTS, .initial = "pcmu, pcma", .take_texts = take_codecs},
-    {"media.srtp", OD_OPTION_UNSERVED, .initial = "off", .words = only_off, .feature = "srtp is"},
+    {"media.srtp", OD_OPTION_WORD, .offset = TRUNK(srtp), .initial = "off", .words = srtp_modes},
     {"media.dtmf", OD_OPTION_UNSERVED, .initial = "rfc4733", .words = only_rfc4733,
      .feature = "DTMF other than rfc4733 is"},
     {0},

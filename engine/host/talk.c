@@ -315,6 +315,15 @@ int od_talk_offer(struct od_talk *talk, struct od_call_id call, struct od_addr *
     return 0;
 }
 
+const uint8_t *od_talk_secure(struct od_talk *talk, struct od_call_id call, uint8_t srtp_mode)
+{
+    struct od_talk_session *session = find(talk, call);
+    if (!session || !session->leg.socket ||
+        od_media_leg_secure(&session->leg, (enum od_srtp_mode)srtp_mode))
+        return NULL;
+    return session->leg.key;
+}
+
 int od_talk_answer(struct od_talk *talk, struct od_call_id call, const struct od_sdp *answer)
 {
     struct od_talk_session *session = find(talk, call);

@@ -94,6 +94,9 @@ const struct od_talk_port *od_talk_port(struct od_talk *talk);
  * no port is free; OD_EINVAL: index beyond sessions_max; OD_ENOMEM, OD_EIO. */
 int od_talk_offer(struct od_talk *talk, struct od_call_id call, struct od_addr *local);
 
+/* The key to offer with it (OD_SRTP_KEY_BYTES, the call's); NULL: no session, or no randomness. */
+const uint8_t *od_talk_secure(struct od_talk *talk, struct od_call_id call, uint8_t srtp_mode);
+
 /* The SDP of a 2xx, or of a change during the call (hold and resume are honoured). OD_ENOENT: no
  * common codec or no usable address; also when the call has no session. */
 int od_talk_answer(struct od_talk *talk, struct od_call_id call, const struct od_sdp *answer);

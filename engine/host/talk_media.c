@@ -86,7 +86,9 @@ struct od_talk_quality od_talk_quality_of(const struct od_media_leg *leg)
     uint32_t trip_ms = far->trip_us / 1000;
     q.loss_10k = of_10k(od_rtp_stats_lost(in) + leg->jitter.stats.late, in->expected);
     q.jitter_us = (uint32_t)(in->jitter_16 * 125 / 16);
-    struct od_quality_facts facts = {.codec = OD_QUALITY_G711,
+    struct od_quality_facts facts = {.codec = leg->voice == OD_VOICE_OPUS   ? OD_QUALITY_OPUS
+                                              : leg->voice == OD_VOICE_G722 ? OD_QUALITY_G722
+                                                                            : OD_QUALITY_G711,
                                      .lost_10k = q.loss_10k,
                                      .delay_ms = trip_ms / 2 + OD_FRAME_MS +
                                                  od_jitter_delay_ms(&leg->jitter)};
@@ -105,7 +107,13 @@ static void put_quality(struct od_buf *buf, const struct od_media_leg *leg)
     put_key(buf, "quality");
     od_buf_char(buf, '{');
     put_key(buf, "codec");
-    od_buf_str(buf, leg->codec == OD_CODEC_PCMA ? "\"pcma\"" : "\"pcmu\"");
+    static const char *const voices[OD_VOICE_COUNT] = {"\"pcmu\"", "\"pcma\"", "\"g722\"",
+                                                       "\"opus\""};
+    od_buf_str(buf, voices[leg->voice]);
+    if (leg->srtp_mode != OD_SRTP_OFF) {
+        put_key(buf, "srtp");
+        od_buf_str(buf, leg->secured ? "true" : "false");
+    }
     if (leg->received.expected) {
         put_hundredths(buf, "mos", q.mos_100);
         put_hundredths(buf, "loss_percent", q.loss_10k);

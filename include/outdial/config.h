@@ -16,6 +16,7 @@
 
 #include "outdial/engine.h"
 #include "outdial/types.h"
+#include "outdial/voice.h"
 
 enum { OD_CONFIG_LISTEN_MAX = 4, OD_CONFIG_CREDENTIAL_MAX = 128 };
 
@@ -52,8 +53,9 @@ struct od_config_trunk {
     const char *password;     /* secret; "": none */
     const char *display_name; /* "": none */
     bool early_media;         /* listen to SDP in 18x */
-    bool pcmu, pcma;          /* offered codecs, at least one */
-    uint8_t codec_first;      /* static payload type of the preferred one: 0 PCMU, 8 PCMA */
+    uint8_t voices[OD_VOICE_COUNT]; /* offered codecs, enum od_voice, the best first */
+    uint8_t voice_count;
+    uint8_t srtp; /* enum od_srtp_mode */
     struct od_trunk_def def;  /* for od_engine_set_trunk(); `usable` is false: the host's to say */
 };
 

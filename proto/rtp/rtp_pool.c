@@ -19,8 +19,8 @@
 #include "outdial/err.h"
 
 enum {
-    BATCH = 8,             /* datagrams per system call; a call normally has one or two waiting */
-    DATAGRAM_BYTES = 2048, /* more than any RTP packet of a telephone call */
+    BATCH = 8, /* datagrams per system call; a call normally has one or two waiting */
+    DATAGRAM_BYTES = OD_RTP_PACKET_MAX, /* more than any RTP packet of a telephone call */
     RECEIVE_BUFFER = 64 * 1024,
     REPORTS_BUFFER = 4 * 1024, /* one every few seconds is asked for */
     BIND_TRIES_MAX = 256, /* per get(): a range full of others' sockets must not stall the loop */

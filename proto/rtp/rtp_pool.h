@@ -53,7 +53,7 @@ typedef void (*od_rtp_receive_fn)(void *ctx, const struct od_addr *from, const u
                                   size_t count, uint64_t arrival_ns);
 
 /* Hands out what has come, at most OD_RTP_RECEIVE_MAX datagrams. Returns how many. */
-enum { OD_RTP_RECEIVE_MAX = 64 };
+enum { OD_RTP_RECEIVE_MAX = 64, OD_RTP_PACKET_MAX = 2048 };
 unsigned od_rtp_receive(struct od_rtp_pool *pool, struct od_rtp_socket *socket,
                         od_rtp_receive_fn fn, void *ctx);
 

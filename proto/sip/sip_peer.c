@@ -102,8 +102,8 @@ static void on_reoffer(struct od_sip_leg *leg, msg_t *msg, const sip_t *request,
     const char *text;
     size_t bytes;
     struct od_sdp sdp = {0};
-    uint8_t playing, direction = OD_SDP_SENDRECV;
-    uint8_t dtmf;
+    struct od_sdp_choice choice;
+    uint8_t direction = OD_SDP_SENDRECV;
     int err = od_sip_read_sdp(request, &text, &bytes);
     if (err == OD_EPROTO) {
         nta_msg_treply(sip->agent, msg, SIP_415_UNSUPPORTED_MEDIA,
@@ -118,8 +118,12 @@ static void on_reoffer(struct od_sip_leg *leg, msg_t *msg, const sip_t *request,
     bool offered = !err;
     if (offered) {
         err = od_sdp_parse(text, bytes, &sdp);
+        /* the answer's m= line is ours again: it must be of the offer's kind (RFC 3264 section 6)
+         */
+        if (!err && sdp.secure != (strstr(leg->offer, "RTP/SAVP") != NULL))
+            err = OD_ENOENT;
         if (!err && sdp.remote.port)
-            err = od_sdp_choose(&sdp, &playing, &dtmf);
+            err = od_sdp_choose(&sdp, &choice);
         if (err) {
             reply(sip, msg, SIP_488_NOT_ACCEPTABLE);
             return;

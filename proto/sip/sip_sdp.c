@@ -87,12 +87,14 @@ struct section {
 };
 
 struct stream {
-    bool usable;   /* audio over RTP/AVP */
+    bool usable;   /* audio over RTP/AVP or RTP/SAVP */
+    bool secure;   /* the latter */
     uint16_t port; /* 0: refused */
     uint16_t ptime_ms;
     uint8_t count;
     uint8_t mapped[OD_SDP_FORMATS_MAX]; /* has an rtpmap */
     struct od_sdp_format formats[OD_SDP_FORMATS_MAX];
+    struct od_sdp_key key;
     struct section section;
 };
 
@@ -149,7 +151,8 @@ static int read_media(struct span line, struct stream *stream)
     if (port.bytes && (!od_str_u64(port.at, port.bytes, 65535, &ports) || ports != 1))
         return OD_EPROTO;
     stream->port = (uint16_t)number;
-    stream->usable = is(media, "audio") && is(proto, "RTP/AVP");
+    stream->secure = is(proto, "RTP/SAVP");
+    stream->usable = is(media, "audio") && (is(proto, "RTP/AVP") || stream->secure);
     if (!stream->usable)
         return 0;
     struct span word;
@@ -196,6 +199,49 @@ static int read_rtpmap(struct span value, struct stream *stream)
     return 0;
 }
 
+/* Exactly OD_SRTP_KEY_BYTES in base64 (40 characters, no padding). */
+static bool read_base64(struct span text, uint8_t out[OD_SRTP_KEY_BYTES])
+{
+    static const char letters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    if (text.bytes != OD_SRTP_KEY_BYTES * 4 / 3)
+        return false;
+    for (size_t i = 0; i < text.bytes; i += 4) {
+        uint32_t bits = 0;
+        for (size_t k = 0; k < 4; k++) {
+            const char *at = memchr(letters, text.at[i + k], sizeof letters - 1);
+            if (!at)
+                return false;
+            bits = bits << 6 | (uint32_t)(at - letters);
+        }
+        *out++ = (uint8_t)(bits >> 16);
+        *out++ = (uint8_t)(bits >> 8);
+        *out++ = (uint8_t)bits;
+    }
+    return true;
+}
+
+/* a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:KEY[|lifetime][|MKI] (RFC 4568 section 9.1). One that
+ * asks for what we don't do is passed over; the first that fits counts. */
+static void read_crypto(struct span value, struct stream *stream)
+{
+    struct span tag_word = next_word(&value);
+    struct span suite = next_word(&value);
+    struct span params = next_word(&value);
+    struct span more = next_word(&value); /* session parameters, all of which change the rules */
+    uint64_t tag;
+    if (stream->key.tag || !is(suite, "AES_CM_128_HMAC_SHA1_80") || more.bytes ||
+        !od_str_u64(tag_word.at, tag_word.bytes, 999999999, &tag) || !tag)
+        return;
+    struct span method = until(&params, ':');
+    struct span key = until(&params, '|');
+    struct span lifetime = until(&params, '|');
+    bool mki = params.bytes || (lifetime.bytes && memchr(lifetime.at, ':', lifetime.bytes));
+    if (!is(method, "inline") || mki || !read_base64(key, stream->key.key))
+        return;
+    stream->key.tag = (uint32_t)tag;
+}
+
 static int read_attribute(struct span line, struct section *section, struct stream *stream)
 {
     static const char *const directions[] = {"sendrecv", "sendonly", "recvonly", "inactive"};
@@ -211,6 +257,8 @@ static int read_attribute(struct span line, struct section *section, struct stre
         return 0;
     if (attribute(line, "rtpmap", &value))
         return read_rtpmap(value, stream);
+    if (attribute(line, "crypto", &value))
+        read_crypto(value, stream);
     if (attribute(line, "ptime", &value)) {
         uint64_t ptime;
         /* out of range counts as not given: the peer then gets our 20 ms */
@@ -249,6 +297,8 @@ static int settle(const struct section *session, const struct stream *stream, st
     out->remote.port = stream->port;
     out->direction = own->has_direction ? own->direction : session->direction;
     out->ptime_ms = stream->ptime_ms;
+    out->secure = stream->secure;
+    out->key = stream->key;
     settle_formats(stream, out);
     return 0;
 }
@@ -355,6 +405,26 @@ static int finish(const struct od_buf *buf)
     return buf->cut ? OD_ETOOBIG : (int)buf->used;
 }
 
+const uint8_t od_sdp_types[OD_VOICE_COUNT] = {0, 8, 9, 111};
+
+/* RFC 3551 section 4.5.2: G.722 counts 8,000 a second, for history's sake. RFC 7587: Opus always
+ * counts 48,000 and says two channels, whatever it sends. */
+static const char *const voice_maps[OD_VOICE_COUNT] = {"PCMU/8000", "PCMA/8000", "G722/8000",
+                                                       "opus/48000/2"};
+
+static void write_crypto(struct od_buf *buf, const uint8_t *key)
+{
+    static const char letters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    od_buf_str(buf, "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:");
+    for (unsigned i = 0; i < OD_SRTP_KEY_BYTES; i += 3) {
+        uint32_t bits = (uint32_t)key[i] << 16 | (uint32_t)key[i + 1] << 8 | key[i + 2];
+        for (int shift = 18; shift >= 0; shift -= 6)
+            od_buf_char(buf, letters[bits >> shift & 63]);
+    }
+    od_buf_str(buf, "\r\n");
+}
+
 int od_sdp_write(const struct od_sdp_offer *offer, char *out, size_t out_bytes)
 {
     struct od_buf buf;
@@ -371,21 +441,25 @@ int od_sdp_write(const struct od_sdp_offer *offer, char *out, size_t out_bytes)
     write_address(&buf, &offer->local);
     od_buf_str(&buf, "t=0 0\r\nm=audio ");
     od_buf_u64(&buf, offer->local.port);
-    od_buf_str(&buf, " RTP/AVP");
-    for (unsigned turn = 0; turn < 2; turn++) {
-        bool pcma = (offer->first == 8) != (turn == 1);
-        if (pcma ? offer->pcma : offer->pcmu)
-            od_buf_str(&buf, pcma ? " 8" : " 0");
+    od_buf_str(&buf, offer->srtp == OD_SRTP_REQUIRED ? " RTP/SAVP" : " RTP/AVP");
+    for (unsigned i = 0; i < offer->voice_count; i++) {
+        od_buf_char(&buf, ' ');
+        od_buf_u64(&buf, od_sdp_types[offer->voices[i]]);
     }
     if (offer->dtmf_type) {
         od_buf_char(&buf, ' ');
         od_buf_u64(&buf, offer->dtmf_type);
     }
     od_buf_str(&buf, "\r\n");
-    if (offer->pcmu)
-        od_buf_str(&buf, "a=rtpmap:0 PCMU/8000\r\n");
-    if (offer->pcma)
-        od_buf_str(&buf, "a=rtpmap:8 PCMA/8000\r\n");
+    if (offer->srtp != OD_SRTP_OFF)
+        write_crypto(&buf, offer->key);
+    for (unsigned i = 0; i < offer->voice_count; i++) {
+        od_buf_str(&buf, "a=rtpmap:");
+        od_buf_u64(&buf, od_sdp_types[offer->voices[i]]);
+        od_buf_char(&buf, ' ');
+        od_buf_str(&buf, voice_maps[offer->voices[i]]);
+        od_buf_str(&buf, "\r\n");
+    }
     if (offer->dtmf_type) {
         od_buf_str(&buf, "a=rtpmap:");
         od_buf_u64(&buf, offer->dtmf_type);
@@ -494,23 +568,39 @@ int od_sdp_repeat(const struct od_sdp_repeat *repeat, char *out, size_t out_byte
     return finish(&buf);
 }
 
-int od_sdp_choose(const struct od_sdp *answer, uint8_t *codec_type, uint8_t *dtmf_type)
+/* OD_VOICE_COUNT: none of ours. */
+static uint8_t voice_of(const struct od_sdp_format *format)
+{
+    static const struct {
+        const char *encoding;
+        uint32_t rate;
+        uint8_t channels;
+        uint8_t type; /* a static one must be itself; 255: any */
+    } known[OD_VOICE_COUNT] = {
+        {"PCMU", 8000, 1, 0}, {"PCMA", 8000, 1, 8}, {"G722", 8000, 1, 9}, {"OPUS", 48000, 2, 255}};
+    uint8_t voice = 0;
+    while (voice < OD_VOICE_COUNT &&
+           (strcmp(format->encoding, known[voice].encoding) != 0 ||
+            format->rate != known[voice].rate || format->channels != known[voice].channels ||
+            (known[voice].type != 255 && format->payload_type != known[voice].type)))
+        voice++;
+    return voice;
+}
+
+int od_sdp_choose(const struct od_sdp *answer, struct od_sdp_choice *out)
 {
     bool found = false;
-    *codec_type = 0;
-    *dtmf_type = 0;
+    *out = (struct od_sdp_choice){0};
     for (unsigned i = 0; i < answer->count; i++) {
         const struct od_sdp_format *format = &answer->formats[i];
-        if (format->rate != 8000 || format->channels != 1)
-            continue;
-        bool pcmu = format->payload_type == 0 && strcmp(format->encoding, "PCMU") == 0;
-        bool pcma = format->payload_type == 8 && strcmp(format->encoding, "PCMA") == 0;
-        if ((pcmu || pcma) && !found) {
-            *codec_type = format->payload_type;
+        uint8_t voice = voice_of(format);
+        if (voice < OD_VOICE_COUNT && !found) {
+            out->voice = voice;
+            out->type = format->payload_type;
             found = true;
-        } else if (strcmp(format->encoding, "TELEPHONE-EVENT") == 0 && !*dtmf_type &&
-                   format->payload_type) {
-            *dtmf_type = format->payload_type;
+        } else if (format->rate == 8000 && format->channels == 1 &&
+                   strcmp(format->encoding, "TELEPHONE-EVENT") == 0 && !out->dtmf_type) {
+            out->dtmf_type = format->payload_type;
         }
     }
     return found ? 0 : OD_ENOENT;

@@ -7,6 +7,7 @@
 #define PROTO_SIP_SIP_SDP_H
 
 #include "outdial/types.h"
+#include "outdial/voice.h"
 
 enum { OD_SDP_BYTES_MAX = 8192, OD_SDP_FORMATS_MAX = 16 };
 
@@ -19,26 +20,36 @@ struct od_sdp_format {
     uint8_t channels;     /* 1.. */
 };
 
+/* A key that the peer sends with, of a suite that we know (RFC 4568). */
+struct od_sdp_key {
+    uint32_t tag; /* 0: none */
+    uint8_t key[OD_SRTP_KEY_BYTES];
+};
+
 /* The first usable audio stream. */
 struct od_sdp {
     struct od_addr remote; /* port 0: the stream was refused */
     uint8_t direction;     /* enum od_sdp_direction, as the peer sees it */
     uint16_t ptime_ms;     /* 0: not given */
+    bool secure;           /* RTP/SAVP: without a key nothing may be sent */
+    struct od_sdp_key key;
     uint8_t count;
     struct od_sdp_format formats[OD_SDP_FORMATS_MAX]; /* in the peer's order */
 };
 
-/* OD_EPROTO: breaks the grammar or our bounds; OD_ENOENT: no audio stream over RTP/AVP. A format
- * with neither a map nor a static meaning is left out. `out` is written in any case. */
+/* OD_EPROTO: breaks the grammar or our bounds; OD_ENOENT: no audio stream over RTP/AVP or RTP/SAVP.
+ * A format with neither a map nor a static meaning is left out. `out` is written in any case. */
 int od_sdp_parse(const char *text, size_t bytes, struct od_sdp *out);
 
 struct od_sdp_offer {
     struct od_addr local;
-    uint64_t session; /* o= id and version */
-    const char *user; /* o= user name, e.g. "outdial" */
-    bool pcmu, pcma;
-    uint8_t first;     /* 0: PCMU first, 8: PCMA first */
-    uint8_t dtmf_type; /* payload type of telephone-event, 96..127; 0: none */
+    uint64_t session;               /* o= id and version */
+    const char *user;               /* o= user name, e.g. "outdial" */
+    uint8_t voices[OD_VOICE_COUNT]; /* enum od_voice, the best first */
+    uint8_t voice_count;
+    uint8_t dtmf_type;  /* payload type of telephone-event, 96..127; 0: none */
+    uint8_t srtp;       /* enum od_srtp_mode */
+    const uint8_t *key; /* ours, OD_SRTP_KEY_BYTES; unless srtp is OFF */
     uint8_t direction;
 };
 
@@ -62,8 +73,16 @@ int od_sdp_repeat(const struct od_sdp_repeat *repeat, char *out, size_t out_byte
 /* The direction that answers the peer's (RFC 3264 section 6.1). */
 uint8_t od_sdp_mirror(uint8_t direction);
 
-/* What both sides can do: the codec's payload type (0 or 8) and telephone-event's (0: none).
- * OD_ENOENT: no codec in common. */
-int od_sdp_choose(const struct od_sdp *answer, uint8_t *codec_type, uint8_t *dtmf_type);
+/* What both sides can do. */
+struct od_sdp_choice {
+    uint8_t voice;     /* enum od_voice */
+    uint8_t type;      /* its payload type */
+    uint8_t dtmf_type; /* telephone-event's; 0: none */
+};
+/* OD_ENOENT: no codec in common. */
+int od_sdp_choose(const struct od_sdp *answer, struct od_sdp_choice *out);
+
+/* Payload types of our offers: static where there is one (RFC 3551), else ours. */
+extern const uint8_t od_sdp_types[OD_VOICE_COUNT];
 
 #endif

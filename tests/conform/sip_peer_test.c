@@ -164,7 +164,7 @@ static void other_requests_in_the_dialog(void **state)
     world_request(&w, "INVITE", 26, "a", "Require: 100rel, timer\r\n", PEER_SDP("sendrecv"));
     assert_string_equal(world_header(w.last, "Unsupported"), "100rel, timer");
     world_expect(&w, "0 < OPTIONS\n0 > 200\n0 < INFO\n0 > 200\n0 < INFO\n0 > 500\n0 < REFER\n"
-                     "0 > 501\n0 < NOTIFY\n0 > 501\n0 < CANCEL\n0 > 481\n0 < WHATEVER\n0 > 501\n"
+                     "0 > 501\n0 < NOTIFY\n0 > 481\n0 < CANCEL\n0 > 481\n0 < WHATEVER\n0 > 501\n"
                      "0 < INVITE\n0 > 420\n");
 }
 

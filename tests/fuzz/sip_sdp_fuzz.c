@@ -30,9 +30,9 @@ static void check_promises(const struct od_sdp *sdp)
         CHECK(format->channels > 0 && format->rate > 0);
         CHECK(memchr(format->encoding, '\0', sizeof format->encoding));
     }
-    uint8_t codec = 9, dtmf = 9;
-    if (od_sdp_choose(sdp, &codec, &dtmf) == 0)
-        CHECK((codec == 0 || codec == 8) && dtmf < 128);
+    struct od_sdp_choice choice;
+    if (od_sdp_choose(sdp, &choice) == 0)
+        CHECK(choice.voice < OD_VOICE_COUNT && choice.type < 128 && choice.dtmf_type < 128);
 }
 
 static void check_repeat(const char *peer, size_t peer_bytes, const struct od_sdp *parsed)
@@ -44,8 +44,8 @@ static void check_repeat(const char *peer, size_t peer_bytes, const struct od_sd
             .local = {.family = 4, .port = 20000, .ip = {192, 0, 2, 9}},
             .session = 1,
             .user = "outdial",
-            .pcmu = true,
-            .pcma = true,
+            .voices = {OD_VOICE_PCMA, OD_VOICE_PCMU},
+            .voice_count = 2,
             .dtmf_type = 101,
         };
         offer_bytes = od_sdp_write(&ours, offer, sizeof offer);

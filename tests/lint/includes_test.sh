@@ -40,7 +40,7 @@ libraries='<(uv|glib|hiredis/|sofia-sip/|llhttp|msgpack|yaml|openssl/)'
 without engine/api "$libraries|\"proto/"
 without engine/agent "$libraries|\"proto/"
 for dir in engine/host engine/cli bench/carrier; do
-    [ -d "$dir" ] && without "$dir" '<(hiredis/|sofia-sip/|llhttp|msgpack|yaml|glib)'
+    [ -d "$dir" ] && without "$dir" '<(hiredis/|sofia-sip/|llhttp|msgpack|yaml|glib|srtp2/|spandsp|opus/)'
 done
 for dir in proto/*/; do
     without "$dir" '"engine/(core|media|api|agent|host|cli)/'
@@ -48,6 +48,8 @@ for dir in proto/*/; do
     case $dir in proto/sip/) ;; *) without "$dir" '<sofia-sip/' ;; esac
     case $dir in proto/http/) ;; *) without "$dir" '<llhttp' ;; esac
     case $dir in proto/wire/) ;; *) without "$dir" '<msgpack' ;; esac
+    case $dir in proto/rtp/) ;; *) without "$dir" '<srtp2/' ;; esac
+    case $dir in proto/voice/) ;; *) without "$dir" '<(spandsp|opus/)' ;; esac
     case $dir in proto/yaml/) ;; *) without "$dir" '<yaml' ;; esac
     case $dir in proto/zone/) ;; *) without "$dir" '<glib' ;; esac
 done

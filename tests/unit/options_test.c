@@ -129,9 +129,9 @@ static void test_trunk(void **state)
     assert_string_equal(t->def.prefixes[1], "+44");
     assert_string_equal(t->def.prefixes[2], "");
     assert_false(t->early_media);
-    assert_false(t->pcmu);
-    assert_true(t->pcma);
-    assert_int_equal(t->codec_first, 8);
+    assert_int_equal(t->voice_count, 1);
+    assert_int_equal(t->voices[0], OD_VOICE_PCMA);
+    assert_int_equal(t->srtp, OD_SRTP_OFF);
     assert_false(t->def.usable);
 
     t = &config->trunks[1];
@@ -140,7 +140,7 @@ static void test_trunk(void **state)
     assert_int_equal(t->def.shapes[0].kind, OD_SHAPE_EVEN); /* nothing said: 10 calls a second */
     assert_int_equal(t->def.shapes[0].count, 10);
     assert_int_equal(t->def.max_calls, 200);
-    assert_true(t->pcmu && t->pcma && t->codec_first == 0);
+    assert_true(t->voice_count == 2 && t->voices[0] == OD_VOICE_PCMU);
 
     assert_int_equal(config->trunks[2].def.shapes[0].kind, OD_SHAPE_NONE); /* asked for */
     od_config_destroy(config);

@@ -22,6 +22,15 @@ static int parse(const char *text, struct od_sdp *out)
     return od_sdp_parse(text, strlen(text), out);
 }
 
+static int choose(const struct od_sdp *sdp, uint8_t *codec, uint8_t *dtmf)
+{
+    struct od_sdp_choice choice;
+    int err = od_sdp_choose(sdp, &choice);
+    *codec = choice.type;
+    *dtmf = choice.dtmf_type;
+    return err;
+}
+
 static void usual_answer(void **state)
 {
     (void)state;
@@ -43,7 +52,7 @@ static void usual_answer(void **state)
     assert_string_equal(sdp.formats[2].encoding, "TELEPHONE-EVENT");
     assert_int_equal(sdp.formats[2].rate, 8000);
     uint8_t codec, dtmf;
-    assert_int_equal(od_sdp_choose(&sdp, &codec, &dtmf), 0);
+    assert_int_equal(choose(&sdp, &codec, &dtmf), 0);
     assert_int_equal(codec, 8);
     assert_int_equal(dtmf, 101);
 }
@@ -87,7 +96,7 @@ static void verdicts(void **state)
         {"another net", "v=0\r\nc=ATM NSAP 47\r\nm=audio 1 RTP/AVP 0\r\n", OD_EPROTO, 0},
         {"a long address", "v=0\r\nc=IN IP4 1111111111111111111111111111111111111111111111111\r\n",
          OD_EPROTO, 0},
-        {"secure", HEAD "m=audio 1000 RTP/SAVP 0\r\n", OD_ENOENT, 0},
+        {"over another transport", HEAD "m=audio 1000 UDP/TLS/RTP/SAVP 0\r\n", OD_ENOENT, 0},
         {"video first", HEAD "m=video 900 RTP/AVP 31\r\nm=audio 1000 RTP/AVP 0\r\n", 0, 1000},
         {"refused first", HEAD "m=audio 0 RTP/AVP 0\r\nm=audio 1000 RTP/AVP 0\r\n", 0, 1000},
         {"two audio", HEAD "m=audio 1000 RTP/AVP 0\r\nm=audio 2000 RTP/AVP 0\r\n", 0, 1000},
@@ -202,7 +211,7 @@ static void choice(void **state)
         char text[256];
         snprintf(text, sizeof text, HEAD "m=audio 1000 RTP/AVP %s\r\n", cases[i].media);
         assert_int_equal(parse(text, &sdp), 0);
-        int err = od_sdp_choose(&sdp, &codec, &dtmf);
+        int err = choose(&sdp, &codec, &dtmf);
         if (err != cases[i].err || codec != cases[i].codec || dtmf != cases[i].dtmf)
             fail_msg("%s: %d %u %u", cases[i].media, err, codec, dtmf);
     }
@@ -212,9 +221,8 @@ static const struct od_sdp_offer usual_offer = {
     .local = {.family = 4, .port = 20000, .ip = {192, 0, 2, 9}},
     .session = 77,
     .user = "outdial",
-    .pcmu = true,
-    .pcma = true,
-    .first = 8,
+    .voices = {OD_VOICE_PCMA, OD_VOICE_PCMU},
+    .voice_count = 2,
     .dtmf_type = 101,
     .direction = OD_SDP_SENDRECV,
 };
@@ -230,16 +238,17 @@ static void what_is_written_is_read_back(void **state)
     assert_int_equal((size_t)bytes, strlen(text));
     assert_string_equal(text,
                         "v=0\r\no=outdial 77 77 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\n"
-                        "t=0 0\r\nm=audio 20000 RTP/AVP 8 0 101\r\na=rtpmap:0 PCMU/8000\r\n"
-                        "a=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\n"
+                        "t=0 0\r\nm=audio 20000 RTP/AVP 8 0 101\r\na=rtpmap:8 PCMA/8000\r\n"
+                        "a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n"
                         "a=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n");
     assert_int_equal(od_sdp_parse(text, (size_t)bytes, &sdp), 0);
-    assert_int_equal(od_sdp_choose(&sdp, &codec, &dtmf), 0);
+    assert_int_equal(choose(&sdp, &codec, &dtmf), 0);
     assert_int_equal(codec, 8);
     assert_int_equal(dtmf, 101);
     struct od_sdp_offer v6 = usual_offer;
     v6.local = (struct od_addr){.family = 6, .port = 4, .ip = {0x20, 1, 0xd, 0xb8}};
-    v6.pcma = false;
+    v6.voices[0] = OD_VOICE_PCMU;
+    v6.voice_count = 1;
     v6.dtmf_type = 0;
     bytes = od_sdp_write(&v6, text, sizeof text);
     assert_non_null(strstr(text, "c=IN IP6 2001:db8::\r\n"));
@@ -247,6 +256,52 @@ static void what_is_written_is_read_back(void **state)
     for (size_t room = 0; room < (size_t)bytes + 1; room++)
         assert_int_equal(od_sdp_write(&v6, text, room), OD_ETOOBIG);
     assert_int_equal(od_sdp_write(&v6, text, (size_t)bytes + 1), bytes);
+}
+
+static void keys_are_written_and_read(void **state)
+{
+    (void)state;
+    char text[1024];
+    uint8_t key[OD_SRTP_KEY_BYTES];
+    struct od_sdp sdp;
+    for (unsigned i = 0; i < sizeof key; i++)
+        key[i] = (uint8_t)(i * 37 + 200);
+    for (uint8_t mode = OD_SRTP_OFF; mode <= OD_SRTP_REQUIRED; mode++) {
+        struct od_sdp_offer offer = usual_offer;
+        offer.srtp = mode;
+        offer.key = key;
+        int bytes = od_sdp_write(&offer, text, sizeof text);
+        assert_true(bytes > 0);
+        assert_int_equal(od_sdp_parse(text, (size_t)bytes, &sdp), 0);
+        assert_int_equal(sdp.secure, mode == OD_SRTP_REQUIRED);
+        assert_int_equal(sdp.key.tag, mode == OD_SRTP_OFF ? 0 : 1);
+        if (mode != OD_SRTP_OFF)
+            assert_memory_equal(sdp.key.key, key, sizeof key);
+    }
+    static const struct {
+        const char *lines;
+        uint32_t tag;
+    } rows[] = {
+#define K "inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz"
+        {"a=crypto:1 AES_CM_128_HMAC_SHA1_80 " K "\r\n", 1},
+        {"a=crypto:7 AES_CM_128_HMAC_SHA1_80 " K "|2^20\r\n", 7},
+        {"a=crypto:1 AES_CM_128_HMAC_SHA1_80 " K "|2^20|1:4\r\n", 0},
+        {"a=crypto:1 AES_CM_128_HMAC_SHA1_80 " K "|1:4\r\n", 0},
+        {"a=crypto:1 AES_CM_128_HMAC_SHA1_80 " K " UNENCRYPTED_SRTP\r\n", 0},
+        {"a=crypto:1 AES_CM_128_HMAC_SHA1_32 " K "\r\n"
+         "a=crypto:2 AES_CM_128_HMAC_SHA1_80 " K "\r\n",
+         2},
+        {"a=crypto:0 AES_CM_128_HMAC_SHA1_80 " K "\r\n", 0},
+        {"a=crypto:1 AES_CM_128_HMAC_SHA1_80 " K "a\r\n", 0},
+        {"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:\r\n", 0},
+        {"a=crypto:1\r\na=crypto\r\na=crypto:\r\n", 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        int bytes =
+            snprintf(text, sizeof text, HEAD "m=audio 1000 RTP/SAVP 0\r\n%s", rows[i].lines);
+        assert_int_equal(od_sdp_parse(text, (size_t)bytes, &sdp), 0);
+        assert_int_equal(sdp.key.tag, rows[i].tag);
+    }
 }
 
 static void repeated_offer_answers_each_stream(void **state)
@@ -304,6 +359,7 @@ int main(void)
         cmocka_unit_test(media_lines_override_the_session),
         cmocka_unit_test(choice),
         cmocka_unit_test(what_is_written_is_read_back),
+        cmocka_unit_test(keys_are_written_and_read),
         cmocka_unit_test(repeated_offer_answers_each_stream),
         cmocka_unit_test(directions_mirror),
     };

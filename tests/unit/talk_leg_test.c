@@ -3,6 +3,7 @@
  * peer, respects hold, and keeps its clock. Method: two legs on real loopback sockets, ticked on a
  * simulated clock; loopback delivers before sendto() returns, so nothing is waited for.
  */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -305,6 +306,142 @@ static void test_reports_tell_how_the_other_side_hears(void **state)
     end_world(w);
 }
 
+/* ---- keys, other codecs, tones ---- */
+
+static void describe_both(struct world *w, const struct od_sdp *like, bool keys)
+{
+    struct end *ends[] = {&w->a, &w->b};
+    for (int i = 0; i < 2; i++) {
+        struct od_sdp sdp = *like;
+        const struct od_media_leg *other = &ends[1 - i]->leg;
+        sdp.remote = (struct od_addr){
+            .family = 4, .port = od_rtp_socket_port(other->socket), .ip = {127, 0, 0, 1}};
+        if (keys) {
+            sdp.secure = true;
+            sdp.key.tag = 1;
+            memcpy(sdp.key.key, other->key, sizeof sdp.key.key);
+        }
+        assert_int_equal(od_media_leg_describe(&ends[i]->leg, &sdp, false, w->now_ns), 0);
+    }
+}
+
+static void test_protected_sound_arrives_bit_for_bit_and_nothing_else_is_heard(void **state)
+{
+    (void)state;
+    struct world *w = begin(OD_CODEC_PCMU);
+    struct od_sdp sdp = describe(0, OD_CODEC_PCMU, OD_SDP_SENDRECV);
+    assert_int_equal(od_media_leg_secure(&w->a.leg, OD_SRTP_REQUIRED), 0);
+    assert_int_equal(od_media_leg_secure(&w->b.leg, OD_SRTP_OPTIONAL), 0);
+    assert_memory_not_equal(w->a.leg.key, w->b.leg.key, OD_SRTP_KEY_BYTES);
+    describe_both(w, &sdp, true);
+    assert_true(w->a.leg.secured && w->b.leg.secured);
+    start(w);
+    run_slots(w, 400 * OD_CLOCK_PHASES);
+    expect_heard(&w->a, w->b.sound);
+    expect_heard(&w->b, w->a.sound);
+    assert_true(w->a.leg.reports.received > 0 && w->b.leg.reports.received > 0);
+    assert_int_equal(w->b.leg.not_rtp, 0);
+
+    /* the same bytes again, and one in the clear from the right place */
+    uint8_t bytes[OD_RTP_HEADER_BYTES + 160] = {0x80, 0, 1, 1};
+    struct od_addr to = {.family = 4, .port = port_of(&w->b), .ip = {127, 0, 0, 1}};
+    uint64_t heard = w->b.leg.received.received;
+    od_rtp_send(w->pool, w->a.leg.socket, &to, bytes, sizeof bytes);
+    od_media_leg_tick(&w->b.leg, w->now_ns, &w->b.events);
+    assert_int_equal(w->b.leg.received.received, heard);
+    assert_int_equal(w->b.leg.not_rtp, 1);
+
+    /* a description without a key is refused where one is required, and obeyed elsewhere */
+    sdp.remote = to;
+    assert_int_equal(od_media_leg_describe(&w->a.leg, &sdp, false, 0), OD_EDENIED);
+    assert_int_equal(od_media_leg_describe(&w->b.leg, &sdp, false, 0), 0);
+    assert_false(w->b.leg.secured);
+    sdp.secure = true;
+    assert_int_equal(od_media_leg_describe(&w->b.leg, &sdp, false, 0), OD_EDENIED);
+    end_world(w);
+}
+
+/* How alike two mu-law sounds are at the best shift, times 1000. */
+static int likeness(const uint8_t *a, const uint8_t *b, size_t count, size_t shift_max)
+{
+    double best = 0;
+    for (size_t shift = 0; shift < shift_max; shift++) {
+        double cross = 0, aa = 1, bb = 1;
+        for (size_t i = 0; i < count; i++) {
+            double x = od_ulaw_decode(a[i + shift]), y = od_ulaw_decode(b[i]);
+            cross += x * y;
+            aa += x * x;
+            bb += y * y;
+        }
+        double c = cross / sqrt(aa * bb);
+        best = c > best ? c : best;
+    }
+    return (int)(best * 1000);
+}
+
+static void test_other_codecs_carry_speech(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *encoding;
+        uint32_t rate;
+        uint8_t channels, type;
+        int like;
+    } rows[] = {{"G722", 8000, 1, 9, 990}, {"OPUS", 48000, 2, 107, 960}};
+    for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
+        struct world *w = begin(OD_CODEC_PCMU);
+        struct od_sdp sdp = describe(0, OD_CODEC_PCMU, OD_SDP_SENDRECV);
+        sdp.formats[0] = (struct od_sdp_format){
+            .payload_type = rows[r].type, .rate = rows[r].rate, .channels = rows[r].channels};
+        strcpy(sdp.formats[0].encoding, rows[r].encoding);
+        for (size_t i = 0; i < SOUND_BYTES; i++) { /* a voice: a hum with overtones that swells */
+            double t = (double)i / 8000, swell = 0.6 + 0.4 * sin(2 * M_PI * 2.3 * t);
+            double x = sin(2 * M_PI * 140 * t) + 0.6 * sin(2 * M_PI * 420 * t + 1) +
+                       0.3 * sin(2 * M_PI * 980 * t);
+            w->a.sound[i] = od_ulaw_encode((int16_t)(6000 * swell * x));
+        }
+        describe_both(w, &sdp, false);
+        w->a.leg.ts = 0x2aaaaa00; /* the wire's clock wraps on the way */
+        start(w);
+        run_slots(w, 200 * OD_CLOCK_PHASES);
+        assert_int_equal(w->b.leg.jitter.stats.jumps, 0);
+        assert_in_range(w->b.leg.received.received, 198, 202);
+        assert_true(w->b.heard_bytes > 100 * 160);
+        int like = likeness(w->b.heard, w->a.sound + 8000, 8000, w->b.heard_bytes - 8000);
+        if (like < rows[r].like)
+            fail_msg("%s: %d of 1000", rows[r].encoding, like);
+        end_world(w);
+    }
+}
+
+static void test_keys_are_heard_in_the_sound_when_no_events_are_spoken_of(void **state)
+{
+    (void)state;
+    static const char keys[] = "159#";
+    static const double rows[] = {697, 770, 852, 941}, columns[] = {1209, 1336, 1477};
+    static const int place[][2] = {{0, 0}, {1, 1}, {2, 2}, {3, 2}};
+    for (unsigned events = 0; events < 2; events++) {
+        struct world *w = begin(OD_CODEC_PCMU);
+        struct od_sdp sdp = describe(0, OD_CODEC_PCMU, OD_SDP_SENDRECV);
+        sdp.count = events ? 2 : 1;
+        describe_both(w, &sdp, false);
+        memset(w->a.sound, OD_ULAW_SILENCE, sizeof w->a.sound);
+        for (size_t k = 0; k < 4; k++) {
+            for (size_t i = 0; i < 800; i++) {
+                double t = (double)i / 8000;
+                double x = sin(2 * M_PI * rows[place[k][0]] * t) +
+                           sin(2 * M_PI * columns[place[k][1]] * t);
+                w->a.sound[4000 + k * 1600 + i] = od_ulaw_encode((int16_t)(6000 * x));
+            }
+        }
+        start(w);
+        run_slots(w, 160 * OD_CLOCK_PHASES);
+        w->b.digits[w->b.digit_count] = '\0';
+        assert_string_equal(w->b.digits, events ? "" : keys);
+        end_world(w);
+    }
+}
+
 static void test_descriptions_that_cannot_be_used_are_refused(void **state)
 {
     (void)state;
@@ -336,6 +473,9 @@ int main(void)
         cmocka_unit_test(test_noise_is_counted_and_nothing_else),
         cmocka_unit_test(test_hold_stops_the_sound_and_resume_goes_on_where_it_was),
         cmocka_unit_test(test_reports_tell_how_the_other_side_hears),
+        cmocka_unit_test(test_protected_sound_arrives_bit_for_bit_and_nothing_else_is_heard),
+        cmocka_unit_test(test_other_codecs_carry_speech),
+        cmocka_unit_test(test_keys_are_heard_in_the_sound_when_no_events_are_spoken_of),
         cmocka_unit_test(test_descriptions_that_cannot_be_used_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
