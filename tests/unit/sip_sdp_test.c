@@ -196,7 +196,7 @@ static void choice(void **state)
         {"0", 0, 0, 0},
         {"8 0", 0, 8, 0},
         {"3 18 8", 0, 8, 0},
-        {"9 18", OD_ENOENT, 0, 0},
+        {"3 18", OD_ENOENT, 0, 0},
         {"96\r\na=rtpmap:96 PCMU/8000", OD_ENOENT, 0, 0}, /* not the type we offered it as */
         {"0\r\na=rtpmap:0 G729/8000", OD_ENOENT, 0, 0},
         {"0\r\na=rtpmap:0 PCMU/16000", OD_ENOENT, 0, 0},
@@ -324,7 +324,7 @@ static void repeated_offer_answers_each_stream(void **state)
     assert_string_equal(out,
                         "v=0\r\no=outdial 77 79 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\n"
                         "t=0 0\r\nm=video 0 RTP/AVP 31\r\nm=audio 20000 RTP/AVP 8 0 101\r\n"
-                        "a=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n"
+                        "a=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\n"
                         "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\n"
                         "a=recvonly\r\nm=image 0 udptl t38\r\n");
     repeat.peer = NULL;
