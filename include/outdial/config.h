@@ -42,21 +42,21 @@ struct od_config_key {
 
 struct od_config_trunk {
     const char *name;
-    const char *server;       /* as written */
-    const char *cps_limit;    /* as written, "" for not given; def.shapes has it */
-    const char *host;         /* name or numeric address, no brackets */
-    uint16_t port;            /* 5060 when none was written */
-    const char *domain;       /* of Request-URI, From and To; default: host */
-    uint8_t transport;        /* enum od_config_transport */
-    const char *from_user;    /* "": the call's caller number */
-    const char *auth_user;    /* for challenges; "": none are answered. Default: from_user */
-    const char *password;     /* secret; "": none */
-    const char *display_name; /* "": none */
-    bool early_media;         /* listen to SDP in 18x */
+    const char *server;             /* as written */
+    const char *cps_limit;          /* as written, "" for not given; def.shapes has it */
+    const char *host;               /* name or numeric address, no brackets */
+    uint16_t port;                  /* 5060 when none was written */
+    const char *domain;             /* of Request-URI, From and To; default: host */
+    uint8_t transport;              /* enum od_config_transport */
+    const char *from_user;          /* "": the call's caller number */
+    const char *auth_user;          /* for challenges; "": none are answered. Default: from_user */
+    const char *password;           /* secret; "": none */
+    const char *display_name;       /* "": none */
+    bool early_media;               /* listen to SDP in 18x */
     uint8_t voices[OD_VOICE_COUNT]; /* offered codecs, enum od_voice, the best first */
     uint8_t voice_count;
-    uint8_t srtp; /* enum od_srtp_mode */
-    struct od_trunk_def def;  /* for od_engine_set_trunk(); `usable` is false: the host's to say */
+    uint8_t srtp;            /* enum od_srtp_mode */
+    struct od_trunk_def def; /* for od_engine_set_trunk(); `usable` is false: the host's to say */
 };
 
 /* An agent to create at start when the store has none of that name. */
