@@ -7,6 +7,7 @@
  *   redis_turn    one turn: orders out, verdicts and jobs in
  *   redis_repo*   the API's requests
  *   redis_guard   API keys, idempotency
+ *   redis_gather  requests that share a script
  *   redis_watch   what other processes say of keys
  *
  * Stages of the store: DOWN (no connection) -> CHECKING (INFO asked) -> SERVING (orgs are taken up
@@ -102,6 +103,14 @@ struct od_redis_org {
 
 struct od_repo_call;
 
+enum od_gather_kind { OD_GATHER_ADD, OD_GATHER_CALL, OD_GATHER_AGENT, OD_GATHER_KINDS };
+
+/* Requests that leave together when this turn of the loop is over; redis_gather.h */
+struct od_redis_gathered {
+    struct od_repo_call *first, **last;
+    size_t count;
+};
+
 struct od_store {
     uv_loop_t *loop;
     struct od_store_config config; /* its strings are not kept */
@@ -129,6 +138,7 @@ struct od_store {
     uv_timer_t timer; /* the next thing that is due */
     uv_idle_t idle;   /* something is due when this turn of the loop is over */
     uint64_t connected_ms, orgs_at_ms, close_at_ms;
+    struct od_redis_gathered gathered[OD_GATHER_KINDS];
     struct od_repo_call *deferred, **deferred_last;
     struct od_store_stats stats;
     uint32_t handles;

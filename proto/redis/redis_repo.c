@@ -13,6 +13,7 @@
 #include "engine/base/uid.h"
 #include "outdial/err.h"
 #include "proto/redis/redis_event.h"
+#include "proto/redis/redis_gather.h"
 #include "proto/redis/redis_read.h"
 
 enum { TAKE_MAX = 1000 };
@@ -106,6 +107,7 @@ void od_repo_defer(struct od_repo_call *call, int err)
 
 void od_redis_repo_deferred(struct od_store *store)
 {
+    od_redis_gather_flush(store);
     /* what the callbacks ask for meanwhile is for the next time */
     struct od_repo_call *call = store->deferred;
     store->deferred = NULL;

@@ -6,6 +6,7 @@
 
 #include "engine/base/uid.h"
 #include "outdial/err.h"
+#include "proto/redis/redis_gather.h"
 #include "proto/redis/redis_read.h"
 #include "proto/redis/redis_repo.h"
 
@@ -50,16 +51,39 @@ static void agents_done(void *ctx, const struct redisReply *reply)
     od_repo_end(call);
 }
 
+void od_repo_agent_slice(struct od_repo_call *call, const struct redisReply *reply, size_t at)
+{
+    struct od_agent_rec rec = {0};
+    if (od_redis_read_text(reply, at).bytes == 0) {
+        od_repo_answer(call, OD_ENOENT);
+    } else if (!od_redis_read_agent(reply, at, &rec)) {
+        call->store->stats.odd++;
+        od_repo_answer(call, OD_EPROTO);
+    } else {
+        call->fn.agents(call->fn_ctx, 0, &rec, 1);
+        od_repo_end(call);
+    }
+}
+
+/* Many ask for the same few agents: they share a script and an answer. */
+static void ask(struct od_repo_call *call, const char *by, struct od_text key)
+{
+    if (call == NULL)
+        return;
+    if (call->org[0] == '\0') {
+        od_repo_defer(call, OD_ENOENT);
+        return;
+    }
+    od_redis_gather(call, OD_GATHER_AGENT,
+                    &(struct od_gather_args){.own = {{by, strlen(by)}, key}});
+}
+
 static void agent_get(void *ctx, const char *org, const struct od_uid *id, od_repo_agents_fn fn,
                       void *fn_ctx)
 {
     struct od_repo_call *call =
         od_repo_begin(ctx, org, OD_REPO_AGENTS, (union od_repo_fn){.agents = fn}, fn_ctx);
-    if (call == NULL || !od_repo_script(call, OD_SCRIPT_AGENT_GET))
-        return;
-    od_redis_cmd_str(&call->store->cmd, "id");
-    od_repo_add_uid(call, id);
-    od_repo_send(call, OD_SCRIPT_AGENT_GET, agents_done);
+    ask(call, "id", (struct od_text){(const char *)id->b, sizeof id->b});
 }
 
 static void agent_find(void *ctx, const char *org, const char *name, od_repo_agents_fn fn,
@@ -67,11 +91,7 @@ static void agent_find(void *ctx, const char *org, const char *name, od_repo_age
 {
     struct od_repo_call *call =
         od_repo_begin(ctx, org, OD_REPO_AGENTS, (union od_repo_fn){.agents = fn}, fn_ctx);
-    if (call == NULL || !od_repo_script(call, OD_SCRIPT_AGENT_GET))
-        return;
-    od_redis_cmd_str(&call->store->cmd, "name");
-    od_redis_cmd_str(&call->store->cmd, name);
-    od_repo_send(call, OD_SCRIPT_AGENT_GET, agents_done);
+    ask(call, "name", (struct od_text){name, strlen(name)});
 }
 
 static void agent_list(void *ctx, const char *org, uint32_t skip, uint32_t take,

@@ -2,10 +2,12 @@
  * redis_repo_calls - the API's requests for calls: storing batches, reading, stopping one,
  * canceling a campaign's.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "outdial/err.h"
+#include "proto/redis/redis_gather.h"
 #include "proto/redis/redis_read.h"
 #include "proto/redis/redis_repo.h"
 #include "proto/wire/wire.h"
@@ -57,25 +59,57 @@ static struct od_text text_of(const char *text)
     return text == NULL ? (struct od_text){"", 0} : (struct od_text){text, strlen(text)};
 }
 
+/* In store->scratch: its bytes, or an error. */
+static int make_row(struct od_store *store, const struct od_call_new *call, int64_t now_ms)
+{
+    return od_wire_row_put(store->scratch, OD_STORE_SCRATCH, &call->id, call->hooks,
+                           &(struct od_wire_job){
+                               .to = text_of(call->to),
+                               .from = text_of(call->from),
+                               .context = call->context,
+                               .webhook_url = call->webhook_url,
+                               .timezone = text_of(call->timezone),
+                               .created_ms = now_ms,
+                               .not_before_ms = call->not_before_ms,
+                               .deadline_ms = call->deadline_ms,
+                               .row = call->row,
+                               .extra = call->extra,
+                           });
+}
+
 static int add_row(struct od_store *store, const struct od_call_new *call, int64_t now_ms)
 {
-    int bytes = od_wire_row_put(store->scratch, OD_STORE_SCRATCH, &call->id, call->hooks,
-                                &(struct od_wire_job){
-                                    .to = text_of(call->to),
-                                    .from = text_of(call->from),
-                                    .context = call->context,
-                                    .webhook_url = call->webhook_url,
-                                    .timezone = text_of(call->timezone),
-                                    .created_ms = now_ms,
-                                    .not_before_ms = call->not_before_ms,
-                                    .deadline_ms = call->deadline_ms,
-                                    .row = call->row,
-                                    .extra = call->extra,
-                                });
+    int bytes = make_row(store, call, now_ms);
     if (bytes < 0)
         return bytes;
     od_redis_cmd_add(&store->cmd, store->scratch, (size_t)bytes);
     return 0;
+}
+
+/* A single call leaves with those that others make at the moment. */
+static void add_single(struct od_repo_call *call, const struct od_uid *agent, int32_t priority,
+                       const struct od_call_new *new)
+{
+    struct od_store *store = call->store;
+    char text[16];
+    int bytes = make_row(store, new, od_store_wall_ms());
+    if (bytes < 0) {
+        od_repo_defer(call, bytes);
+        return;
+    }
+    int n = snprintf(text, sizeof text, "%d", (int)priority);
+    od_redis_gather(
+        call, OD_GATHER_ADD,
+        &(struct od_gather_args){
+            .common = {{(const char *)agent->b, sizeof agent->b}, {"", 0}, {text, (size_t)n}},
+            .own = {{(const char *)store->scratch, (size_t)bytes}}});
+}
+
+void od_repo_added_slice(struct od_repo_call *call, const struct redisReply *reply, size_t at)
+{
+    (void)reply, (void)at; /* single calls know no number that is there already */
+    call->fn.added(call->fn_ctx, 0, 1, NULL, 0);
+    od_repo_end(call);
 }
 
 static void calls_add(void *ctx, const char *org, const struct od_uid *agent,
@@ -94,6 +128,10 @@ static void calls_add(void *ctx, const char *org, const struct od_uid *agent,
     }
     od_repo_touch_org(call);
     call->batch = count;
+    if (campaign == NULL && count == 1) {
+        add_single(call, agent, priority, calls);
+        return;
+    }
     od_redis_script_begin(&store->cmd, OD_SCRIPT_CALLS_ADD, call->prefix);
     add_uid(store, agent);
     add_uid(store, campaign);
@@ -156,9 +194,22 @@ static void call_get(void *ctx, const char *org, const struct od_uid *id, od_rep
         od_repo_defer(call, OD_ENOENT);
         return;
     }
-    od_redis_script_begin(&store->cmd, OD_SCRIPT_CALL_GET, call->prefix);
-    add_uid(store, id);
-    od_repo_send(call, OD_SCRIPT_CALL_GET, calls_done);
+    od_redis_gather(call, OD_GATHER_CALL,
+                    &(struct od_gather_args){.own = {{(const char *)id->b, sizeof id->b}}});
+}
+
+void od_repo_call_slice(struct od_repo_call *call, const struct redisReply *reply, size_t at)
+{
+    struct od_call_rec rec = {0};
+    if (od_redis_read_text(reply, at).bytes == 0) {
+        od_repo_answer(call, OD_ENOENT);
+    } else if (!od_redis_read_call(reply, at, &rec)) {
+        call->store->stats.odd++;
+        od_repo_answer(call, OD_EPROTO);
+    } else {
+        call->fn.calls(call->fn_ctx, 0, &rec, 1, 0);
+        od_repo_end(call);
+    }
 }
 
 static void list_send(struct od_repo_call *call, uint64_t cursor)

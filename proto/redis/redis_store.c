@@ -329,8 +329,11 @@ static bool unsent(const struct od_store *store)
  * never stops asking is not waited for. */
 static void answer_all(struct od_store *store)
 {
-    for (int i = 0; i < 1000 && store->deferred != NULL; i++)
+    for (int i = 0; i < 1000; i++) {
         od_redis_repo_deferred(store);
+        if (store->deferred == NULL)
+            return;
+    }
 }
 
 static void handle_closed(struct od_store *store)

@@ -272,6 +272,105 @@ static void what_is_stored_twice_is_there_once(void **state)
     assert_int_equal(w->count, 1);
 }
 
+/* ---- many at a time share a script ---- */
+
+enum { MANY = 300 };
+
+struct crowd {
+    struct od_uid ids[MANY];
+    uint32_t added, found, missing, agents, failed, back;
+};
+
+static void on_added_one(void *ctx, int err, size_t added, const uint32_t *twice,
+                         size_t twice_count)
+{
+    struct crowd *c = ctx;
+    (void)twice;
+    c->added += err == 0 && added == 1 && twice_count == 0;
+    c->failed += err != 0;
+    c->back++;
+}
+
+static void on_call_one(void *ctx, int err, const struct od_call_rec *recs, size_t count,
+                        uint64_t next_cursor)
+{
+    struct crowd *c = ctx;
+    (void)next_cursor;
+    bool asked = err == 0 && count == 1 && od_uid_equal(&recs->id, &c->ids[c->found + c->missing]);
+    c->found += asked;
+    c->missing += err == OD_ENOENT;
+    c->failed += err != 0 && err != OD_ENOENT;
+    c->back++;
+}
+
+static void on_agent_one(void *ctx, int err, const struct od_agent_rec *recs, size_t count)
+{
+    struct crowd *c = ctx;
+    c->agents += err == 0 && count == 1 && recs->doc.bytes > 0;
+    c->missing += err == OD_ENOENT;
+    c->back++;
+}
+
+static struct crowd crowd;
+
+static bool all_back(struct world *w)
+{
+    (void)w;
+    return crowd.back == MANY;
+}
+
+static void a_crowd_is_served_by_few_scripts(void **state)
+{
+    struct world *w = *state;
+    struct od_uid agents[2] = {world_uid(w), world_uid(w)};
+    struct od_store_stats before, after;
+    assert_int_equal(world_agent_put(w, org, &agents[0], "a", "{\"a\":1}"), 0);
+    assert_int_equal(world_agent_put(w, org, &agents[1], "b", "{\"b\":1}"), 0);
+    memset(&crowd, 0, sizeof crowd);
+    od_store_stats(w->store, &before);
+    for (unsigned i = 0; i < MANY; i++) {
+        struct od_call_new call = {.id = world_uid(w), .to = "+15550000001"};
+        crowd.ids[i] = call.id;
+        w->repo->calls_add(w->repo->ctx, org, &agents[i % 2], NULL, (int32_t)(i % 3), &call, 1,
+                           on_added_one, &crowd);
+        assert_int_equal(crowd.back, 0);
+    }
+    assert_true(world_until(w, all_back, WORLD_LIMIT_MS));
+    od_store_stats(w->store, &after);
+    assert_int_equal(crowd.added, MANY);
+    assert_true(after.commands - before.commands < 60);
+
+    /* each is found again; every third that is asked for is not there */
+    memset(&crowd.added, 0, sizeof crowd - offsetof(struct crowd, added));
+    for (unsigned i = 0; i < MANY; i++) {
+        if (i % 3 == 2)
+            crowd.ids[i] = world_uid(w);
+        w->repo->call_get(w->repo->ctx, org, &crowd.ids[i], on_call_one, &crowd);
+    }
+    assert_true(world_until(w, all_back, WORLD_LIMIT_MS));
+    assert_int_equal(crowd.found, MANY / 3 * 2);
+    assert_int_equal(crowd.missing, MANY / 3);
+
+    /* the same few agents: one answer for all who ask */
+    memset(&crowd.added, 0, sizeof crowd - offsetof(struct crowd, added));
+    for (unsigned i = 0; i < MANY; i++) {
+        if (i % 3 == 0)
+            w->repo->agent_get(w->repo->ctx, org, &agents[i % 2], on_agent_one, &crowd);
+        else
+            w->repo->agent_find(w->repo->ctx, org, i % 3 == 1 ? "a" : "none", on_agent_one, &crowd);
+    }
+    assert_true(world_until(w, all_back, WORLD_LIMIT_MS));
+    assert_int_equal(crowd.agents, MANY / 3 * 2);
+    assert_int_equal(crowd.missing, MANY / 3);
+
+    /* a lost Redis answers everybody */
+    memset(&crowd.added, 0, sizeof crowd - offsetof(struct crowd, added));
+    for (unsigned i = 0; i < MANY; i++)
+        w->repo->call_get(w->repo->ctx, org, &crowd.ids[i], on_call_one, &crowd);
+    redis_server_kill(&w->server);
+    assert_true(world_until(w, all_back, WORLD_LIMIT_MS));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -284,6 +383,7 @@ int main(void)
         TEST(a_key_is_freed_or_taken_over),
         TEST(one_of_a_hundred_goes_on),
         TEST(what_is_stored_twice_is_there_once),
+        TEST(a_crowd_is_served_by_few_scripts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,23 +1,23 @@
--- ARGV: 'id', uid | 'name', name | 'list', skip, take
--- reply: { 0, (uid, name, document, created, updated)* } or { error }
-local out, uids = { 0 }, {}
-if ARGV[1] == 'id' then
-    uids = { ARGV[2] }
-elseif ARGV[1] == 'name' then
-    uids = { call('HGET', AGENT_NAMES, ARGV[2]) or nil }
-else
-    uids = call('ZRANGE', AGENTS, ARGV[2], ARGV[2] + ARGV[3] - 1)
-end
-for _, uid in ipairs(uids) do
-    local a = call('HMGET', AGENT .. uid, 'name', 'doc', 'created', 'updated')
-    if a[1] then
-        out[#out + 1] = uid
+-- ARGV: ('id', uid | 'name', name)* | 'list', skip, take
+-- reply: { 0, (uid, name, document, created, updated)* }; an agent asked for that is not there has
+-- five empty ones, one of a list none
+local out = { 0 }
+local function put(uid, always)
+    local a = uid and call('HMGET', AGENT .. uid, 'name', 'doc', 'created', 'updated') or {}
+    if a[1] or always then
+        out[#out + 1] = a[1] and uid or ''
         for f = 1, 4 do
-            out[#out + 1] = a[f]
+            out[#out + 1] = a[f] or ''
         end
     end
 end
-if ARGV[1] ~= 'list' and #out == 1 then
-    return { ENOENT }
+if ARGV[1] == 'list' then
+    for _, uid in ipairs(call('ZRANGE', AGENTS, ARGV[2], ARGV[2] + ARGV[3] - 1)) do
+        put(uid, false)
+    end
+else
+    for i = 1, #ARGV, 2 do
+        put(ARGV[i] == 'id' and ARGV[i + 1] or ARGV[i] == 'name' and call('HGET', AGENT_NAMES, ARGV[i + 1]), true)
+    end
 end
 return out

@@ -31,15 +31,15 @@ for i = 4, #ARGV do
     keys[#keys + 1] = CALL .. uid
 end
 local known = numbers and call('SMISMEMBER', numbers, unpack(to_of))
-local repeated = call('EXISTS', unpack(keys)) > 0
+local repeated, twice = call('EXISTS', unpack(keys)) > 0, {}
 local out, records, uids, states, ready, seen = { 0 }, {}, {}, {}, {}, {}
 for i, row in ipairs(rows) do
-    if repeated and call('EXISTS', CALL .. row.uid) == 1 then
+    if twice[row.uid] or (repeated and call('EXISTS', CALL .. row.uid) == 1) then
         seen[row.to] = true
     elseif known and (known[i] == 1 or seen[row.to]) then
         out[#out + 1] = i - 1
     else
-        seen[row.to] = true
+        seen[row.to], twice[row.uid] = true, true
         fresh[#fresh + 1] = row.to
         local waits = row.due > NOW
         local s = { VERSION, waits and WAITING or QUEUED, 0,
