@@ -13,7 +13,7 @@ endif()
 od_lint(purity_self ${lint}/purity_self_test.sh ${CMAKE_C_COMPILER} $<TARGET_FILE:od_base>)
 od_lint(headers ${lint}/headers_test.sh ${CMAKE_SOURCE_DIR} ${CMAKE_C_COMPILER}
     ${UV_CFLAGS} ${SOFIA_CFLAGS} ${HIREDIS_CFLAGS} ${LLHTTP_CFLAGS} ${YYJSON_CFLAGS}
-    ${YAML_CFLAGS} ${GLIB_CFLAGS} ${MSGPACK_CFLAGS} ${CRYPTO_CFLAGS})
+    ${YAML_CFLAGS} ${GLIB_CFLAGS} ${CRYPTO_CFLAGS})
 od_lint(includes ${lint}/includes_test.sh ${CMAKE_SOURCE_DIR})
 od_lint(format ${lint}/format_test.sh ${CMAKE_SOURCE_DIR})
 od_lint(call_table ${lint}/call_table_test.sh ${CMAKE_SOURCE_DIR}/ARCHITECTURE.md
