@@ -78,6 +78,9 @@ void od_points_patch(struct od_request *q);
 void od_points_delete(struct od_request *q);
 void od_points_rotate(struct od_request *q);
 
+/* hook_test.c: a webhook tried */
+void od_hooks_test(struct od_request *q);
+
 /* hook_rows.c: webhook deliveries, in two dialects */
 void od_rows_list(struct od_request *q);
 void od_rows_again(struct od_request *q);

@@ -105,6 +105,8 @@ static const struct od_route routes[] = {
     {"POST", "/v1/webhook_deliveries/{id}/redeliver", OD_SCOPE_ADMIN, OD_TAKES_NOTHING,
      od_rows_again, NULL},
 
+    {"POST", "/api/v1/webhooks/test", OD_SCOPE_ADMIN, OD_TAKES_JSON, od_hooks_test, NULL},
+
     {"GET", V1 "/events", OD_SCOPE_READ, OD_TAKES_NOTHING, od_events_stream, events_query},
 
     {"GET", DASHA "/agents", OD_SCOPE_READ, OD_TAKES_NOTHING, od_dasha_agents_list, skip_query},

@@ -169,6 +169,7 @@ int od_host_open_api(struct od_host *host)
                                                      .trace = api_trace,
                                                      .random = api_random,
                                                      .sha256 = api_sha256,
+                                                     .hook_try = od_host_hook_try,
                                                      .hash_begin = api_hash_begin,
                                                      .hash_add = od_hash_add,
                                                      .hash_end = od_hash_end,

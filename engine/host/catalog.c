@@ -12,6 +12,7 @@
 #include <uthash.h>
 
 #include "engine/agent/dialect.h"
+#include "engine/api/hook_start.h"
 #include "engine/api/secret_fields.h"
 #include "engine/base/uid.h"
 #include "engine/host/log.h"
@@ -343,6 +344,8 @@ static void announce_lane(struct od_catalog *catalog, const struct od_lane_info 
             def.talk_ms_max = doc->max_duration_s * 1000;
         def.hook = od_agent_needs_admission(doc);
         lane_trunks(catalog, doc, def.trunks);
+        struct od_start_hook start;
+        def.hook |= od_start_hook_read(od_agent_def_root(doc), &start);
     }
     catalog->events.lane(catalog->events.ctx, info->lane, &def);
 }

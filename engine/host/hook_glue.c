@@ -2,6 +2,7 @@
  * hook_glue - what goes out over HTTP, wired: the client with the operator's rules, and what the
  * outbox asks of the catalog, the configuration and the box.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "engine/base/str.h"
@@ -46,15 +47,21 @@ int od_host_open_client(struct od_host *host)
 {
     struct od_http_rules rules;
     read_rules(host->config, &rules);
-    return od_http_client_open(&host->client, &host->loop,
-                               &(struct od_http_client_config){
-                                   .user_agent = "outdial/" OUTDIAL_VERSION,
-                                   .rules = &rules,
-                                   .calls_max = CALLS_MAX,
-                                   .connections_max = CONNECTIONS_MAX,
-                                   .per_origin_max = PER_ORIGIN_MAX,
-                                   .waiting_per_origin_max = WAITING_PER_ORIGIN_MAX,
-                               });
+    int err = od_http_client_open(&host->client, &host->loop,
+                                  &(struct od_http_client_config){
+                                      .user_agent = "outdial/" OUTDIAL_VERSION,
+                                      .rules = &rules,
+                                      .calls_max = CALLS_MAX,
+                                      .connections_max = CONNECTIONS_MAX,
+                                      .per_origin_max = PER_ORIGIN_MAX,
+                                      .waiting_per_origin_max = WAITING_PER_ORIGIN_MAX,
+                                  });
+    if (!err)
+        err = od_hook_asker_open(&host->asker, &host->loop, host->client,
+                                 host->config->webhooks.allow_private);
+    if (!err)
+        err = od_tools_create(&host->tools, host->asker);
+    return err;
 }
 
 static struct yyjson_val *hook_agent(void *ctx, const struct od_uid *agent)
@@ -63,6 +70,88 @@ static struct yyjson_val *hook_agent(void *ctx, const struct od_uid *agent)
     const struct od_agent_def *def = od_catalog_find_agent(host->catalog, agent);
     return def ? od_agent_def_root(def) : NULL;
 }
+
+/* ---- start hooks ---- */
+
+static void start_post(void *ctx, const struct od_event *event)
+{
+    struct od_host *host = ctx;
+    od_engine_post(host->engine, event);
+    od_turn_wake(&host->turn);
+}
+
+static const struct od_job *start_job(void *ctx, struct od_job_id job)
+{
+    struct od_host *host = ctx;
+    return host->store ? od_store_job(host->store, job) : NULL; /* closing: they are gone */
+}
+
+static void start_data(void *ctx, struct od_job_id job, struct od_text context,
+                       struct od_text overrides)
+{
+    struct od_host *host = ctx;
+    if (od_store_job_data(host->store, job, context, overrides) == OD_ENOMEM)
+        od_log(OD_CONFIG_LOG_ERROR, "webhook", "out of memory: a start webhook's data are lost");
+}
+
+static void hook_log(void *ctx, const char *line)
+{
+    (void)ctx;
+    od_log(OD_CONFIG_LOG_WARN, "webhook", "%s", line);
+}
+
+int od_host_open_start_hooks(struct od_host *host)
+{
+    return od_start_hooks_create(&host->start_hooks,
+                                 &(struct od_start_hooks_config){.asker = host->asker,
+                                                                 .inner = od_talk_port(host->talk),
+                                                                 .ctx = host,
+                                                                 .post = start_post,
+                                                                 .job = start_job,
+                                                                 .agent = hook_agent,
+                                                                 .data = start_data,
+                                                                 .log = hook_log});
+}
+
+/* ---- a webhook tried over the API ---- */
+
+struct trial {
+    od_hook_tried_fn fn;
+    void *ctx;
+};
+
+static void on_tried(void *ctx, const struct od_hook_reply *reply)
+{
+    struct trial trial = *(struct trial *)ctx;
+    free(ctx);
+    trial.fn(trial.ctx, &(struct od_hook_tried){.status = reply->status,
+                                                .body = reply->body,
+                                                .error = reply->error,
+                                                .took_ms = reply->took_ms});
+}
+
+int od_host_hook_try(void *ctx, struct yyjson_val *hook, const char *payload, size_t bytes,
+                     od_hook_tried_fn fn, void *fn_ctx, const char **why)
+{
+    struct od_host *host = ctx;
+    struct trial *trial = malloc(sizeof *trial);
+    uint64_t id;
+    *why = "out of memory";
+    if (!trial)
+        return OD_ENOMEM;
+    *trial = (struct trial){fn, fn_ctx};
+    int err = od_hook_ask(host->asker,
+                          &(struct od_hook_asking){.hook = hook,
+                                                   .payload = payload,
+                                                   .bytes = bytes,
+                                                   .timeout_ms = host->config->webhooks.timeout_ms},
+                          on_tried, trial, &id, why);
+    if (err)
+        free(trial);
+    return err;
+}
+
+/* ---- the outbox ---- */
 
 static const char *hook_domain(void *ctx, const char *trunk)
 {
@@ -87,12 +176,6 @@ static size_t hook_secrets(void *ctx, const char *org, struct od_text out[OD_OUT
         at += bytes + (at[bytes] == ',');
     }
     return count;
-}
-
-static void hook_log(void *ctx, const char *line)
-{
-    (void)ctx;
-    od_log(OD_CONFIG_LOG_WARN, "webhook", "%s", line);
 }
 
 int od_host_open_outbox(struct od_host *host)

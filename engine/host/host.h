@@ -17,7 +17,9 @@
 #include "engine/host/legs.h"
 #include "engine/host/outbox.h"
 #include "engine/host/private_redis.h"
+#include "engine/host/start_hook.h"
 #include "engine/host/talk.h"
+#include "engine/host/tools.h"
 #include "engine/host/turn.h"
 #include "outdial/box.h"
 #include "outdial/config.h"
@@ -57,6 +59,9 @@ struct od_host {
     struct od_http_server *http;
     struct od_http_client *client; /* what goes out: webhooks, start hooks, tools */
     struct od_outbox *outbox;
+    struct od_hook_asker *asker;
+    struct od_start_hooks *start_hooks;
+    struct od_tools *tools;
     struct od_private_redis *redis;
     struct od_redis_url redis_url;
     struct od_store *store;
@@ -79,7 +84,10 @@ int od_host_open_api(struct od_host *host);
 struct od_http_handler od_host_http_handler(struct od_host *host);
 
 /* hook_glue.c: what goes out over HTTP. */
-int od_host_open_client(struct od_host *host);
+int od_host_open_client(struct od_host *host);      /* and what is asked by it */
+int od_host_open_start_hooks(struct od_host *host); /* when the talk is there */
+int od_host_hook_try(void *ctx, struct yyjson_val *hook, const char *payload, size_t bytes,
+                     od_hook_tried_fn fn, void *fn_ctx, const char **why);
 int od_host_open_outbox(struct od_host *host); /* when store and catalog are there */
 
 /* secrets.c: files of data_dir that are made at the first start. 0, or OD_EIO with a logged line.

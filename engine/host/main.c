@@ -214,7 +214,7 @@ static bool open_outside(struct od_host *host)
         od_log(OD_CONFIG_LOG_ERROR, "host", "out of memory; lower limits.contacts_leased_max");
         return false;
     }
-    return open_http(host) && open_sip(host) && open_talk(host);
+    return open_http(host) && open_sip(host) && open_talk(host) && !od_host_open_start_hooks(host);
 }
 
 static void on_trunk_def(void *ctx, uint16_t index, const struct od_trunk_def *def)
@@ -248,7 +248,7 @@ static bool open_engine(struct od_host *host)
     struct od_ports ports = {
         .store = *od_store_port(host->store),
         .sip = od_legs_port(host->legs),
-        .talk = *od_talk_port(host->talk),
+        .talk = *od_start_hooks_port(host->start_hooks),
         .trace = {.ctx = host, .step = on_step},
     };
     if (limits.dialled_max > limits.calls_max)
@@ -421,6 +421,7 @@ void od_host_store_is_up(struct od_host *host)
 
 static void close_handles(struct od_host *host);
 static void close_redis(void *ctx);
+static void on_last_closed(void *ctx);
 static void close_store(void *ctx);
 static void close_outbox(void *ctx);
 static void close_engine(void *ctx);
@@ -450,13 +451,22 @@ static void on_last_closed(void *ctx)
         close_handles(host);
 }
 
+static void close_client(void *ctx)
+{
+    struct od_host *host = ctx;
+    od_http_client_close(host->client, on_last_closed, host);
+}
+
 /* Last of all: connections that went out, then Redis itself. */
 static void close_redis(void *ctx)
 {
     struct od_host *host = ctx;
     host->store = NULL;
     host->closing = 1;
-    if (host->client) {
+    if (host->asker) {
+        host->closing++;
+        od_hook_asker_close(host->asker, close_client, host);
+    } else if (host->client) {
         host->closing++;
         od_http_client_close(host->client, on_last_closed, host);
     }
@@ -646,6 +656,8 @@ int od_serve(const struct od_config *config)
     }
     od_api_destroy(host->api);
     od_engine_destroy(host->engine);
+    od_tools_destroy(host->tools);
+    od_start_hooks_destroy(host->start_hooks);
     od_legs_destroy(host->legs);
     od_ladder_destroy(host->ladder);
     od_box_destroy(host->box);

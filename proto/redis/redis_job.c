@@ -34,6 +34,7 @@ int od_redis_jobs_init(struct od_redis_jobs *jobs, uint32_t max)
 static void release_texts(struct od_redis_job *job)
 {
     free(job->texts);
+    free(job->data);
     free(job->result);
     free(job->media);
 }
@@ -84,6 +85,7 @@ void od_redis_jobs_put(struct od_redis_jobs *jobs, struct od_redis_job *job)
     *at = job->chain;
     release_texts(job);
     job->texts = NULL;
+    job->data = NULL;
     job->result = NULL;
     job->media = NULL;
     job->media_bytes = 0;
@@ -134,6 +136,7 @@ int od_redis_job_fill(struct od_job *out, void **texts, const struct od_wire_cal
     out->context = (struct od_text){copy(&at, job->context), job->context.bytes};
     out->webhook_url = (struct od_text){copy(&at, url), url.bytes};
     out->extra = (struct od_text){copy(&at, job->extra), job->extra.bytes};
+    out->overrides = (struct od_text){"", 0};
     out->tries = record->state.tries;
     out->attempt =
         (uint16_t)(record->state.attempts < OD_WIRE_ATTEMPTS_MAX ? record->state.attempts + 1

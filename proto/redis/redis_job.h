@@ -37,6 +37,7 @@ struct od_redis_job {
     struct od_redis_job *next;
     uint32_t chain; /* next slot + 1 of the same hash, or of the free list */
     void *texts;
+    char *data; /* a start hook's texts; NULL: none */
 
     /* arguments of the orders */
     struct od_call_id call;

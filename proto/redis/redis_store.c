@@ -569,6 +569,30 @@ int od_store_job_media(struct od_store *store, struct od_job_id id, const char *
     return keep_document(&job->media, &job->media_bytes, json, bytes);
 }
 
+int od_store_job_data(struct od_store *store, struct od_job_id id, struct od_text context,
+                      struct od_text overrides)
+{
+    struct od_redis_job *job = od_redis_jobs_of(&store->jobs, id);
+    if (job == NULL || job->given_up)
+        return OD_ENOENT;
+    struct od_text data = context.bytes > 0 ? context : job->pub.context;
+    char *text = malloc(data.bytes + overrides.bytes + 2);
+    if (text == NULL)
+        return OD_ENOMEM;
+    if (data.bytes > 0)
+        memcpy(text, data.at, data.bytes);
+    text[data.bytes] = '\0';
+    char *more = text + data.bytes + 1;
+    if (overrides.bytes > 0)
+        memcpy(more, overrides.at, overrides.bytes);
+    more[overrides.bytes] = '\0';
+    free(job->data);
+    job->data = text;
+    job->pub.context = (struct od_text){text, data.bytes};
+    job->pub.overrides = (struct od_text){more, overrides.bytes};
+    return 0;
+}
+
 const char *od_store_why(const struct od_store *store)
 {
     return store->why;

@@ -61,6 +61,7 @@ struct od_job {
     struct od_text context;     /* JSON object, or empty */
     struct od_text webhook_url; /* the call's, else its campaign's, else empty */
     struct od_text extra;       /* JSON object as in od_call_new, or empty */
+    struct od_text overrides;   /* a start hook's, for who talks on it: JSON object, or empty */
     struct od_text media;       /* in ended() only: what was noted of its audio, JSON or empty */
     int64_t deadline_ms, created_ms;
     uint64_t row;
@@ -159,6 +160,11 @@ int od_store_job_result(struct od_store *store, struct od_job_id job, const char
  */
 int od_store_job_media(struct od_store *store, struct od_job_id job, const char *json,
                        size_t bytes);
+
+/* What a start hook made of the call: its data from now on, and more for who talks on it. Empty: as
+ * it was. Copied. OD_ENOENT, OD_ENOMEM. */
+int od_store_job_data(struct od_store *store, struct od_job_id job, struct od_text context,
+                      struct od_text overrides);
 
 /* Why the store is down, in words for the operator; "" when it is up. Borrowed until the loop
  * turns. Names no secret. */

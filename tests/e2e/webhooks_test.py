@@ -324,6 +324,95 @@ def an_end_is_not_held_up(world):
     assert server.stop() == 0
 
 
+def start_hook(url, **more):
+    return {"startWebhook": {"webhook": {"url": url}, "isEnabledForOutbound": True, "timeout": 2, **more}}
+
+
+def a_start_webhook_decides(world):
+    """Accepts, refuses with its reason, adds to the call's data, and falls back when it can't say."""
+    carrier, receiver = world.carrier(ALWAYS), Receiver()
+    server = world.serve([trunk(carrier)], extra=OPEN)
+    answers = {"yes": (200, {}, b'{"accept":true,"additionalData":{"slot":"10:30"},"trunk":"x"}'),
+               "no": (200, {}, b'{"accept":false,"reasonMessage":"not today"}'),
+               "broken": (200, {}, b'{"accept":"yes"}'), "down": 500, "slow": None}
+
+    def say(got):
+        if not got["path"].startswith("/start"):
+            return 200
+        who = json.loads(got["body"])["callAdditionalData"]["who"]
+        if who == "slow":
+            time.sleep(4)
+        return answers[who]
+    receiver.say = say
+    hook = start_hook(receiver.url + "/start",
+                      fallbackResponse={"accept": False, "reasonMessage": "nobody said yes"})
+    world.cli("agent", "put",
+              world.agent("short", [{"hangup": {}}], additionalData={"clinic": "N"},
+                          config={**hook, "resultWebhook": {"url": receiver.url + "/result"}}),
+              server=server)
+    calls = {who: new_call(server, f"+1555000{i:04d}", context={"who": who})
+             for i, who in enumerate(answers)}
+    ends = {who: ended(server, call) for who, call in calls.items()}
+    assert ends["yes"]["status"] == "completed", ends["yes"]
+    assert (ends["no"]["status"], ends["no"]["reason"]) == ("refused", "not today"), ends["no"]
+    for who in ("broken", "down", "slow"):
+        assert (ends[who]["status"], ends[who]["reason"]) == ("refused", "nobody said yes"), ends[who]
+    asked = [json.loads(g["body"]) for g in receiver.of("/start")]
+    assert len(asked) == 5 and all(a["type"] == "StartWebHookPayload" and a["status"] == "Queued" and
+                                   a["agentAdditionalData"] == {"clinic": "N"} for a in asked), asked
+    assert len({fact["number"] for fact in carrier.facts("invite")}) == 1
+    results = wait_until(lambda: len(receiver.of("/result")) >= 5 and receiver.of("/result"), 20,
+                         "all results")
+    said = {json.loads(g["body"])["callId"]: json.loads(g["body"]) for g in results}
+    assert said[calls["no"]]["type"] == "FailedWebHookPayload"
+    assert "not today" in said[calls["no"]]["errorMessage"]
+    # a fallback that accepts
+    world.cli("agent", "put",
+              world.agent("short", [{"hangup": {}}],
+                          config=start_hook("http://127.0.0.1:9/", fallbackResponse={"accept": True})),
+              server=server)
+    assert ended(server, new_call(server, "+15550007777"))["status"] == "completed"
+    assert server.stop() == 0
+
+
+def a_webhook_is_tried(world):
+    """POST /api/v1/webhooks/test: each kind, reported as the page has it."""
+    carrier, receiver = world.carrier(ALWAYS), Receiver((200, {}, b'{"accept":true}'))
+    server = world.serve([trunk(carrier)], extra=OPEN)
+
+    def tried(kind, status=200, path="/t", **more):
+        return raw_api(server, "POST", "/api/v1/webhooks/test",
+                       {"webHook": {"url": receiver.url + path, "headers": {"X-K": "v"}},
+                        "webhookType": kind, **more}, status=status)
+    for kind in ("StartWebHookPayload", "CompletedWebHookPayload", "FailedWebHookPayload",
+                 "CallDeadLineWebHookPayload", "TransferWebHookPayload", "UnknownWebHookPayload"):
+        got = tried(kind, callAdditionalData={"a": 1}, agentAdditionalData={"b": 2})
+        assert set(got) == {"success", "httpStatus", "httpStatusText", "responseData",
+                            "validationResult", "error", "timeTaken"}, got
+        assert got["success"] and got["httpStatus"] == 200 and got["httpStatusText"] == "OK"
+        assert got["responseData"] == '{"accept":true}' and got["validationResult"]["isValid"]
+        body = json.loads(receiver.got[-1]["body"])
+        assert body["type"] == kind and body["callAdditionalData"] == {"a": 1}
+        assert body["agentAdditionalData"] == {"b": 2}
+        assert receiver.got[-1]["headers"]["X-K"] == "v"
+    tried("ToolWebHookPayload", toolName="book", toolArguments={"day": "Mon"})
+    body = json.loads(receiver.got[-1]["body"])
+    assert (body["toolName"], body["arguments"]) == ("book", {"day": "Mon"})
+    receiver.say = (200, {}, b'{"accept":1,"trunk":"x"}')
+    got = tried("start")
+    assert not got["success"] and len(got["validationResult"]["errors"]) == 2, got
+    receiver.say = 503
+    got = tried("completed")
+    assert not got["success"] and got["httpStatus"] == 503, got
+    got = raw_api(server, "POST", "/api/v1/webhooks/test",
+                  {"webHook": {"url": "http://10.0.0.1/"}, "webhookType": "completed"}, status=200)
+    assert not got["success"] and got["httpStatus"] is None and got["error"] == "private", got
+    tried("nonsense", status=400)
+    raw_api(server, "POST", "/api/v1/webhooks/test",
+            {"webHook": {"url": "gopher://x"}, "webhookType": "completed"}, status=400)
+    assert server.stop() == 0
+
+
 def killed_in_the_middle(world):
     """kill -9 at random moments: each event at least once, the same id and bytes on a repeat, in the
     order of its call, one end."""
@@ -384,4 +473,4 @@ def killed_in_the_middle(world):
 
 
 main(callingbox_contract, dasha_contract, dasha_does_not_retry_4xx, endpoints_rotate_without_a_loss,
-     an_end_is_not_held_up, killed_in_the_middle)
+     an_end_is_not_held_up, a_start_webhook_decides, a_webhook_is_tried, killed_in_the_middle)

@@ -65,6 +65,38 @@ static void host_random(void *ctx, void *out, size_t bytes)
     }
 }
 
+struct fake_try {
+    od_hook_tried_fn fn;
+    void *ctx;
+};
+
+static void give_try(void *ctx, int err)
+{
+    struct fake_try *t = ctx;
+    static const char body[] = "{\"accept\":true}";
+    t->fn(t->ctx, &(struct od_hook_tried){.status = err ? 0 : 200,
+                                          .body = {err ? "" : body, err ? 0 : sizeof body - 1},
+                                          .error = err ? "down" : "",
+                                          .took_ms = 3});
+    free(t);
+}
+
+static int host_hook_try(void *ctx, yyjson_val *hook, const char *payload, size_t bytes,
+                         od_hook_tried_fn fn, void *fn_ctx, const char **why)
+{
+    struct fake_world *world = ctx;
+    struct fake_try *t = malloc(sizeof *t);
+    (void)hook;
+    (void)payload;
+    (void)bytes;
+    *why = "";
+    if (!t)
+        abort();
+    *t = (struct fake_try){fn, fn_ctx};
+    fake_repo_owe(&world->repo, false, give_try, t);
+    return 0;
+}
+
 static void host_sha256(void *ctx, const void *data, size_t bytes, uint8_t out[32])
 {
     (void)ctx;
@@ -104,6 +136,7 @@ void fake_world_init(struct fake_world *world)
                  .trace = host_trace,
                  .random = host_random,
                  .sha256 = host_sha256,
+                 .hook_try = host_hook_try,
                  .hash_begin = host_hash_begin,
                  .hash_add = od_hash_add,
                  .hash_end = od_hash_end,
