@@ -9,6 +9,8 @@
 
 #include "engine/api/project.h"
 #include "engine/api/time_text.h"
+#include "engine/api/vendor_call.h"
+#include "engine/api/vendor_status.h"
 #include "engine/base/uid.h"
 
 static char *write_doc(yyjson_mut_doc *doc, size_t *bytes)
@@ -38,49 +40,6 @@ static char *native_body(const struct od_hook_facts *facts, size_t *bytes)
 
 /* ---- CallingBox: { id, type, created, api_version, data: { call } } ---- */
 
-static const char *callingbox_status(const struct od_call_rec *call)
-{
-    static const char *const phases[OD_PHASE_COUNT] = {
-        "queued", "queued", "queued", "queued", "initiated", "ringing", "in_progress", "failed"};
-    if (call->phase != OD_PHASE_ENDED)
-        return phases[call->phase];
-    switch (call->outcome.cause) {
-    case OD_CAUSE_COMPLETED:
-        return "completed";
-    case OD_CAUSE_BUSY:
-    case OD_CAUSE_DECLINED:
-        return "busy";
-    case OD_CAUSE_NO_ANSWER:
-    case OD_CAUSE_MACHINE:
-        return "no_answer";
-    case OD_CAUSE_CANCELED:
-    case OD_CAUSE_DEADLINE:
-        return "canceled";
-    default:
-        return "failed";
-    }
-}
-
-static yyjson_mut_val *callingbox_call(yyjson_mut_doc *doc, const struct od_call_rec *call)
-{
-    const struct od_outcome *outcome = &call->outcome;
-    yyjson_mut_val *o = yyjson_mut_obj(doc);
-    od_put_uid(doc, o, "id", &call->id);
-    od_put_uid(doc, o, "agent_id", &call->agent);
-    yyjson_mut_obj_add_strcpy(doc, o, "to_number", call->to);
-    yyjson_mut_obj_add_strcpy(doc, o, "from_number", call->from);
-    yyjson_mut_obj_add_str(doc, o, "status", callingbox_status(call));
-    yyjson_mut_obj_add_str(doc, o, "direction", "outbound");
-    od_put_json(doc, o, "context", call->context, "{}");
-    od_put_json(doc, o, "result", call->result, "null");
-    od_put_text(doc, o, "webhook_url", call->webhook_url);
-    od_put_time(doc, o, "created_at", call->created_ms);
-    od_put_time(doc, o, "started_at", outcome->ringing_ms);
-    od_put_time(doc, o, "answered_at", outcome->answered_ms);
-    od_put_time(doc, o, "ended_at", outcome->ended_ms);
-    return o;
-}
-
 static char *callingbox_body(const struct od_hook_facts *facts, size_t *bytes)
 {
     yyjson_mut_doc *doc = od_project_doc();
@@ -94,7 +53,7 @@ static char *callingbox_body(const struct od_hook_facts *facts, size_t *bytes)
     yyjson_mut_obj_add_int(doc, root, "created", facts->at_ms / 1000);
     yyjson_mut_obj_add_str(doc, root, "api_version", "2026-04");
     yyjson_mut_val *data = yyjson_mut_obj_add_obj(doc, root, "data");
-    yyjson_mut_obj_add_val(doc, data, "call", callingbox_call(doc, facts->call));
+    yyjson_mut_obj_add_val(doc, data, "call", od_callingbox_call(doc, facts->call, facts->agent));
     return write_doc(doc, bytes);
 }
 
@@ -105,9 +64,13 @@ bool od_hook_dasha_done(const struct od_call_rec *call)
     return call->outcome.cause == OD_CAUSE_COMPLETED || call->outcome.cause == OD_CAUSE_MACHINE;
 }
 
+/* Who refused it says why best. */
 static const char *trouble(const struct od_call_rec *call)
 {
-    return call->outcome.reason[0] ? call->outcome.reason : od_cause_name(call->outcome.cause);
+    const char *word = od_call_trouble(call);
+    if (call->outcome.cause == OD_CAUSE_REFUSED && call->outcome.reason[0])
+        return call->outcome.reason;
+    return word ? word : od_cause_name(call->outcome.cause);
 }
 
 static bool is_canceled(const struct od_call_rec *call)
@@ -157,8 +120,10 @@ static yyjson_mut_doc *dasha_doc(const char *type, const char *status,
 static void put_transcription(yyjson_mut_doc *doc, yyjson_mut_val *root,
                               const struct od_hook_facts *facts)
 {
-    (void)facts; /* what was said is the agent's to keep */
-    yyjson_mut_obj_add_arr(doc, root, "transcription");
+    yyjson_mut_val *shown = od_dasha_result(doc, facts->call, facts->org, true);
+    yyjson_mut_val *all = yyjson_mut_obj_get(shown, "transcription");
+    yyjson_mut_obj_add_val(doc, root, "transcription",
+                           all ? yyjson_mut_val_mut_copy(doc, all) : yyjson_mut_arr(doc));
 }
 
 static const char *finish_reason(const struct od_call_rec *call)

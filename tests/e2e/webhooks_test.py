@@ -201,6 +201,39 @@ def dasha_contract(world):
     assert server.stop() == 0
 
 
+def per_call_hooks_of_both_vendors(world):
+    """Dasha's completedWebHook and failedWebHook over the agent's; CallingBox's webhook_url over it."""
+    carrier, receiver = world.carrier({**ALWAYS, "answer": 1, "busy": 1}), Receiver()
+    server = world.serve([trunk(carrier)], extra=OPEN)
+    script = {"outdial": {"agent": {"kind": "script", "steps": [{"hangup": {}}]}, "trunks": ["main"]}}
+    agent = raw_api(server, "POST", "/outdial/v1/agents",
+                    {"name": "short", "type": "outbound", "number": "+15550009999", **script,
+                     "webhook_url": receiver.url + "/agent-box",
+                     "config": {"resultWebhook": {"url": receiver.url + "/agent-result"}}})["id"]
+    calls = {}
+    for i in range(8):
+        call = raw_api(server, "POST", f"/api/v1/calls?agentId={agent}",
+                       {"endpoint": f"+1555000{i:04d}", "completedWebHook": receiver.url + "/done",
+                        "failedWebHook": receiver.url + "/fail"})
+        calls[call["callId"]] = call
+    wait_until(lambda: len(receiver.of("/done")) + len(receiver.of("/fail")) >= 8, 30, "all ends")
+    assert not receiver.of("/agent-result")
+    for path, kind in (("/done", "CompletedWebHookPayload"), ("/fail", "FailedWebHookPayload")):
+        bodies = [json.loads(g["body"]) for g in receiver.of(path)]
+        assert bodies and {b["type"] for b in bodies} == {kind}, bodies
+        assert all(b["callId"] in calls for b in bodies)
+    del receiver.got[:]
+    call = raw_api(server, "POST", "/v1/calls", {"agent_id": agent, "to": "+15550000100",
+                                                 "webhook_url": receiver.url + "/mine"})
+    wait_until(lambda: any(json.loads(g["body"])["data"]["call"]["ended_at"]
+                           for g in receiver.of("/mine")), 30, "its end")
+    assert not receiver.of("/agent-box")
+    shown = wait_until(lambda: (lambda c: c if c["webhook_status"] == "delivered" else None)(
+        raw_api(server, "GET", f"/v1/calls/{call['id']}")), 10, "webhook_status")
+    assert shown["webhook_url"] == receiver.url + "/mine" and shown["webhook_error"] is None
+    assert server.stop() == 0
+
+
 def dasha_does_not_retry_4xx(world):
     carrier, receiver = world.carrier(BUSY), Receiver(lambda got: 404)
     server = world.serve([trunk(carrier)], extra=OPEN)
@@ -472,5 +505,5 @@ def killed_in_the_middle(world):
     assert server.stop() == 0
 
 
-main(callingbox_contract, dasha_contract, dasha_does_not_retry_4xx, endpoints_rotate_without_a_loss,
+main(callingbox_contract, dasha_contract, per_call_hooks_of_both_vendors, dasha_does_not_retry_4xx, endpoints_rotate_without_a_loss,
      an_end_is_not_held_up, a_start_webhook_decides, a_webhook_is_tried, killed_in_the_middle)

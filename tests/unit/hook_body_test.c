@@ -222,6 +222,44 @@ static void callingbox_envelope(void **state)
         is_text(doc, "data.call.direction", "outbound");
         is_text(doc, "data.call.context.name", "Ann");
         assert_true(yyjson_is_true(at(doc, "data.call.result.confirmed")));
+        /* every field of the vendor's create-call page */
+        static const char *const fields[] = {"id",
+                                             "agent_id",
+                                             "to_number",
+                                             "from_number",
+                                             "status",
+                                             "direction",
+                                             "persona",
+                                             "instructions",
+                                             "prompt",
+                                             "context",
+                                             "returns",
+                                             "result",
+                                             "result_status",
+                                             "result_error",
+                                             "language",
+                                             "webhook_url",
+                                             "webhook_status",
+                                             "webhook_error",
+                                             "created_at",
+                                             "started_at",
+                                             "answered_at",
+                                             "ended_at",
+                                             "duration_seconds",
+                                             "billed_duration_seconds",
+                                             "billing_amount_milli_cents",
+                                             "reservation_status",
+                                             "error_code",
+                                             "error_message",
+                                             "hangup_cause",
+                                             "metadata",
+                                             "updated_at"};
+        for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+            char path[64];
+            snprintf(path, sizeof path, "data.call.%s", fields[i]);
+            if (!at(doc, path))
+                fail_msg("%s is missing", path);
+        }
         yyjson_doc_free(doc);
     }
     yyjson_doc *doc = body(OD_HOOK_TO_POINT_CALLINGBOX, OD_HOOK_COMPLETED);
