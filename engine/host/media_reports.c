@@ -96,14 +96,23 @@ static void send_report(struct od_media_leg *leg)
         r->sent++;
 }
 
+void od_media_reports_read(struct od_media_leg *leg)
+{
+    if (leg->socket)
+        od_rtcp_receive(leg->pool, leg->socket, on_report, leg);
+}
+
 void od_media_reports_tick(struct od_media_leg *leg, uint64_t now_ns)
 {
     struct od_media_reports *r = &leg->reports;
     if (!r->next_ns)
         r->next_ns = now_ns + EVERY_NS / 4 + leg->ssrc % 64 * (EVERY_NS / 128);
+    if (now_ns >= r->read_ns) {
+        r->read_ns = now_ns + OD_NS_PER_S;
+        od_media_reports_read(leg);
+    }
     if (now_ns < r->next_ns)
         return;
     r->next_ns = now_ns + EVERY_NS;
-    od_rtcp_receive(leg->pool, leg->socket, on_report, leg);
     send_report(leg);
 }

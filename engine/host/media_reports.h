@@ -19,13 +19,16 @@ struct od_media_reports {
     uint32_t trip_us_max;
 
     /* private */
-    uint64_t next_ns;
+    uint64_t next_ns, read_ns;
     uint64_t heard_wall_ns; /* when its sender report came */
     uint32_t heard_ntp;     /* the middle of that report's time */
     uint64_t expected, got; /* as told last */
 };
 
-/* Reads what came, and sends what is due. */
+/* Reads what came: each second, and by the owner before it looks. */
+void od_media_reports_read(struct od_media_leg *leg);
+
+/* Reads and sends what is due. */
 void od_media_reports_tick(struct od_media_leg *leg, uint64_t now_ns);
 
 #endif

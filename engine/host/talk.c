@@ -223,6 +223,7 @@ static void on_start(void *ctx, struct od_call_id call, struct od_job_id job)
 static void tell_media(struct od_talk *talk, struct od_talk_session *session, struct od_job_id job)
 {
     size_t size = OD_TALK_MEDIA_JSON_MAX + session->notes_bytes + 2;
+    od_media_reports_read(&session->leg);
     char *json = malloc(size);
     size_t bytes =
         json ? od_talk_media_write(&session->media, &session->leg, json, OD_TALK_MEDIA_JSON_MAX)

@@ -219,7 +219,15 @@ int od_rtp_pool_open(struct od_rtp_pool **out, const struct od_rtp_pool_config *
         pool->all = calloc(pool->sockets_max ? pool->sockets_max : 1, sizeof *pool->all);
         prepare_batch(pool);
         struct od_rtp_socket *first = NULL;
-        err = pool->all ? bind_next(pool, 0, &first) : OD_ENOMEM;
+        err = pool->all ? OD_EBUSY : OD_ENOMEM;
+        /* at the start there is time to look at the whole range: others may have its beginning */
+        for (uint32_t looked = 0; err == OD_EBUSY && looked < pool->port_count;
+             looked += BIND_TRIES_MAX) {
+            pool->exhausted_until_ns = 0;
+            err = bind_next(pool, 0, &first);
+            if (err == OD_EBUSY && errno != EADDRINUSE && errno != EACCES)
+                break;
+        }
         if (first) {
             pool->stats.lent++;
             od_rtp_pool_put(pool, first, 0);

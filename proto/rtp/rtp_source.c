@@ -92,7 +92,8 @@ void od_rtp_stats_add(struct od_rtp_stats *stats, uint32_t ssrc, uint16_t seq, u
     if (continued) {
         int32_t d = (int32_t)(transit - stats->transit);
         uint64_t size = d < 0 ? 0u - (uint32_t)d : (uint32_t)d;
-        if (size < 8000u * 10u) /* a timestamp that was set anew is no jitter */
+        /* A sender that was held up, or on hold, or has set its clock anew, is no jitter. */
+        if (size < 4000u)
             stats->jitter_16 += size - ((stats->jitter_16 + 8u) >> 4);
     }
     stats->transit = transit;

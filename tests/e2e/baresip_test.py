@@ -74,24 +74,29 @@ def best_correlation(recording, reference):
 
 
 class Baresip:
-    def __init__(self, world):
+    """secure: only SRTP is spoken. says: samples of what its microphone hears; silence else."""
+
+    def __init__(self, world, codec="PCMU", secure=False, says=None):
         self.sip, self.control = free_port(), free_port(socket.SOCK_STREAM)
         self.records = world.path("records")
         conf = world.path("baresip")
         os.mkdir(conf)
         os.mkdir(self.records)
-        write_wav(world.path("silence.wav"), [0] * RATE * 60)
+        write_wav(world.path("microphone.wav"), says or [0] * RATE * 60)
         modules = next(d for d in ("/usr/lib/baresip/modules", *glob.glob("/usr/lib/*/baresip/modules"))
                        if os.path.isdir(d))
         config = f"""poll_method epoll
 sip_listen 127.0.0.1:{self.sip}
 net_interface 127.0.0.1
-audio_source aufile,{world.path("silence.wav")}
+audio_source aufile,{world.path("microphone.wav")}
 audio_player aufile,{world.path("player.wav")}
 audio_alert aufile,{world.path("alert.wav")}
 rtp_ports 46000-46100
 module_path {modules}
 module g711.so
+module g722.so
+module opus.so
+module srtp.so
 module aufile.so
 module sndfile.so
 snd_path {self.records}
@@ -101,7 +106,7 @@ module_app ctrl_tcp.so
 ctrl_tcp_listen 127.0.0.1:{self.control}
 """
         accounts = (f"<sip:callee@127.0.0.1:{self.sip}>;regint=0;answermode=auto;"
-                    "audio_codecs=PCMU\n")
+                    f"audio_codecs={codec}{';mediaenc=srtp-mand' if secure else ''}\n")
         for name, text in (("config", config), ("accounts", accounts), ("contacts", "")):
             with open(os.path.join(conf, name), "w", encoding="ascii") as file:
                 file.write(text)
@@ -109,13 +114,20 @@ ctrl_tcp_listen 127.0.0.1:{self.control}
         wait_until(lambda: "baresip is ready" in self.process.stdout(), 15, "baresip")
 
     def press(self, digit):
-        command = json.dumps({"command": "sndcode", "params": digit, "token": "t"})
+        self.order("sndcode", digit)
+
+    def order(self, name, params=""):
+        command = json.dumps({"command": name, "params": params, "token": "t"})
         with socket.create_connection(("127.0.0.1", self.control), timeout=5) as control:
             control.sendall(f"{len(command)}:{command},".encode())
             assert b'"ok":true' in control.recv(1000)
 
     def recording(self):
-        return read_wav(glob.glob(os.path.join(self.records, "*-dec.wav"))[0])
+        """All that was heard: a hold ends one file and begins another."""
+        heard = array.array("h")
+        for path in sorted(glob.glob(os.path.join(self.records, "*-dec.wav")), key=os.path.getmtime):
+            heard += read_wav(path)
+        return heard
 
 
 def hears_and_answers(world):
@@ -162,4 +174,82 @@ def hears_and_answers(world):
     assert match > 0.9, f"what was heard is not what was said: {match:.3f}"
 
 
-main(hears_and_answers)
+def smooth_noise(seconds, seed):
+    """Every stretch of it is different from every other."""
+    random.seed(seed)
+    level, out = 0, []
+    for _ in range(int(seconds * RATE)):
+        level = int(0.9 * level + random.randint(-2500, 2500))
+        out.append(level)
+    return out
+
+
+def aligned_correlation(heard, wanted, at, window=4000):
+    """How alike a stretch of `wanted` is to the best place in `heard`: found by its tenth sample, then
+    exactly."""
+    piece = wanted[at:at + window]
+    thin = piece[::10]
+    best = max(range(max(0, at - 2 * RATE), min(len(heard) - window, at + 3 * RATE), 4),
+               key=lambda lag: sum(a * b for a, b in zip(thin, heard[lag:lag + window:10])))
+    return max(correlation(heard[lag:lag + window], piece) for lag in range(max(0, best - 12), best + 12)
+               if lag + window <= len(heard))
+
+
+def talk_both_ways(world, codec, media, secure):
+    says, plays = smooth_noise(16, 2), smooth_noise(6, 3)
+    baresip = Baresip(world, codec, secure, says)
+    os.makedirs(world.path("data/audio"))
+    write_wav(world.path("data/audio/long.wav"), plays)
+    server = world.serve([{"name": "main", "server": f"127.0.0.1:{baresip.sip}", "media": media}])
+    world.cli("agent", "put", world.agent("talker", [
+        {"play": "long.wav"},
+        {"gather": {"digits": 12, "timeout_ms": 9000, "into": "keys"}},
+        {"hangup": {}}], outdial={"record": True}), server=server)
+    call = world.cli("call", "new", f"sip:callee@127.0.0.1:{baresip.sip}", "--agent", "talker",
+                     server=server).stdout.strip()
+    show = lambda: server.api("GET", f"/calls/{call}")
+    wait_until(lambda: show()["status"] == "talking", 15, "the call to be answered")
+    trace = lambda: json.dumps(server.api("GET", f"/calls/{call}/trace")["trace"])
+    time.sleep(2)
+    baresip.order("hold")
+    wait_until(lambda: trace().count("INVITE sip:") > 1, 5, "the hold's re-INVITE")
+    time.sleep(1)
+    baresip.order("resume")
+    time.sleep(6)
+    for key in "123456789*0#":
+        baresip.press(key)
+        time.sleep(0.3)
+    ended = wait_until(lambda: show()["ended_at"] and show(), 25, "the end of the call")
+    assert ended["status"] == "completed" and ended["result"] == {"keys": "123456789*0#"}, ended
+    quality = ended["media"]["quality"]
+    assert quality["codec"] == codec.split("/")[0].lower(), quality
+    assert quality.get("srtp", False) is secure, quality
+    assert quality["far"]["loss_percent"] == 0, quality
+    baresip.process.stop()
+
+    status, body = server.fetch(f"/calls/{call}/recording")
+    assert status == 200, status
+    both = array.array("h", body[58:58 + (len(body) - 58) // 4 * 4])
+    heard_by_us, said_by_us, heard_by_them = both[::2], both[1::2], baresip.recording()
+    figures = {"theirs, in our recording": (heard_by_us, says, RATE),
+               "ours, in our recording": (said_by_us, plays, 4000),
+               "ours, after the hold, in our recording": (said_by_us, plays, 5 * RATE),
+               "theirs, after the hold, in our recording": (heard_by_us, says, 7 * RATE),
+               # its recorder stops with a hold and doesn't begin again
+               "ours, before the hold, in theirs": (heard_by_them, plays, 4000)}
+    for what, (heard, wanted, at) in figures.items():
+        alike = aligned_correlation(heard, wanted, at)
+        print(f"     {codec}{' with SRTP' if secure else ''}: {what}: correlation {alike:.4f}")
+        assert alike > 0.99, f"{what}: {alike:.4f}"
+    assert server.stop() == 0
+
+
+def talks_both_ways_with_hold_and_all_keys(world):
+    talk_both_ways(world, "PCMU/8000/1", {"codecs": ["pcmu"]}, False)
+
+
+def talks_both_ways_through_srtp(world):
+    talk_both_ways(world, "PCMA/8000/1", {"codecs": ["pcma"], "srtp": "required"}, True)
+
+
+main(hears_and_answers, talks_both_ways_with_hold_and_all_keys, talks_both_ways_through_srtp)
