@@ -17,11 +17,24 @@
 
 #include "engine/host/media_clock.h"
 #include "engine/host/talk.h"
+#include "engine/media/clock.h"
 #include "engine/media/wav.h"
 #include "outdial/err.h"
 #include "proto/redis/redis_store.h"
 
+/* A call's frames: how late each was against the call's own grid. */
+struct grid {
+    uint64_t first_ns, frames;
+    int64_t least_ns; /* the most punctual frame's deviation */
+};
+
 struct bench {
+    struct grid *grids;
+    int64_t *late_ns; /* of the frames of the time that is measured */
+    uint32_t *owner;  /* whose they are */
+    size_t late_count, late_max;
+    bool measures;
+    long kb_empty, kb_talking;
     uv_loop_t loop;
     uv_timer_t warm, over;
     struct od_talk *talk;
@@ -32,6 +45,17 @@ struct bench {
     uint64_t before_ns, after_ns;
     struct od_talk_stats stats_before, stats_after;
 };
+
+static long resident_kb(void)
+{
+    long pages = 0, all;
+    FILE *f = fopen("/proc/self/statm", "r");
+    if (!f || fscanf(f, "%ld %ld", &all, &pages) != 2)
+        pages = 0;
+    if (f)
+        fclose(f);
+    return pages * (sysconf(_SC_PAGESIZE) / 1024);
+}
 
 static void on_post(void *ctx, const struct od_event *event)
 {
@@ -65,6 +89,25 @@ static void on_result(void *ctx, struct od_job_id job, const char *json, size_t 
     (void)bytes;
 }
 
+/* Called right before the call's own frame is sent. */
+static void on_heard(void *ctx, struct od_call_id call, const uint8_t *ulaw, bool as_sent)
+{
+    struct bench *bench = ctx;
+    struct grid *grid = &bench->grids[call.index];
+    uint64_t now_ns = od_media_now();
+    (void)ulaw;
+    (void)as_sent;
+    if (!grid->frames++)
+        grid->first_ns = now_ns;
+    int64_t late = (int64_t)(now_ns - grid->first_ns - (grid->frames - 1) * OD_CLOCK_FRAME_NS);
+    if (late < grid->least_ns)
+        grid->least_ns = late;
+    if (!bench->measures || bench->late_count == bench->late_max)
+        return;
+    bench->owner[bench->late_count] = call.index;
+    bench->late_ns[bench->late_count++] = late;
+}
+
 static void on_closed(void *ctx)
 {
     (void)ctx;
@@ -73,6 +116,7 @@ static void on_closed(void *ctx)
 static void on_warm(uv_timer_t *timer)
 {
     struct bench *bench = timer->data;
+    bench->measures = true;
     getrusage(RUSAGE_SELF, &bench->before);
     bench->before_ns = od_media_now();
     od_talk_stats(bench->talk, &bench->stats_before);
@@ -83,6 +127,8 @@ static void on_over(uv_timer_t *timer)
     struct bench *bench = timer->data;
     getrusage(RUSAGE_SELF, &bench->after);
     bench->after_ns = od_media_now();
+    bench->measures = false;
+    bench->kb_talking = resident_kb();
     od_talk_stats(bench->talk, &bench->stats_after);
     uv_close((uv_handle_t *)&bench->warm, NULL);
     uv_close((uv_handle_t *)&bench->over, NULL);
@@ -122,8 +168,10 @@ static int start_calls(struct bench *bench)
         }
     }
     for (uint32_t i = 0; i < bench->calls; i++) {
-        struct od_sdp sdp = {.remote = locals[i ^ 1], .count = 1};
+        struct od_sdp sdp = {.remote = locals[i ^ 1], .count = 2};
         sdp.formats[0] = (struct od_sdp_format){.encoding = "PCMU", .rate = 8000, .channels = 1};
+        sdp.formats[1] = (struct od_sdp_format){
+            .payload_type = 101, .encoding = "TELEPHONE-EVENT", .rate = 8000, .channels = 1};
         od_talk_answer(bench->talk, (struct od_call_id){i, 1}, &sdp);
         port->start(port->ctx, (struct od_call_id){i, 1}, (struct od_job_id){i, 1});
     }
@@ -131,13 +179,29 @@ static int start_calls(struct bench *bench)
     return 0;
 }
 
+static int by_size(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static double late_ms(const struct bench *bench, double part)
+{
+    if (!bench->late_count)
+        return 0;
+    return (double)bench->late_ns[(size_t)((double)(bench->late_count - 1) * part)] / 1e6;
+}
+
 static double seconds_of(const struct timeval *t)
 {
     return (double)t->tv_sec + (double)t->tv_usec / 1e6;
 }
 
-static void report(const struct bench *bench)
+static void report(struct bench *bench)
 {
+    for (size_t i = 0; i < bench->late_count; i++)
+        bench->late_ns[i] -= bench->grids[bench->owner[i]].least_ns;
+    qsort(bench->late_ns, bench->late_count, sizeof *bench->late_ns, by_size);
     double user = seconds_of(&bench->after.ru_utime) - seconds_of(&bench->before.ru_utime);
     double system = seconds_of(&bench->after.ru_stime) - seconds_of(&bench->before.ru_stime);
     double time = (double)(bench->after_ns - bench->before_ns) / 1e9;
@@ -147,13 +211,16 @@ static void report(const struct bench *bench)
     printf("{\"calls\":%u,\"seconds\":%.2f,\"cpu_us_per_call_second\":%.1f,\"user_us\":%.1f,"
            "\"system_us\":%.1f,\"cpu_us_per_packet\":%.2f,\"sent_per_call_second\":%.2f,"
            "\"received_per_call_second\":%.2f,\"given_up\":%llu,\"late\":%llu,\"lost\":%llu,"
-           "\"cores_used\":%.3f}\n",
+           "\"cores_used\":%.3f,\"late_ms_p50\":%.3f,\"late_ms_p99\":%.3f,"
+           "\"late_ms_max\":%.3f,\"kb_per_call\":%.1f}\n",
            bench->calls, time, (user + system) * 1e6 / call_seconds, user * 1e6 / call_seconds,
            system * 1e6 / call_seconds, (user + system) * 1e6 / (double)(sent + received),
            (double)sent / call_seconds, (double)received / call_seconds,
            (unsigned long long)(bench->stats_after.given_up - bench->stats_before.given_up),
            (unsigned long long)(bench->stats_after.late - bench->stats_before.late),
-           (unsigned long long)bench->stats_after.lost, (user + system) / time);
+           (unsigned long long)bench->stats_after.lost, (user + system) / time, late_ms(bench, 0.5),
+           late_ms(bench, 0.99), late_ms(bench, 1.0),
+           (double)(bench->kb_talking - bench->kb_empty) / bench->calls);
 }
 
 static int run(struct bench *bench, const char *folder)
@@ -165,8 +232,12 @@ static int run(struct bench *bench, const char *folder)
         fprintf(stderr, "%s: can't be written to\n", folder);
         return 1;
     }
-    struct od_talk_events events = {
-        .ctx = bench, .post = on_post, .job = on_job, .agent = on_agent, .result = on_result};
+    struct od_talk_events events = {.ctx = bench,
+                                    .post = on_post,
+                                    .job = on_job,
+                                    .agent = on_agent,
+                                    .result = on_result,
+                                    .heard = on_heard};
     struct od_talk_config config = {.loop = &bench->loop,
                                     .rtp_ports = "20000-39999",
                                     .rtp_address = "127.0.0.1",
@@ -177,6 +248,15 @@ static int run(struct bench *bench, const char *folder)
         fprintf(stderr, "%s\n", why);
         return 1;
     }
+    bench->late_max = (size_t)bench->calls * bench->seconds * 60;
+    bench->grids = calloc(bench->calls, sizeof *bench->grids);
+    bench->late_ns = calloc(bench->late_max, sizeof *bench->late_ns);
+    bench->owner = calloc(bench->late_max, sizeof *bench->owner);
+    if (!bench->grids || !bench->late_ns || !bench->owner)
+        return 1;
+    memset(bench->late_ns, 1, bench->late_max * sizeof *bench->late_ns); /* there before counted */
+    memset(bench->owner, 1, bench->late_max * sizeof *bench->owner);
+    bench->kb_empty = resident_kb();
     if (start_calls(bench)) {
         od_talk_close(bench->talk, on_closed, NULL);
         uv_run(&bench->loop, UV_RUN_DEFAULT);
