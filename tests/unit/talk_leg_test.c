@@ -306,6 +306,37 @@ static void test_reports_tell_how_the_other_side_hears(void **state)
     end_world(w);
 }
 
+/* Somebody else's packets, right in every field but where they come from, once the peer has spoken.
+ */
+static void test_injected_packets_are_never_heard(void **state)
+{
+    (void)state;
+    struct world *w = begin(OD_CODEC_PCMU);
+    struct od_rtp_socket *stranger;
+    struct od_addr to = {.family = 4, .port = port_of(&w->b), .ip = {127, 0, 0, 1}};
+    uint8_t bytes[OD_RTP_HEADER_BYTES + 160];
+    assert_int_equal(od_rtp_pool_get(w->pool, w->now_ns, &stranger), 0);
+    start(w);
+    run_slots(w, 2 * OD_CLOCK_PHASES);
+    for (unsigned slot = 0; slot < 240 * OD_CLOCK_PHASES; slot++) {
+        memset(bytes, (int)slot, sizeof bytes);
+        for (unsigned i = 0; i < 3; i++) {
+            od_rtp_header(bytes, &(struct od_rtp_packet){.payload_type = i == 2 ? EVENT_TYPE : 0,
+                                                         .seq = (uint16_t)(w->a.leg.seq + i),
+                                                         .ts = w->a.leg.ts + i * 160,
+                                                         .ssrc = w->a.leg.ssrc});
+            od_rtp_send(w->pool, stranger, &to, bytes, sizeof bytes);
+        }
+        run_slots(w, 1);
+    }
+    expect_heard(&w->b, w->a.sound);
+    assert_int_equal(w->b.digit_count, 0);
+    assert_true(w->b.leg.wrong_source > 2000);
+    assert_int_equal(od_rtp_latch_target(&w->b.leg.latch)->port, port_of(&w->a));
+    od_rtp_pool_put(w->pool, stranger, w->now_ns);
+    end_world(w);
+}
+
 /* ---- keys, other codecs, tones ---- */
 
 static void describe_both(struct world *w, const struct od_sdp *like, bool keys)
@@ -473,6 +504,7 @@ int main(void)
         cmocka_unit_test(test_noise_is_counted_and_nothing_else),
         cmocka_unit_test(test_hold_stops_the_sound_and_resume_goes_on_where_it_was),
         cmocka_unit_test(test_reports_tell_how_the_other_side_hears),
+        cmocka_unit_test(test_injected_packets_are_never_heard),
         cmocka_unit_test(test_protected_sound_arrives_bit_for_bit_and_nothing_else_is_heard),
         cmocka_unit_test(test_other_codecs_carry_speech),
         cmocka_unit_test(test_keys_are_heard_in_the_sound_when_no_events_are_spoken_of),
