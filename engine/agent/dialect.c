@@ -11,31 +11,31 @@
 #define JSON_WAYS .write = od_dialect_json_write, .read = od_dialect_json_read
 
 static const struct od_dialect_row twilio_rows[] = {
-    {"media", OD_STREAM_AUDIO_OUT, "media", "payload", false},
-    {"mark", OD_STREAM_SET_MARK, "mark", "name", false},
-    {"clear", OD_STREAM_CLEAR, NULL, NULL, false},
+    {"media", OD_STREAM_AUDIO_OUT, "media", "payload", false, NULL},
+    {"mark", OD_STREAM_SET_MARK, "mark", "name", false, NULL},
+    {"clear", OD_STREAM_CLEAR, NULL, NULL, false, NULL},
     {0},
 };
 
 static const struct od_dialect_row plivo_rows[] = {
-    {"playAudio", OD_STREAM_AUDIO_OUT, "media", "payload", false},
-    {"checkpoint", OD_STREAM_SET_MARK, NULL, "name", false},
-    {"clearAudio", OD_STREAM_CLEAR, NULL, NULL, false},
+    {"playAudio", OD_STREAM_AUDIO_OUT, "media", "payload", false, NULL},
+    {"checkpoint", OD_STREAM_SET_MARK, NULL, "name", false, NULL},
+    {"clearAudio", OD_STREAM_CLEAR, NULL, NULL, false, NULL},
     {0},
 };
 
 static const struct od_dialect_row vonage_rows[] = {
-    {"notify", OD_STREAM_SET_MARK, NULL, "payload", true},
-    {"clear", OD_STREAM_CLEAR, NULL, NULL, false},
+    {"notify", OD_STREAM_SET_MARK, NULL, "payload", true, NULL},
+    {"clear", OD_STREAM_CLEAR, NULL, NULL, false, NULL},
     {0},
 };
 
 static const struct od_dialect_row jambonz_rows[] = {
-    {"playAudio", OD_STREAM_AUDIO_OUT, "data", "audioContent", false},
-    {"killAudio", OD_STREAM_CLEAR, NULL, NULL, false},
-    {"mark", OD_STREAM_SET_MARK, "data", "name", false},
-    {"clearMarks", OD_STREAM_CLEAR_MARKS, NULL, NULL, false},
-    {"disconnect", OD_STREAM_HANGUP, NULL, NULL, false},
+    {"playAudio", OD_STREAM_AUDIO_OUT, "data", "audioContent", false, "queuePlay"},
+    {"killAudio", OD_STREAM_CLEAR, NULL, NULL, false, NULL},
+    {"mark", OD_STREAM_SET_MARK, "data", "name", false, NULL},
+    {"clearMarks", OD_STREAM_CLEAR_MARKS, NULL, NULL, false, NULL},
+    {"disconnect", OD_STREAM_HANGUP, NULL, NULL, false, NULL},
     {0},
 };
 

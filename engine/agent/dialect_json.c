@@ -187,12 +187,12 @@ size_t od_dialect_json_write(const struct od_dialect *dialect, enum od_stream_ev
 
 /* What we understand besides a vendor's words, in any JSON dialect, by the member "event". */
 static const struct od_dialect_row our_rows[] = {
-    {"hangup", OD_STREAM_HANGUP, "hangup", "reason", false},
-    {"transfer", OD_STREAM_TRANSFER, "transfer", "target", false},
-    {"dtmf", OD_STREAM_SEND_DTMF, "dtmf", "digits", false},
-    {"tool_call", OD_STREAM_TOOL_CALL, "tool_call", "name", false},
-    {"result", OD_STREAM_RESULT, NULL, "result", true},
-    {"transcript", OD_STREAM_TRANSCRIPT, NULL, "transcript", true},
+    {"hangup", OD_STREAM_HANGUP, "hangup", "reason", false, NULL},
+    {"transfer", OD_STREAM_TRANSFER, "transfer", "target", false, NULL},
+    {"dtmf", OD_STREAM_SEND_DTMF, "dtmf", "digits", false, NULL},
+    {"tool_call", OD_STREAM_TOOL_CALL, "tool_call", "name", false, NULL},
+    {"result", OD_STREAM_RESULT, NULL, "result", true, NULL},
+    {"transcript", OD_STREAM_TRANSCRIPT, NULL, "transcript", true, NULL},
     {0},
 };
 
@@ -262,6 +262,8 @@ static void tell_row(const struct od_dialect *dialect, const struct od_dialect_r
             tell_bad(telling, "audio without a payload");
             return;
         }
+        if (row->queue && !yyjson_is_true(yyjson_obj_get(holder, row->queue)))
+            tell(telling, &(struct od_stream_command){.kind = OD_STREAM_CLEAR});
         command.base64 = true;
         command.audio = yyjson_get_str(value);
         command.audio_bytes = yyjson_get_len(value);

@@ -20,10 +20,11 @@
 /* What an incoming JSON message means, by its word. */
 struct od_dialect_row {
     const char *word;
-    uint8_t command; /* enum od_stream_command_kind */
-    const char *in;  /* the member that holds what follows; NULL: the message itself */
-    const char *at;  /* of AUDIO_OUT: the base64; of others: the text. NULL: none is needed */
-    bool raw;        /* `at` may be any JSON, and is kept as such */
+    uint8_t command;   /* enum od_stream_command_kind */
+    const char *in;    /* the member that holds what follows; NULL: the message itself */
+    const char *at;    /* of AUDIO_OUT: the base64; of others: the text. NULL: none is needed */
+    bool raw;          /* `at` may be any JSON, and is kept as such */
+    const char *queue; /* of AUDIO_OUT: unless this member is true, what was there before goes */
 };
 
 struct od_dialect {

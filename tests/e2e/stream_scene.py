@@ -1,0 +1,54 @@
+"""A call between `outdial serve` and `outdial carrier` for tests of bots: both processes, the call's end, and
+what the telephone heard as mu-law."""
+import os
+import struct
+import wave
+
+from harness import wait_until
+
+LIVE = ("created", "queued", "waiting", "start_hook", "dialing", "ringing", "talking")
+CALLEE = {"answer": 100, "no_answer": 0, "busy": 0, "decline": 0, "fail": 0, "ring_ms": "100",
+          "pdd_ms": "10", "early_media": 0, "digits": "none", "talk": "silence"}
+
+
+def scene(world, profile=None, args=(), extra=None):
+    carrier = world.carrier({**CALLEE, **(profile or {})}, args)
+    return carrier, world.serve([{"name": "main", "server": carrier.address, "cps_limit": 0}],
+                                extra=extra)
+
+
+def call(server, agent, limit_s=30, number="+15550001111", **more):
+    """Makes the agent and a call; the call once it has ended."""
+    if agent:
+        server.api("POST", "/agents", agent)
+    made = server.api("POST", "/calls", {"to": number, "agent": "bot", **more})
+    return ended(server, made["id"], limit_s)
+
+
+def ended(server, ident, limit_s=30):
+    def over():
+        view = server.api("GET", f"/calls/{ident}")
+        return view if view["status"] not in LIVE else None
+    return wait_until(over, limit_s, "the call to end")
+
+
+def record_to(world):
+    os.mkdir(world.path("heard"))
+    return world.path("heard")
+
+
+def encode(sample):
+    sign, magnitude = (0x80, -sample) if sample < 0 else (0, sample)
+    magnitude = min(magnitude, 32635) + 132
+    exponent = magnitude.bit_length() - 8
+    return ~(sign | exponent << 4 | magnitude >> (exponent + 3) & 15) & 0xff
+
+
+def recording(directory, number="+15550001111"):
+    """What the callee heard, as mu-law."""
+    names = [n for n in os.listdir(directory) if number.strip("+") in n]
+    assert len(names) == 1, os.listdir(directory)
+    with wave.open(os.path.join(directory, names[0]), "rb") as file:
+        assert file.getframerate() == 8000 and file.getsampwidth() == 2
+        samples = struct.unpack(f"<{file.getnframes()}h", file.readframes(file.getnframes()))
+    return bytes(encode(s) for s in samples)
