@@ -18,6 +18,7 @@
 
 #include "engine/agent/dialect.h"
 #include "engine/agent/playout.h"
+#include "engine/agent/sid.h"
 #include "outdial/types.h"
 
 enum {
@@ -98,11 +99,5 @@ bool od_stream_talking(const struct od_stream *stream); /* audio of the agent is
 char *od_stream_result(const struct od_stream *stream, size_t *bytes);     /* an object */
 char *od_stream_transcript(const struct od_stream *stream, size_t *bytes); /* an array */
 void od_stream_stats(const struct od_stream *stream, struct od_stream_stats *out);
-
-/* The SIDs under which a call is known: prefix and 32 hex digits. */
-enum { OD_SID_TEXT = 35 };
-void od_sid_account(const char *org, char out[OD_SID_TEXT]);
-void od_sid_call(const struct od_uid *call, char out[OD_SID_TEXT]);
-void od_sid_stream(const struct od_uid *call, uint16_t attempt, char out[OD_SID_TEXT]);
 
 #endif

@@ -80,8 +80,15 @@ static bool type_ok(struct od_request *q)
     enum od_body_kind takes = q->at.route->takes;
     if (takes == OD_TAKES_NOTHING || takes == OD_TAKES_ROWS)
         return true; /* rows: import.c looks itself */
-    if (!q->x->header(q->x, "content-type", &header) || !header.bytes ||
-        has_type(header, "application/json"))
+    bool given = q->x->header(q->x, "content-type", &header) && header.bytes;
+    if (takes == OD_TAKES_FORM) {
+        if (!given || has_type(header, "application/x-www-form-urlencoded"))
+            return true;
+        od_request_problem(q, 415, "media_type",
+                           "send the fields as Content-Type: application/x-www-form-urlencoded");
+        return false;
+    }
+    if (!given || has_type(header, "application/json"))
         return true;
     if (takes == OD_TAKES_PATCH && has_type(header, "application/merge-patch+json"))
         return true;
@@ -103,6 +110,7 @@ static uint64_t body_limit(const struct od_request *q)
     case OD_TAKES_JSON:
     case OD_TAKES_MAYBE:
     case OD_TAKES_PATCH:
+    case OD_TAKES_FORM:
         break;
     }
     return q->api->body_bytes_max;
@@ -124,7 +132,7 @@ static void read_and_run(struct od_request *q)
     struct od_faults faults = {0};
     od_query_check(q->x->query, q->at.route->query, &faults);
     enum od_body_kind takes = q->at.route->takes;
-    bool document = takes != OD_TAKES_NOTHING && !is_streamed(takes) &&
+    bool document = takes != OD_TAKES_NOTHING && takes != OD_TAKES_FORM && !is_streamed(takes) &&
                     (takes != OD_TAKES_MAYBE || q->text_bytes);
     if (!faults.count && document &&
         od_json_parse(q->text, q->text_bytes, &q->body, &faults) == OD_ENOMEM) {

@@ -89,4 +89,9 @@ void od_rows_replay(struct od_request *q);
 /* sse.c */
 void od_events_stream(struct od_request *q);
 
+/* twilio.c */
+void od_twilio_list(struct od_request *q);
+void od_twilio_show(struct od_request *q);
+void od_twilio_update(struct od_request *q);
+
 #endif

@@ -31,9 +31,12 @@ static const char *const calls_of_query[] = {"limit", "cursor", "status", "agent
 static const char *const available_query[] = {"country_code", "area_code", "number_type", "limit",
                                               NULL};
 
+static const char *const twilio_query[] = {"PageSize", NULL};
+
 #define V1 "/outdial/v1"
 #define DASHA "/api/v1"
 #define BOX "/v1"
+#define TWILIO "/2010-04-01/Accounts/{name}"
 
 static const struct od_route routes[] = {
     {"GET", "/livez", OD_SCOPE_OPEN, OD_TAKES_NOTHING, od_ops_livez, NULL},
@@ -106,6 +109,10 @@ static const struct od_route routes[] = {
      od_rows_again, NULL},
 
     {"POST", "/api/v1/webhooks/test", OD_SCOPE_ADMIN, OD_TAKES_JSON, od_hooks_test, NULL},
+    {"GET", TWILIO "/Calls", OD_SCOPE_READ, OD_TAKES_NOTHING, od_twilio_list, twilio_query},
+    {"GET", TWILIO "/Calls.json", OD_SCOPE_READ, OD_TAKES_NOTHING, od_twilio_list, twilio_query},
+    {"GET", TWILIO "/Calls/{name}", OD_SCOPE_READ, OD_TAKES_NOTHING, od_twilio_show, NULL},
+    {"POST", TWILIO "/Calls/{name}", OD_SCOPE_DIAL, OD_TAKES_FORM, od_twilio_update, NULL},
 
     {"GET", V1 "/events", OD_SCOPE_READ, OD_TAKES_NOTHING, od_events_stream, events_query},
 

@@ -22,6 +22,7 @@ enum od_body_kind {
     OD_TAKES_AGENT, /* the same, of an agent document's size */
     OD_TAKES_PATCH, /* the same; a merge patch (RFC 7396) */
     OD_TAKES_MAYBE, /* a document or nothing */
+    OD_TAKES_FORM,  /* application/x-www-form-urlencoded, gathered in request->text */
     OD_TAKES_ROWS,  /* streamed to engine/api/import.c */
     OD_TAKES_CALLS, /* streamed to engine/api/bulk.h */
 };

@@ -312,21 +312,13 @@ static size_t encode(struct od_media_leg *leg, const uint8_t ulaw[OD_FRAME_BYTES
     return od_voice_codec_encode(leg->coder, pcm, out);
 }
 
-static void send_frame(struct od_media_leg *leg, uint64_t now_ns,
-                       const struct od_media_leg_events *events)
+/* A packet's head is written in front of its payload, and it goes. */
+static void send_packet(struct od_media_leg *leg, struct od_rtp_packet head, uint8_t *bytes,
+                        size_t payload)
 {
-    uint8_t bytes[OD_RTP_HEADER_BYTES + OD_VOICE_PACKET_MAX + OD_SRTP_ROOM];
-    uint8_t *frame = bytes + OD_RTP_HEADER_BYTES;
-    events->frame(events->ctx, now_ns, frame);
-    size_t payload = encode(leg, frame, frame);
-    if (!payload)
-        return;
-    od_rtp_header(bytes, &(struct od_rtp_packet){.marker = leg->marker,
-                                                 .payload_type = leg->codec,
-                                                 .seq = leg->seq++,
-                                                 .ts = leg->ts * od_voice_codec_scale(leg->voice),
-                                                 .ssrc = leg->ssrc});
-    leg->marker = false;
+    head.seq = leg->seq++;
+    head.ssrc = leg->ssrc;
+    od_rtp_header(bytes, &head);
     size_t count = OD_RTP_HEADER_BYTES + payload;
     if (leg->srtp && od_srtp_protect(leg->srtp, bytes, &count))
         return; /* never in the clear */
@@ -334,6 +326,49 @@ static void send_frame(struct od_media_leg *leg, uint64_t now_ns,
         leg->sent++;
         leg->sent_bytes += payload;
     }
+}
+
+int od_media_leg_send_keys(struct od_media_leg *leg, const char *keys, size_t count, uint32_t ms)
+{
+    if (!leg->dtmf_type)
+        return OD_ENOENT;
+    return od_dtmf_send_add(&leg->keys, keys, count, ms) ? 0 : OD_EINVAL;
+}
+
+/* A key's packet instead of audio. All packets of a key have the time at which it began (RFC 4733
+ * section 2.2.3). */
+static void send_event(struct od_media_leg *leg, const struct od_dtmf_event *event)
+{
+    uint8_t bytes[OD_RTP_HEADER_BYTES + OD_DTMF_BYTES + OD_SRTP_ROOM];
+    if (event->begins)
+        leg->key_ts = leg->ts * od_voice_codec_scale(leg->voice);
+    memcpy(bytes + OD_RTP_HEADER_BYTES, event->payload, OD_DTMF_BYTES);
+    send_packet(leg,
+                (struct od_rtp_packet){
+                    .marker = event->begins, .payload_type = leg->dtmf_type, .ts = leg->key_ts},
+                bytes, OD_DTMF_BYTES);
+    leg->marker = true; /* the audio after it begins a talk spurt */
+}
+
+static void send_frame(struct od_media_leg *leg, uint64_t now_ns,
+                       const struct od_media_leg_events *events)
+{
+    struct od_dtmf_event event;
+    if (od_dtmf_send_busy(&leg->keys) && od_dtmf_send_frame(&leg->keys, &event)) {
+        send_event(leg, &event);
+        return;
+    }
+    uint8_t bytes[OD_RTP_HEADER_BYTES + OD_VOICE_PACKET_MAX + OD_SRTP_ROOM];
+    uint8_t *frame = bytes + OD_RTP_HEADER_BYTES;
+    events->frame(events->ctx, now_ns, frame);
+    size_t payload = encode(leg, frame, frame);
+    if (!payload)
+        return;
+    struct od_rtp_packet head = {.marker = leg->marker,
+                                 .payload_type = leg->codec,
+                                 .ts = leg->ts * od_voice_codec_scale(leg->voice)};
+    leg->marker = false;
+    send_packet(leg, head, bytes, payload);
 }
 
 void od_media_leg_tick(struct od_media_leg *leg, uint64_t now_ns,

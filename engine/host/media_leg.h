@@ -12,6 +12,7 @@
 #include "engine/host/media_reports.h"
 #include "engine/media/clock.h"
 #include "engine/media/dtmf.h"
+#include "engine/media/dtmf_send.h"
 #include "engine/media/jitter.h"
 #include "outdial/types.h"
 #include "proto/rtp/rtp_pool.h"
@@ -65,6 +66,8 @@ struct od_media_leg {
     uint16_t seq;
     uint32_t ts, ssrc;
     struct od_dtmf dtmf;
+    struct od_dtmf_send keys; /* of ours, on their way */
+    uint32_t key_ts;          /* when the one under way began */
     struct od_jitter jitter;
 };
 
@@ -91,5 +94,9 @@ void od_media_leg_start(struct od_media_leg *leg, uint64_t now_ns, uint32_t phas
 
 void od_media_leg_tick(struct od_media_leg *leg, uint64_t now_ns,
                        const struct od_media_leg_events *events);
+
+/* Keys for the other side, as RTP events; audio waits while they are sent. OD_ENOENT: it takes
+ * none; OD_EINVAL: no keys (dtmf_send.h), or too many at once. */
+int od_media_leg_send_keys(struct od_media_leg *leg, const char *keys, size_t count, uint32_t ms);
 
 #endif

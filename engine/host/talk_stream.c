@@ -150,6 +150,11 @@ static void on_order(void *ctx, const struct od_stream_command *command)
         od_str_copy(why, sizeof why, command->text, command->text_bytes);
         fail(self, *why ? why : "the agent refused the call");
         break;
+    case OD_STREAM_SEND_DTMF:
+        if (od_media_leg_send_keys(&self->session->leg, command->text, command->text_bytes,
+                                   command->ms))
+            on_odd(self, "keys that can't be sent");
+        break;
     default:
         break;
     }

@@ -10,6 +10,9 @@ import hmac
 import json
 import os
 import socket
+import urllib.error
+import urllib.parse
+import urllib.request
 
 from bot import Bot, SILENCE, frame, stream_agent, tone
 from harness import free_port, main, wait_until
@@ -193,6 +196,59 @@ def callee_hangs_up(world):
     carrier.finish()
 
 
+def over_rest(world):
+    """A bot reads its call and hangs it up over REST, with the SIDs it was told."""
+    carrier, server = scene(world)
+
+    def rest(method, account, tail, body=None, key=None, status=200):
+        request = urllib.request.Request(
+            f"{server.url}/2010-04-01/Accounts/{account}/{tail}", method=method,
+            data=urllib.parse.urlencode(body).encode() if body else None)
+        token = base64.b64encode(f"{account}:{key or server.key}".encode()).decode()
+        request.add_header("Authorization", f"Basic {token}")
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                got, text = answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            got, text = error.code, error.read()
+        assert got == status, (method, tail, got, text)
+        return json.loads(text)
+
+    def hang_up(account, sid):
+        view = rest("GET", account, f"Calls/{sid}.json")
+        assert view["status"] == "in-progress" and view["sid"] == sid and view["to"] == "+15550001111", view
+        assert rest("POST", account, f"Calls/{sid}.json", {"Twiml": "<Response/>"}, status=400)["code"] == 20001
+        rest("POST", account, f"Calls/{sid}.json", {"Status": "completed"})
+
+    async def script(c):
+        await c.wait("start")
+        await c.send({"event": "dtmf", "dtmf": {"digits": "12#"}})
+        await c.play(tone(300), "m")
+        await c.wait("mark")
+        start = c.start["start"]
+        await asyncio.get_event_loop().run_in_executor(None, hang_up, start["accountSid"], start["callSid"])
+        await c.wait("stop")
+
+    bot = Bot(script)
+    view = call(server, stream_agent(bot.url))
+    bot.check()
+    assert view["status"] == "completed", view
+    start = bot.connections[0].start["start"]
+    account, sid = start["accountSid"], start["callSid"]
+    shown = rest("GET", account, f"Calls/{sid}")
+    assert shown["status"] == "completed" and shown["account_sid"] == account and shown["end_time"], shown
+    rest("POST", account, f"Calls/{sid}.json", {"Status": "completed"})
+    assert [c["sid"] for c in rest("GET", account, "Calls.json?PageSize=5")["calls"]] == [sid]
+    missing = rest("GET", account, "Calls/CA" + "0" * 32 + ".json", status=404)
+    assert missing["code"] == 20404 and missing["status"] == 404, missing
+    assert rest("GET", "AC" + "0" * 32, f"Calls/{sid}.json", status=404)["code"] == 20404
+    assert rest("GET", account, f"Calls/{sid}.json", key="sk_wrong", status=401)["code"] == 20003
+    bot.close()
+    carrier.finish()
+    heard = [f for f in carrier.facts("end")]
+    assert heard, "the carrier saw the end"
+
+
 def faults(world):
     """Each bot on a call of its own, all at once; beside them one that is in order and must not notice."""
     carrier, server = scene(world, {"talk": "babble", "hangup_ms": "6000"})
@@ -260,4 +316,4 @@ def faults(world):
     carrier.finish()
 
 
-main(talk, barge_in, down, default_and_answer, callee_hangs_up, faults)
+main(talk, barge_in, down, default_and_answer, callee_hangs_up, over_rest, faults)

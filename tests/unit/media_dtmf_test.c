@@ -13,6 +13,7 @@
 
 #include "engine/base/rng.h"
 #include "engine/media/dtmf.h"
+#include "engine/media/dtmf_send.h"
 
 struct packet {
     uint32_t ts;
@@ -149,6 +150,45 @@ static void test_what_is_no_key_is_nothing(void **state)
     assert_false(od_dtmf_write(payload, '\0', false, 0, 0));
 }
 
+/* What our sender sends is what our receiver hears, each key once, with pauses between. */
+static void test_keys_sent_are_keys_heard(void **state)
+{
+    (void)state;
+    struct od_dtmf_send send = {0};
+    struct od_dtmf dtmf;
+    struct od_dtmf_event event;
+    char heard[80];
+    size_t count = 0;
+    uint32_t ts = 77, key_ts = 0;
+    unsigned packets = 0, ends = 0;
+    static const char keys[] = "00112*#w5D";
+    od_dtmf_init(&dtmf);
+    assert_false(od_dtmf_send_add(&send, "12x", 3, 0));
+    assert_false(od_dtmf_send_add(&send, "1", 1, OD_DTMF_MS_MAX + 1));
+    assert_false(od_dtmf_send_busy(&send));
+    assert_true(od_dtmf_send_add(&send, keys, sizeof keys - 1, 100));
+    for (unsigned i = 0; i < 1000 && od_dtmf_send_busy(&send); i++, ts += 160) {
+        if (!od_dtmf_send_frame(&send, &event))
+            continue;
+        packets++;
+        if (event.begins)
+            key_ts = ts;
+        ends += event.payload[1] >> 7;
+        char key = od_dtmf_put(&dtmf, 9, key_ts, event.begins, event.payload, OD_DTMF_BYTES);
+        if (key)
+            heard[count++] = key;
+    }
+    heard[count] = 0;
+    assert_string_equal(heard, "00112*#5D");
+    assert_int_equal(packets, 9 * (5 + OD_DTMF_ENDS - 1));
+    assert_int_equal(ends, 9 * OD_DTMF_ENDS);
+    static char many[OD_DTMF_KEYS_MAX + 1];
+    memset(many, '1', sizeof many);
+    assert_false(od_dtmf_send_add(&send, many, sizeof many, 0));
+    assert_true(od_dtmf_send_add(&send, many, OD_DTMF_KEYS_MAX, 0));
+    assert_false(od_dtmf_send_add(&send, many, 1, 0));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -157,6 +197,7 @@ int main(void)
         cmocka_unit_test(test_a_long_press_in_segments_is_one),
         cmocka_unit_test(test_a_sender_whose_timestamp_runs_is_understood),
         cmocka_unit_test(test_what_is_no_key_is_nothing),
+        cmocka_unit_test(test_keys_sent_are_keys_heard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

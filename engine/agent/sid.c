@@ -1,11 +1,11 @@
 /*
- * stream_sid - names in the shape that bots check: two letters and 32 hex digits. A call's is its
- * UUID, so that it can be read back; an account's is a hash of the org's name; a stream's is the
- * call's with the attempt in its first bytes, where UUIDv7 has the time.
+ * sid - see the header. Names in the shape that bots check: two letters and 32 hex digits. A call's
+ * is its UUID, so that it can be read back; an account's is a hash of the org's name; a stream's is
+ * the call's with the attempt in its first bytes, where UUIDv7 has the time.
  */
 #include <string.h>
 
-#include "engine/agent/stream.h"
+#include "engine/agent/sid.h"
 #include "engine/base/siphash.h"
 #include "engine/base/str.h"
 
@@ -41,4 +41,22 @@ void od_sid_stream(const struct od_uid *call, uint16_t attempt, char out[OD_SID_
     bytes[0] ^= (uint8_t)(attempt >> 8);
     bytes[1] ^= (uint8_t)attempt;
     write_sid("MZ", bytes, out);
+}
+
+static int hex_value(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool od_sid_read_call(const char *text, size_t bytes, struct od_uid *out)
+{
+    if (bytes != OD_SID_TEXT - 1 || memcmp(text, "CA", 2))
+        return false;
+    for (unsigned i = 0; i < 16; i++) {
+        int high = hex_value(text[2 + 2 * i]), low = hex_value(text[3 + 2 * i]);
+        if (high < 0 || low < 0)
+            return false;
+        out->b[i] = (uint8_t)(high << 4 | low);
+    }
+    return true;
 }
