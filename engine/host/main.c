@@ -112,6 +112,27 @@ static void talk_result(void *ctx, struct od_job_id job, const char *json, size_
         od_log(OD_CONFIG_LOG_WARN, "talk", "a call's result is above 64 KiB and was left out");
 }
 
+static int talk_tool(void *ctx, const struct od_agent_def *def, const struct od_job *job,
+                     const char *name, struct od_text arguments,
+                     void (*done)(void *done_ctx, int err, const char *json, size_t bytes),
+                     void *done_ctx, uint64_t *id)
+{
+    struct od_host *host = ctx;
+    struct od_tool_id tool = {0};
+    int err = od_tools_run(
+        host->tools,
+        &(struct od_tool_ask){.agent = def, .job = job, .tool = name, .arguments = arguments}, done,
+        done_ctx, &tool);
+    *id = tool.ask;
+    return err;
+}
+
+static void talk_tool_cancel(void *ctx, uint64_t id)
+{
+    struct od_host *host = ctx;
+    od_tools_cancel(host->tools, (struct od_tool_id){id});
+}
+
 static void talk_media(void *ctx, struct od_job_id job, const char *json, size_t bytes)
 {
     struct od_host *host = ctx;
@@ -168,6 +189,8 @@ static bool open_talk(struct od_host *host)
                                               .job = talk_job,
                                               .agent = talk_agent,
                                               .result = talk_result,
+                                              .tool = talk_tool,
+                                              .tool_cancel = talk_tool_cancel,
                                               .media = talk_media,
                                               .refer = talk_refer,
                                               .verdict = talk_verdict},

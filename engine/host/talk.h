@@ -21,6 +21,7 @@
 #include "engine/media/amd.h"
 #include "outdial/event.h"
 #include "outdial/ports.h"
+#include "outdial/repo.h"
 #include "proto/sip/sip_sdp.h"
 
 struct od_job;
@@ -61,6 +62,14 @@ struct od_talk_events {
     int (*refer)(void *ctx, struct od_call_id call, const char *target);
     /* Who took the call, as it becomes known. NULL: not wanted. */
     void (*verdict)(void *ctx, struct od_call_id call, const struct od_amd_verdict *verdict);
+    /* The agent calls one of its tools: done fires once, never from inside, unless tool_cancel(id)
+     * comes first. OD_ENOENT: it has none of that name; other errors as of tools.h. NULL: there are
+     * no tools. */
+    int (*tool)(void *ctx, const struct od_agent_def *def, const struct od_job *job,
+                const char *name, struct od_text arguments,
+                void (*done)(void *done_ctx, int err, const char *json, size_t bytes),
+                void *done_ctx, uint64_t *id);
+    void (*tool_cancel)(void *ctx, uint64_t id);
     /* 20 ms of a callee's voice (160 bytes of mu-law) as it is played; as_sent is false for what
      * was made up for lost or late packets and for silence. NULL: not wanted. */
     void (*heard)(void *ctx, struct od_call_id call, const uint8_t *ulaw, bool as_sent);

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <yyjson.h>
+
 #include "engine/agent/conduct.h"
 #include "engine/agent/handover.h"
 #include "engine/agent/stream.h"
@@ -22,7 +24,16 @@
 #include "outdial/err.h"
 #include "proto/redis/redis_store.h"
 
-enum { PATIENCE_MS = 2500 };
+enum { PATIENCE_MS = 2500, TOOLS_AT_ONCE = 8, TOOL_ID_MAX = 128 };
+
+struct talk_stream;
+
+/* A tool call under way. */
+struct tool_call {
+    struct talk_stream *self; /* NULL: free */
+    uint64_t id;
+    char agent_id[TOOL_ID_MAX]; /* what the agent calls it, as JSON */
+};
 
 /* Everything of the definition is copied: the agent may be made before the call holds it. */
 struct talk_stream {
@@ -35,6 +46,8 @@ struct talk_stream {
     char *url, *auth_token, *bearer;
     bool connect_at_answer, ring_when_down;
     bool answered, heard_now;
+    struct tool_call tools[TOOLS_AT_ONCE];
+    char transfer[OD_ENDPOINT_MAX]; /* the callee is handed on when all was said; "": no */
     struct od_conduct conduct;
     struct od_agent_features features;
     uint32_t max_duration_s;
@@ -138,6 +151,106 @@ static void on_odd(void *ctx, const char *what)
     od_log(OD_CONFIG_LOG_WARN, "agent", "%s: %s", self->name, what);
 }
 
+/* ---- tools ---- */
+
+static void tell_tool(struct talk_stream *self, const char *agent_id, bool ok, const char *json,
+                      size_t bytes)
+{
+    size_t size = strlen(agent_id) + bytes + 64;
+    char *text = malloc(size);
+    if (!text)
+        return;
+    snprintf(text, size, "{\"id\":%s,\"ok\":%s,\"result\":%.*s}", agent_id, ok ? "true" : "false",
+             (int)bytes, json);
+    od_stream_tool_result(self->stream, text);
+    free(text);
+}
+
+static void on_tool_done(void *ctx, int err, const char *json, size_t bytes)
+{
+    struct tool_call *call = ctx;
+    struct talk_stream *self = call->self;
+    call->self = NULL;
+    tell_tool(self, call->agent_id, !err, json, bytes);
+}
+
+static int run_tool(struct talk_stream *self, struct tool_call *call, yyjson_val *order)
+{
+    const struct od_talk_events *events = &self->session->host->events;
+    const struct od_job *job = events->job(events->ctx, self->session->job);
+    const struct od_agent_def *def =
+        job ? events->agent(events->ctx, self->session->call, job) : NULL;
+    const char *name = yyjson_get_str(yyjson_obj_get(order, "name"));
+    size_t bytes = 0;
+    char *arguments = yyjson_val_write(yyjson_obj_get(order, "arguments"), 0, &bytes);
+    int err = def && name && events->tool ? 0 : OD_ENOENT;
+    if (!err) {
+        call->self = self;
+        err = events->tool(events->ctx, def, job, name, (struct od_text){arguments, bytes},
+                           on_tool_done, call, &call->id);
+    }
+    if (err)
+        call->self = NULL;
+    free(arguments);
+    return err;
+}
+
+static void call_tool(struct talk_stream *self, const struct od_stream_command *command)
+{
+    yyjson_doc *doc = yyjson_read(command->json, command->json_bytes, 0);
+    yyjson_val *order = yyjson_doc_get_root(doc);
+    struct tool_call *call = self->tools, *end = self->tools + TOOLS_AT_ONCE;
+    char error[96];
+    while (call < end && call->self)
+        call++;
+    char *id = yyjson_val_write(yyjson_obj_get(order, "id"), 0, NULL);
+    const char *agent_id = id && strlen(id) < TOOL_ID_MAX ? id : "null";
+    int err = call < end ? 0 : OD_EBUSY;
+    if (!err) {
+        od_str_copy(call->agent_id, sizeof call->agent_id, agent_id, strlen(agent_id));
+        err = run_tool(self, call, order);
+    }
+    if (err) {
+        int n = snprintf(error, sizeof error, "{\"error\":\"%s\"}",
+                         err == OD_ENOENT ? "the agent has no such tool" : od_err_text(err));
+        tell_tool(self, agent_id, false, error, (size_t)n);
+    }
+    free(id);
+    yyjson_doc_free(doc);
+}
+
+static void cancel_tools(struct talk_stream *self)
+{
+    const struct od_talk_events *events = &self->session->host->events;
+    for (unsigned i = 0; i < TOOLS_AT_ONCE; i++) {
+        if (self->tools[i].self)
+            events->tool_cancel(events->ctx, self->tools[i].id);
+    }
+}
+
+/* ---- handing the callee on ---- */
+
+static void tell_transfer(struct talk_stream *self, unsigned status, bool final)
+{
+    char json[64];
+    snprintf(json, sizeof json, "{\"status\":%u,\"final\":%s}", status, final ? "true" : "false");
+    od_stream_notice(self->stream, "transfer", json);
+}
+
+static void transfer(struct talk_stream *self)
+{
+    int err = od_talk_session_refer(self->session, self->transfer);
+    self->transfer[0] = 0;
+    if (err)
+        tell_transfer(self, err == OD_EINVAL ? 400 : err == OD_ECONFLICT ? 491 : 481, true);
+}
+
+static void on_referred(struct od_talk_agent *agent, uint64_t now_ns, uint16_t status, bool final)
+{
+    (void)now_ns;
+    tell_transfer(stream_of(agent), status, final);
+}
+
 static void on_order(void *ctx, const struct od_stream_command *command)
 {
     struct talk_stream *self = ctx;
@@ -149,6 +262,12 @@ static void on_order(void *ctx, const struct od_stream_command *command)
     case OD_STREAM_REJECT:
         od_str_copy(why, sizeof why, command->text, command->text_bytes);
         fail(self, *why ? why : "the agent refused the call");
+        break;
+    case OD_STREAM_TOOL_CALL:
+        call_tool(self, command);
+        break;
+    case OD_STREAM_TRANSFER:
+        od_str_copy(self->transfer, sizeof self->transfer, command->text, command->text_bytes);
         break;
     case OD_STREAM_SEND_DTMF:
         if (od_media_leg_send_keys(&self->session->leg, command->text, command->text_bytes,
@@ -244,6 +363,8 @@ static void on_after(struct od_talk_agent *agent, uint64_t now_ns, uint32_t fram
 {
     struct talk_stream *self = stream_of(agent);
     (void)now_ns;
+    if (*self->transfer && !od_stream_talking(self->stream))
+        transfer(self);
     while (frames--) {
         od_stream_after(self->stream);
         enum od_conduct_fact fact = od_conduct_step(&self->conduct, self->heard_now);
@@ -279,6 +400,7 @@ static void free_stream(struct talk_stream *self)
 static char *on_finish(struct od_talk_agent *agent, enum od_cause cause, size_t *bytes)
 {
     struct talk_stream *self = stream_of(agent);
+    cancel_tools(self);
     od_stream_stop(self->stream, od_cause_name(cause), 0);
     if (self->link)
         od_link_leave(self->link);
@@ -298,6 +420,7 @@ static const struct od_talk_agent_ops ops = {.start = on_start,
                                              .after = on_after,
                                              .digit = on_digit,
                                              .verdict = on_verdict,
+                                             .referred = on_referred,
                                              .finish = on_finish};
 
 /* ---- making ---- */

@@ -9,7 +9,9 @@ import hashlib
 import hmac
 import json
 import os
+import http.server
 import socket
+import threading
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -249,6 +251,55 @@ def over_rest(world):
     assert heard, "the carrier saw the end"
 
 
+def tools(world):
+    """The bot calls the agent's tools through outdial, and hands the callee on."""
+    seen = []
+
+    class Tool(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):  # pylint: disable=invalid-name
+            seen.append(self.rfile.read(int(self.headers["Content-Length"])))
+            answer = b'{"free":["10:00"]}'
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_):
+            pass
+
+    web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Tool)
+    threading.Thread(target=web.serve_forever, daemon=True).start()
+    carrier, server = scene(world, extra={"webhooks": {"allow_private": True}})
+
+    async def script(c):
+        await c.wait("start")
+        await c.send({"event": "tool_call", "tool_call": {"id": "t1", "name": "slots", "arguments": {"day": 5}}})
+        await c.send({"event": "tool_call", "tool_call": {"id": "t2", "name": "none", "arguments": {}}})
+        await c.wait("tool_result", 2)
+        await c.send({"event": "transfer", "transfer": {"target": "not a number"}})
+        await c.wait("transfer")
+        await c.close()
+
+    bot = Bot(script)
+    url = f"http://127.0.0.1:{web.server_address[1]}/tool"
+    agent = stream_agent(bot.url, config={"tools": [{"name": "slots", "description": "d", "schema": {},
+                                                     "webhook": {"url": url}}]})
+    assert call(server, agent)["status"] == "completed"
+    bot.check()
+    c = bot.connections[0]
+    results = {m["tool_result"]["id"]: m["tool_result"] for m in c.events("tool_result")}
+    assert results["t1"] == {"id": "t1", "ok": True, "result": {"free": ["10:00"]}}, results
+    assert not results["t2"]["ok"] and "no such tool" in results["t2"]["result"]["error"], results
+    assert seen and b"day" in seen[0], seen
+    config = c.start["start"]["outdial"]["config"]
+    assert config["tools"] == [{"name": "slots", "description": "d", "schema": {}}], config
+    assert c.events("transfer")[0]["transfer"] == {"status": 400, "final": True}, c.events("transfer")
+    bot.close()
+    web.shutdown()
+    carrier.finish()
+
+
 def faults(world):
     """Each bot on a call of its own, all at once; beside them one that is in order and must not notice."""
     carrier, server = scene(world, {"talk": "babble", "hangup_ms": "6000"})
@@ -316,4 +367,4 @@ def faults(world):
     carrier.finish()
 
 
-main(talk, barge_in, down, default_and_answer, callee_hangs_up, over_rest, faults)
+main(talk, barge_in, down, default_and_answer, callee_hangs_up, over_rest, tools, faults)
