@@ -162,20 +162,31 @@ static int read_trunks(struct od_agent_reader *r, yyjson_val *array, struct od_a
     return err;
 }
 
-static int read_voice(struct od_agent_reader *r, yyjson_val *agent, struct od_agent_def *def)
+int od_agent_voice(struct od_agent_reader *r, yyjson_val *object, const char **out)
 {
-    const char *voice = VOICE_DEFAULT;
-    int err = od_agent_text(r, agent, "voice", 1, sizeof def->voice - 1, &voice);
+    const char *voice = NULL;
+    int err =
+        od_agent_text(r, object, "voice", 1, sizeof((struct od_agent_def *)0)->voice - 1, &voice);
+    if (err || !voice)
+        return err;
     for (const char *c = voice; !err && *c; c++) {
         /* It becomes an argument of the synthesiser: it must not look like an option or a path. */
         bool fine = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
                     (*c >= '0' && *c <= '9') || (c > voice && strchr("+-_", *c));
         if (!fine) {
             size_t mark = od_agent_enter(r, "voice");
-            err = od_agent_refuse(r, "a voice's name like en-us", yyjson_obj_get(agent, "voice"));
+            err = od_agent_refuse(r, "a voice's name like en-us", yyjson_obj_get(object, "voice"));
             od_agent_leave(r, mark);
         }
     }
+    *out = voice;
+    return err;
+}
+
+static int read_voice(struct od_agent_reader *r, yyjson_val *agent, struct od_agent_def *def)
+{
+    const char *voice = VOICE_DEFAULT;
+    int err = od_agent_voice(r, agent, &voice);
     if (!err)
         od_str_copy(def->voice, sizeof def->voice, voice, strlen(voice));
     return err;
@@ -332,8 +343,11 @@ void od_agent_def_default(struct od_agent_def *def, const struct od_agent_stream
 
 bool od_agent_needs_admission(const struct od_agent_def *def)
 {
-    return def->kind == OD_AGENT_STREAM && def->stream.url && !def->stream.connect_at_answer &&
-           !def->stream.ring_when_down;
+    const struct od_agent_stream *stream = &def->stream;
+    if (def->kind == OD_AGENT_NONE) /* it can't talk, and nobody is to be rung up to hear that */
+        return true;
+    return def->kind == OD_AGENT_STREAM &&
+           (!stream->url || (!stream->connect_at_answer && !stream->ring_when_down));
 }
 
 void od_agent_def_destroy(struct od_agent_def *def)

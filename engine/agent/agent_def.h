@@ -54,7 +54,20 @@ enum od_step_kind {
     OD_STEP_GATHER, /* text: the prompt or NULL; digits, ms, into, finish_key, choices */
     OD_STEP_PAUSE,  /* ms */
     OD_STEP_HANGUP,
+    OD_STEP_LABEL,    /* text: a place to go to */
+    OD_STEP_GOTO,     /* to */
+    OD_STEP_BRANCH,   /* into: the gathered value that decides; cases; to: otherwise */
+    OD_STEP_TRANSFER, /* text: whom to hand the callee on to */
     OD_STEP_COUNT,
+};
+
+#define OD_STEP_NEXT UINT32_MAX /* as a place to go to: the step that follows */
+
+/* Where a value leads: its text, or its JSON ("true", "5", "null": nothing was gathered). */
+struct od_step_case {
+    const char *value;
+    const char *label;
+    uint32_t to;
 };
 
 /* What digits mean: { "1": true } is digits "1", json "true". */
@@ -72,6 +85,12 @@ struct od_agent_step {
     const char *text; /* UTF-8 with {{name}} places; see the kinds */
     const char *into; /* GATHER: key of the result */
     const struct od_step_choice *choices; /* GATHER: digits not among them stay a string */
+    const char *voice;                    /* SAY: NULL: the agent's */
+    uint8_t retry;     /* GATHER: so many times more when nothing that fits was gathered */
+    const char *label; /* GOTO; otherwise of GATHER and BRANCH; NULL: the next step */
+    uint32_t to;       /* the same, resolved */
+    uint32_t case_count;
+    const struct od_step_case *cases; /* BRANCH */
 };
 
 /* Whether the engine listens for who takes the call (engine/media/amd.h). */

@@ -16,13 +16,16 @@ enum {
     GATHER_MS_DEFAULT = 5000,
     FILE_BYTES_MAX = 100,
     INTO_BYTES_MAX = 64,
+    LABEL_BYTES_MAX = 64,
+    RETRY_MAX = 10,
 };
 
 static const char KEYS[] = "0123456789*#ABCD"; /* RFC 4733 section 3.2, events 0 to 15 */
 
 static const char *const STEP_NAMES[OD_STEP_COUNT] = {
     [OD_STEP_SAY] = "say",     [OD_STEP_PLAY] = "play",     [OD_STEP_GATHER] = "gather",
-    [OD_STEP_PAUSE] = "pause", [OD_STEP_HANGUP] = "hangup",
+    [OD_STEP_PAUSE] = "pause", [OD_STEP_HANGUP] = "hangup", [OD_STEP_LABEL] = "label",
+    [OD_STEP_GOTO] = "goto",   [OD_STEP_BRANCH] = "branch", [OD_STEP_TRANSFER] = "transfer",
 };
 
 const char *od_step_name(enum od_step_kind kind)
@@ -33,7 +36,7 @@ const char *od_step_name(enum od_step_kind kind)
 /* `say: "text"` and `say: { "text": "text" }` are the same; so for play's file and pause's ms. */
 static int read_say(struct od_agent_reader *r, yyjson_val *holder, struct od_agent_step *step)
 {
-    static const char *const known[] = {"text", NULL};
+    static const char *const known[] = {"text", "voice", NULL};
     yyjson_val *value = yyjson_obj_get(holder, "say");
     if (!yyjson_is_obj(value)) {
         int err = od_agent_text(r, holder, "say", 1, OD_AGENT_TEXT_BYTES_MAX, &step->text);
@@ -48,6 +51,8 @@ static int read_say(struct od_agent_reader *r, yyjson_val *holder, struct od_age
         err = od_agent_text(r, value, "text", 1, OD_AGENT_TEXT_BYTES_MAX, &step->text);
     if (!err && !step->text)
         err = od_agent_refuse_text(r, "text", "nothing");
+    if (!err)
+        err = od_agent_voice(r, value, &step->voice);
     od_agent_leave(r, mark);
     return err;
 }
@@ -205,8 +210,8 @@ static int read_finish_key(struct od_agent_reader *r, yyjson_val *gather,
 
 static int read_gather(struct od_agent_reader *r, yyjson_val *holder, struct od_agent_step *step)
 {
-    static const char *const known[] = {"digits",     "timeout_ms", "into", "map",
-                                        "finish_key", "prompt",     NULL};
+    static const char *const known[] = {"digits", "timeout_ms", "into",      "map", "finish_key",
+                                        "prompt", "retry",      "otherwise", NULL};
     yyjson_val *g = yyjson_obj_get(holder, "gather");
     uint32_t digits = 1;
     size_t mark = od_agent_enter(r, "gather");
@@ -227,14 +232,90 @@ static int read_gather(struct od_agent_reader *r, yyjson_val *holder, struct od_
         err = read_finish_key(r, g, step);
     if (!err)
         err = read_map(r, yyjson_obj_get(g, "map"), step);
+    uint32_t retry = 0;
+    if (!err)
+        err = od_agent_uint(r, g, "retry", 0, RETRY_MAX, &retry);
+    step->retry = (uint8_t)retry;
+    if (!err)
+        err = od_agent_text(r, g, "otherwise", 1, LABEL_BYTES_MAX, &step->label);
+    od_agent_leave(r, mark);
+    return err;
+}
+
+/* A step that is a label's name: { "label": "name" }, { "goto": "name" }. */
+static int read_name(struct od_agent_reader *r, yyjson_val *holder, const char *key,
+                     const char **out)
+{
+    int err = od_agent_text(r, holder, key, 1, LABEL_BYTES_MAX, out);
+    if (err || *out)
+        return err;
+    size_t mark = od_agent_enter(r, key);
+    err = od_agent_refuse(r, "a label's name", yyjson_obj_get(holder, key));
+    od_agent_leave(r, mark);
+    return err;
+}
+
+static int read_cases(struct od_agent_reader *r, yyjson_val *cases, struct od_agent_step *step)
+{
+    size_t mark = od_agent_enter(r, "cases");
+    size_t count = yyjson_obj_size(cases), i, max;
+    yyjson_val *key, *value;
+    if (!yyjson_is_obj(cases) || !count || count > OD_AGENT_CHOICES_MAX) {
+        int err =
+            od_agent_refuse(r, "an object of 1 to 64 entries, like { \"true\": \"label\" }", cases);
+        od_agent_leave(r, mark);
+        return err;
+    }
+    struct od_step_case *made = calloc(count, sizeof *made);
+    step->cases = made;
+    step->case_count = made ? (uint32_t)count : 0;
+    int err = made ? 0 : OD_ENOMEM;
+    yyjson_obj_foreach(cases, i, max, key, value)
+    {
+        if (!err)
+            err = read_name(r, cases, yyjson_get_str(key), &made[i].label);
+        if (!err)
+            made[i].value = yyjson_get_str(key);
+    }
+    od_agent_leave(r, mark);
+    return err;
+}
+
+/* { "branch": { "on": "into of a gather", "cases": { "value": "label" }, "otherwise": "label" } }
+ */
+static int read_branch(struct od_agent_reader *r, yyjson_val *holder, struct od_agent_step *step)
+{
+    static const char *const known[] = {"on", "cases", "otherwise", NULL};
+    yyjson_val *b = yyjson_obj_get(holder, "branch");
+    size_t mark = od_agent_enter(r, "branch");
+    int err = yyjson_is_obj(b) ? od_agent_keys(r, b, known) : od_agent_refuse(r, "an object", b);
+    if (!err)
+        err = od_agent_text(r, b, "on", 1, INTO_BYTES_MAX, &step->into);
+    if (!err && !step->into)
+        err = od_agent_refuse_text(r, "on: the name of a gathered value", "nothing");
+    if (!err)
+        err = read_cases(r, yyjson_obj_get(b, "cases"), step);
+    if (!err)
+        err = od_agent_text(r, b, "otherwise", 1, LABEL_BYTES_MAX, &step->label);
+    od_agent_leave(r, mark);
+    return err;
+}
+
+static int read_transfer(struct od_agent_reader *r, yyjson_val *holder, struct od_agent_step *step)
+{
+    int err = od_agent_text(r, holder, "transfer", 1, OD_ENDPOINT_MAX - 1, &step->text);
+    if (err || step->text)
+        return err;
+    size_t mark = od_agent_enter(r, "transfer");
+    err = od_agent_refuse(r, "a phone number or a SIP URI", yyjson_obj_get(holder, "transfer"));
     od_agent_leave(r, mark);
     return err;
 }
 
 static int read_step(struct od_agent_reader *r, yyjson_val *value, struct od_agent_step *step)
 {
-    static const char expected[] =
-        "an object with one key, the step: say, play, gather, pause or hangup";
+    static const char expected[] = "an object with one key, the step: say, play, gather, pause or "
+                                   "hangup; label, goto, branch or transfer";
     if (!yyjson_is_obj(value))
         return od_agent_refuse(r, expected, value);
     if (yyjson_obj_size(value) != 1)
@@ -255,12 +336,67 @@ static int read_step(struct od_agent_reader *r, yyjson_val *value, struct od_age
             return read_gather(r, value, step);
         case OD_STEP_PAUSE:
             return read_pause(r, value, step);
+        case OD_STEP_LABEL:
+            return read_name(r, value, "label", &step->text);
+        case OD_STEP_GOTO:
+            return read_name(r, value, "goto", &step->label);
+        case OD_STEP_BRANCH:
+            return read_branch(r, value, step);
+        case OD_STEP_TRANSFER:
+            return read_transfer(r, value, step);
         case OD_STEP_HANGUP:
         case OD_STEP_COUNT:
             return read_hangup(r, value);
         }
     }
     return od_agent_refuse(r, expected, key);
+}
+
+/* Where a label is; a label twice or not at all is a mistake at the present place. */
+static int find_label(struct od_agent_reader *r, const struct od_agent_step *steps, size_t count,
+                      const char *label, uint32_t *to)
+{
+    unsigned found = 0;
+    *to = OD_STEP_NEXT;
+    if (!label)
+        return 0;
+    for (size_t i = 0; i < count; i++) {
+        if (steps[i].kind != OD_STEP_LABEL || strcmp(steps[i].text, label))
+            continue;
+        *to = (uint32_t)i;
+        found++;
+    }
+    return found == 1
+               ? 0
+               : od_agent_refuse_text(
+                     r, found ? "a label that is there once" : "a label of this script", label);
+}
+
+static bool is_gathered(const struct od_agent_step *steps, size_t count, const char *into)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (steps[i].kind == OD_STEP_GATHER && !strcmp(steps[i].into, into))
+            return true;
+    }
+    return false;
+}
+
+static int resolve(struct od_agent_reader *r, struct od_agent_step *steps, size_t count)
+{
+    int err = 0;
+    for (size_t i = 0; !err && i < count; i++) {
+        struct od_agent_step *step = &steps[i];
+        struct od_step_case *cases = (struct od_step_case *)step->cases;
+        size_t mark = od_agent_enter_index(r, i);
+        err = find_label(r, steps, count, step->label, &step->to);
+        for (uint32_t c = 0; !err && c < step->case_count; c++)
+            err = find_label(r, steps, count, cases[c].label, &cases[c].to);
+        if (!err && step->kind == OD_STEP_BRANCH && !is_gathered(steps, count, step->into))
+            err =
+                od_agent_refuse_text(r, "on: a value that some gather has as its into", step->into);
+        od_agent_leave(r, mark);
+    }
+    return err;
 }
 
 int od_agent_steps_read(struct od_agent_reader *reader, yyjson_val *array,
@@ -286,6 +422,8 @@ int od_agent_steps_read(struct od_agent_reader *reader, yyjson_val *array,
             err = read_step(reader, value, &steps[i]);
         od_agent_leave(reader, here);
     }
+    if (!err)
+        err = resolve(reader, steps, n);
     od_agent_leave(reader, mark);
     if (err) {
         od_agent_steps_free(steps, (uint32_t)n);
@@ -302,6 +440,7 @@ void od_agent_steps_free(struct od_agent_step *steps, uint32_t count)
         for (uint32_t c = 0; c < steps[i].choice_count; c++)
             free((char *)steps[i].choices[c].json);
         free((struct od_step_choice *)steps[i].choices);
+        free((struct od_step_case *)steps[i].cases);
     }
     free(steps);
 }

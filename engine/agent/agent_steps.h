@@ -13,6 +13,10 @@
 int od_agent_steps_read(struct od_agent_reader *reader, yyjson_val *array,
                         struct od_agent_step **out, uint32_t *count);
 
+/* "voice" of an agent or of a say, untouched when it isn't there: a name that can be an argument of
+ * the synthesiser. */
+int od_agent_voice(struct od_agent_reader *reader, yyjson_val *object, const char **out);
+
 void od_agent_steps_free(struct od_agent_step *steps, uint32_t count);
 
 #endif

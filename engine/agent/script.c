@@ -19,8 +19,9 @@ enum phase {
     PHASE_AUDIO,  /* the step's audio is waited for or played */
     PHASE_GATHER, /* keys are waited for */
     PHASE_PAUSE,
-    PHASE_TAIL, /* the last sample is on its way to the callee's ear */
-    PHASE_OVER, /* done or failed was said */
+    PHASE_TRANSFER, /* the other phone is being asked */
+    PHASE_TAIL,     /* the last sample is on its way to the callee's ear */
+    PHASE_OVER,     /* done or failed was said */
 };
 
 enum slot_state { SLOT_FREE, SLOT_ASKED, SLOT_READY, SLOT_FAILED };
@@ -52,7 +53,9 @@ struct od_script {
     struct od_player player;
     uint32_t frames_left;               /* PAUSE and TAIL */
     bool spoke;                         /* something was played */
-    uint64_t deadline_ns;               /* GATHER */
+    uint64_t deadline_ns;               /* GATHER, TRANSFER */
+    uint32_t walked;                    /* steps entered */
+    uint8_t retries;                    /* of the gather under way */
     char keys[OD_AGENT_DIGITS_MAX + 1]; /* pressed and not yet taken by a gather */
     uint32_t key_count;
     struct answer *answers; /* one per gather step, in order */
@@ -153,8 +156,9 @@ static void ask(struct od_script *script, struct slot *slot, uint32_t index)
 static void ask_ahead(struct od_script *script, unsigned ahead)
 {
     for (uint32_t i = script->step; ahead && i < script->def->step_count; i++) {
-        if (script->def->steps[i].kind == OD_STEP_HANGUP)
-            break;
+        uint8_t kind = script->def->steps[i].kind;
+        if (kind == OD_STEP_HANGUP || kind == OD_STEP_GOTO || kind == OD_STEP_BRANCH)
+            break; /* what comes then is not known, or known to be nothing */
         if (!has_audio(&script->def->steps[i]))
             continue;
         ahead--;
@@ -194,14 +198,105 @@ static void begin_tail(struct od_script *script)
     script->frames_left = script->spoke ? OD_SCRIPT_TAIL_FRAMES : 0;
 }
 
-static void enter(struct od_script *script, uint64_t now_ns)
+static struct answer *answer_of(struct od_script *script)
 {
-    if (script->step == script->def->step_count) {
-        begin_tail(script);
+    const struct od_agent_step *step = &script->def->steps[script->step];
+    struct answer *answer = script->answers;
+    while (answer->step != step)
+        answer++;
+    return answer;
+}
+
+/* What a gathered value is called in a branch: its text, or its JSON. */
+static const char *value_of(const struct answer *answer)
+{
+    if (!answer->set || !answer->digits[0])
+        return "null";
+    for (uint32_t i = 0; i < answer->step->choice_count; i++) {
+        if (!strcmp(answer->step->choices[i].digits, answer->digits))
+            return answer->step->choices[i].json;
+    }
+    return answer->digits;
+}
+
+/* "text" is text too when the map wrote it as JSON. */
+static bool is_value(const char *value, const char *name)
+{
+    size_t bytes = strlen(name);
+    return !strcmp(value, name) || (value[0] == '"' && !strncmp(value + 1, name, bytes) &&
+                                    !strcmp(value + 1 + bytes, "\""));
+}
+
+static uint32_t branch_to(const struct od_script *script, const struct od_agent_step *step)
+{
+    const char *value = "null";
+    for (uint32_t i = 0; i < script->answer_count; i++) {
+        const struct answer *answer = &script->answers[i];
+        if (answer->set && !strcmp(answer->step->into, step->into))
+            value = value_of(answer);
+    }
+    for (uint32_t i = 0; i < step->case_count; i++) {
+        if (is_value(value, step->cases[i].value))
+            return step->cases[i].to;
+    }
+    return step->to;
+}
+
+/* To another place: what was asked for ahead may never be needed. */
+static void jump(struct od_script *script, uint32_t to)
+{
+    if (to == OD_STEP_NEXT) {
+        script->step++;
         return;
     }
+    for (unsigned i = 0; i < OD_SCRIPT_AHEAD; i++)
+        free_slot(script, &script->slots[i]);
+    script->step = to;
+}
+
+/* Walks over what takes no time. False: there is no step left, or the walk was too long. */
+static bool walk(struct od_script *script)
+{
+    while (script->step < script->def->step_count) {
+        const struct od_agent_step *step = &script->def->steps[script->step];
+        if (++script->walked > OD_SCRIPT_WALK_MAX) {
+            fail(script, "script: more than 1000 steps on one call");
+            return false;
+        }
+        if (step->kind == OD_STEP_LABEL)
+            script->step++;
+        else if (step->kind == OD_STEP_GOTO)
+            jump(script, step->to);
+        else if (step->kind == OD_STEP_BRANCH)
+            jump(script, branch_to(script, step));
+        else
+            return true;
+    }
+    begin_tail(script);
+    return false;
+}
+
+static void begin_transfer(struct od_script *script, const char *text, uint64_t now_ns)
+{
+    char target[OD_TEMPLATE_BYTES_MAX + 1];
+    script->phase = PHASE_TRANSFER;
+    script->deadline_ns = now_ns + OD_SCRIPT_TRANSFER_MS * OD_NS_PER_MS;
+    if (od_template_fill(script->context, text, target, sizeof target) < 0)
+        target[0] = 0;
+    script->port.transfer(script->port.ctx, target);
+}
+
+static void enter(struct od_script *script, uint64_t now_ns)
+{
+    if (!walk(script))
+        return;
     const struct od_agent_step *step = &script->def->steps[script->step];
     ask_ahead(script, OD_SCRIPT_AHEAD);
+    if (step->kind == OD_STEP_GATHER) {
+        struct answer *answer = answer_of(script);
+        answer->set = false;
+        answer->digits[0] = 0;
+    }
     if (has_audio(step)) {
         script->phase = PHASE_AUDIO;
         script->playing = false;
@@ -210,15 +305,48 @@ static void enter(struct od_script *script, uint64_t now_ns)
     } else if (step->kind == OD_STEP_PAUSE) {
         script->phase = PHASE_PAUSE;
         script->frames_left = (step->ms + OD_FRAME_MS - 1) / OD_FRAME_MS;
+    } else if (step->kind == OD_STEP_TRANSFER) {
+        begin_transfer(script, step->text, now_ns);
     } else {
         begin_tail(script);
     }
 }
 
+static void go(struct od_script *script, uint32_t to, uint64_t now_ns)
+{
+    script->retries = 0;
+    jump(script, to);
+    enter(script, now_ns);
+}
+
 static void next_step(struct od_script *script, uint64_t now_ns)
 {
-    script->step++;
-    enter(script, now_ns);
+    go(script, OD_STEP_NEXT, now_ns);
+}
+
+/* The gather is over: on, or once more, or elsewhere. */
+static void end_gather(struct od_script *script, uint64_t now_ns)
+{
+    const struct od_agent_step *step = &script->def->steps[script->step];
+    struct answer *answer = answer_of(script);
+    bool fits = answer->digits[0] && !step->choice_count;
+    answer->set = true; /* what there is when the time is up counts */
+    for (uint32_t i = 0; i < step->choice_count && !fits; i++)
+        fits = !strcmp(step->choices[i].digits, answer->digits);
+    if (fits || (!step->retry && step->to == OD_STEP_NEXT)) {
+        next_step(script, now_ns);
+    } else if (script->retries < step->retry) {
+        script->retries++;
+        enter(script, now_ns);
+    } else {
+        go(script, step->to, now_ns);
+    }
+}
+
+void od_script_transferred(struct od_script *script, uint64_t now_ns)
+{
+    if (script->phase == PHASE_TRANSFER)
+        next_step(script, now_ns);
 }
 
 void od_script_start(struct od_script *script, uint64_t now_ns)
@@ -278,15 +406,6 @@ void od_script_digit(struct od_script *script, uint64_t now_ns, char digit)
         end_audio(script, now_ns);
 }
 
-static struct answer *answer_of(struct od_script *script)
-{
-    const struct od_agent_step *step = &script->def->steps[script->step];
-    struct answer *answer = script->answers;
-    while (answer->step != step)
-        answer++;
-    return answer;
-}
-
 /* Moves waiting keys into the gather's answer. True when it is complete. */
 static bool take_keys(struct od_script *script)
 {
@@ -341,14 +460,18 @@ static void advance(struct od_script *script, uint64_t now_ns)
         case PHASE_GATHER:
             if (!take_keys(script) && now_ns < script->deadline_ns)
                 return;
-            answer_of(script)->set = true; /* what there is when the time is up counts */
-            next_step(script, now_ns);
+            end_gather(script, now_ns);
             continue;
         case PHASE_PAUSE:
             if (script->frames_left) {
                 script->frames_left--;
                 return;
             }
+            next_step(script, now_ns);
+            continue;
+        case PHASE_TRANSFER:
+            if (now_ns < script->deadline_ns)
+                return;
             next_step(script, now_ns);
             continue;
         case PHASE_TAIL:

@@ -20,8 +20,10 @@
 #include "engine/agent/agent_def.h"
 
 enum {
-    OD_SCRIPT_TAIL_FRAMES = 10, /* 200 ms of silence between the last sample played and done */
-    OD_SCRIPT_AHEAD = 2,        /* steps whose audio may be held: the present one and the next */
+    OD_SCRIPT_TAIL_FRAMES = 10,    /* 200 ms of silence between the last sample played and done */
+    OD_SCRIPT_WALK_MAX = 1000,     /* steps that one call may walk through; loops end there */
+    OD_SCRIPT_TRANSFER_MS = 60000, /* then the script goes on without it */
+    OD_SCRIPT_AHEAD = 2,           /* steps whose audio may be held: the present one and the next */
 };
 
 struct od_script;
@@ -35,6 +37,8 @@ struct od_script_port {
     /* The step is over: its clip is not used any more, its answer not needed if still to come. */
     void (*forget)(void *ctx, uint32_t step);
     void (*done)(void *ctx); /* hang up */
+    /* The callee is to be handed on; answered by od_script_transferred(). */
+    void (*transfer)(void *ctx, const char *target);
     void (*failed)(void *ctx, const char *why);
 };
 
@@ -55,6 +59,9 @@ void od_script_clip(struct od_script *script, uint32_t step, const uint8_t *ulaw
 void od_script_no_clip(struct od_script *script, uint32_t step, const char *why);
 
 void od_script_digit(struct od_script *script, uint64_t now_ns, char digit);
+
+/* The handing on has failed: the script goes on. (When it has succeeded the call ends.) */
+void od_script_transferred(struct od_script *script, uint64_t now_ns);
 
 /* The next 20 ms (160 bytes of mu-law); silence when there is nothing to say. */
 void od_script_frame(struct od_script *script, uint64_t now_ns, uint8_t out[160]);

@@ -31,6 +31,7 @@ struct talk_script {
     const struct od_agent_def *def;
     struct od_script *script;
     bool started;
+    bool transfer_failed; /* told at the next frame, never from inside the asking */
     struct audio audio[OD_SCRIPT_AHEAD];
 };
 
@@ -53,13 +54,14 @@ static void on_speech(void *ctx, int err, struct od_clip *clip, const char *why)
 static void ask_audio(struct talk_script *self, uint32_t step, const char *text, size_t bytes,
                       const char *file)
 {
+    const char *voice = self->def->steps[step].voice;
     struct audio *audio = self->audio;
     while (audio->used) /* the script never holds more than there are */
         audio++;
     *audio = (struct audio){.step = step, .used = true};
     int err = od_speech_ask(self->session->host->speech,
                             &(struct od_speech_ask){.file = file,
-                                                    .voice = self->def->voice,
+                                                    .voice = voice ? voice : self->def->voice,
                                                     .text = text,
                                                     .bytes = bytes,
                                                     .urgent = self->started,
@@ -100,6 +102,19 @@ static void on_script_done(void *ctx)
     od_talk_session_done(self->session);
 }
 
+static void on_script_transfer(void *ctx, const char *target)
+{
+    struct talk_script *self = ctx;
+    self->transfer_failed = od_talk_session_refer(self->session, target) != 0;
+}
+
+static void on_referred(struct od_talk_agent *agent, uint64_t now_ns, uint16_t status, bool final)
+{
+    (void)now_ns;
+    if (final && status >= 300)
+        script_of(agent)->transfer_failed = true;
+}
+
 static void on_script_failed(void *ctx, const char *why)
 {
     struct talk_script *self = ctx;
@@ -138,6 +153,10 @@ static void on_frame(struct od_talk_agent *agent, uint64_t now_ns, uint8_t ulaw[
 {
     struct talk_script *self = script_of(agent);
     tell_script(self);
+    if (self->transfer_failed) {
+        self->transfer_failed = false;
+        od_script_transferred(self->script, now_ns);
+    }
     od_script_frame(self->script, now_ns, ulaw);
 }
 
@@ -156,8 +175,11 @@ static char *on_finish(struct od_talk_agent *agent, enum od_cause cause, size_t 
     return result;
 }
 
-static const struct od_talk_agent_ops ops = {
-    .start = on_start, .frame = on_frame, .digit = on_digit, .finish = on_finish};
+static const struct od_talk_agent_ops ops = {.start = on_start,
+                                             .frame = on_frame,
+                                             .digit = on_digit,
+                                             .referred = on_referred,
+                                             .finish = on_finish};
 
 int od_talk_script_create(struct od_talk_agent **out, struct od_talk_session *session,
                           const struct od_agent_def *def, const struct od_job *job)
@@ -174,6 +196,7 @@ int od_talk_script_create(struct od_talk_agent **out, struct od_talk_session *se
                                   .play = on_script_play,
                                   .forget = on_script_forget,
                                   .done = on_script_done,
+                                  .transfer = on_script_transfer,
                                   .failed = on_script_failed};
     int err = od_script_create(&self->script, def, job->context.at, job->context.bytes, &port);
     if (err) {

@@ -150,6 +150,7 @@ def down(world):
     made = server.api("POST", "/calls", {"to": "+15550001115", "agent": "mute"})
     view = ended(server, made["id"])
     assert view["status"] == "agent_failed" and "agent_default" in view["reason"], view
+    assert not [f for f in carrier.facts("invite") if f["number"].endswith("1115")], "it rang for nobody"
     carrier.finish()
 
 

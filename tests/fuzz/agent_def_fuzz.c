@@ -43,6 +43,13 @@ static void on_done(void *ctx)
     ((struct world *)ctx)->ended = true;
 }
 
+static void on_transfer(void *ctx, const char *target)
+{
+    (void)ctx;
+    if (!target)
+        abort();
+}
+
 static void on_failed(void *ctx, const char *why)
 {
     (void)why;
@@ -78,6 +85,7 @@ static void run(const struct od_agent_def *def, const uint8_t *data, size_t size
                                   .play = on_play,
                                   .forget = on_forget,
                                   .done = on_done,
+                                  .transfer = on_transfer,
                                   .failed = on_failed};
     struct od_script *script;
     uint8_t frame[160];

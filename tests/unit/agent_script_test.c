@@ -91,6 +91,11 @@ static void on_failed(void *ctx, const char *why)
     w->ends++;
 }
 
+static void on_transfer(void *ctx, const char *target)
+{
+    note(ctx, "transfer(%s)", target);
+}
+
 static void give(struct world *w, uint32_t step)
 {
     memset(w->clips[step], 'a' + (int)step, CLIP_BYTES);
@@ -137,6 +142,7 @@ static struct world *begin(const char *steps, const char *context)
                                   .play = on_play,
                                   .forget = on_forget,
                                   .done = on_done,
+                                  .transfer = on_transfer,
                                   .failed = on_failed};
     assert_int_equal(
         od_script_create(&w->script, w->def, context, context ? strlen(context) : 0, &port), 0);
@@ -410,6 +416,93 @@ static void test_contexts_that_are_no_objects_are_refused(void **state)
     end(w);
 }
 
+/* Nothing that fits: the prompt again, so many times, and then elsewhere. */
+static void test_a_gather_is_tried_again_and_then_given_up(void **state)
+{
+    (void)state;
+    static const char steps[] =
+        "[{\"gather\":{\"prompt\":\"p\",\"into\":\"k\",\"timeout_ms\":100,\"retry\":2,"
+        "\"otherwise\":\"none\",\"map\":{\"1\":true}}},{\"say\":\"yes\"},{\"hangup\":{}},"
+        "{\"label\":\"none\"},{\"say\":\"no\"}]";
+    struct world *w = begin(steps, NULL);
+    start(w);
+    frames(w, 10);
+    press(w, "9"); /* nothing that fits either */
+    frames(w, 40);
+    expect_line(w, "speak0(p) speak1(yes) ax3 forget0 .x5 speak0(p) . a forget0 speak0(p) . ax3 "
+                   "forget0 .x5 forget1 speak4(no) . ex3 forget4 .x10 done .x17");
+    expect_result(w, "{\"k\":null}");
+    end(w);
+
+    w = begin(steps, NULL); /* the second time it fits */
+    start(w);
+    frames(w, 9);
+    press(w, "1");
+    frames(w, 20);
+    expect_line(w,
+                "speak0(p) speak1(yes) ax3 forget0 .x5 speak0(p) . forget0 bx3 forget1 .x10 done "
+                ".x7");
+    expect_result(w, "{\"k\":true}");
+    end(w);
+}
+
+static void test_a_branch_follows_what_was_gathered(void **state)
+{
+    (void)state;
+    static const char steps[] =
+        "[{\"gather\":{\"into\":\"k\",\"timeout_ms\":100,\"map\":{\"1\":true,\"2\":\"two\"}}},"
+        "{\"branch\":{\"on\":\"k\",\"cases\":{\"true\":\"yes\",\"two\":\"two\",\"7\":\"yes\","
+        "\"null\":\"two\"}}},{\"say\":\"else\"},{\"hangup\":{}},{\"label\":\"yes\"},"
+        "{\"say\":\"yes\"},{\"label\":\"two\"},{\"say\":\"two\"}]";
+    static const char *const presses[] = {"1", "2", "7", "8", ""};
+    static const char both[] = "speak5(yes) speak7(two) . fx3 forget5 hx2";
+    static const char *const lines[] = {both, "speak7(two) . hx2", both, "speak2(else) . cx2",
+                                        ".x5 speak7(two) . hx2"};
+    for (unsigned i = 0; i < 5; i++) {
+        struct world *w = begin(steps, NULL);
+        start(w);
+        press(w, presses[i]);
+        frames(w, i == 4 ? 8 : i == 0 || i == 2 ? 6 : 3);
+        expect_line(w, lines[i]);
+        end(w);
+    }
+}
+
+static void test_loops_end(void **state)
+{
+    (void)state;
+    struct world *w = begin("[{\"label\":\"a\"},{\"goto\":\"a\"}]", NULL);
+    start(w);
+    frames(w, 3);
+    expect_line(w, "fail(script: more than 1000 steps on one call) .x3");
+    end(w);
+    w = begin("[{\"label\":\"a\"},{\"pause\":20},{\"goto\":\"a\"}]", NULL);
+    start(w);
+    frames(w, 2000);
+    assert_int_equal(w->ends, 1);
+    end(w);
+}
+
+static void test_a_callee_is_handed_on(void **state)
+{
+    (void)state;
+    struct world *w = begin("[{\"say\":\"a\"},{\"transfer\":\"{{who}}\"},{\"say\":\"c\"}]",
+                            "{\"who\":\"+1555\"}");
+    start(w);
+    frames(w, 10);
+    expect_line(w, "speak0(a) speak2(c) ax3 forget0 transfer(+1555) .x7");
+    od_script_transferred(w->script, w->now_ns);
+    od_script_transferred(w->script, w->now_ns);
+    frames(w, 4);
+    expect_line(w, "cx3 forget2 .");
+    end(w);
+    w = begin("[{\"transfer\":\"x\"}]", NULL); /* no word of it for a minute: on */
+    start(w);
+    frames(w, OD_SCRIPT_TRANSFER_MS / 20 + 2);
+    expect_line(w, "transfer(x) .x3000 done .x2");
+    end(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -425,6 +518,10 @@ int main(void)
         cmocka_unit_test(test_keys_and_audio_out_of_season_are_ignored),
         cmocka_unit_test(test_destroying_gives_back_what_is_held),
         cmocka_unit_test(test_contexts_that_are_no_objects_are_refused),
+        cmocka_unit_test(test_a_gather_is_tried_again_and_then_given_up),
+        cmocka_unit_test(test_a_branch_follows_what_was_gathered),
+        cmocka_unit_test(test_loops_end),
+        cmocka_unit_test(test_a_callee_is_handed_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
