@@ -187,7 +187,10 @@ class Bot:
             pass
         except BaseException as error:  # pylint: disable=broad-except
             self.errors.append(error)
-        await reading
+        try:
+            await reading
+        except asyncio.CancelledError:
+            pass  # the test is over
 
     def check(self):
         assert not self.errors, f"the bot: {self.errors[0]!r}"
@@ -202,6 +205,55 @@ class Bot:
             self.loop.stop()
         asyncio.run_coroutine_threadsafe(stop(), self.loop)
         self.thread.join(10)
+
+
+def pack(value):
+    """As much of MessagePack as media.v1 needs."""
+    if isinstance(value, bool) or value is None:
+        return {None: b"\xc0", False: b"\xc2", True: b"\xc3"}[value]
+    if isinstance(value, int):
+        return bytes([value]) if value < 128 else b"\xce" + struct.pack(">I", value)
+    if isinstance(value, str):
+        return b"\xda" + struct.pack(">H", len(value.encode())) + value.encode()
+    if isinstance(value, bytes):
+        return b"\xc6" + struct.pack(">I", len(value)) + value
+    if isinstance(value, list):
+        return b"\xdc" + struct.pack(">H", len(value)) + b"".join(map(pack, value))
+    return b"\xde" + struct.pack(">H", len(value)) + b"".join(pack(k) + pack(v) for k, v in value.items())
+
+
+def unpack(data, at=0):
+    """The value at that place, and the place behind it."""
+    head, at = data[at], at + 1
+
+    def number(count, place):
+        return int.from_bytes(data[place:place + count], "big"), place + count
+
+    def many(count, place):
+        values = []
+        for _ in range(count):
+            value, place = unpack(data, place)
+            values.append(value)
+        return values, place
+
+    if head < 0x80:
+        return head, at
+    if head in (0xc0, 0xc2, 0xc3):
+        return {0xc0: None, 0xc2: False, 0xc3: True}[head], at
+    if 0xcc <= head <= 0xcf:
+        return number(1 << head - 0xcc, at)
+    if 0xa0 <= head < 0xc0 or 0xd9 <= head <= 0xdb or 0xc4 <= head <= 0xc6:
+        n, at = (head & 31, at) if head < 0xc0 else number(1 << (head - (0xd9 if head > 0xd0 else 0xc4)), at)
+        raw = data[at:at + n]
+        return (raw if 0xc4 <= head <= 0xc6 else raw.decode()), at + n
+    if 0x90 <= head < 0xa0 or head in (0xdc, 0xdd):
+        n, at = (head & 15, at) if head < 0xa0 else number(2 if head == 0xdc else 4, at)
+        return many(n, at)
+    if head < 0x90 or head in (0xde, 0xdf):
+        n, at = (head & 15, at) if head < 0x90 else number(2 if head == 0xde else 4, at)
+        values, at = many(2 * n, at)
+        return dict(zip(values[::2], values[1::2])), at
+    raise ValueError(f"{head:#x}")
 
 
 def tone(ms, seed=1):

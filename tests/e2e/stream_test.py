@@ -16,7 +16,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-from bot import Bot, SILENCE, frame, stream_agent, tone
+from bot import Bot, SILENCE, frame, pack, stream_agent, tone, unpack
 from harness import free_port, main, wait_until
 from stream_scene import call, ended, record_to, recording, scene
 
@@ -301,6 +301,57 @@ def tools(world):
     carrier.finish()
 
 
+def many_on_one(world):
+    """msgpack: calls share a connection; each is offered before it is dialled, and one is refused."""
+    carrier, server = scene(world, {"digits": "5", "digit_delay_ms": "200"}, ["--record", record_to(world)])
+    speech = {f"+1555000300{i}": tone(400, i + 1) for i in range(6)}
+
+    async def script(c):
+        """One task per connection, whatever calls it carries."""
+        calls, ended_sids, at, refused = {}, set(), 0, set()
+        await c.binary(pack([0, 0, {"v": 1, "max_calls": 50}]))
+        while len(ended_sids) < 5:
+            await c.until(lambda: len(c.log) > at, what="a message")
+            while at < len(c.log):
+                kind, sid, *rest = unpack(c.log[at][1])[0]
+                at += 1
+                if kind == 1:
+                    calls[sid] = rest[0]
+                    refuse = rest[0]["to"].endswith("3005")
+                    refused |= {sid} if refuse else set()
+                    await c.binary(pack([17, sid, 480, "not this one"] if refuse else [16, sid]))
+                elif kind == 5 and "answered" in rest[0]:
+                    await c.binary(pack([2, sid, 0, speech[calls[sid]["to"]]]))
+                    await c.binary(pack([4, sid, "said"]))
+                elif kind == 3:
+                    calls[sid]["key"] = rest[1]
+                elif kind == 4:
+                    calls[sid]["mark"] = (rest[0], rest[2])
+                    await c.binary(pack([5, sid, {"result": {"sid": sid}}]))
+                elif kind == 6 and sid not in refused:
+                    ended_sids.add(sid)
+                if kind in (3, 4) and calls[sid].get("key") == "5" and calls[sid].get("mark") == ("said", 0):
+                    await c.binary(pack([6, sid, "bye"]))
+        bot.calls = calls
+
+    bot = Bot(script, subprotocol="outdial.media.v1.msgpack")
+    server.api("POST", "/agents", stream_agent(bot.url, agent={"format": "msgpack"}))
+    made = {to: server.api("POST", "/calls", {"to": to, "agent": "bot"})["id"] for to in speech}
+    views = {to: ended(server, ident) for to, ident in made.items()}
+    wait_until(lambda: hasattr(bot, "calls") or bot.errors, 20, "the bot to see all ends")
+    bot.check()
+    assert len(bot.connections) == 1 and len(bot.calls) == 6, (len(bot.connections), bot.calls)
+    refused = views.pop("+15550003005")
+    assert refused["status"] == "agent_failed" and refused["reason"] == "not this one", refused
+    assert not [f for f in carrier.facts("invite") if f["number"].endswith("3005")]
+    for to, view in views.items():
+        assert view["status"] == "completed" and view["result"]["sid"], view
+    carrier.finish()
+    for to in views:
+        assert speech[to] in recording(world.path("heard"), to), to
+    bot.close()
+
+
 def faults(world):
     """Each bot on a call of its own, all at once; beside them one that is in order and must not notice."""
     carrier, server = scene(world, {"talk": "babble", "hangup_ms": "6000"})
@@ -368,4 +419,4 @@ def faults(world):
     carrier.finish()
 
 
-main(talk, barge_in, down, default_and_answer, callee_hangs_up, over_rest, tools, faults)
+main(talk, barge_in, down, default_and_answer, callee_hangs_up, over_rest, tools, many_on_one, faults)
