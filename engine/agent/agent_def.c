@@ -162,7 +162,7 @@ static int read_trunks(struct od_agent_reader *r, yyjson_val *array, struct od_a
     return err;
 }
 
-int od_agent_voice(struct od_agent_reader *r, yyjson_val *object, const char **out)
+int od_agent_read_voice(struct od_agent_reader *r, yyjson_val *object, const char **out)
 {
     const char *voice = NULL;
     int err =
@@ -186,7 +186,7 @@ int od_agent_voice(struct od_agent_reader *r, yyjson_val *object, const char **o
 static int read_voice(struct od_agent_reader *r, yyjson_val *agent, struct od_agent_def *def)
 {
     const char *voice = VOICE_DEFAULT;
-    int err = od_agent_voice(r, agent, &voice);
+    int err = od_agent_read_voice(r, agent, &voice);
     if (!err)
         od_str_copy(def->voice, sizeof def->voice, voice, strlen(voice));
     return err;

@@ -52,7 +52,7 @@ static int read_say(struct od_agent_reader *r, yyjson_val *holder, struct od_age
     if (!err && !step->text)
         err = od_agent_refuse_text(r, "text", "nothing");
     if (!err)
-        err = od_agent_voice(r, value, &step->voice);
+        err = od_agent_read_voice(r, value, &step->voice);
     od_agent_leave(r, mark);
     return err;
 }

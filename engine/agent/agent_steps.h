@@ -15,7 +15,7 @@ int od_agent_steps_read(struct od_agent_reader *reader, yyjson_val *array,
 
 /* "voice" of an agent or of a say, untouched when it isn't there: a name that can be an argument of
  * the synthesiser. */
-int od_agent_voice(struct od_agent_reader *reader, yyjson_val *object, const char **out);
+int od_agent_read_voice(struct od_agent_reader *reader, yyjson_val *object, const char **out);
 
 void od_agent_steps_free(struct od_agent_step *steps, uint32_t count);
 

@@ -203,6 +203,7 @@ static bool hello_element(struct reading *r)
     struct od_mpack_value map, key, value;
     if (!element(r, &map) || map.kind != OD_MPACK_MAP)
         return false;
+    r->command.ms = UINT32_MAX; /* it doesn't say: any number */
     for (uint32_t i = 0; i < map.count; i++) {
         if (!od_mpack_next(&r->mpack, &key) || key.kind != OD_MPACK_STR)
             return false;

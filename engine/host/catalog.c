@@ -42,6 +42,7 @@ struct version {
 struct agent {
     struct od_uid uid;
     uint32_t rotor;
+    uint32_t capacity;       /* calls at once that it said it can take; 0: it said nothing */
     struct version *version; /* NULL: deleted or unreadable */
     UT_hash_handle hh;
 };
@@ -343,6 +344,8 @@ static void announce_lane(struct od_catalog *catalog, const struct od_lane_info 
         if (doc->max_duration_s)
             def.talk_ms_max = doc->max_duration_s * 1000;
         def.hook = od_agent_needs_admission(doc);
+        if (agent->capacity && (!def.max_calls || agent->capacity < def.max_calls))
+            def.max_calls = agent->capacity;
         lane_trunks(catalog, doc, def.trunks);
         struct od_start_hook start;
         def.hook |= od_start_hook_read(od_agent_def_root(doc), &start);
@@ -496,6 +499,25 @@ void od_catalog_agent(struct od_catalog *catalog, const char *org, const struct 
     for (uint32_t i = 0; i < catalog->lane_count; i++)
         if (catalog->lanes[i].org[0] && od_uid_equal(&catalog->lanes[i].agent, &rec->id))
             announce_lane(catalog, &catalog->lanes[i]);
+}
+
+void od_catalog_capacity(struct od_catalog *catalog, const char *url, uint32_t calls)
+{
+    struct agent *agent, *next;
+    HASH_ITER(hh, catalog->agents, agent, next)
+    {
+        const struct od_agent_def *def = agent->version ? agent->version->def : NULL;
+        bool there = def && def->kind == OD_AGENT_STREAM && def->stream.url &&
+                     strcmp(def->stream.url, url) == 0;
+        uint32_t capacity = calls == UINT32_MAX ? 0 : calls ? calls : 1;
+        if (!there || agent->capacity == capacity)
+            continue;
+        agent->capacity = capacity;
+        for (uint32_t i = 0; i < catalog->lane_count; i++) {
+            if (catalog->lanes[i].org[0] && od_uid_equal(&catalog->lanes[i].agent, &agent->uid))
+                announce_lane(catalog, &catalog->lanes[i]);
+        }
+    }
 }
 
 static struct version *find_version(const struct od_catalog *catalog, const struct od_uid *uid)

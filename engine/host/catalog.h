@@ -62,6 +62,9 @@ void od_catalog_release_agent(struct od_catalog *catalog, const struct od_agent_
  * 10 min; the log is told once a minute. */
 void od_catalog_credentials(struct od_catalog *catalog, uint16_t index, const char *why);
 
+/* The stream agents at that URL take so many calls at once: no more are dialled for them. */
+void od_catalog_capacity(struct od_catalog *catalog, const char *url, uint32_t calls);
+
 /* NULL: no such trunk. */
 const struct od_trunk_entry *od_catalog_trunk(const struct od_catalog *catalog, uint16_t index);
 size_t od_catalog_trunk_count(const struct od_catalog *catalog);

@@ -112,6 +112,13 @@ static void talk_result(void *ctx, struct od_job_id job, const char *json, size_
         od_log(OD_CONFIG_LOG_WARN, "talk", "a call's result is above 64 KiB and was left out");
 }
 
+static void talk_capacity(void *ctx, const char *url, uint32_t calls)
+{
+    struct od_host *host = ctx;
+    if (host->catalog)
+        od_catalog_capacity(host->catalog, url, calls);
+}
+
 static int talk_tool(void *ctx, const struct od_agent_def *def, const struct od_job *job,
                      const char *name, struct od_text arguments,
                      void (*done)(void *done_ctx, int err, const char *json, size_t bytes),
@@ -189,6 +196,7 @@ static bool open_talk(struct od_host *host)
                                               .job = talk_job,
                                               .agent = talk_agent,
                                               .result = talk_result,
+                                              .capacity = talk_capacity,
                                               .tool = talk_tool,
                                               .tool_cancel = talk_tool_cancel,
                                               .media = talk_media,

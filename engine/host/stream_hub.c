@@ -30,6 +30,7 @@ enum {
 struct line {
     struct od_stream_hub *hub;
     struct od_list place; /* among the hub's */
+    struct od_list fresh; /* among the hub's that have links to be told in the loop's next turn */
     struct od_list links;
     const struct od_dialect *dialect;
     char *url, *headers, *key; /* key: what calls must have in common to share it; NULL: nothing */
@@ -37,6 +38,7 @@ struct line {
     bool open;
     uint64_t tries_until_ms, retry_ms;
     uint32_t next_sid, calls;
+    uint32_t told;          /* of the calls, those that the agent has been told of */
     struct od_link *by_sid; /* of a shared line */
     uint32_t capacity;      /* UINT32_MAX: not said */
 };
@@ -44,7 +46,6 @@ struct line {
 struct od_link {
     struct line *line;
     struct od_list place;
-    struct od_list fresh; /* among the hub's, when its line was open before it came */
     uint32_t sid;
     UT_hash_handle hh;
     bool told_open;
@@ -59,6 +60,8 @@ struct od_stream_hub {
     struct od_list lines, fresh;
     struct od_chunk_pool pool;
     bool public_only;
+    void (*capacity)(void *ctx, const char *url, uint32_t calls);
+    void *ctx;
     uint64_t retries;
     unsigned closing;
     void (*closed)(void *ctx);
@@ -78,6 +81,7 @@ void od_twilio_signature(const char *token, const char *url, char out[OD_TWILIO_
 static void line_free(struct line *line)
 {
     od_list_remove(&line->place);
+    od_list_remove(&line->fresh);
     if (line->ws)
         od_ws_leave(line->ws, 1000, "");
     if (line->headers)
@@ -94,11 +98,26 @@ static void link_free(struct od_link *link)
 {
     struct line *line = link->line;
     od_list_remove(&link->place);
-    od_list_remove(&link->fresh);
     if (link->sid)
         HASH_DEL(line->by_sid, link);
     line->calls--;
+    line->told -= link->told_open;
     free(link);
+}
+
+/* Links of an open line that wait for their opened() get it as far as the agent has room. */
+static void tell_open(struct line *line)
+{
+    struct od_list *node = od_list_first(&line->links), *next;
+    for (; node && line->told < line->capacity; node = next) {
+        struct od_link *link = OD_OWNER(node, struct od_link, place);
+        next = od_list_after(&line->links, node);
+        if (link->told_open)
+            continue;
+        link->told_open = true;
+        line->told++;
+        link->user->opened(link->ctx);
+    }
 }
 
 /* Every link hears of the end; none is left, nor the line. */
@@ -117,19 +136,6 @@ static void line_over(struct line *line, bool orderly, const char *why)
         user->closed(ctx, orderly, why);
     }
     line_free(line);
-}
-
-static void tell_open(struct line *line)
-{
-    struct od_list *node = od_list_first(&line->links), *next;
-    for (; node; node = next) {
-        struct od_link *link = OD_OWNER(node, struct od_link, place);
-        next = od_list_after(&line->links, node);
-        if (link->told_open)
-            continue;
-        link->told_open = true;
-        link->user->opened(link->ctx);
-    }
 }
 
 /* [0, 0, {v, engine, codecs}] */
@@ -151,8 +157,9 @@ static void on_opened(void *ctx)
     struct line *line = ctx;
     line->open = true;
     if (od_dialect_shared(line->dialect))
-        say_hello(line);
-    tell_open(line);
+        say_hello(line); /* the calls wait for the agent's own */
+    else
+        tell_open(line);
 }
 
 static struct od_link *find_link(struct line *line, uint32_t sid)
@@ -179,7 +186,11 @@ static void on_shared_command(void *ctx, const struct od_stream_command *command
 {
     struct line *line = ctx;
     if (command->kind == OD_STREAM_HELLO) {
+        struct od_stream_hub *hub = line->hub;
         line->capacity = command->ms;
+        if (hub->capacity)
+            hub->capacity(hub->ctx, line->url, command->ms);
+        tell_open(line);
         return;
     }
     if (command->kind == OD_STREAM_PING) {
@@ -259,12 +270,9 @@ static void tell_fresh(struct od_stream_hub *hub)
 {
     struct od_list *node;
     while ((node = od_list_first(&hub->fresh))) {
-        struct od_link *link = OD_OWNER(node, struct od_link, fresh);
-        od_list_remove(&link->fresh);
-        if (link->told_open)
-            continue;
-        link->told_open = true;
-        link->user->opened(link->ctx);
+        struct line *line = OD_OWNER(node, struct line, fresh);
+        od_list_remove(&line->fresh);
+        tell_open(line);
     }
 }
 
@@ -345,11 +353,13 @@ static int line_open(struct od_stream_hub *hub, const struct od_link_setup *setu
     if (!err) {
         line->hub = hub;
         line->dialect = setup->dialect;
-        line->capacity = UINT32_MAX;
+        /* Of a shared line nothing is known before its HELLO. */
+        line->capacity = od_dialect_shared(setup->dialect) ? 0 : UINT32_MAX;
         line->tries_until_ms = uv_now(hub->loop) + setup->patience_ms;
         line->url = strdup(setup->url);
         line->headers = make_headers(setup, url->shown);
         od_list_init(&line->place);
+        od_list_init(&line->fresh);
         od_list_init(&line->links);
         err = line->url && line->headers ? line_dial(line) : OD_ENOMEM;
     }
@@ -372,6 +382,14 @@ static int line_open(struct od_stream_hub *hub, const struct od_link_setup *setu
 }
 
 /* ---- links ---- */
+
+/* Those that wait are told from the loop: never from inside what made room for them. */
+static void tell_soon(struct line *line)
+{
+    if (od_list_empty(&line->fresh))
+        od_list_push(&line->hub->fresh, &line->fresh);
+    uv_timer_start(&line->hub->timer, on_timer, 0, 0);
+}
 
 int od_link_open(struct od_stream_hub *hub, const struct od_link_setup *setup, struct od_link **out)
 {
@@ -400,13 +418,11 @@ int od_link_open(struct od_stream_hub *hub, const struct od_link_setup *setup, s
     link->sid = shared ? ++line->next_sid : 0; /* after 2^32 calls on one connection they repeat */
     line->calls++;
     od_list_init(&link->place);
-    od_list_init(&link->fresh);
     od_list_push(&line->links, &link->place);
     if (shared)
         HASH_ADD(hh, line->by_sid, sid, sizeof link->sid, link);
     if (line->open) { /* told from the loop, as the first one was */
-        od_list_push(&hub->fresh, &link->fresh);
-        uv_timer_start(&hub->timer, on_timer, 0, 0);
+        tell_soon(line);
     }
     *out = link;
     return 0;
@@ -432,21 +448,10 @@ void od_link_leave(struct od_link *link)
 {
     struct line *line = link->line;
     link_free(link);
-    if (!line->calls && !od_dialect_shared(line->dialect))
-        line_free(line);
-    else if (!line->calls && !line->open) /* nobody waits for it any more */
-        line_free(line);
-}
-
-uint32_t od_stream_hub_capacity(const struct od_stream_hub *hub, const char *url)
-{
-    for (struct od_list *node = od_list_first(&hub->lines); node;
-         node = od_list_after(&hub->lines, node)) {
-        const struct line *line = OD_OWNER(node, struct line, place);
-        if (line->key && !strcmp(line->url, url) && line->capacity != UINT32_MAX)
-            return line->capacity > line->calls ? line->capacity - line->calls : 0;
-    }
-    return UINT32_MAX;
+    if (!line->calls && (!od_dialect_shared(line->dialect) || !line->open))
+        line_free(line); /* nobody waits for it any more */
+    else if (line->calls > line->told)
+        tell_soon(line);
 }
 
 /* ---- the hub ---- */
@@ -459,6 +464,8 @@ int od_stream_hub_open(struct od_stream_hub **out, const struct od_stream_hub_co
         return OD_ENOMEM;
     hub->loop = config->loop;
     hub->public_only = config->public_only;
+    hub->capacity = config->capacity;
+    hub->ctx = config->ctx;
     od_list_init(&hub->lines);
     od_list_init(&hub->fresh);
     od_chunk_pool_init(&hub->pool, config->speech_max ? config->speech_max : SPEECH_BYTES_MAX);

@@ -24,7 +24,10 @@ struct od_stream_hub_config {
     const char *user_agent; /* NULL: "outdial" */
     const char *ca_file;    /* NULL or "": the system's */
     bool public_only;       /* bots at loopback and private addresses are refused */
-    size_t speech_max;      /* bytes of speech that wait in all calls together; 0: 512 MiB */
+    /* An agent that shares a connection has said how many calls it can take. May be NULL. */
+    void (*capacity)(void *ctx, const char *url, uint32_t calls);
+    void *ctx;
+    size_t speech_max; /* bytes of speech that wait in all calls together; 0: 512 MiB */
 };
 
 /* OD_ENOMEM; OD_EIO: the CA file can't be read. */
@@ -35,6 +38,7 @@ void od_stream_hub_close(struct od_stream_hub *hub, void (*fn)(void *ctx), void 
 struct od_chunk_pool *od_stream_hub_pool(struct od_stream_hub *hub);
 
 struct od_link_user {
+    /* The agent is there, and has room for this call too. */
     void (*opened)(void *ctx);
     /* A message; of a shared connection only commands of this call come, read already. */
     void (*message)(void *ctx, bool text, const uint8_t *at, size_t bytes);
@@ -65,10 +69,6 @@ size_t od_link_queued(const struct od_link *link);
 
 /* No callback comes any more; a connection of its own is closed with 1000. */
 void od_link_leave(struct od_link *link);
-
-/* Calls that an agent of that URL said it can take, less those it has; UINT32_MAX: it never said.
- */
-uint32_t od_stream_hub_capacity(const struct od_stream_hub *hub, const char *url);
 
 struct od_stream_hub_stats {
     uint32_t open;

@@ -513,6 +513,8 @@ int od_talk_open(struct od_talk **out, const struct od_talk_config *config,
         err =
             od_stream_hub_open(&talk->host.streams,
                                &(struct od_stream_hub_config){.loop = config->loop,
+                                                              .capacity = events->capacity,
+                                                              .ctx = events->ctx,
                                                               .user_agent = config->user_agent,
                                                               .ca_file = config->ca_file,
                                                               .public_only = config->public_only});

@@ -62,6 +62,8 @@ struct od_talk_events {
     int (*refer)(void *ctx, struct od_call_id call, const char *target);
     /* Who took the call, as it becomes known. NULL: not wanted. */
     void (*verdict)(void *ctx, struct od_call_id call, const struct od_amd_verdict *verdict);
+    /* The agent at that URL has said how many calls it can take. NULL: not wanted. */
+    void (*capacity)(void *ctx, const char *url, uint32_t calls);
     /* The agent calls one of its tools: done fires once, never from inside, unless tool_cancel(id)
      * comes first. OD_ENOENT: it has none of that name; other errors as of tools.h. NULL: there are
      * no tools. */
