@@ -14,8 +14,8 @@
 #ifndef ENGINE_API_API_H
 #define ENGINE_API_API_H
 
-#include "outdial/box.h"
 #include "engine/api/hook_try.h"
+#include "outdial/box.h"
 #include "outdial/engine.h"
 #include "outdial/guard.h"
 #include "outdial/http.h"
@@ -64,8 +64,8 @@ struct od_api_host {
      * nothing is known of the call, and the needed size when that is above max. May be NULL. */
     size_t (*trace)(void *ctx, const struct od_uid *call, char *out, size_t max);
     void (*random)(void *ctx, void *out, size_t bytes); /* fit for keys */
-    /* Tries a webhook once; fn fires from the loop. OD_EINVAL with why: its document can't be made a
-     * request; then fn does not fire, as with any error. */
+    /* Tries a webhook once; fn fires from the loop. OD_EINVAL with why: its document can't be made
+     * a request; then fn does not fire, as with any error. */
     int (*hook_try)(void *ctx, yyjson_val *hook, const char *payload, size_t bytes,
                     od_hook_tried_fn fn, void *fn_ctx, const char **why);
     void (*sha256)(void *ctx, const void *data, size_t bytes, uint8_t out[32]);
