@@ -27,7 +27,7 @@ void od_noise_make(int16_t out[OD_NOISE_SAMPLES], uint64_t seed)
         float sample = next_sample(&rng, &state);
         unsigned left = OD_NOISE_SAMPLES - i;
         if (left <= FADE) { /* towards `lead`, which leads into the first sample */
-            float share = (float)(FADE - left + 1) / FADE;
+            float share = (float)(FADE - left + 1) / (float)FADE;
             sample = sample * (1 - share) + lead[FADE - left] * share;
         }
         float value = sample * 16000.0f;
