@@ -81,7 +81,24 @@ static int api_recording(void *ctx, const struct od_uid *call, uint64_t at,
 static size_t api_more_metrics(void *ctx, char *out, size_t size)
 {
     struct od_host *host = ctx;
-    return od_media_metrics(host->talk, out, size);
+    struct od_http_server_stats http;
+    size_t used = od_media_metrics(host->talk, out, size);
+    used += od_loop_watch_metrics(&host->loop_watch, out + used, size - used);
+    od_http_server_stats(host->http, &http);
+    int n =
+        snprintf(out + used, size - used,
+                 "# HELP outdial_http_connections Open connections to the API.\n"
+                 "# TYPE outdial_http_connections gauge\n"
+                 "outdial_http_connections %u\n"
+                 "# HELP outdial_http_refused_total Connections turned away, requests that broke a "
+                 "rule, and clients that were too slow.\n"
+                 "# TYPE outdial_http_refused_total counter\n"
+                 "outdial_http_refused_total{why=\"too_many\"} %llu\n"
+                 "outdial_http_refused_total{why=\"bad\"} %llu\n"
+                 "outdial_http_refused_total{why=\"slow\"} %llu\n",
+                 http.connections, (unsigned long long)http.refused, (unsigned long long)http.bad,
+                 (unsigned long long)http.timeouts);
+    return n > 0 && (size_t)n < size - used ? used + (size_t)n : used;
 }
 
 static bool api_ready(void *ctx, char *why, size_t size)

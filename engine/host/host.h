@@ -15,6 +15,7 @@
 #include "engine/host/catalog.h"
 #include "engine/host/ladder.h"
 #include "engine/host/legs.h"
+#include "engine/host/loop_watch.h"
 #include "engine/host/outbox.h"
 #include "engine/host/private_redis.h"
 #include "engine/host/start_hook.h"
@@ -51,6 +52,7 @@ struct od_host {
 
     struct od_engine *engine;
     struct od_turn turn;
+    struct od_loop_watch loop_watch;
     struct od_catalog *catalog;
     struct od_ladder *ladder;
     struct od_legs *legs;

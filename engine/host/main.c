@@ -472,6 +472,7 @@ static void close_handles(struct od_host *host)
 {
     uv_close((uv_handle_t *)&host->sigterm, on_handle_closed);
     uv_close((uv_handle_t *)&host->sigint, on_handle_closed);
+    od_loop_watch_stop(&host->loop_watch);
     uv_close((uv_handle_t *)&host->tick, on_handle_closed);
 }
 
@@ -645,6 +646,7 @@ static void begin_handles(struct od_host *host)
     uv_signal_init(&host->loop, &host->sigterm);
     uv_signal_init(&host->loop, &host->sigint);
     uv_timer_init(&host->loop, &host->tick);
+    od_loop_watch_start(&host->loop_watch, &host->loop);
     host->sigterm.data = host->sigint.data = host->tick.data = host;
     uv_signal_start(&host->sigterm, on_signal, SIGTERM);
     uv_signal_start(&host->sigint, on_signal, SIGINT);
