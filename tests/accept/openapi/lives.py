@@ -27,7 +27,7 @@ def native(client):
     ask("GET", "/metrics")
     ask("GET", "/openapi.json")
     agent = ask("POST", f"{V}/agents", {"name": "native", "number": "+15550009999", **SCRIPT}, 201)
-    ask("POST", f"{V}/agents", {"name": "native"}, 400)
+    ask("POST", f"{V}/agents", {"outdial": 5}, 400)
     ask("POST", f"{V}/agents", {"name": "native", **SCRIPT}, 409)
     ask("GET", f"{V}/agents?limit=1")
     ask("GET", f"{V}/agents/{agent['id']}")
@@ -92,4 +92,106 @@ def native(client):
     ask("DELETE", f"{V}/agents/{agent['id']}", status=204)
 
 
-ALL = [native]
+def callingbox(client):
+    ask = client.ask
+    credentials = ask("POST", "/api/v1/sip-credentials", {"server": "sip.example.net"})
+    ask("POST", "/api/v1/sip-phone-numbers", {"phoneNumber": "+15550009999", "credentialsId": credentials["id"]})
+    number = ask("GET", "/v1/numbers")[0]
+    ask("GET", f"/v1/numbers/{number['id']}")
+    ask("GET", f"/v1/numbers/{NOBODY}", status=404)
+    ask("GET", "/v1/numbers/available", status=501)
+    ask("POST", "/v1/numbers/purchase", {"phone_number": "+15550001111"}, 501)
+    agent = ask("POST", "/v1/agents", {"name": "box", "type": "outbound", "persona": "p", "instructions": "i",
+                                       "number_ids": [number["id"]], "primary_number_id": number["id"]}, 201)
+    at = f"/v1/agents/{agent['id']}"
+    ask("POST", "/v1/agents", {"name": "x", "type": "sideways"}, 400)
+    ask("GET", "/v1/agents")
+    ask("GET", at)
+    ask("GET", f"/v1/agents/{NOBODY}", status=404)
+    ask("PATCH", at, {"instructions": "other"})
+    ask("DELETE", f"{at}/numbers/{number['id']}")
+    ask("POST", f"{at}/numbers", {"number_id": number["id"]})
+    ask("PUT", f"{at}/primary-number", {"number_id": number["id"]})
+    call = ask("POST", "/v1/calls", {"agent_id": agent["id"], "to": "+15550001111", "context": {"a": 1},
+                                     "metadata": {"b": 2}}, 201, headers={"Idempotency-Key": "box-1"})
+    ask("POST", "/v1/calls", {"agent_id": agent["id"], "to": "5550001111"}, 400)
+    ask("POST", "/v1/calls", {"agent_id": NOBODY, "to": "+15550001111"}, 404)
+    ask("GET", "/v1/calls?limit=5&status=queued")
+    ask("GET", f"/v1/calls/{call['id']}")
+    ask("GET", f"/v1/calls/{NOBODY}", status=404)
+    ask("GET", f"/v1/calls/{call['id']}/transcript")
+    until(client, f"/v1/calls/{call['id']}", {"completed", "busy", "no_answer", "failed", "canceled"}, 60)
+    ask("POST", f"/v1/calls/{call['id']}/cancel", status=409)
+    ask("DELETE", at)
+    hooks(client, "/v1", "rotate_secret")
+
+
+def hooks(client, base, rotate):
+    ask = client.ask
+    made = ask("POST", f"{base}/webhook_endpoints", {"url": "https://hooks.example.net/x"}, 201)
+    at = f"{base}/webhook_endpoints/{made['id']}"
+    ask("POST", f"{base}/webhook_endpoints", {"url": "gopher://x"}, 400)
+    ask("GET", f"{base}/webhook_endpoints")
+    ask("GET", at)
+    ask("PATCH", at, {"description": "d"})
+    ask("POST", f"{at}/{rotate}")
+    ask("GET", f"{base}/webhook_deliveries?limit=5")
+    ask("POST", f"{base}/webhook_deliveries/{NOBODY}/redeliver", status=404)
+    ask("DELETE", at, status=204)
+    ask("GET", at, status=404)
+
+
+def webhooks(client):
+    hooks(client, V, "rotate")
+    client.ask("POST", f"{V}/webhook_deliveries/replay", {"limit": 10})
+    told = client.ask("POST", "/api/v1/webhooks/test", {"webHook": {"url": "http://127.0.0.1:1/x"},
+                                                        "webhookType": "CompletedWebHookPayload"})
+    assert told["success"] is False, told
+
+
+def dasha(client):
+    ask, d = client.ask, "/api/v1"
+    ask("GET", f"{d}/misc/agent-initial-data")
+    ask("GET", f"{d}/misc/concurrency")
+    ask("GET", f"{d}/ws/webCall", status=501)
+    ask("GET", f"{d}/ws/dev", status=501)
+    ask("POST", f"{d}/providers/twilio/any/import-numbers", {"phoneNumberSids": ["PN1"]}, 501)
+    credentials = ask("POST", f"{d}/sip-credentials", {"server": "sip.example.net:5060", "authUser": "u",
+                                                       "authPassword": "secret-word"})
+    assert "secret-word" not in str(credentials)
+    ask("GET", f"{d}/sip-credentials")
+    ask("GET", f"{d}/sip-credentials/{credentials['id']}")
+    ask("PUT", f"{d}/sip-credentials/{credentials['id']}", {"server": "sip.example.net:5060", "authUser": "v"})
+    number = ask("POST", f"{d}/sip-phone-numbers", {"phoneNumber": "+15550008888",
+                                                    "credentialsId": credentials["id"]})
+    ask("GET", f"{d}/sip-phone-numbers")
+    ask("GET", f"{d}/sip-phone-numbers/{number['id']}")
+    ask("PUT", f"{d}/sip-phone-numbers/{number['id']}", {"phoneNumber": "+15550008888", "displayName": "x",
+                                                                  "credentialsId": credentials["id"]})
+    agent = ask("POST", f"{d}/agents", {"name": "dasha", "config": {"primaryLanguage": "en-US"}})
+    id = agent["agentId"]
+    link = f"{d}/sip-phone-numbers/{number['id']}/agent-link"
+    ask("POST", link, {"agentId": id, "mode": "outbound"})
+    ask("PUT", link, {"agentId": id, "mode": "outbound"})
+    ask("GET", f"{d}/agents?skip=0&take=10")
+    ask("GET", f"{d}/agents/{id}")
+    ask("GET", f"{d}/agents/{NOBODY}", status=404)
+    ask("PUT", f"{d}/agents/{id}", {"description": "d"})
+    twin = ask("POST", f"{d}/agents/{id}/clone", {"name": "twin"})
+    call = ask("POST", f"{d}/calls?agentId={id}", {"endpoint": "+15550001111", "priority": 5,
+                                                   "additionalData": {"a": 1}})
+    ask("POST", f"{d}/calls?agentId={id}", {"endpoint": "123"}, 400)
+    ask("POST", f"{d}/calls?agentId={NOBODY}", {"endpoint": "+15550001111"}, 404)
+    ask("POST", f"{d}/calls/bulk?agentId={id}", {"calls": [{"endpoint": "+15550001112"}, {"endpoint": "x"}]})
+    ask("GET", f"{d}/calls/queue/list?take=5")
+    ask("GET", f"{d}/calls/{call['callId']}")
+    ask("DELETE", f"{d}/calls/{NOBODY}", status=404)
+    ask("POST", f"{d}/callresults/search", {"page": 0, "size": 10, "includeAggregations": True})
+    ask("DELETE", f"{d}/agents/{twin['agentId']}")
+    ask("DELETE", f"{link}?mode=replaceOutbound&agentId={id}")
+    ask("DELETE", f"{d}/sip-phone-numbers/{number['id']}")
+    ask("DELETE", f"{d}/sip-credentials/{credentials['id']}")
+    ask("DELETE", f"{d}/agents/{id}")
+
+
+ALL = [native, callingbox, dasha, webhooks]
