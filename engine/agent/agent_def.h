@@ -107,7 +107,7 @@ enum od_agent_kind {
 };
 
 struct od_agent_def {
-    char name[OD_NAME_MAX * 2];
+    char name[OD_AGENT_NAME_MAX];
     bool enabled;
     char number[OD_ENDPOINT_MAX];       /* empty: the trunk's own identity */
     char webhook_url[OD_AGENT_URL_MAX]; /* empty: none */

@@ -17,6 +17,7 @@
 #include "engine/base/uid.h"
 #include "engine/host/log.h"
 #include "engine/host/resolve.h"
+#include "engine/host/ways.h"
 #include "outdial/err.h"
 
 enum {
@@ -53,6 +54,8 @@ struct trunk {
     uint16_t index;
     uv_timer_t timer;
     bool asking;
+    bool gone;             /* what it was made of was deleted */
+    bool again;            /* its definition changed while its name was looked up */
     uv_timer_t hold_timer; /* runs while the trunk is held */
     unsigned refusals;     /* of its credentials, since one was accepted */
     uint32_t hold_ms;      /* of the latest hold; 0: none */
@@ -69,7 +72,9 @@ struct od_catalog {
     uint32_t rotors;
     struct od_lane_info *lanes;
     uint32_t lane_count;
-    struct trunk *trunks;
+    struct trunk *trunks; /* the configuration's, then those of stored credentials */
+    size_t trunk_count;
+    struct od_ways *ways;
     unsigned pending; /* look-ups and timer handles that close() waits for */
     void (*closed)(void *ctx);
     void *closed_ctx;
@@ -98,6 +103,7 @@ static void finish_close(struct od_catalog *catalog)
     }
     void (*fn)(void *) = catalog->closed;
     void *ctx = catalog->closed_ctx;
+    od_ways_destroy(catalog->ways);
     free(catalog->trunks);
     free(catalog->lanes);
     free(catalog);
@@ -107,7 +113,7 @@ static void finish_close(struct od_catalog *catalog)
 static void announce(struct trunk *trunk)
 {
     struct od_trunk_def def = trunk->entry.config->def;
-    def.usable = trunk->entry.addr.family != 0 && !trunk->entry.held;
+    def.usable = trunk->entry.addr.family != 0 && !trunk->entry.held && !trunk->gone;
     trunk->catalog->events.trunk(trunk->catalog->events.ctx, trunk->index, &def);
 }
 
@@ -124,6 +130,11 @@ static void on_resolved(void *ctx, int err, const struct od_addr *addr, const ch
     catalog->pending--;
     if (catalog->closed) {
         finish_close(catalog);
+        return;
+    }
+    if (trunk->again) {
+        trunk->again = false;
+        ask(trunk);
         return;
     }
     if (err) {
@@ -167,6 +178,67 @@ static void ask(struct trunk *trunk)
     trunk->catalog->pending++;
 }
 
+static uint16_t add_trunk(struct od_catalog *catalog, const struct od_config_trunk *config)
+{
+    uint16_t index = (uint16_t)catalog->trunk_count++;
+    struct trunk *trunk = &catalog->trunks[index];
+    trunk->catalog = catalog;
+    trunk->index = index;
+    trunk->entry.config = config;
+    snprintf(trunk->entry.reason, sizeof trunk->entry.reason, "name not resolved yet");
+    uv_timer_init(catalog->loop, &trunk->timer);
+    trunk->timer.data = trunk;
+    uv_timer_init(catalog->loop, &trunk->hold_timer);
+    trunk->hold_timer.data = trunk;
+    catalog->pending += 2;
+    announce(trunk);
+    ask(trunk);
+    return index;
+}
+
+/* ---- trunks of stored credentials ---- */
+
+static uint16_t ways_add(void *ctx, const struct od_config_trunk *config)
+{
+    struct od_catalog *catalog = ctx;
+    if (catalog->closed || catalog->trunk_count >= catalog->config->trunk_count + OD_WAYS_MAX)
+        return UINT16_MAX;
+    return add_trunk(catalog, config);
+}
+
+static void ways_change(void *ctx, uint16_t index, const struct od_config_trunk *config)
+{
+    struct od_catalog *catalog = ctx;
+    struct trunk *trunk = &catalog->trunks[index];
+    if (catalog->closed)
+        return;
+    trunk->gone = !config;
+    if (config) {
+        trunk->entry.config = config;
+        trunk->entry.addr.family = 0;
+        trunk->entry.held = false;
+        trunk->refusals = 0;
+        trunk->hold_ms = 0;
+        uv_timer_stop(&trunk->timer);
+        uv_timer_stop(&trunk->hold_timer);
+        snprintf(trunk->entry.reason, sizeof trunk->entry.reason, "name not resolved yet");
+    }
+    announce(trunk);
+    if (config && trunk->asking)
+        trunk->again = true;
+    else if (config)
+        ask(trunk);
+}
+
+static uint16_t ways_named(void *ctx, const char *name)
+{
+    const struct od_catalog *catalog = ctx;
+    for (size_t i = 0; i < catalog->config->trunk_count; i++)
+        if (strcmp(catalog->config->trunks[i].name, name) == 0)
+            return (uint16_t)i;
+    return UINT16_MAX;
+}
+
 int od_catalog_open(struct od_catalog **out, uv_loop_t *loop, const struct od_config *config,
                     const struct od_catalog_events *events)
 {
@@ -176,25 +248,16 @@ int od_catalog_open(struct od_catalog **out, uv_loop_t *loop, const struct od_co
     catalog->loop = loop;
     catalog->config = config;
     catalog->events = *events;
-    catalog->trunks = calloc(config->trunk_count ? config->trunk_count : 1, sizeof(struct trunk));
-    if (!catalog->trunks) {
+    struct od_ways_port port = {
+        .ctx = catalog, .add = ways_add, .change = ways_change, .named = ways_named};
+    catalog->trunks = calloc(config->trunk_count + OD_WAYS_MAX, sizeof(struct trunk));
+    if (!catalog->trunks || od_ways_create(&catalog->ways, &port)) {
+        free(catalog->trunks);
         free(catalog);
         return OD_ENOMEM;
     }
-    for (size_t i = 0; i < config->trunk_count; i++) {
-        struct trunk *trunk = &catalog->trunks[i];
-        trunk->catalog = catalog;
-        trunk->index = (uint16_t)i;
-        trunk->entry.config = &config->trunks[i];
-        snprintf(trunk->entry.reason, sizeof trunk->entry.reason, "name not resolved yet");
-        uv_timer_init(loop, &trunk->timer);
-        trunk->timer.data = trunk;
-        uv_timer_init(loop, &trunk->hold_timer);
-        trunk->hold_timer.data = trunk;
-        catalog->pending += 2;
-        announce(trunk);
-        ask(trunk);
-    }
+    for (size_t i = 0; i < config->trunk_count; i++)
+        add_trunk(catalog, &config->trunks[i]);
     *out = catalog;
     return 0;
 }
@@ -215,11 +278,11 @@ void od_catalog_close(struct od_catalog *catalog, void (*fn)(void *ctx), void *c
 {
     catalog->closed = fn;
     catalog->closed_ctx = ctx;
-    if (!catalog->config->trunk_count) {
+    if (!catalog->trunk_count) {
         finish_close(catalog);
         return;
     }
-    for (size_t i = 0; i < catalog->config->trunk_count; i++) {
+    for (size_t i = 0; i < catalog->trunk_count; i++) {
         uv_close((uv_handle_t *)&catalog->trunks[i].timer, on_timer_closed);
         uv_close((uv_handle_t *)&catalog->trunks[i].hold_timer, on_timer_closed);
     }
@@ -260,7 +323,7 @@ static void warn(struct trunk *trunk, const char *why)
 
 void od_catalog_credentials(struct od_catalog *catalog, uint16_t index, const char *why)
 {
-    struct trunk *trunk = index < catalog->config->trunk_count ? &catalog->trunks[index] : NULL;
+    struct trunk *trunk = index < catalog->trunk_count ? &catalog->trunks[index] : NULL;
     if (!trunk || catalog->closed)
         return;
     if (!why) {
@@ -275,7 +338,7 @@ void od_catalog_credentials(struct od_catalog *catalog, uint16_t index, const ch
 
 const struct od_trunk_entry *od_catalog_trunk(const struct od_catalog *catalog, uint16_t index)
 {
-    return index < catalog->config->trunk_count ? &catalog->trunks[index].entry : NULL;
+    return index < catalog->trunk_count ? &catalog->trunks[index].entry : NULL;
 }
 
 size_t od_catalog_trunk_count(const struct od_catalog *catalog)
@@ -299,6 +362,20 @@ static uint32_t gcd(uint32_t a, uint32_t b)
         b = rest;
     }
     return a;
+}
+
+/* Where the agent's number or its own server leads; false: the document says nothing of it. */
+static bool lane_way(const struct od_catalog *catalog, const struct od_uid *uid,
+                     const struct od_agent_def *agent, uint16_t out[OD_TRUNKS_PER_LANE])
+{
+    bool known = false;
+    if (agent->trunk_count) /* the operator's word is the last */
+        return false;
+    uint16_t trunk = od_ways_of(catalog->ways, uid, od_agent_def_root(agent), &known);
+    out[0] = trunk;
+    if (trunk != UINT16_MAX)
+        out[1] = UINT16_MAX;
+    return known;
 }
 
 /* The agent's trunks by name; names that the configuration doesn't know are told once per load. */
@@ -346,7 +423,8 @@ static void announce_lane(struct od_catalog *catalog, const struct od_lane_info 
         def.hook = od_agent_needs_admission(doc);
         if (agent->capacity && (!def.max_calls || agent->capacity < def.max_calls))
             def.max_calls = agent->capacity;
-        lane_trunks(catalog, doc, def.trunks);
+        if (!lane_way(catalog, &info->agent, doc, def.trunks))
+            lane_trunks(catalog, doc, def.trunks);
         struct od_start_hook start;
         def.hook |= od_start_hook_read(od_agent_def_root(doc), &start);
     }
@@ -482,6 +560,15 @@ static struct version *read_version(struct od_catalog *catalog, const char *org,
     return version;
 }
 
+void od_catalog_thing(struct od_catalog *catalog, const char *org, enum od_thing_kind kind,
+                      const struct od_thing_rec *rec, bool deleted)
+{
+    od_ways_thing(catalog->ways, catalog->box, org, kind, rec, deleted);
+    for (uint32_t i = 0; i < catalog->lane_count; i++)
+        if (catalog->lanes[i].org[0])
+            announce_lane(catalog, &catalog->lanes[i]);
+}
+
 void od_catalog_agent(struct od_catalog *catalog, const char *org, const struct od_agent_rec *rec,
                       bool deleted)
 {
@@ -496,6 +583,8 @@ void od_catalog_agent(struct od_catalog *catalog, const char *org, const struct 
         before->latest = false;
         drop_version(catalog, before);
     }
+    od_ways_agent(catalog->ways, &rec->id,
+                  agent->version ? od_agent_def_root(agent->version->def) : NULL);
     for (uint32_t i = 0; i < catalog->lane_count; i++)
         if (catalog->lanes[i].org[0] && od_uid_equal(&catalog->lanes[i].agent, &rec->id))
             announce_lane(catalog, &catalog->lanes[i]);

@@ -46,6 +46,9 @@ void od_catalog_close(struct od_catalog *catalog, void (*fn)(void *ctx), void *c
 /* From the store. A document that can't be read closes the agent's lanes and is logged. */
 void od_catalog_agent(struct od_catalog *catalog, const char *org, const struct od_agent_rec *rec,
                       bool deleted);
+/* A stored number or SIP credentials. */
+void od_catalog_thing(struct od_catalog *catalog, const char *org, enum od_thing_kind kind,
+                      const struct od_thing_rec *rec, bool deleted);
 void od_catalog_lane(struct od_catalog *catalog, const struct od_lane_info *info);
 
 /* NULL: unknown, deleted or unreadable. Borrowed until the next od_catalog_agent(). */
@@ -65,7 +68,8 @@ void od_catalog_credentials(struct od_catalog *catalog, uint16_t index, const ch
 /* The stream agents at that URL take so many calls at once: no more are dialled for them. */
 void od_catalog_capacity(struct od_catalog *catalog, const char *url, uint32_t calls);
 
-/* NULL: no such trunk. */
+/* NULL: no such trunk. Those of the configuration come first; od_catalog_trunk_count() counts only
+ * them. */
 const struct od_trunk_entry *od_catalog_trunk(const struct od_catalog *catalog, uint16_t index);
 size_t od_catalog_trunk_count(const struct od_catalog *catalog);
 /* "" for UINT16_MAX and unknown indices. */

@@ -99,6 +99,9 @@ int od_host_ident_key(struct od_host *host, uint8_t key[16]);
 int od_host_dev_key(struct od_host *host);
 int od_host_open_box(struct od_host *host);
 
+/* seeds.c: numbers and agents of the configuration are stored, unless they are there. */
+void od_host_seed(struct od_host *host);
+
 /* main.c */
 void od_host_store_is_up(struct od_host *host);
 void od_host_give_up(struct od_host *host, const char *why); /* logs, closes all, exit code 1 */

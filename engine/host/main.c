@@ -19,6 +19,7 @@
 #include "engine/host/host.h"
 #include "engine/host/log.h"
 #include "engine/host/resolve.h"
+#include "engine/host/ways.h"
 #include "outdial/err.h"
 
 enum {
@@ -272,7 +273,7 @@ static bool open_engine(struct od_host *host)
         .calls_max = config->limits.contacts_leased_max,
         .dialled_max = config->limits.calls_max,
         .lanes_max = 100000,
-        .trunks_max = config->trunk_count ? (uint32_t)config->trunk_count : 1,
+        .trunks_max = (uint32_t)config->trunk_count + OD_WAYS_MAX,
         .events_max = 65536,
         .turn_budget = TURN_BUDGET,
     };
@@ -381,60 +382,12 @@ static bool begin_redis(struct od_host *host)
     return true;
 }
 
-/* ---- agents of the configuration ---- */
-
-struct seed {
-    struct od_host *host;
-    const struct od_config_agent *agent;
-};
-
-static void on_seeded(void *ctx, int err)
-{
-    struct seed *seed = ctx;
-    if (err)
-        od_log(OD_CONFIG_LOG_WARN, "config", "agent %s could not be stored: %s", seed->agent->name,
-               od_err_text(err));
-    else
-        od_log(OD_CONFIG_LOG_INFO, "config", "agent %s made", seed->agent->name);
-    free(seed);
-}
-
-static void on_sought(void *ctx, int err, const struct od_agent_rec *recs, size_t count)
-{
-    struct seed *seed = ctx;
-    const struct od_repo_port *repo = od_store_repo(seed->host->store);
-    struct od_agent_rec rec = {
-        .doc = {seed->agent->doc, strlen(seed->agent->doc)},
-        .created_ms = od_turn_now().wall_ms,
-    };
-    (void)recs;
-    if ((err && err != OD_ENOENT) || count || seed->host->stage != OD_HOST_SERVING) {
-        free(seed); /* there already, and then the API's changes win; or not now */
-        return;
-    }
-    rec.updated_ms = rec.created_ms;
-    od_str_copy(rec.name, sizeof rec.name, seed->agent->name, strlen(seed->agent->name));
-    repo->agent_put(repo->ctx, "default", &rec, on_seeded, seed);
-}
-
-static void seed_agents(struct od_host *host)
-{
-    const struct od_repo_port *repo = od_store_repo(host->store);
-    for (size_t i = 0; i < host->config->agent_count; i++) {
-        struct seed *seed = calloc(1, sizeof *seed);
-        if (!seed)
-            return;
-        *seed = (struct seed){host, &host->config->agents[i]};
-        repo->agent_find(repo->ctx, "default", seed->agent->name, on_sought, seed);
-    }
-}
-
 void od_host_store_is_up(struct od_host *host)
 {
     if (host->stage != OD_HOST_STARTING)
         return;
     host->stage = OD_HOST_SERVING;
-    seed_agents(host);
+    od_host_seed(host);
     uint16_t port = od_http_server_bound_port(host->http);
     const char *listen = host->config->http.listen, *colon = strrchr(listen, ':');
     if (port && colon)

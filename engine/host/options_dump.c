@@ -255,6 +255,16 @@ static void put_lists(struct writer *w, const struct od_config *config)
             put_trunk(w, &config->trunks[i]);
         end_list(w);
     }
+    if (begin_list(w, "numbers", config->number_count)) {
+        for (size_t i = 0; i < config->number_count; i++) {
+            begin_item(w);
+            put_text(w, "number", config->numbers[i].number);
+            put_text(w, "trunk", config->numbers[i].trunk);
+            put_text(w, "display_name", config->numbers[i].display_name);
+            end_item(w);
+        }
+        end_list(w);
+    }
     /* An agent's document is JSON, and so is YAML. */
     start_line(w, "agents");
     fputs(w->json ? "[" : " [", w->out);
@@ -317,6 +327,9 @@ static void put_config(struct writer *w, const struct od_config *config)
     begin_map(w, "streams");
     put_bool(w, "allow_private", config->streams.allow_private);
     put_text(w, "ca_file", config->streams.ca_file);
+    end_map(w);
+    begin_map(w, "compat");
+    put_bool(w, "dasha_running_status", config->compat.dasha_running_status);
     end_map(w);
     begin_map(w, "webhooks");
     put_bool(w, "allow_private", config->webhooks.allow_private);

@@ -11,7 +11,7 @@
 #include "engine/host/options_read.h"
 #include "proto/http/http_guard.h"
 
-enum { KEYS_MAX = 1000, TRUNKS_MAX = 1000, AGENTS_MAX = 1000 };
+enum { KEYS_MAX = 1000, TRUNKS_MAX = 1000, AGENTS_MAX = 1000, NUMBERS_MAX = 4096 };
 enum { SIP_PORT = 5060 }; /* RFC 3261 section 19.1.2 */
 
 #define AT(member) offsetof(struct od_config, member)
@@ -194,6 +194,14 @@ static const char *check_display_name(struct od_reader *r, void *base, const cha
     (void)r, (void)base;
     return od_check_display_name(text) ? NULL
                                        : "up to 63 bytes of text without quotes or backslashes";
+}
+
+static const char *check_number(struct od_reader *r, void *base, const char *text)
+{
+    (void)r, (void)base;
+    size_t digits = strspn(text + (*text == '+'), "0123456789");
+    bool good = *text == '+' && text[1] != '0' && digits >= 7 && digits <= 15 && !text[1 + digits];
+    return good ? NULL : "a number in E.164 format like +15550001111";
 }
 
 static const char *check_cps(struct od_reader *r, void *base, const char *text)
@@ -509,6 +517,15 @@ static const char *const transports[] = {"udp", "tcp", NULL};
 static const char *const log_levels[] = {"error", "warn", "info", "debug", NULL};
 static const char *const log_formats[] = {"auto", "text", "json", NULL};
 
+#define NUMBER(member) offsetof(struct od_config_number, member)
+static const struct od_option number_table[] = {
+    {"number", OD_OPTION_TEXT, .offset = NUMBER(number), .check = check_number},
+    {"trunk", OD_OPTION_TEXT, .offset = NUMBER(trunk), .check = check_name},
+    {"display_name", OD_OPTION_TEXT, .offset = NUMBER(display_name), .initial = "",
+     .check = check_display_name},
+    {0},
+};
+
 static const struct od_option key_table[] = {
     {"key", OD_OPTION_SECRET, .offset = offsetof(struct od_config_key, key), .check = check_key},
     {"org", OD_OPTION_TEXT, .offset = offsetof(struct od_config_key, org), .initial = "default",
@@ -598,8 +615,8 @@ const struct od_option od_options_table[] = {
     {"trunks", OD_OPTION_LIST, .offset = AT(trunks), .count_offset = AT(trunk_count),
      .max = TRUNKS_MAX, .items = trunk_table, .item_bytes = sizeof(struct od_config_trunk),
      .finish = finish_trunk},
-    {"numbers", OD_OPTION_UNSERVED, .initial = "", .words = only_empty,
-     .feature = "a list of caller numbers is"},
+    {"numbers", OD_OPTION_LIST, .offset = AT(numbers), .count_offset = AT(number_count),
+     .max = NUMBERS_MAX, .items = number_table, .item_bytes = sizeof(struct od_config_number)},
     {"agents", OD_OPTION_NODE, .take_node = take_agents},
     {"agent_default.kind", OD_OPTION_UNSERVED, .initial = "stream", .words = only_stream,
      .feature = "a default agent of another kind is"},
@@ -631,8 +648,8 @@ const struct od_option od_options_table[] = {
      .help = "networks that webhooks may go to besides public addresses"},
     {"webhooks.ports", OD_OPTION_TEXTS, .initial = "", .take_texts = take_hook_ports,
      .help = "the only ports that webhooks may go to"},
-    {"compat.dasha_running_status", OD_OPTION_UNSERVED, .initial = "false", .words = only_false,
-     .feature = "the Dasha dialect is"},
+    {"compat.dasha_running_status", OD_OPTION_BOOL, .offset = AT(compat.dasha_running_status),
+     .initial = "false", .help = "the Dasha dialect says Running where its guide says InProgress"},
     {"log.level", OD_OPTION_WORD, .offset = AT(log.level), .initial = "info", .words = log_levels,
      .help = "error, warn, info or debug"},
     {"log.format", OD_OPTION_WORD, .offset = AT(log.format), .initial = "auto",
@@ -672,6 +689,12 @@ static void check_names(struct od_reader *r, const struct od_config *config,
         snprintf(path, sizeof path, "trunks[%zu].name", i);
         if (find_trunk(config, name) != &config->trunks[i])
             refuse_name(r, root, path, own, name, again);
+    }
+    for (size_t i = 0; i < config->number_count; i++) {
+        const char *name = config->numbers[i].trunk;
+        snprintf(path, sizeof path, "numbers[%zu].trunk", i);
+        if (!find_trunk(config, name))
+            refuse_name(r, root, path, "the name of a trunk", name, "");
     }
     for (size_t i = 0; i < config->agent_count; i++) {
         const char *name = config->agents[i].name;

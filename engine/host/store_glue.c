@@ -27,6 +27,13 @@ static void on_lane(void *ctx, const struct od_lane_info *info)
     od_catalog_lane(host->catalog, info);
 }
 
+static void on_thing(void *ctx, const char *org, enum od_thing_kind kind,
+                     const struct od_thing_rec *rec, bool deleted)
+{
+    struct od_host *host = ctx;
+    od_catalog_thing(host->catalog, org, kind, rec, deleted);
+}
+
 static void on_agent(void *ctx, const char *org, const struct od_agent_rec *rec, bool deleted)
 {
     struct od_host *host = ctx;
@@ -104,6 +111,7 @@ int od_host_open_store(struct od_host *host, const char *path_or_host, int port)
                                                    .post = on_post,
                                                    .lane = on_lane,
                                                    .agent = on_agent,
+                                                   .thing = on_thing,
                                                    .stop = on_stop,
                                                    .trunk = on_trunk,
                                                    .leg = on_leg,

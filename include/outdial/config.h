@@ -59,6 +59,13 @@ struct od_config_trunk {
     struct od_trunk_def def; /* for od_engine_set_trunk(); `usable` is false: the host's to say */
 };
 
+/* A caller number to store at start, unless it is there. */
+struct od_config_number {
+    const char *number; /* E.164 */
+    const char *trunk;  /* a trunk's name */
+    const char *display_name;
+};
+
 /* An agent to create at start when the store has none of that name. */
 struct od_config_agent {
     const char *name;
@@ -100,6 +107,8 @@ struct od_config {
     } secrets;
     const struct od_config_trunk *trunks;
     size_t trunk_count;
+    const struct od_config_number *numbers;
+    size_t number_count;
     const struct od_config_agent *agents;
     size_t agent_count;
     struct {                    /* of agents that name no endpoint of their own */
@@ -119,6 +128,9 @@ struct od_config {
         const char *allow;          /* "10.0.0.0/8, ...": networks allowed besides public ones */
         const char *ports;          /* "443, 8000-8999": the only ones allowed; "": the usual */
     } webhooks;
+    struct {
+        bool dasha_running_status; /* Running where the vendor's guide says InProgress */
+    } compat;
     struct {
         uint8_t level;  /* enum od_config_log_level */
         uint8_t format; /* enum od_config_log_format */

@@ -23,7 +23,7 @@ struct od_text { /* borrowed bytes, not NUL-terminated unless said */
 /* An agent: its document is kept byte-faithful as it was sent. */
 struct od_agent_rec {
     struct od_uid id;
-    char name[OD_NAME_MAX * 2];
+    char name[OD_AGENT_NAME_MAX];
     struct od_text doc; /* JSON object */
     int64_t created_ms, updated_ms;
     bool twin; /* agent_put: another agent may have this name; it is then found by its id only */

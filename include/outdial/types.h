@@ -23,9 +23,10 @@
 #define OD_NEVER UINT64_MAX
 
 enum {
-    OD_ENDPOINT_MAX = 128, /* a dialled address with its NUL: E.164 (16 bytes) or a SIP URI */
-    OD_NAME_MAX = 64,      /* names of trunks, orgs, agents' keys, with NUL */
-    OD_REASON_MAX = 64,    /* a SIP reason phrase or our own word for the end, with NUL */
+    OD_ENDPOINT_MAX = 128,   /* a dialled address with its NUL: E.164 (16 bytes) or a SIP URI */
+    OD_NAME_MAX = 64,        /* names of trunks, orgs, agents' keys, with NUL */
+    OD_AGENT_NAME_MAX = 404, /* an agent's name: 100 characters of UTF-8, with NUL */
+    OD_REASON_MAX = 64,      /* a SIP reason phrase or our own word for the end, with NUL */
     OD_TRUNKS_PER_LANE = 8,
 };
 

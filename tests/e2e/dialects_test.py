@@ -205,6 +205,74 @@ def what_waits(world):
     api.wait(call, "Completed")
 
 
+def numbers_lead_to_carriers(world):
+    """With no trunk in the configuration, stored SIP credentials are the way out, at run time; an
+    agent's own SIP server is another. A change of either is the next call's way."""
+    weights = {"no_answer": 0, "busy": 0, "decline": 0, "fail": 0, "answer": 1, "ring_ms": "50",
+               "pdd_ms": "20-50", "digits": "1", "digit_delay_ms": "turn"}
+    first = world.carrier({**weights, "auth": "acme:secret"}, name="first")
+    second = world.carrier(weights, name="second")
+    api = Api(world.serve([]))
+    credentials = api.dasha("POST", "/sip-credentials", {
+        "server": first.address, "domain": "pbx.example", "authUser": "acme",
+        "authPassword": "secret", "cpsLimit": 5})
+    assert credentials["authPassword"] is None and credentials["domain"] == "pbx.example"
+    number = api.dasha("POST", "/sip-phone-numbers", {
+        "phoneNumber": "+15550002222", "credentialsId": credentials["id"]})
+    api.dasha("POST", "/sip-phone-numbers", {"phoneNumber": "+15550002222",
+                                             "credentialsId": credentials["id"]}, status=409)
+    agent = api.dasha("POST", "/agents", {"name": "a", "config": {}, "outdial": SCRIPT})["agentId"]
+    api.dasha("POST", f"/calls?agentId={agent}", {"endpoint": "+15551110001"}, status=400)
+    api.dasha("PUT", f"/sip-phone-numbers/{number['id']}/agent-link", {"agentId": agent})
+    shown = api.dasha("GET", f"/agents/{agent}")["config"]["outboundSipConfig"]
+    assert shown["server"] == first.address and shown["fromUser"] == "+15550002222", shown
+    assert shown["password"] is None and "secret" not in json.dumps(shown)
+    call = create(api, "dasha", agent, to="+15551110001")
+    dasha, box = api.wait(call, "Completed")
+    assert box["from_number"] == "+15550002222", box
+    assert any(f["number"] == "+15551110001" for f in first.facts("invite"))
+
+    api.dasha("DELETE", f"/sip-credentials/{credentials['id']}", status=409)
+    api.dasha("DELETE", f"/sip-phone-numbers/{number['id']}", status=409)
+    api.dasha("PUT", f"/sip-credentials/{credentials['id']}", {"server": second.address})
+    call = create(api, "dasha", agent, to="+15551110002")
+    api.wait(call, "Completed")
+    assert any(f["number"] == "+15551110002" for f in second.facts("invite"))
+
+    own = api.dasha("POST", "/agents", {"name": "own", "outdial": SCRIPT, "config": {
+        "outboundSipConfig": {"server": first.address, "authUser": "acme", "password": "secret",
+                              "fromUser": "+15550003333"}}})
+    assert own["config"]["outboundSipConfig"]["password"] is None, own["config"]
+    api.dasha("PUT", f"/agents/{own['agentId']}", own)  # null where the secret was keeps it
+    call = create(api, "dasha", own["agentId"], to="+15551110003")
+    api.wait(call, "Completed")
+    assert any(f["number"] == "+15551110003" for f in first.facts("invite"))
+
+
+def numbers_and_agents_of_the_configuration(world):
+    """They are there in both dialects, linked; "Running" where the operator wants the word."""
+    weights = {"no_answer": 0, "busy": 0, "decline": 0, "fail": 0, "answer": 1, "ring_ms": "50"}
+    carrier = world.carrier({**weights, "digits": "none"}, name="c")
+    api = Api(world.serve(
+        [{"name": "main", "server": carrier.address}],
+        extra={"numbers": [{"number": "+15550001111", "trunk": "main", "display_name": "Clinic"}],
+               "agents": [{"name": "reminders", "type": "outbound", "number": "+15550001111",
+                           "outdial": SCRIPT}],
+               "compat": {"dasha_running_status": True}}))
+    number = wait_until(lambda: api.box("GET", "/numbers"), 10, "the number")[0]
+    assert number["e164"] == "+15550001111" and number["friendly_name"] == "Clinic", number
+    agent = wait_until(lambda: api.box("GET", "/agents")["data"], 10, "the agent")[0]
+    assert agent["primary_number_id"] == number["id"] and agent["numbers"][0]["id"] == number["id"]
+    call = create(api, "box", agent["id"], from_number="+15550001111")
+    wait_until(lambda: api.dasha("GET", f"/calls/{call}")["status"] == "Running", 20, "Running")
+    found = api.dasha("POST", "/callresults/search", {"callStatuses": ["InProgress"]})
+    assert [c["callStatus"] for c in found["results"]] == ["Running"], found
+    answer = api.box("POST", "/calls", {"agent_id": agent["id"], "to": "+15551230001",
+                                        "from_number": "+15559999999"}, status=400)
+    assert "from_number" in answer["error"], answer
+    wait_until(lambda: api.dasha("GET", f"/calls/{call}")["status"] == "Completed", 30, "the end")
+
+
 def rfc3339(seconds):
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{int(seconds * 1000) % 1000:03d}Z"
 
@@ -235,4 +303,5 @@ def bulk_of_10000(world):
 
 
 if __name__ == "__main__":
-    main(a_life_in_each_dialect, endings, cancel_in_each_state, what_waits, bulk_of_10000)
+    main(a_life_in_each_dialect, endings, cancel_in_each_state, what_waits, numbers_lead_to_carriers,
+         numbers_and_agents_of_the_configuration, bulk_of_10000)

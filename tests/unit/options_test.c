@@ -335,8 +335,11 @@ static void test_mistakes(void **state)
          "this "
          "version"},
         {"trunks: { main: {} }", "t.yaml:1:9: trunks: expected a list, found a mapping"},
-        {"numbers: [ { number: \"+15550001111\" } ]",
-         "t.yaml:1:10: numbers: a list of caller numbers is not available in this version"},
+        {"numbers: [ { number: \"+15550001111\", trunk: none } ]",
+         "t.yaml:1:45: numbers[0].trunk: expected the name of a trunk, found 'none'"},
+        {"trunks: [ { name: a, server: b } ]\nnumbers: [ { number: \"15550001111\", trunk: a } ]",
+         "t.yaml:2:22: numbers[0].number: expected a number in E.164 format like +15550001111, "
+         "found '15550001111'"},
         {"agents: [ { type: outbound } ]", "t.yaml:1:11: agents[0]: expected a mapping with a name "
                                            "of 1 to 100 bytes, found a mapping"},
         {"hours: { legal: \"08:00-21:00\" }",
@@ -398,8 +401,12 @@ static void test_unserved_at_their_harmless_values(void **state)
              "  cps_key: \"\", options_ping_s: 0, media: { srtp: off, dtmf: rfc4733 } } ]\n"
              "agent_default: { kind: stream, url: \"\", format: twilio }\n"
              "hours: { legal: \"\" }\ncaps: []\nwebhooks: { signing_secret: \"\" }\n"
-             "compat: { dasha_running_status: false }\n",
+             "compat: { dasha_running_status: true }\n"
+             "numbers: [ { number: \"+15550001111\", trunk: a, display_name: \"Clinic\" } ]\n",
              NULL);
+    assert_true(config->compat.dasha_running_status);
+    assert_int_equal(config->number_count, 1);
+    assert_string_equal(config->numbers[0].trunk, "a");
     assert_int_equal(config->trunk_count, 1);
     od_config_destroy(config);
 }
