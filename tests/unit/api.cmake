@@ -5,6 +5,7 @@ target_link_libraries(od_api_fake PUBLIC od_api od_crypto)
 
 od_unit_test(api_csv_test LIBS od_api)
 od_unit_test(api_read_test LIBS od_api)
+od_unit_test(vendor_status_test LIBS od_api)
 od_unit_test(api_routes_test LIBS od_api_fake SOURCES ${CMAKE_CURRENT_LIST_DIR}/api_ask.c)
 od_unit_test(api_once_test LIBS od_api_fake SOURCES ${CMAKE_CURRENT_LIST_DIR}/api_ask.c)
 od_unit_test(api_rate_test LIBS od_api_fake SOURCES ${CMAKE_CURRENT_LIST_DIR}/api_ask.c)

@@ -411,6 +411,21 @@ static void bodies_are_bounded_and_read_strictly(void **state)
 
 /* ---- orgs ---- */
 
+/* Makes a thing in a vendor's dialect; gives the member's text, which is its id. */
+static void vendor_create(const char *path, const char *body, const char *member,
+                          char id[OD_UID_TEXT])
+{
+    struct fake_exchange x;
+    send_full(&x, (struct fake_request){.method = "POST", .path = path, .body = body});
+    assert_int_equal(x.status / 100, 2);
+    yyjson_doc *doc = yyjson_read(x.answer, x.answer_bytes, 0);
+    const char *text = yyjson_get_str(yyjson_obj_get(yyjson_doc_get_root(doc), member));
+    assert_true(text && strlen(text) == 36);
+    memcpy(id, text, 37);
+    yyjson_doc_free(doc);
+    fake_close(&x);
+}
+
 static void nothing_of_another_org_is_seen(void **state)
 {
     (void)state;
@@ -418,6 +433,11 @@ static void nothing_of_another_org_is_seen(void **state)
     create(V1 "/agents", AGENT_DOC, agent);
     create(V1 "/campaigns", "{\"name\":\"c\",\"agent\":\"demo\"}", campaign);
     create(V1 "/calls", "{\"to\":\"+15550001111\",\"agent\":\"demo\"}", call);
+    char credentials[OD_UID_TEXT], number[OD_UID_TEXT], body[256];
+    vendor_create("/api/v1/sip-credentials", "{\"server\":\"sip.example\"}", "id", credentials);
+    snprintf(body, sizeof body, "{\"phoneNumber\":\"+15550001111\",\"credentialsId\":\"%s\"}",
+             credentials);
+    vendor_create("/api/v1/sip-phone-numbers", body, "id", number);
     new_key("{\"org\":\"beta\",\"scopes\":\"*\"}", key, 201);
     size_t count;
     const struct od_route *routes = od_routes(&count);
@@ -425,9 +445,12 @@ static void nothing_of_another_org_is_seen(void **state)
         if (!strstr(routes[i].pattern, "{id}"))
             continue;
         char path[256], *at;
-        const char *id = strstr(routes[i].pattern, "/agents/")      ? agent
-                         : strstr(routes[i].pattern, "/campaigns/") ? campaign
-                                                                    : call;
+        const char *id = strstr(routes[i].pattern, "/sip-credentials/")     ? credentials
+                         : strstr(routes[i].pattern, "/sip-phone-numbers/") ? number
+                         : strstr(routes[i].pattern, "/numbers/{id}")       ? number
+                         : strstr(routes[i].pattern, "/agents/")            ? agent
+                         : strstr(routes[i].pattern, "/campaigns/")         ? campaign
+                                                                            : call;
         example_path(&routes[i], path);
         at = strstr(path, NO_ID);
         memcpy(at, id, 36);
@@ -446,12 +469,28 @@ static void nothing_of_another_org_is_seen(void **state)
         assert_string_equal(x.answer, "{\"data\":[],\"next_cursor\":null}\n");
         fake_close(&x);
     }
+    static const char *const bare[] = {"/api/v1/agents", "/api/v1/sip-credentials", "/v1/calls",
+                                       "/api/v1/sip-phone-numbers", "/v1/numbers"};
+    for (size_t i = 0; i < 5; i++) {
+        struct fake_exchange x;
+        send_full(&x, (struct fake_request){.method = "GET", .path = bare[i], .key = key});
+        assert_string_equal(x.answer, "[]\n");
+        fake_close(&x);
+    }
     struct fake_exchange x;
     send_full(&x, (struct fake_request){.method = "POST",
                                         .path = V1 "/calls",
                                         .key = key,
                                         .body = "{\"to\":\"+15550001111\",\"agent\":\"demo\"}"});
     assert_int_equal(x.status, 400); /* the agent's name is not known here */
+    fake_close(&x);
+    snprintf(body, sizeof body, "agentId=%s", agent);
+    send_full(&x, (struct fake_request){.method = "POST",
+                                        .path = "/api/v1/calls",
+                                        .query = body,
+                                        .key = key,
+                                        .body = "{\"endpoint\":\"+15550001111\"}"});
+    assert_int_equal(x.status, 404);
     fake_close(&x);
 }
 
