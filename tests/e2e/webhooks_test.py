@@ -505,5 +505,6 @@ def killed_in_the_middle(world):
     assert server.stop() == 0
 
 
-main(callingbox_contract, dasha_contract, per_call_hooks_of_both_vendors, dasha_does_not_retry_4xx, endpoints_rotate_without_a_loss,
-     an_end_is_not_held_up, a_start_webhook_decides, a_webhook_is_tried, killed_in_the_middle)
+if __name__ == "__main__":
+    main(callingbox_contract, dasha_contract, per_call_hooks_of_both_vendors, dasha_does_not_retry_4xx, endpoints_rotate_without_a_loss,
+         an_end_is_not_held_up, a_start_webhook_decides, a_webhook_is_tried, killed_in_the_middle)
