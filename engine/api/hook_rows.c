@@ -50,7 +50,7 @@ static void put_row(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct od_requ
     yyjson_mut_obj_add_uint(doc, o, "manual_retry_count", row->manual);
     od_put_time(doc, o, "next_attempt_at", row->status == OD_HOOK_PENDING ? row->due_ms : 0);
     od_put_text(doc, o, "last_error", row->error);
-    if (row->http_status)
+    if (row->http_status >= 200)
         yyjson_mut_obj_add_uint(doc, o, "last_response_status", row->http_status);
     else
         yyjson_mut_obj_add_null(doc, o, "last_response_status");

@@ -213,14 +213,41 @@ static void chain_free(struct chain *chain)
     outbox->stats.chains--;
 }
 
+/* A terminal row that goes before others is marked first, on disk: it may have arrived from then
+ * on, whatever becomes of us, and what comes before it in its call must not be sent any more. */
+enum { MAY_HAVE_ARRIVED = 1 }; /* as the row's HTTP status */
+
+static bool is_marked(const struct row *row)
+{
+    return row->what == 'p' && row->row.event >= OD_HOOK_COMPLETED &&
+           row->row.http_status == MAY_HAVE_ARRIVED;
+}
+
+static bool has_marked(const struct chain *chain)
+{
+    for (unsigned i = 0; i < chain->count; i++)
+        if (is_marked(&chain->rows[i]))
+            return true;
+    return false;
+}
+
+/* Rows before this one are still to be delivered. */
+static bool others_before(const struct chain *chain, const struct row *row)
+{
+    for (const struct row *other = chain->rows; other < row; other++)
+        if (other->what == 'p')
+            return true;
+    return false;
+}
+
 /* When the chain is due again: its first row left, or its terminal one, whichever is sooner. */
 static int64_t chain_due(const struct chain *chain)
 {
     int64_t due = INT64_MAX;
-    bool first = true;
+    bool first = true, marked = has_marked(chain);
     for (unsigned i = 0; i < chain->count; i++) {
         const struct row *row = &chain->rows[i];
-        if (row->what != 'p')
+        if (row->what != 'p' || (marked && !is_marked(row)))
             continue;
         if ((first || row->row.event >= OD_HOOK_COMPLETED) && row->row.due_ms < due)
             due = row->row.due_ms;
@@ -316,7 +343,7 @@ static void bury(struct chain *chain, struct row *row, char what, const char *wh
     chain->outbox->stats.dead++;
 }
 
-/* The end was told: what comes before it must not arrive any more. */
+/* The end was told, or given up: what comes before it must not arrive any more. */
 static void supersede(struct chain *chain)
 {
     for (unsigned i = 0; i < chain->at; i++)
@@ -344,7 +371,7 @@ static void failed(struct chain *chain, struct row *row, bool denied, const char
 {
     struct od_outbox *outbox = chain->outbox;
     const struct od_hook_policy *policy = od_hook_policy(row->row.to);
-    enum od_hook_verdict verdict = od_hook_judge(policy, row->row.http_status, denied);
+    enum od_hook_verdict verdict = od_hook_judge(policy, chain->status, denied);
     uint64_t wait_ms = od_hook_wait_ms(policy, row->row.tries, chain->retry_after_ms,
                                        (uint32_t)od_rng_next(&outbox->rng));
     chain->flows = false;
@@ -358,6 +385,8 @@ static void failed(struct chain *chain, struct row *row, bool denied, const char
     }
     say(outbox, chain, "given up", why);
     bury(chain, row, verdict == OD_HOOK_GONE ? 'g' : 'x', why);
+    if (row->row.event >= OD_HOOK_COMPLETED)
+        supersede(chain);
 }
 
 /* ---- an attempt ---- */
@@ -412,7 +441,9 @@ static void on_done(void *ctx, int err, const struct od_http_answer *answer)
     }
     row->row.attempts += row->row.attempts < UINT16_MAX;
     row->row.tries += row->row.tries < UINT16_MAX;
-    row->row.http_status = (uint16_t)chain->status;
+    /* With no answer nobody knows; a status says that it was not taken. */
+    if (chain->status || !is_marked(row))
+        row->row.http_status = (uint16_t)chain->status;
     if (chain->status)
         snprintf(why, sizeof why, "status %d", chain->status);
     else
@@ -662,10 +693,8 @@ static bool is_due(const struct chain *chain, const struct row *row)
 {
     if (row->what != 'p')
         return false;
-    bool first = true;
-    for (unsigned i = 0; i < chain->at && first; i++)
-        first = chain->rows[i].what != 'p';
-    if (!first && row->row.event < OD_HOOK_COMPLETED)
+    bool first = !others_before(chain, row);
+    if ((!first || has_marked(chain)) && row->row.event < OD_HOOK_COMPLETED)
         return false;
     return row->row.due_ms <= wall_ms() || (first && chain->flows);
 }
@@ -678,7 +707,13 @@ static void next(struct chain *chain)
         if (outbox->closing || uv_now(outbox->config.loop) - chain->began_ms > BUDGET_MS)
             break;
         struct row *row = &chain->rows[chain->at];
-        if (is_due(chain, row) && attempt(chain, row))
+        bool due = is_due(chain, row);
+        if (due && others_before(chain, row) && !is_marked(row)) {
+            row->row.http_status = MAY_HAVE_ARRIVED;
+            row->row.due_ms = wall_ms();
+            break; /* and comes again when that is on disk */
+        }
+        if (due && attempt(chain, row))
             return;
         chain->at++;
     }

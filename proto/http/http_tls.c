@@ -88,7 +88,7 @@ static void shake(struct secure *secure)
     } else if (reason != SSL_ERROR_WANT_READ && reason != SSL_ERROR_WANT_WRITE) {
         long verdict = SSL_get_verify_result(secure->ssl);
         if (verdict != X509_V_OK)
-            handshake_over(secure, OD_EDENIED, X509_verify_cert_error_string(verdict));
+            handshake_over(secure, OD_EDOWN, X509_verify_cert_error_string(verdict));
         else
             handshake_over(secure, OD_EPROTO, "TLS handshake failed");
     }
