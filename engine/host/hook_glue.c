@@ -15,7 +15,7 @@ enum {
     CALLS_MAX = 8192,
     CONNECTIONS_MAX = 1024,
     PER_ORIGIN_MAX = 32,
-    WAITING_PER_ORIGIN_MAX = 512,
+    WAITING_PER_ORIGIN_MAX = 4096,
 };
 
 /* Each text of a list of the configuration, checked when it was loaded. */

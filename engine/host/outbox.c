@@ -32,11 +32,11 @@ enum {
     ROWS_MAX = 16,
     BUDGET_MS = 25000, /* a chain goes back after so long, well within its claim */
     ANSWER_BYTES_MAX = 64 * 1024,
-    GATE_WIDE = 128, /* attempts at a time to one destination */
-    GATE_NARROW = 4, /* to one that has not answered GATE_DARK times in a row */
+    GATE_WIDE = 2048, /* attempts at a time to one destination, waiting for a connection or sent */
+    GATE_NARROW = 4,  /* to one that has not answered GATE_DARK times in a row */
     GATE_DARK = 8,
     PUT_OFF_MS = 2000, /* and up to twice more */
-    LINE_BYTES = 400,
+    LINE_BYTES = 700,
 };
 
 struct gate {
@@ -414,15 +414,15 @@ static void on_data(void *ctx, const char *data, size_t bytes)
     (void)bytes;
 }
 
-static void give_back(struct chain *chain, uint32_t put_off_ms)
+/* There is no room at the destination: the whole chain comes later, as if nobody had looked. */
+static void put_off(struct chain *chain)
 {
     struct od_outbox *outbox = chain->outbox;
-    struct row *row = &chain->rows[chain->at];
-    if (put_off_ms) {
-        row->row.due_ms =
-            wall_ms() + put_off_ms + (int64_t)od_rng_below(&outbox->rng, 2 * put_off_ms);
-        outbox->stats.put_off++;
-    }
+    int64_t due_ms = wall_ms() + PUT_OFF_MS + (int64_t)od_rng_below(&outbox->rng, 2 * PUT_OFF_MS);
+    for (unsigned i = 0; i < chain->count; i++)
+        if (chain->rows[i].what == 'p' && chain->rows[i].row.due_ms < due_ms)
+            chain->rows[i].row.due_ms = due_ms;
+    outbox->stats.put_off++;
     finish(chain);
 }
 
@@ -669,7 +669,7 @@ static bool attempt(struct chain *chain, struct row *row)
     chain->gate = gate_get(chain->outbox, &url);
     if (!chain->gate || !gate_open(chain->gate)) {
         chain->gate = NULL;
-        give_back(chain, PUT_OFF_MS);
+        put_off(chain);
         return true;
     }
     int err = send_request(chain, row);
@@ -680,7 +680,7 @@ static bool attempt(struct chain *chain, struct row *row)
     }
     if (err) {
         chain->gate = NULL;
-        give_back(chain, PUT_OFF_MS);
+        put_off(chain);
         return true;
     }
     chain->gate->running++;
