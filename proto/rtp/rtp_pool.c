@@ -23,6 +23,7 @@ enum {
     DATAGRAM_BYTES = OD_RTP_PACKET_MAX, /* more than any RTP packet of a telephone call */
     RECEIVE_BUFFER = 64 * 1024,
     REPORTS_BUFFER = 4 * 1024, /* one every few seconds is asked for */
+    SPREAD_MIN = 1024,         /* pairs */
     BIND_TRIES_MAX = 256, /* per get(): a range full of others' sockets must not stall the loop */
 };
 static const uint64_t EXHAUSTED_NS = 5 * OD_NS_PER_S;
@@ -193,6 +194,9 @@ static int bind_next(struct od_rtp_pool *pool, uint64_t now_ns, struct od_rtp_so
             return OD_EBUSY;
         }
     }
+    /* A long stretch is somebody else's: go on elsewhere, a golden section further. */
+    pool->cursor =
+        (uint32_t)((pool->cursor + pool->port_count * UINT64_C(618) / 1000) % pool->port_count);
     return OD_EBUSY;
 }
 
@@ -216,6 +220,9 @@ int od_rtp_pool_open(struct od_rtp_pool **out, const struct od_rtp_pool_config *
         pool->sockets_max =
             config->sockets_max < pool->port_count ? config->sockets_max : pool->port_count;
         pool->quiet_ns = config->quiet_ms * OD_NS_PER_MS;
+        /* Processes of one machine that share a wide range begin at different places in it. */
+        if (pool->port_count >= SPREAD_MIN)
+            pool->cursor = (uint32_t)getpid() * 2654435761u % pool->port_count;
         pool->all = calloc(pool->sockets_max ? pool->sockets_max : 1, sizeof *pool->all);
         prepare_batch(pool);
         struct od_rtp_socket *first = NULL;
