@@ -101,6 +101,8 @@ static size_t api_more_metrics(void *ctx, char *out, size_t size)
     return n > 0 && (size_t)n < size - used ? used + (size_t)n : used;
 }
 
+enum { REDIS_SLOW_MS = 500 };
+
 static bool api_ready(void *ctx, char *why, size_t size)
 {
     struct od_host *host = ctx;
@@ -113,6 +115,10 @@ static bool api_ready(void *ctx, char *why, size_t size)
         od_buf_str(&buf, "redis: ");
         od_buf_str(&buf, od_store_why(host->store));
         od_buf_char(&buf, '\n');
+    } else if (od_store_waits_ms(host->store) > REDIS_SLOW_MS) {
+        od_buf_str(&buf, "redis: no answer for ");
+        od_buf_u64(&buf, od_store_waits_ms(host->store));
+        od_buf_str(&buf, " ms\n");
     }
     for (size_t i = 0; i < trunks; i++)
         usable += od_catalog_trunk(host->catalog, (uint16_t)i)->addr.family != 0;

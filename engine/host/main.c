@@ -24,8 +24,7 @@
 
 enum {
     TICK_MS = 100,
-    DRAIN_MS = 30 * 1000,   /* SIGTERM: calls under way may end in this time */
-    HANG_UP_MS = 5 * 1000,  /* then BYE, and this long for the answers */
+    HANG_UP_MS = 5 * 1000,  /* after the drain: BYE, and this long for the answers */
     WEBHOOKS_MS = 3 * 1000, /* then this long for what is still to be told */
     LADDERS_KEPT = 512,
     TURN_BUDGET = 64,   /* facts and INVITEs cost 20 to 80 us each: a turn stays near 5 ms */
@@ -551,15 +550,16 @@ static void begin_draining(struct od_host *host)
         return;
     }
     host->stage = OD_HOST_DRAINING;
-    host->stage_ends_ns = od_turn_now().mono_ns + DRAIN_MS * OD_NS_PER_MS;
+    uint32_t drain_s = host->config->limits.drain_timeout_s;
+    host->stage_ends_ns = od_turn_now().mono_ns + drain_s * OD_NS_PER_S;
     post(host, &event);
     od_turn_wake(&host->turn);
     struct od_engine_stats stats;
     od_engine_stats(host->engine, &stats);
     if (stats.alive)
         od_log(OD_CONFIG_LOG_INFO, "host",
-               "ending: %u calls may finish within %d s (once more to hang up now)", stats.alive,
-               DRAIN_MS / 1000);
+               "ending: %u calls may finish within %u s (once more to hang up now)", stats.alive,
+               drain_s);
 }
 
 static void on_signal(uv_signal_t *handle, int signum)

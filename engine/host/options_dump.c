@@ -309,6 +309,7 @@ static void put_config(struct writer *w, const struct od_config *config)
     begin_map(w, "limits");
     put_number(w, "calls_max", config->limits.calls_max);
     put_number(w, "contacts_leased_max", config->limits.contacts_leased_max);
+    put_number(w, "drain_timeout_s", config->limits.drain_timeout_s);
     end_map(w);
     begin_map(w, "auth");
     put_keys(w, config);

@@ -2,6 +2,7 @@
  * store_glue - what the store tells, passed on: facts to the engine, agents and lanes to the
  * catalog.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "engine/base/uid.h"
@@ -73,6 +74,13 @@ static void on_orphan(void *ctx, const struct od_orphan *orphan)
     od_legs_recover(host->legs, orphan);
 }
 
+static void on_unfit(void *ctx, const char *why)
+{
+    char line[256];
+    snprintf(line, sizeof line, "redis: %s", why);
+    od_host_give_up(ctx, line);
+}
+
 static void on_log(void *ctx, bool trouble, const char *text)
 {
     (void)ctx;
@@ -116,6 +124,7 @@ int od_host_open_store(struct od_host *host, const char *path_or_host, int port)
                                                    .trunk = on_trunk,
                                                    .leg = on_leg,
                                                    .orphan = on_orphan,
+                                                   .unfit = on_unfit,
                                                    .keys_watched = on_keys_watched,
                                                    .key_gone = on_key_gone,
                                                    .log = on_log});

@@ -97,6 +97,7 @@ struct od_config {
     struct {
         uint32_t calls_max;
         uint32_t contacts_leased_max;
+        uint32_t drain_timeout_s; /* SIGTERM: calls under way may end in this time, then BYE */
     } limits;
     struct {
         const struct od_config_key *keys;

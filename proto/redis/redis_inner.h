@@ -132,7 +132,7 @@ struct od_store {
     struct od_redis_org **orgs;
     uint32_t org_count, org_size, org_known; /* known: as Redis counts them */
     enum od_store_stage stage;
-    bool up, closing;
+    bool up, was_up, closing;
     char why[192];
     char run_id[41];  /* of the Redis that was connected last */
     uv_timer_t timer; /* the next thing that is due */

@@ -147,7 +147,7 @@ static void up_when_ready(struct od_store *store)
             return;
     if (store->up || store->stage != OD_STORE_SERVING)
         return;
-    store->up = true;
+    store->up = store->was_up = true;
     store->why[0] = '\0';
     od_redis_conn_settled(store->conn);
     od_store_log(store, false, "connected");
@@ -227,6 +227,9 @@ static void info_done(void *ctx, const struct redisReply *reply)
     }
     if (od_redis_health_check(reply->str, (size_t)reply->len, &health, why, sizeof why) != 0) {
         od_redis_conn_drop(store->conn, why);
+        if (!store->was_up && !health.replica && store->events.unfit != NULL &&
+            (health.evicts || health.version_major < 7))
+            store->events.unfit(store->events.ctx, why);
         return;
     }
     store->stats.durable = health.append_only;
@@ -591,6 +594,18 @@ int od_store_job_data(struct od_store *store, struct od_job_id id, struct od_tex
     job->pub.context = (struct od_text){text, data.bytes};
     job->pub.overrides = (struct od_text){more, overrides.bytes};
     return 0;
+}
+
+uint64_t od_store_waits_ms(const struct od_store *store)
+{
+    uint64_t now_ms = uv_hrtime() / OD_NS_PER_MS, most = 0;
+    for (uint32_t i = 0; i < store->org_count; i++) {
+        const struct od_redis_org *org = store->orgs[i];
+        uint64_t since_ms = org->turn_at_ns / OD_NS_PER_MS;
+        if (org->turn_busy && now_ms > since_ms && now_ms - since_ms > most)
+            most = now_ms - since_ms;
+    }
+    return most;
 }
 
 const char *od_store_why(const struct od_store *store)

@@ -125,6 +125,10 @@ struct od_store_events {
      * forgotten. May be NULL, both. */
     void (*keys_watched)(void *ctx, bool watched);
     void (*key_gone)(void *ctx, const uint8_t hash[OD_HASH_BYTES]); /* NULL: any may be */
+    /* Before the store has ever been up: this Redis can't keep a queue of calls (it evicts keys, or
+     * is too old), and somebody has to change that. May be NULL: then it is asked again and again.
+     */
+    void (*unfit)(void *ctx, const char *why);
     /* The store's own news ("connected", "lost: ..."), for the log. May be NULL. */
     void (*log)(void *ctx, bool trouble, const char *text);
 };
@@ -165,6 +169,9 @@ int od_store_job_media(struct od_store *store, struct od_job_id job, const char 
  * it was. Copied. OD_ENOENT, OD_ENOMEM. */
 int od_store_job_data(struct od_store *store, struct od_job_id job, struct od_text context,
                       struct od_text overrides);
+
+/* How long Redis has owed an answer to a turn, in ms; 0: none is under way. */
+uint64_t od_store_waits_ms(const struct od_store *store);
 
 /* Why the store is down, in words for the operator; "" when it is up. Borrowed until the loop
  * turns. Names no secret. */

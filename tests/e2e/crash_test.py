@@ -6,7 +6,7 @@ import collections
 import os
 import signal
 
-from harness import main, wait_until
+from harness import OUTDIAL, main, wait_until
 
 TOWN = {"answer": 50, "no_answer": 10, "busy": 30, "decline": 10, "fail": 0, "pdd_ms": "20-200",
         "ring_ms": "200-1500", "digits": "none:1"}
@@ -101,4 +101,67 @@ def term_in_the_middle(world):
     carrier.finish()
 
 
-main(kill_of_the_daemon, kill_of_redis, term_in_the_middle)
+def redis_of_its_own(world, *more):
+    """A redis-server that isn't the daemon's; its URL."""
+    path = world.path("redis.sock")
+    redis = world.start("redis", ["redis-server", "--port", "0", "--unixsocket", path, "--dir", world.dir,
+                                  "--save", "", "--appendonly", "yes", "--appendfsync", "always", *more])
+    wait_until(lambda: os.path.exists(path) or not redis.running(), 10, "redis-server")
+    return f"unix://{path}"
+
+
+def evicting_redis_is_refused(world):
+    url = redis_of_its_own(world, "--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru")
+    serve = world.start("serve", [OUTDIAL, "serve", "--data-dir", world.path("data"), "--http-listen",
+                                  "127.0.0.1:0", "--sip-listen", "udp:127.0.0.1:0", "--redis-url", url])
+    assert serve.wait(20) == 1
+    assert "noeviction" in serve.stderr(), serve.stderr()
+
+
+def drain_has_a_limit(world):
+    """Calls that would talk for long are hung up when the drain's time is over."""
+    carrier = world.carrier({**TOWN, "answer": 100, "no_answer": 0, "busy": 0, "decline": 0,
+                             "ring_ms": "100"})
+    server = world.serve(trunks(carrier), extra={"limits": {"drain_timeout_s": 1}})
+    world.cli("agent", "put", world.agent("long", [{"pause": 60000}, {"hangup": {}}]), server=server)
+    for i in range(3):
+        world.cli("call", "new", f"+1555000111{i}", "--agent", "long", server=server)
+    wait_until(lambda: len(list(carrier.facts("ack"))) >= 3, 20, "three answered calls")
+    assert server.stop(limit_s=20) == 0
+    assert len([f for f in carrier.facts("bye") if f.get("who") == "caller"]) == 3
+    carrier.finish()
+
+
+def rolling_restart(world):
+    """Two workers on one Redis; each is ended and started again while the other goes on: no call fails
+    for it."""
+    carrier = world.carrier(TOWN)
+    url = redis_of_its_own(world)
+
+    def start(number):
+        return world.serve(trunks(carrier), name=f"serve-{number}",
+                           extra={"data_dir": world.path(f"data-{number}"), "redis": {"url": url}})
+    servers = [start(0), start(1)]
+    world.cli("agent", "put", world.agent("short", [{"pause": 1500}, {"hangup": {}}]), server=servers[0])
+    campaign = world.cli("campaign", "create", "c", "--agent", "short",
+                         server=servers[0]).stdout.strip()
+    world.cli("campaign", "import", campaign, world.contacts(2 * COUNT), server=servers[0])
+    world.cli("campaign", "start", campaign, server=servers[0])
+    for number in (0, 1):
+        before = dialled(carrier)
+        wait_until(lambda b=before: dialled(carrier) >= b + COUNT // 3, 30, "a part of the calls")
+        assert servers[number].stop() == 0
+        servers[number] = start(number)
+    view = servers[1].wait_campaign(campaign, 60)
+    counts = view["counts"]["outcomes"]
+    print(f"     {counts}")
+    assert sum(counts.values()) == 2 * COUNT, counts
+    assert not set(counts) - {"completed", "no_answer", "busy", "declined"}, counts
+    assert not [n for n, k in carrier.calls_by_number().items() if k > 1]
+    for server in servers:
+        assert server.stop() == 0
+    carrier.finish()
+
+
+main(kill_of_the_daemon, kill_of_redis, term_in_the_middle, evicting_redis_is_refused, drain_has_a_limit,
+     rolling_restart)

@@ -167,7 +167,7 @@ class Server(Process):
     """`outdial serve` with a private Redis."""
 
     def __init__(self, world, trunks, args=(), name="serve", extra=None, ready_s=40):
-        self.data_dir = os.path.join(world.dir, "data")
+        self.data_dir = (extra or {}).get("data_dir", os.path.join(world.dir, "data"))
         self.config_path = os.path.join(world.dir, f"{name}.yaml")
         config = {"data_dir": self.data_dir, "http": {"listen": "127.0.0.1:0"},
                   "sip": {"listen": ["udp:127.0.0.1:0"]},

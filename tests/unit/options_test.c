@@ -75,6 +75,7 @@ static void test_defaults(void **state)
     assert_int_equal(config->rtp.port_max, 39999);
     assert_int_equal(config->limits.calls_max, 5000);
     assert_int_equal(config->limits.contacts_leased_max, 20000);
+    assert_int_equal(config->limits.drain_timeout_s, 30);
     assert_int_equal(config->auth.count, 0);
     assert_int_equal(config->trunk_count, 0);
     assert_false(config->webhooks.allow_private);
