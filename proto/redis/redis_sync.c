@@ -187,10 +187,11 @@ static struct od_text text_of(const char *text, size_t max)
     return (struct od_text){text, strnlen(text, max)};
 }
 
-/* Dialled, or on the way to it: whether the intent is stored is for Redis to say. */
+/* Its intent is stored, as far as we know, and it is not being given back undialled. */
 static bool was_dialled(const struct od_redis_org *org, const struct od_redis_job *job)
 {
-    return (job->gen & 1) != 0 && job->org == org && job->intended && !job->missing;
+    return (job->gen & 1) != 0 && job->org == org && job->intended && !job->missing &&
+           (job->want & OD_JOB_RELEASE) == 0;
 }
 
 static int write_dialled(struct od_store *store, const struct od_redis_job *job)

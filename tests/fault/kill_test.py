@@ -275,11 +275,11 @@ class Run:
         wait_until(lambda: not self.ledger.read().up(), 40, "the last legs to end")
         called = ledger.call_ids
         wait_until(lambda: len(self.receiver.ids()) >= len(contacts), 60, "the last webhooks")
-        hooks = self.receiver.ids()
+        hooks, submitted = self.receiver.ids(), set(self.submitted)
         wrong = {
             "dialled twice": [n for n, ids in called.items() if len(ids) > 1],
-            "never submitted": [n for n in called if n not in set(self.submitted)],
-            "lost": sorted(set(self.submitted) - {c["to"] for c in contacts}),
+            "never submitted": [n for n in called if n not in submitted],
+            "lost": sorted(submitted - {c["to"] for c in contacts}),
             "not ended": [c["to"] for c in contacts if c["status"] in ("created", "waiting", "queued",
                                                                        "dialing", "ringing", "talking")],
             "not one terminal event": [u.hex() for u in uids if self.events.ends[u] != 1],
