@@ -324,6 +324,13 @@ int od_agent_def_parse(const char *json, size_t bytes, struct od_agent_def **out
     return err;
 }
 
+char *od_agent_def_returns(const struct od_agent_def *def, size_t *bytes)
+{
+    yyjson_val *returns = yyjson_obj_get(od_agent_def_root(def), "returns");
+    *bytes = 0;
+    return yyjson_obj_size(returns) ? yyjson_val_write(returns, 0, bytes) : NULL;
+}
+
 void od_agent_def_default(struct od_agent_def *def, const struct od_agent_stream *fallback)
 {
     struct od_agent_stream *stream = &def->stream;

@@ -147,6 +147,9 @@ void od_agent_def_destroy(struct od_agent_def *def); /* NULL is fine */
 /* The document it was read from, as long as the def; for members that only some readers know. */
 struct yyjson_val *od_agent_def_root(const struct od_agent_def *def);
 
+/* The document's `returns` as JSON text, to be freed by the caller; NULL: it promises nothing. */
+char *od_agent_def_returns(const struct od_agent_def *def, size_t *bytes);
+
 /* An agent that names no endpoint gets this one: url, format and secrets, whose texts must outlive
  * it. */
 void od_agent_def_default(struct od_agent_def *def, const struct od_agent_stream *fallback);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/agent/returns.h"
 #include "engine/base/str.h"
 #include "engine/media/noise.h"
 #include "outdial/err.h"
@@ -30,6 +31,7 @@ void od_talk_session_destroy(struct od_talk_session *session)
     od_talk_media_end(&session->media);
     free(session->result);
     free(session->notes);
+    free(session->returns);
     free(session);
 }
 
@@ -271,11 +273,30 @@ bool od_talk_session_make_agent(struct od_talk_session *session)
              err == OD_EINVAL ? "the call's context is no JSON object" : od_err_text(err));
         return false;
     }
+    free(session->returns);
+    session->returns = od_agent_def_returns(def, &session->returns_bytes);
     session->amd_mode = def->amd_mode;
     session->leave_message = def->leave_message;
     od_talk_media_begin(&session->media, def);
     session->noise_level = def->features.noise ? def->features.noise_level : 0;
     return true;
+}
+
+/* A result that isn't what the agent promises is kept, and said to be so. */
+static void check_result(struct od_talk_session *session)
+{
+    char why[120] = "", json[256] = "";
+    struct od_buf buf;
+    if (!session->returns || !session->started ||
+        od_returns_ok(session->returns, session->returns_bytes, session->result,
+                      session->result_bytes, why, sizeof why))
+        return;
+    od_buf_init(&buf, json, sizeof json);
+    od_buf_char(&buf, '"');
+    for (const char *c = why; *c; c++) /* names are the document's: nothing may break out */
+        od_buf_char(&buf, *c == '"' || *c == '\\' || (unsigned char)*c < ' ' ? '?' : *c);
+    od_buf_char(&buf, '"');
+    od_talk_session_note(session, "result_error", json, buf.used);
 }
 
 void od_talk_session_end_agent(struct od_talk_session *session, enum od_cause cause)
@@ -286,6 +307,7 @@ void od_talk_session_end_agent(struct od_talk_session *session, enum od_cause ca
     session->agent = NULL;
     free(session->result);
     session->result = agent->ops->finish(agent, cause, &session->result_bytes);
+    check_result(session);
 }
 
 void od_talk_session_start(struct od_talk_session *session, uint64_t now_ns)

@@ -40,6 +40,8 @@ struct od_talk_session {
     bool admitting; /* HOOK_DONE is owed */
     char *result;   /* kept from the end of the agent to stop() */
     size_t result_bytes;
+    char *returns; /* what the agent promises of it, as JSON; NULL: nothing */
+    size_t returns_bytes;
     char *notes; /* members of the record's `media` object, ",\"name\":json..."; NULL: none */
     size_t notes_bytes;
 

@@ -41,11 +41,13 @@ def talk(world):
     agent = stream_agent(bot.url, agent={"auth_token": "t0ken", "bearer": "b3arer",
                                          "parameters": {"greeting": "Hi {{name}}"}},
                          additionalData={"name": "nobody", "team": "blue"},
+                         returns={"confirmed": "boolean", "who": "string", "when": "string"},
                          config={"llmConfig": {"prompt": "You call {{name}}.", "apiKey": "sk-secret"}})
     view = call(server, agent, context={"name": "Ann", "age": 40})
     bot.check()
     assert view["status"] == "completed" and view["result"] == {"confirmed": True, "who": "Ann"}, view
     assert view["media"]["transcript"] == [{"role": "agent", "text": "Hello"}], view
+    assert view["media"]["result_error"] == "when is missing", view["media"]
     (c,) = bot.connections
     _, headers = bot.requests[0]
     signature = base64.b64encode(hmac.new(b"t0ken", bot.url.encode(), hashlib.sha1).digest()).decode()
