@@ -66,9 +66,10 @@ static void on_claim(void *ctx, uint32_t lane, uint32_t count)
 }
 
 static void on_intent(void *ctx, struct od_call_id call, struct od_job_id job,
-                      const struct od_sip_names *names, uint16_t trunk)
+                      const struct od_sip_names *names, uint16_t trunk, uint16_t attempt)
 {
     (void)job;
+    (void)attempt;
     (void)names;
     (void)trunk;
     put(ctx, STORE, &(struct od_event){.kind = OD_EV_DURABLE, .call = call});

@@ -163,7 +163,7 @@ static void start_one(struct bench *b)
     b->lives[call] =
         (struct live){.job = b->queue[b->queued_first++ % RING], .intent_ns = now_ns()};
     b->queued--;
-    b->port->intent(b->port->ctx, (struct od_call_id){call, 1}, b->lives[call].job, &names, 0);
+    b->port->intent(b->port->ctx, (struct od_call_id){call, 1}, b->lives[call].job, &names, 0, 1);
 }
 
 static void finish_one(struct bench *b, const struct live *live)

@@ -30,7 +30,20 @@ struct od_api_trunk {
     char name[OD_NAME_MAX];
     char server[OD_ENDPOINT_MAX]; /* host:port as configured */
     bool usable;
-    char reason[OD_REASON_MAX]; /* why it is not usable; empty when it is */
+    char reason[96]; /* why it is not usable; empty when it is */
+    uint8_t health;  /* enum od_health_state, of its calls and pings */
+    char health_reason[OD_REASON_MAX];
+    int64_t health_since_ms; /* wall */
+    int64_t held_until_ms;   /* wall; the carrier said Retry-After; 0: not held */
+    char cps_key[OD_NAME_MAX];
+    uint16_t priority, weight;
+    bool adaptive;
+    uint32_t working_milli; /* the rate that refusals have left; 0: all of cps_milli */
+    char rate_reason[OD_REASON_MAX];
+    int64_t rate_since_ms; /* wall; when it was lowered last; 0: never */
+    uint32_t delay_ms;     /* post-dial delay, smoothed; 0: not known */
+    uint64_t refusals;     /* INVITEs refused for rate or capacity */
+    uint64_t pings, pings_bad;
     uint32_t in_use;
     uint32_t max_calls; /* 0: no cap */
     uint32_t cps_milli; /* thousandths of a call per second; 0: no limit */

@@ -81,21 +81,42 @@ static void put_label(char *out, size_t size, const char *text)
     out[used] = 0;
 }
 
-enum trunk_value { USABLE, IN_USE, INVITES, ANSWERS, FAILURES };
+enum trunk_value {
+    USABLE,
+    HEALTH,
+    IN_USE,
+    RATE,
+    INVITES,
+    ANSWERS,
+    FAILURES,
+    REFUSALS,
+    PINGS,
+    PINGS_BAD,
+};
 
 static unsigned long long trunk_value(const struct od_api_trunk *trunk, enum trunk_value which)
 {
     switch (which) {
     case USABLE:
         return trunk->usable;
+    case HEALTH:
+        return OD_HEALTH_DOWN - trunk->health;
     case IN_USE:
         return trunk->in_use;
+    case RATE:
+        return trunk->working_milli ? trunk->working_milli : trunk->cps_milli;
     case INVITES:
         return trunk->invites;
     case ANSWERS:
         return trunk->answers;
     case FAILURES:
         return trunk->failures;
+    case REFUSALS:
+        return trunk->refusals;
+    case PINGS:
+        return trunk->pings;
+    case PINGS_BAD:
+        return trunk->pings_bad;
     }
     return 0;
 }
@@ -106,6 +127,14 @@ static void put_trunks(struct page *page, const struct od_api_trunk *trunks, siz
         const char *name, *type, *help;
     } families[] = {
         [USABLE] = {"outdial_trunk_usable", "gauge", "1 when the trunk can be dialled through."},
+        [HEALTH] = {"outdial_trunk_health", "gauge", "2 up, 1 probing, 0 down."},
+        [RATE] = {"outdial_trunk_rate_millicps", "gauge",
+                  "Calls per 1000 s that the trunk may be sent now; 0: no limit."},
+        [REFUSALS] = {"outdial_trunk_refusals_total", "counter",
+                      "INVITEs refused for rate or capacity."},
+        [PINGS] = {"outdial_trunk_pings_total", "counter", "OPTIONS sent."},
+        [PINGS_BAD] = {"outdial_trunk_pings_bad_total", "counter",
+                       "OPTIONS not answered, or by a server that is not well."},
         [IN_USE] = {"outdial_trunk_calls_active", "gauge", "Calls on the trunk."},
         [INVITES] = {"outdial_trunk_invites_total", "counter", "INVITEs sent through the trunk."},
         [ANSWERS] = {"outdial_trunk_answers_total", "counter", "Calls answered on the trunk."},

@@ -45,6 +45,35 @@ void od_ops_readyz(struct od_request *q)
 
 /* ---- trunks ---- */
 
+static void put_word(yyjson_mut_doc *doc, yyjson_mut_val *o, const char *name, const char *text)
+{
+    od_put_text(doc, o, name, (struct od_text){text, strlen(text)});
+}
+
+static void put_rate(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct od_api_trunk *trunk)
+{
+    yyjson_mut_obj_add_bool(doc, o, "adaptive", trunk->adaptive);
+    od_put_milli(doc, o, "working_cps", trunk->working_milli);
+    put_word(doc, o, "rate_reason", trunk->rate_reason);
+    od_put_time(doc, o, "rate_lowered_at", trunk->rate_since_ms);
+    put_word(doc, o, "cps_key", trunk->cps_key);
+    yyjson_mut_obj_add_uint(doc, o, "refusals", trunk->refusals);
+    if (trunk->delay_ms)
+        yyjson_mut_obj_add_uint(doc, o, "post_dial_delay_ms", trunk->delay_ms);
+    else
+        yyjson_mut_obj_add_null(doc, o, "post_dial_delay_ms");
+}
+
+static void put_health(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct od_api_trunk *trunk)
+{
+    put_word(doc, o, "health", od_health_name((enum od_health_state)trunk->health));
+    put_word(doc, o, "health_reason", trunk->health_reason);
+    od_put_time(doc, o, "health_since", trunk->health_since_ms);
+    od_put_time(doc, o, "held_until", trunk->held_until_ms);
+    yyjson_mut_obj_add_uint(doc, o, "pings", trunk->pings);
+    yyjson_mut_obj_add_uint(doc, o, "pings_bad", trunk->pings_bad);
+}
+
 static yyjson_mut_val *project_trunk(yyjson_mut_doc *doc, const struct od_api_trunk *trunk)
 {
     yyjson_mut_val *o = yyjson_mut_obj(doc);
@@ -58,6 +87,10 @@ static yyjson_mut_val *project_trunk(yyjson_mut_doc *doc, const struct od_api_tr
     else
         yyjson_mut_obj_add_null(doc, o, "max_calls");
     od_put_milli(doc, o, "cps", trunk->cps_milli);
+    put_rate(doc, o, trunk);
+    put_health(doc, o, trunk);
+    yyjson_mut_obj_add_uint(doc, o, "priority", trunk->priority);
+    yyjson_mut_obj_add_uint(doc, o, "weight", trunk->weight);
     yyjson_mut_obj_add_uint(doc, o, "invites", trunk->invites);
     yyjson_mut_obj_add_uint(doc, o, "answers", trunk->answers);
     yyjson_mut_obj_add_uint(doc, o, "failures", trunk->failures);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "outdial/cause.h"
+#include "outdial/engine.h"
 #include "outdial/err.h"
 #include "outdial/repo.h"
 
@@ -83,4 +84,11 @@ static const char *const phases[OD_PHASE_COUNT] = {
 const char *od_phase_name(enum od_call_phase phase)
 {
     return (unsigned)phase < OD_PHASE_COUNT ? phases[phase] : "none";
+}
+
+const char *od_health_name(enum od_health_state state)
+{
+    static const char *const names[] = {
+        [OD_HEALTH_UP] = "up", [OD_HEALTH_PROBING] = "probing", [OD_HEALTH_DOWN] = "down"};
+    return (unsigned)state < sizeof names / sizeof *names ? names[state] : "down";
 }

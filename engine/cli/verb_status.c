@@ -10,10 +10,10 @@
 int od_verb_trunks(int argc, char **argv)
 {
     static const struct od_column columns[] = {
-        {"NAME", "name"},       {"SERVER", "server"},   {"USABLE", "usable"},
-        {"IN USE", "in_use"},   {"MAX", "max_calls"},   {"CPS", "cps"},
-        {"INVITES", "invites"}, {"ANSWERS", "answers"}, {"FAILURES", "failures"},
-        {"REASON", "reason"},
+        {"NAME", "name"},       {"SERVER", "server"},       {"USABLE", "usable"},
+        {"HEALTH", "health"},   {"IN USE", "in_use"},       {"MAX", "max_calls"},
+        {"CPS", "cps"},         {"WORKING", "working_cps"}, {"INVITES", "invites"},
+        {"ANSWERS", "answers"}, {"FAILURES", "failures"},   {"REASON", "reason"},
     };
     struct od_cli_common common = {0};
     int code = od_args_read(&(struct od_args){.verb = "trunks",

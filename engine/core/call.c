@@ -20,6 +20,7 @@ static const uint32_t state_ms[OD_CALL_STATE_COUNT] = {
     [OD_CALL_CREATED] = 5000,
     [OD_CALL_WAITING] = 15000,
     [OD_CALL_QUEUED] = 60000,
+    [OD_CALL_DEFERRED] = 1000,    /* at most: RETRY_NS and the tries' own time */
     [OD_CALL_START_HOOK] = 65000, /* a start webhook may take a minute at most */
     [OD_CALL_ARMING] = 15000,
     [OD_CALL_ARMED] = 10000,
@@ -38,6 +39,11 @@ static const char *const slow_words[OD_CALL_STATE_COUNT] = {
     [OD_CALL_ARMING] = "store",
     [OD_CALL_ARMED] = "rate",
 };
+
+/* A trunk that was at fault and has no stand-in is tried again after so long, then twice that. */
+#define RETRY_NS OD_NS_PER_S
+/* When all trunks for a number are down, its call comes back from the store after so long. */
+enum { PUT_OFF_MS = 5000 };
 
 uint64_t od_call_uid_hash(const struct od_engine *engine, const struct od_uid *uid)
 {
@@ -84,11 +90,28 @@ const char *od_call_shut(const struct od_engine *engine, const struct od_call *c
     return "hours";
 }
 
+/* Cancelled for the trunk's sake: its patience covers the CANCEL, too. */
+static bool gives_up(const struct od_engine *engine, const struct od_call *call)
+{
+    return call->decided && call->outcome.verdict == OD_VERDICT_TRUNK &&
+           engine->trunks[call->trunk].def.patience_ms;
+}
+
 static uint64_t state_ns(const struct od_engine *engine, const struct od_call *call)
 {
     uint64_t ms = state_ms[call->state];
 
-    if (call->state == OD_CALL_RINGING) {
+    if (call->state == OD_CALL_DEFERRED)
+        return call->retry_ns - engine->now.mono_ns;
+    if (call->state == OD_CALL_DIALING) {
+        uint32_t patience_ms = engine->trunks[call->trunk].def.patience_ms;
+        if (engine->trunks[call->trunk].def.setup_ms_max)
+            ms = engine->trunks[call->trunk].def.setup_ms_max;
+        if (patience_ms && !call->heard && patience_ms < ms)
+            ms = patience_ms;
+    } else if (call->state == OD_CALL_CANCELLING && gives_up(engine, call)) {
+        ms = engine->trunks[call->trunk].def.patience_ms;
+    } else if (call->state == OD_CALL_RINGING) {
         uint32_t trunk_ms = engine->trunks[call->trunk].def.ring_ms_max;
         ms = call->lane->def.ring_ms;
         if (trunk_ms && trunk_ms < ms)
@@ -118,13 +141,52 @@ static void start_timer(struct od_engine *engine, struct od_call *call)
 
 _Static_assert((int)OD_CALL_ENDED <= (int)OD_TIMER_QUEUES, "a queue for each state");
 
+/* When no more tries are owed to a call whose trunks were at fault. */
+static uint64_t tries_end_ns(const struct od_engine *engine, const struct od_call *call)
+{
+    return call->first_ns + engine->limits.tries_ms_max * OD_NS_PER_MS;
+}
+
+static void exhaust(struct od_engine *engine, struct od_call *call)
+{
+    char reason[OD_REASON_MAX];
+    struct od_end_facts facts = {.reason = reason};
+
+    memcpy(reason, call->outcome.reason, sizeof reason);
+    od_call_do(engine, call, OD_CALL_EV_EXHAUST, &facts);
+}
+
+static void wait_a_moment(struct od_engine *engine, struct od_call *call)
+{
+    call->until_ns = engine->now.mono_ns + OD_NS_PER_MS;
+    start_timer(engine, call);
+}
+
+/* Not even a 100 within the trunk's patience, or a CANCEL for its sake unanswered so long. */
+static bool silent(const struct od_engine *engine, const struct od_call *call)
+{
+    if (call->state == OD_CALL_CANCELLING)
+        return gives_up(engine, call);
+    return call->state == OD_CALL_DIALING && !call->heard &&
+           engine->trunks[call->trunk].def.patience_ms;
+}
+
 void od_call_time(struct od_engine *engine, struct od_call *call)
 {
+    struct od_end_facts silence = {.local = true, .reason = "the trunk does not answer"};
+
     if (call->state < OD_CALL_DIALING && call->state != OD_CALL_WAITING &&
         od_call_expired(engine, call))
         od_call_do(engine, call, OD_CALL_EV_EXPIRE, NULL);
     else if (engine->now.mono_ns < call->until_ns)
         start_timer(engine, call); /* the wall clock was set back meanwhile */
+    else if (call->misses && engine->now.mono_ns >= tries_end_ns(engine, call) &&
+             (call->state == OD_CALL_QUEUED || call->state == OD_CALL_DEFERRED))
+        exhaust(engine, call);
+    else if (silent(engine, call) && od_ring_count(&engine->events))
+        wait_a_moment(engine, call); /* what was heard may stand in the queue */
+    else if (silent(engine, call))
+        od_call_refused(engine, call, &silence);
     else
         od_call_give_back(engine, call, OD_CALL_EV_TIMEOUT, slow_words[call->state]);
 }
@@ -156,6 +218,7 @@ static void wait_turn(struct od_engine *engine, struct od_call *call)
         return;
     call->waits_turn = true;
     trunk->challenged_count++;
+    trunk->rate->ready++;
     od_list_push(&trunk->challenged, &call->node);
     od_trunk_touch(engine, trunk, OD_TOUCH_SEND);
 }
@@ -166,6 +229,7 @@ static void leave_turn(struct od_call *call, struct od_trunk *trunk)
         return;
     call->waits_turn = false;
     trunk->challenged_count--;
+    trunk->rate->ready--;
     od_list_remove(&call->node);
 }
 
@@ -180,15 +244,26 @@ static void leave(struct od_engine *engine, struct od_call *call)
     case OD_CALL_QUEUED:
         call->lane->queued--;
         break;
+    case OD_CALL_DEFERRED:
+        call->lane->deferred_count--;
+        break;
     case OD_CALL_START_HOOK:
         trunk->hooking--;
+        trunk->rate->hooking--;
         call->lane->ready--;
         break;
     case OD_CALL_ARMING:
     case OD_CALL_ARMED:
         trunk->ready--;
+        trunk->rate->ready--;
         call->lane->ready--;
         break;
+    case OD_CALL_DIALING:
+        trunk->dialing--;
+        leave_turn(call, trunk);
+        if (trunk->health.state == OD_HEALTH_PROBING)
+            od_trunk_touch(engine, trunk, OD_TOUCH_ALL);
+        return;
     default:
         leave_turn(call, trunk);
         return;
@@ -205,24 +280,38 @@ static void enter(struct od_engine *engine, struct od_call *call)
     switch ((enum od_call_state)call->state) {
     case OD_CALL_QUEUED:
         call->lane->queued++;
-        od_list_push(&call->lane->queue, &call->node);
+        /* Who was under way already goes before those that were not. */
+        if (call->first_ns || call->trunk != OD_NO_TRUNK)
+            od_list_push_front(&call->lane->queue, &call->node);
+        else
+            od_list_push(&call->lane->queue, &call->node);
+        break;
+    case OD_CALL_DEFERRED:
+        call->lane->deferred_count++;
+        od_list_push(&call->lane->deferred, &call->node);
         break;
     case OD_CALL_START_HOOK:
         engine->trunks[call->trunk].hooking++;
+        engine->trunks[call->trunk].rate->hooking++;
         call->lane->ready++;
         od_list_push(&call->path->arming, &call->node);
         break;
     case OD_CALL_ARMING:
         engine->trunks[call->trunk].ready++;
+        engine->trunks[call->trunk].rate->ready++;
         call->lane->ready++;
         od_list_push(&call->path->arming, &call->node);
         break;
     case OD_CALL_ARMED:
         engine->trunks[call->trunk].ready++;
+        engine->trunks[call->trunk].rate->ready++;
         call->lane->ready++;
         call->arm_order = engine->arm_orders++;
         od_list_push(&call->path->armed, &call->node);
         break;
+    case OD_CALL_DIALING:
+        engine->trunks[call->trunk].dialing++;
+        return;
     default:
         return;
     }
@@ -243,12 +332,29 @@ static void change_state(struct od_engine *engine, struct od_call *call, enum od
     if (!had.slot && has.slot)
         slot_take(engine, call);
     enter(engine, call);
+    if (next == OD_CALL_DIALING)
+        call->heard = false;
     call->since_ns = engine->now.mono_ns;
     if (next == OD_CALL_ENDED) {
         od_timers_stop(&engine->timers, &call->timer);
         return;
     }
     call->until_ns = engine->now.mono_ns + state_ns(engine, call);
+    if (call->misses && next == OD_CALL_QUEUED && tries_end_ns(engine, call) < call->until_ns)
+        call->until_ns = tries_end_ns(engine, call);
+    start_timer(engine, call);
+}
+
+/* The trunk has answered this INVITE: it is not silent, and has as long as any to get it through.
+ */
+static void hear(struct od_engine *engine, struct od_call *call)
+{
+    if (call->heard)
+        return;
+    call->heard = true;
+    if (call->state != OD_CALL_DIALING)
+        return;
+    call->until_ns = call->since_ns + state_ns(engine, call);
     start_timer(engine, call);
 }
 
@@ -259,8 +365,17 @@ static void note_facts(struct od_engine *engine, struct od_call *call, enum od_c
     struct od_outcome *outcome = &call->outcome;
     int64_t wall_ms = engine->now.wall_ms;
 
+    if (event == OD_CALL_EV_HOOK_OK && call->state == OD_CALL_START_HOOK)
+        call->hooked = true;
     if (!od_call_state_holds(call->state).leg)
         return;
+    if (event == OD_CALL_EV_TRYING || event == OD_CALL_EV_CHALLENGED)
+        hear(engine, call);
+    if ((event == OD_CALL_EV_PROGRESS || event == OD_CALL_EV_ANSWER) &&
+        call->state == OD_CALL_DIALING) {
+        od_trunk_rang(engine, call);
+        od_trunk_good(engine, &engine->trunks[call->trunk]);
+    }
     if ((event == OD_CALL_EV_SENT || event == OD_CALL_EV_PROGRESS || event == OD_CALL_EV_ANSWER) &&
         !outcome->dialed_ms)
         outcome->dialed_ms = wall_ms;
@@ -272,7 +387,7 @@ static void note_facts(struct od_engine *engine, struct od_call *call, enum od_c
         engine->answered++;
         engine->trunks[call->trunk].answers++;
     }
-    if (event == OD_CALL_EV_REJECT && !outcome->answered_ms && facts)
+    if ((event == OD_CALL_EV_REJECT || event == OD_CALL_EV_FAULT) && !outcome->answered_ms && facts)
         outcome->sip_status = facts->status;
 }
 
@@ -288,8 +403,78 @@ static void decide(struct od_engine *engine, struct od_call *call, enum od_call_
     call->outcome.cause = end.cause;
     call->outcome.verdict = end.verdict;
     od_str_copy(call->outcome.reason, sizeof call->outcome.reason, end.reason, strlen(end.reason));
-    if (end.verdict == OD_VERDICT_TRUNK && call->trunk != OD_NO_TRUNK)
-        engine->trunks[call->trunk].failures++;
+    if (event == OD_CALL_EV_TIMEOUT && end.verdict == OD_VERDICT_TRUNK) {
+        call->outcome.faults++;
+        od_trunk_failed(engine, call, &end, 0);
+    }
+}
+
+/* ---- whose fault a refusal is ---- */
+
+/* Another try, of another trunk or later, is owed to the person when nobody rang: it was the
+ * trunk's fault, and no attempt on them. Bounded, so that no contact goes round for ever. */
+static bool another_try(const struct od_engine *engine, const struct od_call *call)
+{
+    return call->misses < engine->limits.tries_max &&
+           engine->now.mono_ns < tries_end_ns(engine, call);
+}
+
+static void note_try(struct od_call *call)
+{
+    if (call->misses < OD_TRIES_MAX)
+        call->tried[call->misses] = call->trunk;
+    call->misses++;
+    call->route_version = 0; /* routes go round what was tried */
+}
+
+/* At once when another trunk is up that was not tried yet; else after a while, twice as long each
+ * time, within the tries' time. */
+static uint64_t retry_ns(struct od_engine *engine, struct od_call *call)
+{
+    uint64_t now_ns = engine->now.mono_ns, end_ns = tries_end_ns(engine, call);
+    uint64_t at_ns = now_ns + (RETRY_NS << (call->misses - 1));
+
+    if (od_lane_fresh(engine, call))
+        return now_ns;
+    return at_ns < end_ns ? at_ns : end_ns;
+}
+
+void od_call_refused(struct od_engine *engine, struct od_call *call, struct od_end_facts *facts)
+{
+    bool cancelled = call->state == OD_CALL_CANCELLING && call->decided;
+    struct od_end end;
+
+    if (call->state != OD_CALL_DIALING && call->state != OD_CALL_RINGING && !cancelled) {
+        od_call_do(engine, call, OD_CALL_EV_REJECT, facts);
+        return;
+    }
+    facts->rules = engine->trunks[call->trunk].def.verdicts;
+    end = od_outcome_of(call->state, OD_CALL_EV_REJECT, facts);
+    if (!cancelled && end.verdict == OD_VERDICT_TRUNK) {
+        call->outcome.faults++;
+        od_trunk_failed(engine, call, &end, facts->retry_after_s);
+    } else if (!cancelled) {
+        od_trunk_good(engine, &engine->trunks[call->trunk]);
+    } else {
+        end.verdict = call->outcome.verdict; /* of the setup timeout, or of who stopped it */
+        end.reason = call->outcome.reason;
+    }
+    if (end.verdict != OD_VERDICT_TRUNK || call->state == OD_CALL_RINGING) {
+        od_call_do(engine, call, OD_CALL_EV_REJECT, facts);
+        return;
+    }
+    note_try(call);
+    if (!another_try(engine, call)) {
+        od_call_do(engine, call, OD_CALL_EV_REJECT, facts);
+        return;
+    }
+    call->decided = false;
+    call->outcome.cause = OD_CAUSE_NONE;
+    if (end.reason != call->outcome.reason)
+        od_str_copy(call->outcome.reason, sizeof call->outcome.reason, end.reason,
+                    strlen(end.reason));
+    call->retry_ns = retry_ns(engine, call);
+    od_call_do(engine, call, OD_CALL_EV_FAULT, facts);
 }
 
 static void charge(struct od_engine *engine, struct od_call *call)
@@ -299,11 +484,14 @@ static void charge(struct od_engine *engine, struct od_call *call)
     engine->invited++;
     od_trunk_charge(engine, trunk);
     od_lane_charge(engine, call->lane);
-    call->charged_ns = trunk->charged_ns = engine->now.mono_ns;
+    call->charged_ns = trunk->rate->charged_ns = engine->now.mono_ns;
+    call->rate_invite = trunk->rate->invites;
     call->trunk_invite = trunk->invites;
     call->lane_invite = call->lane->invites;
-    if (!call->unreported)
+    if (!call->unreported) {
         trunk->unreported++;
+        trunk->rate->unreported++;
+    }
     call->unreported = true;
 }
 
@@ -312,10 +500,11 @@ static void reported(struct od_engine *engine, struct od_call *call)
 {
     struct od_trunk *trunk = &engine->trunks[call->trunk];
 
-    OD_ASSERT(trunk->unreported);
+    OD_ASSERT(trunk->unreported && trunk->rate->unreported);
     call->unreported = false;
-    if (--trunk->unreported == 0)
-        od_trunk_touch(engine, trunk, OD_TOUCH_SEND);
+    trunk->unreported--;
+    if (--trunk->rate->unreported == 0)
+        od_trunk_rate_open(engine, trunk->rate);
 }
 
 void od_call_sent(struct od_engine *engine, const struct od_call *call, uint64_t sent_ns)
@@ -328,10 +517,12 @@ void od_call_sent(struct od_engine *engine, const struct od_call *call, uint64_t
         sent_ns > engine->now.mono_ns)
         return;
     trunk = &engine->trunks[call->trunk];
+    late.since = trunk->rate->invites - call->rate_invite;
+    od_limits_late(trunk->rate->limits, trunk->rate->limit_count, &late);
+    if (sent_ns > trunk->rate->last_send_ns)
+        trunk->rate->last_send_ns = sent_ns;
     late.since = trunk->invites - call->trunk_invite;
-    od_limits_late(trunk->limits, trunk->limit_count, &late);
-    if (sent_ns > trunk->last_send_ns)
-        trunk->last_send_ns = sent_ns;
+    od_limit_late(&trunk->work, &late);
     late.since = lane->invites - call->lane_invite;
     od_limit_late(&lane->limit, &late);
 }
@@ -343,6 +534,8 @@ static void order_sip(struct od_engine *engine, struct od_call *call, unsigned a
     if (actions & OD_ACT_INVITE) {
         struct od_invite invite = {
             .job = call->job, .trunk = call->trunk, .names = call->names, .to = call->to};
+        if (!call->first_ns)
+            call->first_ns = engine->now.mono_ns;
         charge(engine, call);
         sip->invite(sip->ctx, call->id, &invite);
     }
@@ -371,7 +564,7 @@ static void order_store(struct od_engine *engine, struct od_call *call, unsigned
 
     if (actions & OD_ACT_INTENT) {
         od_ident_make(engine->limits.ident_key, &call->uid, call->attempt, &call->names);
-        store->intent(store->ctx, call->id, call->job, &call->names, call->trunk);
+        store->intent(store->ctx, call->id, call->job, &call->names, call->trunk, call->attempt);
     }
     if (actions & OD_ACT_NOTE)
         store->progress(store->ctx, call->job, od_call_state_name(call->state),
@@ -491,6 +684,8 @@ void od_call_do(struct od_engine *engine, struct od_call *call, enum od_call_eve
                                (uint64_t)from << 8 | step.next);
     engine->odd += odd;
     note_facts(engine, call, event, facts);
+    if (moves && (event == OD_CALL_EV_FAULT || event == OD_CALL_EV_REROUTE))
+        call->attempt++; /* the names of the last one are used up */
     if (moves && ending(step.next) && !call->decided && od_call_state_holds(from).job)
         decide(engine, call, event, facts);
     if (moves)
@@ -518,9 +713,16 @@ void od_call_give_back(struct od_engine *engine, struct od_call *call, enum od_c
     od_call_give_back_until(engine, call, event, why, 0);
 }
 
+void od_call_put_off(struct od_engine *engine, struct od_call *call, enum od_call_event event,
+                     const char *why)
+{
+    od_call_give_back_until(engine, call, event, why, engine->now.wall_ms + PUT_OFF_MS);
+}
+
 void od_call_take_slot(struct od_engine *engine, struct od_call *call, struct od_path *path)
 {
     call->path = path;
     call->trunk = path->trunk->index;
-    od_call_do(engine, call, call->lane->def.hook ? OD_CALL_EV_HOOK : OD_CALL_EV_ARM, NULL);
+    od_call_do(engine, call,
+               call->lane->def.hook && !call->hooked ? OD_CALL_EV_HOOK : OD_CALL_EV_ARM, NULL);
 }

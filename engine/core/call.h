@@ -30,6 +30,13 @@ void od_call_give_back(struct od_engine *engine, struct od_call *call, enum od_c
 void od_call_give_back_until(struct od_engine *engine, struct od_call *call,
                              enum od_call_event event, const char *why, int64_t not_before_ms);
 
+/* The same, to come again after a while: all trunks that take its number are down. */
+void od_call_put_off(struct od_engine *engine, struct od_call *call, enum od_call_event event,
+                     const char *why);
+
+/* Its INVITE was refused, or died: by whose fault decides what follows. */
+void od_call_refused(struct od_engine *engine, struct od_call *call, struct od_end_facts *facts);
+
 /* The call takes a slot on this path: its start hook is asked, or its intent written. */
 void od_call_take_slot(struct od_engine *engine, struct od_call *call, struct od_path *path);
 

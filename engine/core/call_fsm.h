@@ -25,6 +25,7 @@ enum od_call_state {
     OD_CALL_CREATED,    /* claimed from the store, the rules not asked yet */
     OD_CALL_WAITING,    /* a rule holds it: being handed back to the store */
     OD_CALL_QUEUED,     /* eligible: waits for a slot and its pace */
+    OD_CALL_DEFERRED,   /* a trunk was at fault: waits for another try, of that trunk or another */
     OD_CALL_START_HOOK, /* the start hook is asked */
     OD_CALL_ARMING,     /* the intent to dial is being written; nothing has left */
     OD_CALL_ARMED,      /* the intent is durable; waits for the limiter's turn */
@@ -50,8 +51,12 @@ enum od_call_event {
     OD_CALL_EV_NOT_DURABLE,  /* the store says the claim is not ours */
     OD_CALL_EV_LOST,         /* our lease ran out: the call is another worker's */
     OD_CALL_EV_DIAL,         /* the limiters gave it its turn, or its next after a challenge */
+    OD_CALL_EV_REROUTE,      /* its trunk takes no INVITE now: to be dialled by another, or later */
+    OD_CALL_EV_FAULT,        /* refused for the trunk's sake, and another try is owed */
+    OD_CALL_EV_EXHAUST,      /* the tries owed for trunks' sake are used up */
     OD_CALL_EV_RELEASED,     /* the store has it back */
     OD_CALL_EV_SENT,         /* an INVITE was handed to the transport */
+    OD_CALL_EV_TRYING,       /* a 100: the trunk has the INVITE */
     OD_CALL_EV_CHALLENGED,   /* refused, but for an INVITE with credentials */
     OD_CALL_EV_PROGRESS,     /* any 1xx above 100 */
     OD_CALL_EV_ANSWER,       /* a 2xx to our INVITE, first or repeated */

@@ -35,7 +35,7 @@ static bool limits_valid(const struct od_limits *limits)
            limits->dialled_max <= limits->calls_max && limits->lanes_max >= 1 &&
            limits->lanes_max <= 1000000 && limits->trunks_max >= 1 && limits->trunks_max <= 65000 &&
            limits->events_max >= 1 && !(limits->events_max & (limits->events_max - 1)) &&
-           limits->turn_budget >= 1;
+           limits->turn_budget >= 1 && limits->tries_max <= OD_TRIES_MAX;
 }
 
 static bool ports_valid(const struct od_ports *ports)
@@ -51,14 +51,16 @@ static int take_memory(struct od_engine *engine)
 {
     const struct od_limits *limits = &engine->limits;
     uint32_t paths = limits->lanes_max * OD_TRUNKS_PER_LANE + limits->calls_max;
-    uint32_t timers = limits->calls_max + limits->lanes_max + 3 * limits->trunks_max;
+    uint32_t timers = limits->calls_max + limits->lanes_max + 4 * limits->trunks_max;
 
     engine->lanes = calloc(limits->lanes_max, sizeof *engine->lanes);
     engine->lane_logs = calloc((size_t)limits->lanes_max * OD_LIMIT_LOG, sizeof *engine->lane_logs);
     engine->trunks = calloc(limits->trunks_max, sizeof *engine->trunks);
+    engine->rates = calloc(limits->trunks_max, sizeof *engine->rates);
     engine->trunk_logs = calloc((size_t)limits->trunks_max * OD_SHAPES_MAX * OD_LIMIT_LOG,
                                 sizeof *engine->trunk_logs);
-    if (!engine->lanes || !engine->lane_logs || !engine->trunks || !engine->trunk_logs ||
+    if (!engine->lanes || !engine->lane_logs || !engine->trunks || !engine->rates ||
+        !engine->trunk_logs ||
         od_ring_init(&engine->events, limits->events_max, sizeof(struct od_event)) ||
         od_timers_init(&engine->timers, timers) ||
         od_pool_init(&engine->calls, limits->calls_max, sizeof(struct od_call)) ||
@@ -127,6 +129,7 @@ void od_engine_destroy(struct od_engine *engine)
     free(engine->lanes);
     free(engine->lane_logs);
     free(engine->trunks);
+    free(engine->rates);
     free(engine->trunk_logs);
     free(engine);
 }
@@ -204,6 +207,8 @@ static void admit(struct od_engine *engine, struct od_call *call)
         od_call_give_back_until(engine, call, OD_CALL_EV_RECALL, shut, until_ms);
     else if (od_lane_refuses(engine, call))
         od_call_do(engine, call, OD_CALL_EV_REFUSE, NULL);
+    else if (!od_lane_reaches(engine, call))
+        od_call_put_off(engine, call, OD_CALL_EV_RECALL, "trunk");
     else
         od_call_do(engine, call, OD_CALL_EV_ADMIT, NULL);
 }
@@ -275,6 +280,8 @@ static enum od_call_event step_of(const struct od_event *event)
         return OD_CALL_EV_LOST;
     case OD_EV_SENT:
         return OD_CALL_EV_SENT;
+    case OD_EV_TRYING:
+        return OD_CALL_EV_TRYING;
     case OD_EV_CHALLENGED:
         return OD_CALL_EV_CHALLENGED;
     case OD_EV_PROGRESS:
@@ -311,6 +318,8 @@ static struct od_end_facts facts_of(struct od_event *event)
     case OD_EV_REJECT:
         event->u.sip.reason[OD_REASON_MAX - 1] = '\0';
         facts.status = event->u.sip.status;
+        facts.local = event->u.sip.local;
+        facts.retry_after_s = event->u.sip.retry_after_s;
         facts.reason = event->u.sip.reason;
         break;
     case OD_EV_AGENT_FAILED:
@@ -365,6 +374,8 @@ static void on_call(struct od_engine *engine, struct od_event *event)
     }
     if (step == OD_CALL_EV_NOT_DURABLE || step == OD_CALL_EV_LOST)
         od_call_give_back(engine, call, step, "not_ours");
+    else if (step == OD_CALL_EV_REJECT)
+        od_call_refused(engine, call, &facts);
     else
         od_call_do(engine, call, step, &facts);
 }
@@ -390,6 +401,9 @@ static void take_event(struct od_engine *engine, struct od_event *event)
         break;
     case OD_EV_CLAIM_DONE:
         on_claim_done(engine, event);
+        break;
+    case OD_EV_PONG:
+        od_trunk_pong(engine, event->u.pong.trunk, event->u.pong.status);
         break;
     case OD_EV_DRAIN:
         engine->draining = true;
@@ -424,6 +438,9 @@ static void take_timer(struct od_engine *engine, struct od_timer *timer)
     case OD_TIMER_TRUNK_CLAIM:
         trunk = OD_OWNER(timer, struct od_trunk, claim_timer);
         od_trunk_touch(engine, trunk, OD_TOUCH_CLAIM);
+        break;
+    case OD_TIMER_TRUNK_HEALTH:
+        od_trunk_health_time(engine, OD_OWNER(timer, struct od_trunk, health_timer));
         break;
     }
 }

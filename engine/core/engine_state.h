@@ -22,12 +22,17 @@
 #include "engine/base/pool.h"
 #include "engine/base/ring.h"
 #include "engine/base/timers.h"
+#include "engine/core/adapt.h"
 #include "engine/core/call_fsm.h"
 #include "engine/core/fair.h"
+#include "engine/core/health.h"
 #include "engine/core/limit.h"
 #include "outdial/engine.h"
 
-enum { OD_NO_TRUNK = UINT16_MAX };
+enum {
+    OD_NO_TRUNK = UINT16_MAX,
+    OD_TRIES_MAX = 8,
+};
 
 /* What a fired timer is part of (od_timer.kind). */
 enum od_timer_kind {
@@ -36,21 +41,40 @@ enum od_timer_kind {
     OD_TIMER_TRUNK_SEND,
     OD_TIMER_TRUNK_ARM,
     OD_TIMER_TRUNK_CLAIM,
+    OD_TIMER_TRUNK_HEALTH,
+};
+
+/* The rate of one trunk, or of several that share it. */
+struct od_rate {
+    uint32_t limit_count;
+    struct od_limit limits[OD_SHAPES_MAX];
+    uint64_t last_send_ns;
+    bool sent;
+    uint64_t charged_ns; /* the turn that charged the last INVITE */
+    uint64_t invites;
+    uint32_t unreported;     /* sum over its trunks */
+    uint32_t trunks;         /* that use it */
+    struct od_list members;  /* those */
+    uint32_t ready, hooking; /* sums over them; ready: challenged ones too */
 };
 
 struct od_trunk {
     struct od_trunk_def def;
     bool set;
     uint16_t index;
-    uint32_t limit_count;
-    struct od_limit limits[OD_SHAPES_MAX];
-    uint64_t last_send_ns;
-    uint64_t charged_ns; /* the turn that charged the last INVITE */
-    uint32_t unreported; /* INVITEs ordered of which SENT, or anything later, was not heard */
+    struct od_rate *rate;
+    struct od_limit work; /* the working rate, while it is lower than the configured one */
+    struct od_adapt adapt;
+    struct od_health health;
+    uint64_t hold_until_ns; /* it said Retry-After */
+    bool up;                /* takes calls, as of the last look: routes go by it */
+    uint32_t unreported;    /* INVITEs ordered of which SENT, or anything later, was not heard */
+    struct od_list rate_member; /* on its rate's list */
 
     uint32_t in_use;  /* slots taken */
     uint32_t hooking; /* in START_HOOK */
     uint32_t ready;   /* in ARMING or ARMED */
+    uint32_t dialing; /* in DIALING */
     uint32_t challenged_count;
     uint32_t ahead;
     uint64_t invites, answers, failures;
@@ -59,7 +83,7 @@ struct od_trunk {
     struct od_heap send;                            /* paths that offer an armed call */
     struct od_list challenged;                      /* calls to be sent again, first come first */
     struct od_list send_work, arm_work, claim_work; /* on the engine's lists of that name */
-    struct od_timer send_timer, arm_timer, claim_timer;
+    struct od_timer send_timer, arm_timer, claim_timer, health_timer;
 };
 
 struct od_path {
@@ -90,7 +114,9 @@ struct od_lane {
     uint64_t claim_after_ns;
     uint32_t queued, ready, in_use;
 
+    uint32_t deferred_count;
     struct od_list queue;                   /* QUEUED calls */
+    struct od_list deferred;                /* DEFERRED calls */
     struct od_list touched, recalled, busy; /* on the engine's lists of that name */
     struct od_timer timer;
 };
@@ -101,8 +127,14 @@ struct od_call {
     bool decided;    /* the outcome's cause is settled */
     bool waits_turn; /* on its trunk's list of challenged calls */
     bool unreported; /* counted in its trunk's */
+    bool hooked;     /* its start hook has accepted */
+    bool heard;      /* the trunk has answered this INVITE somehow */
     uint8_t route;   /* bit i: the lane's path i takes the number */
     uint16_t attempt;
+    uint8_t misses;               /* INVITEs refused by trunks' faults */
+    uint16_t tried[OD_TRIES_MAX]; /* the trunks of those */
+    uint64_t first_ns;            /* the first INVITE */
+    uint64_t retry_ns;            /* when DEFERRED ends */
     uint32_t route_version;
     uint16_t trunk; /* engine's index, OD_NO_TRUNK before a slot was taken */
     /* the lane's queue, the path's arming or armed list, the trunk's challenged calls */
@@ -110,7 +142,7 @@ struct od_call {
     struct od_timer timer;
     uint64_t since_ns, until_ns; /* of the state */
     /* its last INVITE: when it was charged, and as the how manieth of its trunk and lane */
-    uint64_t charged_ns, trunk_invite, lane_invite;
+    uint64_t charged_ns, rate_invite, trunk_invite, lane_invite;
     uint64_t arm_order;
     struct od_lane *lane;
     struct od_path *path;     /* while ready */
@@ -148,6 +180,7 @@ struct od_engine {
     uint64_t index_key[2];
     struct od_lane *lanes;
     struct od_trunk *trunks;
+    struct od_rate *rates; /* by trunk */
     struct od_limit_entry *lane_logs, *trunk_logs;
 
     /* lanes to look at again, to empty, with undialled calls; paths to empty */

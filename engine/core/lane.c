@@ -27,6 +27,7 @@ void od_lane_init(struct od_engine *engine, uint32_t index)
     lane->index = index;
     od_limit_init(&lane->limit, engine->lane_logs + (size_t)index * OD_LIMIT_LOG);
     od_list_init(&lane->queue);
+    od_list_init(&lane->deferred);
     od_list_init(&lane->touched);
     od_list_init(&lane->recalled);
     od_list_init(&lane->busy);
@@ -62,7 +63,7 @@ void od_lane_charge(struct od_engine *engine, struct od_lane *lane)
 uint32_t od_lane_claimable(const struct od_engine *engine, const struct od_lane *lane)
 {
     uint32_t most = lane->waiting < CLAIM_MAX ? lane->waiting : CLAIM_MAX;
-    uint32_t taken = lane->in_use + lane->queued;
+    uint32_t taken = lane->in_use + lane->queued + lane->deferred_count;
 
     if (lane->def.max_calls) {
         uint32_t left = lane->def.max_calls > taken ? lane->def.max_calls - taken : 0;
@@ -98,7 +99,8 @@ static bool wants_claim(const struct od_engine *engine, const struct od_lane *la
     }
     if (od_lane_claimable(engine, lane))
         return true;
-    if (!lane->def.max_calls || lane->in_use + lane->queued < lane->def.max_calls) {
+    if (!lane->def.max_calls ||
+        lane->in_use + lane->queued + lane->deferred_count < lane->def.max_calls) {
         /* Held by its pace alone, which time opens. */
         send_ns = od_limit_when(&lane->limit, now_ns, lane->ready + lane->queued);
         ahead_ns = od_engine_ahead_ns(engine, lane->def.hook);
@@ -168,7 +170,7 @@ void od_lane_review(struct od_engine *engine, struct od_lane *lane)
     for (uint32_t i = 0; i < lane->path_count; i++)
         od_path_wish(engine, lane->paths[i], claim, arm, send);
 
-    if (lane->queued || lane->ready) {
+    if (lane->queued || lane->ready || lane->deferred_count) {
         if (od_list_empty(&lane->busy))
             od_list_push(&engine->busy, &lane->busy);
         if (!open && od_list_empty(&lane->recalled))
@@ -179,23 +181,42 @@ void od_lane_review(struct od_engine *engine, struct od_lane *lane)
     od_timers_set(&engine->timers, &lane->timer, wake_ns);
 }
 
+static bool was_tried(const struct od_call *call, uint16_t trunk)
+{
+    uint32_t tries = call->misses < OD_TRIES_MAX ? call->misses : OD_TRIES_MAX;
+
+    for (uint32_t i = 0; i < tries; i++)
+        if (call->tried[i] == trunk)
+            return true;
+    return false;
+}
+
+/* How well a path serves a call beside its prefix: trunks that are up and new to it come first,
+ * then any that are up, then those that may come back. */
+enum { ANY_TRUNK, UP, UP_AND_NEW };
+
 void od_lane_route(struct od_engine *engine, struct od_call *call)
 {
     const struct od_lane *lane = call->lane;
-    unsigned best = 0;
+    unsigned best = 0, best_class = 0;
 
     if (call->route_version == engine->route_version)
         return;
     call->route_version = engine->route_version;
     call->route = 0;
     for (uint32_t i = 0; i < lane->path_count; i++) {
-        unsigned match = od_route_match(&lane->paths[i]->trunk->def, call->to);
-        if (match > best)
+        const struct od_trunk *trunk = lane->paths[i]->trunk;
+        unsigned match = od_route_match(&trunk->def, call->to), class = ANY_TRUNK;
+        if (od_trunk_up(engine, trunk))
+            class = was_tried(call, trunk->index) ? UP : UP_AND_NEW;
+        if (!match ||
+            (call->route && (class < best_class || (class == best_class && match < best))))
+            continue;
+        if (class > best_class || match > best)
             call->route = 0;
-        if (match && match >= best) {
-            best = match;
-            call->route |= (uint8_t)(1u << i);
-        }
+        best_class = class;
+        best = match;
+        call->route |= (uint8_t)(1u << i);
     }
 }
 
@@ -203,6 +224,31 @@ bool od_lane_refuses(struct od_engine *engine, struct od_call *call)
 {
     od_lane_route(engine, call);
     return !call->route && call->lane->path_count;
+}
+
+bool od_lane_reaches(struct od_engine *engine, struct od_call *call)
+{
+    const struct od_lane *lane = call->lane;
+
+    od_lane_route(engine, call);
+    for (uint32_t i = 0; i < lane->path_count; i++) {
+        const struct od_trunk *trunk = lane->paths[i]->trunk;
+        if ((call->route & 1u << i) && (!trunk->set || od_trunk_up(engine, trunk)))
+            return true;
+    }
+    return !lane->path_count;
+}
+
+bool od_lane_fresh(struct od_engine *engine, struct od_call *call)
+{
+    const struct od_lane *lane = call->lane;
+
+    od_lane_route(engine, call);
+    for (uint32_t i = 0; i < lane->path_count; i++)
+        if ((call->route & 1u << i) && od_trunk_up(engine, lane->paths[i]->trunk) &&
+            !was_tried(call, lane->paths[i]->trunk->index))
+            return true;
+    return false;
 }
 
 static unsigned path_number(const struct od_lane *lane, const struct od_path *path)
@@ -256,6 +302,8 @@ struct od_call *od_lane_undialled(const struct od_lane *lane)
 {
     struct od_list *node = od_list_first(&lane->queue);
 
+    if (!node)
+        node = od_list_first(&lane->deferred);
     for (uint32_t i = 0; !node && i < lane->path_count; i++) {
         struct od_call *call = od_path_call(lane->paths[i]);
         if (call)

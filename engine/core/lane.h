@@ -30,6 +30,12 @@ void od_lane_route(struct od_engine *engine, struct od_call *call);
 /* True when the lane has trunks and none takes the number. A trunk not set yet takes all. */
 bool od_lane_refuses(struct od_engine *engine, struct od_call *call);
 
+/* True when some trunk that takes the number is up, or the lane has none at all. */
+bool od_lane_reaches(struct od_engine *engine, struct od_call *call);
+
+/* True when a trunk that takes the number is up and was not tried for the call yet. */
+bool od_lane_fresh(struct od_engine *engine, struct od_call *call);
+
 /* The first of the lane's queued calls that may use `path`, or no path at all (to be refused),
  * looking past a few others; NULL when there is none. */
 struct od_call *od_lane_pick(struct od_engine *engine, struct od_lane *lane,

@@ -7,11 +7,14 @@
 #define ENGINE_CORE_OUTCOME_H
 
 #include "engine/core/call_fsm.h"
-#include "outdial/cause.h"
+#include "outdial/engine.h"
 
 /* What is known beside the state and the event. */
 struct od_end_facts {
-    uint16_t status;    /* of REJECT; 0: the transaction ended with no response */
+    uint16_t status;                     /* of REJECT; 0: the transaction ended with no response */
+    bool local;                          /* of REJECT: made up by our side */
+    uint32_t retry_after_s;              /* of REJECT; 0: none */
+    const struct od_verdict_rule *rules; /* of the call's trunk; NULL: none */
     uint8_t order;      /* of CANCEL and STOP: the cause asked for (enum od_cause) */
     const char *reason; /* of REJECT and the failures; NULL: none */
 };
@@ -19,7 +22,8 @@ struct od_end_facts {
 struct od_end {
     enum od_cause cause;
     enum od_verdict verdict;
-    const char *reason; /* our word, or the facts' reason; never NULL */
+    enum od_trunk_fault fault; /* of what kind a trunk's fault is */
+    const char *reason;        /* our word, or the facts' reason; never NULL */
 };
 
 /* OD_CAUSE_NONE when that step decides nothing. */

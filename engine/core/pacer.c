@@ -87,7 +87,9 @@ static struct od_call *next_to_send(const struct od_engine *engine, const struct
     struct od_list *node = od_list_first(&trunk->challenged);
 
     if (!node) {
-        if (!trunk->send.top || !trunk->def.usable || engine->draining)
+        if (!trunk->send.top || !od_trunk_up(engine, trunk) || engine->draining)
+            return NULL;
+        if (trunk->health.state == OD_HEALTH_PROBING && trunk->dialing)
             return NULL;
         node = od_list_first(&OD_OWNER(trunk->send.top, struct od_path, send)->armed);
     }
@@ -98,7 +100,20 @@ static struct od_call *next_to_send(const struct od_engine *engine, const struct
  * the trunk's next one waits. The facts that tell of it are already under way. */
 static bool awaits_report(const struct od_engine *engine, const struct od_trunk *trunk)
 {
-    return trunk->limit_count && trunk->unreported && trunk->charged_ns != engine->now.mono_ns;
+    return od_trunk_paced(trunk) && trunk->rate->unreported &&
+           trunk->rate->charged_ns != engine->now.mono_ns;
+}
+
+/* A trunk that takes no calls now gives those that were armed for it to others. */
+static void reroute(struct od_engine *engine, struct od_trunk *trunk, uint32_t *budget)
+{
+    while (*budget && trunk->send.top && !od_trunk_up(engine, trunk) && !engine->draining) {
+        struct od_path *path = OD_OWNER(trunk->send.top, struct od_path, send);
+        --*budget;
+        od_call_do(engine, OD_OWNER(od_list_first(&path->armed), struct od_call, node),
+                   OD_CALL_EV_REROUTE, NULL);
+        od_pacer_review(engine);
+    }
 }
 
 /* The last look at the clock before a phone may ring. What was challenged has rung already. */
@@ -128,10 +143,13 @@ static bool send_from(struct od_engine *engine, struct od_trunk *trunk, uint32_t
         uint64_t when_ns;
 
         od_pacer_review(engine);
+        reroute(engine, trunk, budget);
         call = next_to_send(engine, trunk);
-        if (!call || awaits_report(engine, trunk))
+        if (!call)
+            return trunk->send.top && !od_trunk_up(engine, trunk) && !engine->draining;
+        if (awaits_report(engine, trunk))
             return false;
-        when_ns = od_limits_when(trunk->limits, trunk->limit_count, now_ns, 0);
+        when_ns = od_trunk_when(engine, trunk);
         if (when_ns > now_ns) {
             *wake_ns = when_ns;
             return false;
@@ -140,6 +158,8 @@ static bool send_from(struct od_engine *engine, struct od_trunk *trunk, uint32_t
             return true;
         --*budget;
         send_one(engine, call);
+        if (trunk->rate->trunks > 1)
+            return true; /* those it shares its rate with come before its next */
     }
 }
 
@@ -233,7 +253,7 @@ static bool arm_on(struct od_engine *engine, struct od_trunk *trunk, uint32_t *b
 
         od_pacer_review(engine);
         *wake_ns = OD_NEVER;
-        if (!trunk->set || !trunk->def.usable || !od_trunk_slots(trunk))
+        if (!od_trunk_up(engine, trunk) || !od_trunk_slots(trunk) || !od_trunk_takes_one(trunk))
             return false;
         item = next_to_arm(engine, trunk, wake_ns);
         if (!item)
@@ -291,17 +311,17 @@ static uint32_t trunk_claimable(const struct od_engine *engine, const struct od_
     uint32_t room = AHEAD_UNPACED, wanted;
 
     *wake_ns = OD_NEVER;
-    if (trunk->limit_count) {
-        room = od_limits_room(trunk->limits, trunk->limit_count, now_ns, now_ns + ahead_ns,
-                              spoken_for + AHEAD_UNPACED);
+    if (trunk->health.state == OD_HEALTH_PROBING) {
+        room = 1; /* a few too many would only wait */
+    } else if (od_trunk_paced(trunk)) {
+        room = od_trunk_room(engine, trunk, now_ns + ahead_ns, spoken_for + AHEAD_UNPACED);
         room -= spoken_for < room ? spoken_for : room;
     }
     wanted = room < slots ? room : slots;
     if (trunk->ahead >= wanted) {
         /* With nothing ahead and slots free it is the rate alone that says no. */
         if (!trunk->ahead && slots)
-            *wake_ns =
-                od_limits_when(trunk->limits, trunk->limit_count, now_ns, spoken_for) - ahead_ns;
+            *wake_ns = od_trunk_plan_ns(engine, trunk, spoken_for) - ahead_ns;
         return 0;
     }
     /* While half of what is wanted is there, wait: what arms or is answered comes back here, and
@@ -350,7 +370,7 @@ static bool claim_for(struct od_engine *engine, struct od_trunk *trunk, uint32_t
         od_pacer_review(engine);
         *wake_ns = OD_NEVER;
         item = od_fair_first(&trunk->claim);
-        if (!item || !trunk->set || !trunk->def.usable)
+        if (!item || !od_trunk_up(engine, trunk))
             return false;
         wanted = trunk_claimable(engine, trunk, wake_ns);
         if (!wanted)

@@ -1,4 +1,6 @@
 /* stats - what the engine can be asked between turns; nothing here changes anything. */
+#include <string.h>
+
 #include "engine/base/uid.h"
 #include "engine/core/call.h"
 #include "engine/core/trunk.h"
@@ -10,7 +12,7 @@ void od_engine_stats(const struct od_engine *engine, struct od_engine_stats *out
 
     *out = (struct od_engine_stats){
         .alive = engine->calls.used,
-        .queued = calls[OD_CALL_CREATED] + calls[OD_CALL_QUEUED],
+        .queued = calls[OD_CALL_CREATED] + calls[OD_CALL_QUEUED] + calls[OD_CALL_DEFERRED],
         .armed = calls[OD_CALL_START_HOOK] + calls[OD_CALL_ARMING] + calls[OD_CALL_ARMED],
         .dialing = calls[OD_CALL_DIALING],
         .ringing = calls[OD_CALL_RINGING] + calls[OD_CALL_CANCELLING],
@@ -38,15 +40,26 @@ int od_engine_trunk_stats(const struct od_engine *engine, uint16_t index,
     if (index >= engine->limits.trunks_max)
         return OD_EINVAL;
     trunk = &engine->trunks[index];
-    when_ns = od_limits_when(trunk->limits, trunk->limit_count, engine->now.mono_ns, 0);
+    when_ns = od_trunk_when(engine, trunk);
     *out = (struct od_trunk_stats){
         .in_use = trunk->in_use,
         .armed = trunk->hooking + trunk->ready,
         .invites = trunk->invites,
         .answers = trunk->answers,
         .failures = trunk->failures,
+        .refusals = trunk->adapt.refusals,
         .next_send_ns = when_ns > engine->now.mono_ns ? when_ns : 0,
+        .health = trunk->health.state,
+        .health_since_ns = trunk->health.since_ns,
+        .held_until_ns = trunk->hold_until_ns > engine->now.mono_ns ? trunk->hold_until_ns : 0,
+        .working_milli = trunk->adapt.working_milli,
+        .rate_since_ns = trunk->adapt.cut_ns,
+        .pings = trunk->health.pings,
+        .pings_bad = trunk->health.pings_bad,
+        .delay_ms = (uint32_t)(trunk->adapt.delay_ns / OD_NS_PER_MS),
     };
+    memcpy(out->health_reason, trunk->health.reason, sizeof out->health_reason);
+    memcpy(out->rate_reason, trunk->adapt.why, sizeof out->rate_reason);
     return 0;
 }
 

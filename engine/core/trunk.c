@@ -2,6 +2,8 @@
 #include "engine/core/trunk.h"
 
 #include "engine/base/assert.h"
+#include "engine/core/lane.h"
+#include "engine/core/verdict.h"
 #include "outdial/err.h"
 
 /* Room for what the mean and its spread don't say: a turn of the loop, a late wake-up. */
@@ -26,9 +28,15 @@ void od_trunk_init(struct od_engine *engine, uint16_t index)
     struct od_trunk *trunk = &engine->trunks[index];
 
     trunk->index = index;
+    trunk->rate = &engine->rates[index];
+    trunk->rate->trunks = 1;
+    od_list_init(&trunk->rate->members);
+    od_list_init(&trunk->rate_member);
+    od_list_push(&trunk->rate->members, &trunk->rate_member);
     for (uint32_t i = 0; i < OD_SHAPES_MAX; i++)
-        od_limit_init(&trunk->limits[i],
+        od_limit_init(&trunk->rate->limits[i],
                       engine->trunk_logs + ((size_t)index * OD_SHAPES_MAX + i) * OD_LIMIT_LOG);
+    od_limit_init(&trunk->work, NULL); /* EVEN keeps no log */
     od_fair_init(&trunk->claim);
     od_fair_init(&trunk->arm);
     od_fair_init(&trunk->arm_hook);
@@ -40,6 +48,7 @@ void od_trunk_init(struct od_engine *engine, uint16_t index)
     trunk->send_timer.kind = OD_TIMER_TRUNK_SEND;
     trunk->arm_timer.kind = OD_TIMER_TRUNK_ARM;
     trunk->claim_timer.kind = OD_TIMER_TRUNK_CLAIM;
+    trunk->health_timer.kind = OD_TIMER_TRUNK_HEALTH;
 }
 
 static bool def_valid(const struct od_trunk_def *def)
@@ -56,31 +65,275 @@ static bool def_valid(const struct od_trunk_def *def)
     for (int i = 0; i < OD_PREFIXES_MAX; i++)
         if (def->prefixes[i][OD_PREFIX_LEN_MAX - 1])
             return false;
-    return def->weight >= 1 && def->ring_ms_max <= 600000;
+    for (int i = 0; i < OD_VERDICTS_MAX && def->verdicts[i].from; i++)
+        if (!od_verdict_rule_valid(&def->verdicts[i]))
+            return false;
+    return def->weight >= 1 && def->ring_ms_max <= 600000 && def->patience_ms <= 600000 &&
+           def->setup_ms_max <= 600000 && (!def->ping_ms || def->ping_ms >= 1000);
+}
+
+/* ---- the rate ---- */
+
+/* The slowest of the shapes in thousandths of a call per second; 0: none. */
+static uint32_t slowest_milli(const struct od_rate *rate)
+{
+    uint64_t least = 0;
+
+    for (uint32_t i = 0; i < rate->limit_count; i++) {
+        const struct od_shape *shape = &rate->limits[i].shape;
+        uint64_t milli = shape->count * UINT64_C(1000) * OD_NS_PER_S / shape->window_ns;
+        if (!least || milli < least)
+            least = milli ? milli : 1;
+    }
+    return least > UINT32_MAX ? UINT32_MAX : (uint32_t)least;
+}
+
+static void set_shapes(struct od_rate *rate, const struct od_shape *shapes)
+{
+    for (uint32_t i = 0; i < OD_SHAPES_MAX && shapes[i].kind != OD_SHAPE_NONE; i++) {
+        if (i >= rate->limit_count && rate->sent)
+            od_limit_charge(&rate->limits[i], rate->last_send_ns);
+        od_limit_set(&rate->limits[i], &shapes[i]);
+        if (i >= rate->limit_count)
+            rate->limit_count = i + 1;
+    }
+    while (rate->limit_count && shapes[rate->limit_count - 1].kind == OD_SHAPE_NONE)
+        od_limit_set(&rate->limits[--rate->limit_count], &(struct od_shape){.kind = OD_SHAPE_NONE});
+}
+
+/* Moves the trunk to the rate it shares, or back to its own. */
+static void join_rate(struct od_trunk *trunk, struct od_rate *rate)
+{
+    uint32_t ready = trunk->ready + trunk->challenged_count;
+
+    if (trunk->rate == rate)
+        return;
+    trunk->rate->trunks--;
+    trunk->rate->unreported -= trunk->unreported;
+    trunk->rate->ready -= ready;
+    trunk->rate->hooking -= trunk->hooking;
+    rate->trunks++;
+    rate->unreported += trunk->unreported;
+    od_list_remove(&trunk->rate_member);
+    od_list_push(&rate->members, &trunk->rate_member);
+    rate->ready += ready;
+    rate->hooking += trunk->hooking;
+    /* What one of them has sent counts for the other, too. */
+    if (trunk->rate->sent && (!rate->sent || rate->last_send_ns < trunk->rate->last_send_ns)) {
+        od_limits_charge(rate->limits, rate->limit_count, trunk->rate->last_send_ns);
+        rate->last_send_ns = trunk->rate->last_send_ns;
+        rate->sent = true;
+    }
+    trunk->rate = rate;
+}
+
+void od_trunk_rate_open(struct od_engine *engine, struct od_rate *rate)
+{
+    for (struct od_list *node = od_list_first(&rate->members); node;
+         node = od_list_after(&rate->members, node))
+        od_trunk_touch(engine, OD_OWNER(node, struct od_trunk, rate_member), OD_TOUCH_SEND);
+}
+
+/* The limit follows the working rate: evenly, as the carrier's own shape is not known. */
+static void follow(struct od_trunk *trunk)
+{
+    struct od_shape shape = {.kind = OD_SHAPE_NONE};
+    uint32_t milli = trunk->adapt.working_milli;
+
+    if (milli) {
+        shape.kind = OD_SHAPE_EVEN;
+        shape.count = (milli + 999999) / 1000000;
+        shape.window_ns = shape.count * UINT64_C(1000) * OD_NS_PER_S / milli;
+    }
+    if (shape.kind != trunk->work.shape.kind || shape.window_ns != trunk->work.shape.window_ns)
+        od_limit_set(&trunk->work, &shape);
+}
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Calls of the other trunks that share the rate and will be sent by it. */
+static uint32_t of_others(const struct od_trunk *trunk)
+{
+    return trunk->rate->ready - trunk->ready - trunk->challenged_count;
+}
+
+static uint64_t when(const struct od_engine *engine, const struct od_trunk *trunk, uint32_t ahead,
+                     uint32_t others)
+{
+    uint64_t now_ns = engine->now.mono_ns, when_ns;
+    const struct od_rate *rate = trunk->rate;
+
+    when_ns = od_limits_when(rate->limits, rate->limit_count, now_ns, ahead + others);
+    if (trunk->work.shape.kind != OD_SHAPE_NONE)
+        when_ns = later(when_ns, od_limit_when(&trunk->work, now_ns, ahead));
+    return later(when_ns, later(trunk->hold_until_ns, trunk->adapt.pause_until_ns));
+}
+
+uint64_t od_trunk_when(const struct od_engine *engine, const struct od_trunk *trunk)
+{
+    return when(engine, trunk, 0, 0);
+}
+
+uint64_t od_trunk_plan_ns(const struct od_engine *engine, const struct od_trunk *trunk,
+                          uint32_t ahead)
+{
+    return when(engine, trunk, ahead, of_others(trunk));
+}
+
+bool od_trunk_paced(const struct od_trunk *trunk)
+{
+    return trunk->rate->limit_count || trunk->work.shape.kind != OD_SHAPE_NONE;
+}
+
+uint32_t od_trunk_room(const struct od_engine *engine, const struct od_trunk *trunk,
+                       uint64_t until_ns, uint32_t most)
+{
+    uint64_t now_ns = engine->now.mono_ns;
+    const struct od_rate *rate = trunk->rate;
+    uint32_t others = of_others(trunk), room = most;
+
+    if (rate->limit_count) {
+        room = od_limits_room(rate->limits, rate->limit_count, now_ns, until_ns, most + others);
+        room = room > others ? room - others : 0;
+    }
+    if (trunk->work.shape.kind != OD_SHAPE_NONE)
+        room = od_limit_room(&trunk->work, now_ns, until_ns, room);
+    return room < most ? room : most;
+}
+
+/* ---- up or not ---- */
+
+bool od_trunk_up(const struct od_engine *engine, const struct od_trunk *trunk)
+{
+    return trunk->set && trunk->def.usable && trunk->health.state != OD_HEALTH_DOWN &&
+           trunk->hold_until_ns <= engine->now.mono_ns;
+}
+
+bool od_trunk_takes_one(const struct od_trunk *trunk)
+{
+    return trunk->health.state != OD_HEALTH_PROBING ||
+           trunk->hooking + trunk->ready + trunk->dialing == 0;
+}
+
+static void arm_health_timer(struct od_engine *engine, struct od_trunk *trunk)
+{
+    uint64_t when_ns = od_health_when(&trunk->health);
+
+    if (trunk->hold_until_ns > engine->now.mono_ns && trunk->hold_until_ns < when_ns)
+        when_ns = trunk->hold_until_ns;
+    od_timers_set(&engine->timers, &trunk->health_timer, when_ns);
+}
+
+/* Something changed that may make the trunk take calls or not: routes are looked up anew, and
+ * lanes with calls to dial wish again. */
+static void look(struct od_engine *engine, struct od_trunk *trunk)
+{
+    bool up = od_trunk_up(engine, trunk);
+
+    arm_health_timer(engine, trunk);
+    od_trunk_touch(engine, trunk, OD_TOUCH_ALL);
+    if (up == trunk->up)
+        return;
+    trunk->up = up;
+    engine->route_version++;
+    for (struct od_list *node = od_list_first(&engine->busy); node;
+         node = od_list_after(&engine->busy, node))
+        od_lane_touch(engine, OD_OWNER(node, struct od_lane, busy));
+}
+
+void od_trunk_health_time(struct od_engine *engine, struct od_trunk *trunk)
+{
+    bool ping;
+
+    od_health_time(&trunk->health, engine->now.mono_ns, &ping);
+    if (ping && trunk->def.usable && engine->ports.sip.ping)
+        engine->ports.sip.ping(engine->ports.sip.ctx, trunk->index);
+    look(engine, trunk);
+}
+
+void od_trunk_pong(struct od_engine *engine, uint16_t index, uint16_t status)
+{
+    struct od_trunk *trunk;
+
+    if (index >= engine->limits.trunks_max || !engine->trunks[index].set) {
+        engine->odd++;
+        return;
+    }
+    trunk = &engine->trunks[index];
+    if (od_health_pong(&trunk->health, engine->now.mono_ns, status))
+        look(engine, trunk);
+}
+
+void od_trunk_good(struct od_engine *engine, struct od_trunk *trunk)
+{
+    if (od_health_good(&trunk->health, engine->now.mono_ns))
+        look(engine, trunk);
+    else if (trunk->health.state == OD_HEALTH_PROBING)
+        od_trunk_touch(engine, trunk, OD_TOUCH_ALL); /* for its next probe */
+}
+
+void od_trunk_rang(struct od_engine *engine, const struct od_call *call)
+{
+    struct od_trunk *trunk = &engine->trunks[call->trunk];
+    uint64_t now_ns = engine->now.mono_ns;
+
+    if (od_adapt_delay(&trunk->adapt, now_ns, now_ns - call->charged_ns)) {
+        follow(trunk);
+        od_trunk_touch(engine, trunk, OD_TOUCH_ALL);
+    }
+}
+
+/* Longer than any carrier means it: a Retry-After can't take a trunk away for good. */
+enum { RETRY_AFTER_S_MAX = 3600 };
+
+void od_trunk_failed(struct od_engine *engine, const struct od_call *call, const struct od_end *end,
+                     uint32_t retry_after_s)
+{
+    struct od_trunk *trunk = &engine->trunks[call->trunk];
+    uint64_t now_ns = engine->now.mono_ns;
+    bool rate = end->fault == OD_TRUNK_FAULT_LIMIT || end->fault == OD_TRUNK_FAULT_OVERLOAD;
+
+    trunk->failures++;
+    if (retry_after_s) {
+        uint32_t wait_s = retry_after_s < RETRY_AFTER_S_MAX ? retry_after_s : RETRY_AFTER_S_MAX;
+        trunk->hold_until_ns = later(trunk->hold_until_ns, now_ns + wait_s * OD_NS_PER_S);
+    }
+    if (rate)
+        od_adapt_refused(&trunk->adapt, now_ns, call->charged_ns,
+                         end->fault == OD_TRUNK_FAULT_LIMIT, end->reason);
+    follow(trunk);
+    /* Refused credentials are the host's to count: it knows when they were changed. A limit that
+     * was told to us is a sign of life. */
+    if (end->fault == OD_TRUNK_FAULT_DEAD || end->fault == OD_TRUNK_FAULT_ERROR ||
+        end->fault == OD_TRUNK_FAULT_OVERLOAD)
+        od_health_bad(&trunk->health, now_ns, end->fault == OD_TRUNK_FAULT_OVERLOAD, end->reason);
+    look(engine, trunk);
 }
 
 int od_engine_set_trunk(struct od_engine *engine, uint16_t index, const struct od_trunk_def *def)
 {
     struct od_trunk *trunk;
 
-    if (index >= engine->limits.trunks_max || !def_valid(def))
+    if (index >= engine->limits.trunks_max || def->rate_from > engine->limits.trunks_max ||
+        !def_valid(def))
         return OD_EINVAL;
     trunk = &engine->trunks[index];
     trunk->def = *def;
     trunk->def.name[OD_NAME_MAX - 1] = '\0';
     trunk->set = true;
-    for (uint32_t i = 0; i < OD_SHAPES_MAX && def->shapes[i].kind != OD_SHAPE_NONE; i++) {
-        if (i >= trunk->limit_count && trunk->invites)
-            od_limit_charge(&trunk->limits[i], trunk->last_send_ns);
-        od_limit_set(&trunk->limits[i], &def->shapes[i]);
-        trunk->limit_count = i + 1;
-    }
-    while (trunk->limit_count && def->shapes[trunk->limit_count - 1].kind == OD_SHAPE_NONE)
-        od_limit_set(&trunk->limits[--trunk->limit_count],
-                     &(struct od_shape){.kind = OD_SHAPE_NONE});
+    od_health_set(&trunk->health, def->bad_max, def->good_min, def->ping_ms * OD_NS_PER_MS,
+                  engine->now.mono_ns);
+    join_rate(trunk, def->rate_from ? &engine->rates[def->rate_from - 1] : &engine->rates[index]);
+    if (trunk->rate == &engine->rates[index])
+        set_shapes(trunk->rate, def->shapes);
+    od_adapt_set(&trunk->adapt, def->adaptive, slowest_milli(trunk->rate));
+    follow(trunk);
     engine->route_version++;
     engine->changed = true;
-    od_trunk_touch(engine, trunk, OD_TOUCH_ALL);
+    look(engine, trunk);
     return 0;
 }
 
@@ -96,8 +349,16 @@ void od_trunk_touch(struct od_engine *engine, struct od_trunk *trunk, unsigned w
 
 void od_trunk_charge(struct od_engine *engine, struct od_trunk *trunk)
 {
-    od_limits_charge(trunk->limits, trunk->limit_count, engine->now.mono_ns);
-    trunk->last_send_ns = engine->now.mono_ns;
+    struct od_rate *rate = trunk->rate;
+    uint64_t now_ns = engine->now.mono_ns;
+
+    od_limits_charge(rate->limits, rate->limit_count, now_ns);
+    rate->last_send_ns = now_ns;
+    rate->sent = true;
+    rate->invites++;
+    od_limit_charge(&trunk->work, now_ns);
+    od_adapt_sent(&trunk->adapt, now_ns);
+    follow(trunk);
     trunk->invites++;
 }
 
@@ -144,8 +405,7 @@ uint64_t od_engine_ahead_ns(const struct od_engine *engine, bool hook)
 uint64_t od_trunk_arm_ns(const struct od_engine *engine, const struct od_trunk *trunk, bool hook)
 {
     uint32_t spoken_for = trunk->challenged_count + trunk->ready + (hook ? trunk->hooking : 0);
-    uint64_t send_ns =
-        od_limits_when(trunk->limits, trunk->limit_count, engine->now.mono_ns, spoken_for);
+    uint64_t send_ns = od_trunk_plan_ns(engine, trunk, spoken_for);
     uint64_t lead = od_engine_lead_ns(engine, hook);
 
     return send_ns > lead ? send_ns - lead : 0;
@@ -153,7 +413,7 @@ uint64_t od_trunk_arm_ns(const struct od_engine *engine, const struct od_trunk *
 
 bool od_trunk_can_arm(const struct od_engine *engine, const struct od_trunk *trunk, bool hook)
 {
-    return trunk->set && trunk->def.usable && od_trunk_slots(trunk) &&
+    return od_trunk_up(engine, trunk) && od_trunk_slots(trunk) && od_trunk_takes_one(trunk) &&
            od_trunk_arm_ns(engine, trunk, hook) <= engine->now.mono_ns + engine->arm_early_ns;
 }
 

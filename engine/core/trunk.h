@@ -6,6 +6,7 @@
 #define ENGINE_CORE_TRUNK_H
 
 #include "engine/core/engine_state.h"
+#include "engine/core/outcome.h"
 
 void od_trunk_init(struct od_engine *engine, uint16_t index);
 
@@ -17,6 +18,38 @@ enum od_touch {
     OD_TOUCH_ALL = 7,
 };
 void od_trunk_touch(struct od_engine *engine, struct od_trunk *trunk, unsigned what);
+
+/* True while the trunk takes calls at all: set, usable, not down, not held. */
+bool od_trunk_up(const struct od_engine *engine, const struct od_trunk *trunk);
+
+/* The earliest time at which the trunk's next INVITE may leave; up to now: at once. */
+uint64_t od_trunk_when(const struct od_engine *engine, const struct od_trunk *trunk);
+
+/* The same for the one after `ahead` of the trunk's own and all that others with its rate hold
+ * ready. A plan. */
+uint64_t od_trunk_plan_ns(const struct od_engine *engine, const struct od_trunk *trunk,
+                          uint32_t ahead);
+
+/* All INVITEs of the rate are known to have left: its trunks may send again. */
+void od_trunk_rate_open(struct od_engine *engine, struct od_rate *rate);
+
+/* True when the trunk has a rate at all. */
+bool od_trunk_paced(const struct od_trunk *trunk);
+
+/* How many INVITEs could leave up to until_ns, at most `most`. A plan. */
+uint32_t od_trunk_room(const struct od_engine *engine, const struct od_trunk *trunk,
+                       uint64_t until_ns, uint32_t most);
+
+/* A probing trunk takes one call at a time: true when this one would be it. */
+bool od_trunk_takes_one(const struct od_trunk *trunk);
+
+/* What its calls and pings tell about the trunk. */
+void od_trunk_good(struct od_engine *engine, struct od_trunk *trunk);
+void od_trunk_failed(struct od_engine *engine, const struct od_call *call, const struct od_end *end,
+                     uint32_t retry_after_s);
+void od_trunk_rang(struct od_engine *engine, const struct od_call *call);
+void od_trunk_pong(struct od_engine *engine, uint16_t index, uint16_t status);
+void od_trunk_health_time(struct od_engine *engine, struct od_trunk *trunk);
 
 /* An INVITE of this trunk leaves now. */
 void od_trunk_charge(struct od_engine *engine, struct od_trunk *trunk);

@@ -31,44 +31,6 @@ static void api_stats(void *ctx, struct od_engine_stats *out)
     od_engine_stats(host->engine, out);
 }
 
-/* The slowest of a trunk's shapes, in thousandths of a call per second. */
-static uint32_t rate_of(const struct od_trunk_def *def)
-{
-    uint64_t least = 0;
-    for (unsigned i = 0; i < OD_SHAPES_MAX && def->shapes[i].kind != OD_SHAPE_NONE; i++) {
-        uint64_t milli = def->shapes[i].count * 1000 * OD_NS_PER_S / def->shapes[i].window_ns;
-        if (!least || milli < least)
-            least = milli;
-    }
-    return (uint32_t)least;
-}
-
-static size_t api_trunks(void *ctx, struct od_api_trunk *out, size_t max)
-{
-    struct od_host *host = ctx;
-    size_t count = od_catalog_trunk_count(host->catalog);
-    for (size_t i = 0; i < count && i < max; i++) {
-        const struct od_trunk_entry *entry = od_catalog_trunk(host->catalog, (uint16_t)i);
-        struct od_trunk_stats stats = {0};
-        struct od_api_trunk *trunk = &out[i];
-        od_engine_trunk_stats(host->engine, (uint16_t)i, &stats);
-        memset(trunk, 0, sizeof *trunk);
-        od_str_copy(trunk->name, sizeof trunk->name, entry->config->name,
-                    strlen(entry->config->name));
-        od_str_copy(trunk->server, sizeof trunk->server, entry->config->server,
-                    strlen(entry->config->server));
-        od_str_copy(trunk->reason, sizeof trunk->reason, entry->reason, strlen(entry->reason));
-        trunk->usable = entry->addr.family != 0 && !entry->held;
-        trunk->in_use = stats.in_use;
-        trunk->max_calls = entry->config->def.max_calls;
-        trunk->cps_milli = rate_of(&entry->config->def);
-        trunk->invites = stats.invites;
-        trunk->answers = stats.answers;
-        trunk->failures = stats.failures;
-    }
-    return count;
-}
-
 static int api_recording(void *ctx, const struct od_uid *call, uint64_t at,
                          void (*fn)(void *ctx, int err, const uint8_t *bytes, size_t count,
                                     uint64_t total),
@@ -121,7 +83,7 @@ static bool api_ready(void *ctx, char *why, size_t size)
         od_buf_str(&buf, " ms\n");
     }
     for (size_t i = 0; i < trunks; i++)
-        usable += od_catalog_trunk(host->catalog, (uint16_t)i)->addr.family != 0;
+        usable += od_host_trunk_usable(host, (uint16_t)i);
     if (trunks && !usable)
         od_buf_str(&buf, "no usable trunk\n");
     return buf.used == 0;
@@ -185,7 +147,7 @@ int od_host_open_api(struct od_host *host)
                                 .host = {.ctx = host,
                                          .now = api_now,
                                          .stats = api_stats,
-                                         .trunks = api_trunks,
+                                         .trunks = od_host_trunks,
                                          .recording = api_recording,
                                          .more_metrics = api_more_metrics,
                                          .ready = api_ready,

@@ -56,6 +56,8 @@ struct trunk {
     bool asking;
     bool gone;             /* what it was made of was deleted */
     bool again;            /* its definition changed while its name was looked up */
+    uint16_t rate_from;    /* 1 + the trunk whose rate it shares; 0: its own */
+    uint16_t rate_of;      /* the trunk whose shapes its rate has: itself, but for a shared one */
     uv_timer_t hold_timer; /* runs while the trunk is held */
     unsigned refusals;     /* of its credentials, since one was accepted */
     uint32_t hold_ms;      /* of the latest hold; 0: none */
@@ -113,6 +115,9 @@ static void finish_close(struct od_catalog *catalog)
 static void announce(struct trunk *trunk)
 {
     struct od_trunk_def def = trunk->entry.config->def;
+    def.rate_from = trunk->rate_from;
+    memcpy(def.shapes, trunk->catalog->trunks[trunk->rate_of].entry.config->def.shapes,
+           sizeof def.shapes);
     def.usable = trunk->entry.addr.family != 0 && !trunk->entry.held && !trunk->gone;
     trunk->catalog->events.trunk(trunk->catalog->events.ctx, trunk->index, &def);
 }
@@ -183,7 +188,7 @@ static uint16_t add_trunk(struct od_catalog *catalog, const struct od_config_tru
     uint16_t index = (uint16_t)catalog->trunk_count++;
     struct trunk *trunk = &catalog->trunks[index];
     trunk->catalog = catalog;
-    trunk->index = index;
+    trunk->index = trunk->rate_of = index;
     trunk->entry.config = config;
     snprintf(trunk->entry.reason, sizeof trunk->entry.reason, "name not resolved yet");
     uv_timer_init(catalog->loop, &trunk->timer);
@@ -239,6 +244,47 @@ static uint16_t ways_named(void *ctx, const char *name)
     return UINT16_MAX;
 }
 
+/* The slowest of a trunk's shapes in thousandths of a call per second; UINT64_MAX: no limit. */
+static uint64_t slowest_milli(const struct od_trunk_def *def)
+{
+    uint64_t least = UINT64_MAX;
+    for (unsigned i = 0; i < OD_SHAPES_MAX && def->shapes[i].kind != OD_SHAPE_NONE; i++) {
+        uint64_t milli = def->shapes[i].count * 1000 * OD_NS_PER_S / def->shapes[i].window_ns;
+        if (milli < least)
+            least = milli;
+    }
+    return least;
+}
+
+/* Trunks of one key share the rate of the slowest of them, which the first one of the file keeps
+ * for all. */
+static void share_rates(struct od_catalog *catalog)
+{
+    const struct od_config_trunk *all = catalog->config->trunks;
+    for (size_t i = 0; i < catalog->config->trunk_count; i++) {
+        size_t first = 0, slowest = i;
+        bool differ = false;
+        while (*all[i].cps_key && strcmp(all[first].cps_key, all[i].cps_key) != 0)
+            first++;
+        if (!*all[i].cps_key || first < i) {
+            catalog->trunks[i].rate_from = *all[i].cps_key ? (uint16_t)(first + 1) : 0;
+            continue;
+        }
+        for (size_t k = i + 1; k < catalog->config->trunk_count; k++) {
+            if (strcmp(all[k].cps_key, all[i].cps_key) != 0)
+                continue;
+            differ |= slowest_milli(&all[k].def) != slowest_milli(&all[i].def);
+            if (slowest_milli(&all[k].def) < slowest_milli(&all[slowest].def))
+                slowest = k;
+        }
+        catalog->trunks[i].rate_of = (uint16_t)slowest;
+        if (differ)
+            od_log(OD_CONFIG_LOG_WARN, "trunk",
+                   "cps_key %s: its trunks have different limits; the lowest, %s's, rules",
+                   all[i].cps_key, all[slowest].name);
+    }
+}
+
 int od_catalog_open(struct od_catalog **out, uv_loop_t *loop, const struct od_config *config,
                     const struct od_catalog_events *events)
 {
@@ -258,6 +304,10 @@ int od_catalog_open(struct od_catalog **out, uv_loop_t *loop, const struct od_co
     }
     for (size_t i = 0; i < config->trunk_count; i++)
         add_trunk(catalog, &config->trunks[i]);
+    share_rates(catalog);
+    for (size_t i = 0; i < config->trunk_count; i++)
+        if (*config->trunks[i].cps_key)
+            announce(&catalog->trunks[i]);
     *out = catalog;
     return 0;
 }

@@ -92,6 +92,10 @@ int od_host_hook_try(void *ctx, struct yyjson_val *hook, const char *payload, si
                      od_hook_tried_fn fn, void *fn_ctx, const char **why);
 int od_host_open_outbox(struct od_host *host); /* when store and catalog are there */
 
+/* trunk_glue.c: trunks as the API sees them. */
+size_t od_host_trunks(void *ctx, struct od_api_trunk *out, size_t max); /* ctx: the host */
+bool od_host_trunk_usable(const struct od_host *host, uint16_t index);
+
 /* secrets.c: files of data_dir that are made at the first start. 0, or OD_EIO with a logged line.
  */
 int od_host_open_data_dir(struct od_host *host);

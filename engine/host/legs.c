@@ -201,6 +201,25 @@ static void on_drop(void *ctx, struct od_call_id call)
     *leg = (struct leg){0};
 }
 
+static void on_ping(void *ctx, uint16_t index)
+{
+    struct od_legs *legs = ctx;
+    const struct od_trunk_entry *trunk = od_catalog_trunk(legs->catalog, index);
+    if (!trunk || !trunk->addr.family)
+        return;
+    const struct od_config_trunk *config = trunk->config;
+    const struct od_sip_invite who = {.server = trunk->addr,
+                                      .transport =
+                                          config->transport == OD_CONFIG_TCP ? "tcp" : "udp",
+                                      .domain = config->domain,
+                                      .from_user = *config->from_user ? config->from_user : "ping",
+                                      .sdp = ""};
+    int err = od_sip_ping(legs->sip, index, &who);
+    if (err)
+        od_log(OD_CONFIG_LOG_WARN, "trunk", "%s: no OPTIONS can be sent: %s", config->name,
+               od_err_text(err));
+}
+
 struct od_sip_port od_legs_port(struct od_legs *legs)
 {
     return (struct od_sip_port){.ctx = legs,
@@ -209,7 +228,8 @@ struct od_sip_port od_legs_port(struct od_legs *legs)
                                 .cancel = on_cancel,
                                 .ack = on_ack,
                                 .bye = on_bye,
-                                .drop = on_drop};
+                                .drop = on_drop,
+                                .ping = on_ping};
 }
 
 /* ---- what the wire says ---- */
@@ -219,6 +239,24 @@ static void on_sent(void *ctx, struct od_call_id call, uint64_t sent_ns)
     struct od_legs *legs = ctx;
     struct od_event event = {.kind = OD_EV_SENT, .call = call, .u.sent.mono_ns = sent_ns};
     legs->config.post(legs->config.ctx, &event);
+}
+
+static void on_trying(void *ctx, struct od_call_id call)
+{
+    post(ctx, call, OD_EV_TRYING);
+}
+
+static void post_pong(struct od_legs *legs, uint16_t trunk, uint16_t status)
+{
+    struct od_event event = {.kind = OD_EV_PONG};
+    event.u.pong.trunk = trunk;
+    event.u.pong.status = status;
+    legs->config.post(legs->config.ctx, &event);
+}
+
+static void on_pong(void *ctx, uint16_t trunk, uint16_t status)
+{
+    post_pong(ctx, trunk, status);
 }
 
 static void on_challenged(void *ctx, struct od_call_id call)
@@ -348,6 +386,8 @@ struct od_sip_events od_legs_sip_events(struct od_legs *legs)
 {
     return (struct od_sip_events){.ctx = legs,
                                   .sent = on_sent,
+                                  .trying = on_trying,
+                                  .pong = on_pong,
                                   .progress = on_progress,
                                   .answered = on_answered,
                                   .rejected = on_rejected,

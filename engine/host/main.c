@@ -275,6 +275,8 @@ static bool open_engine(struct od_host *host)
         .trunks_max = (uint32_t)config->trunk_count + OD_WAYS_MAX,
         .events_max = 65536,
         .turn_budget = TURN_BUDGET,
+        .tries_max = (uint8_t)config->failover.tries,
+        .tries_ms_max = config->failover.within_ms,
     };
     struct od_ports ports = {
         .store = *od_store_port(host->store),

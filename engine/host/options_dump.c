@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "engine/host/options.h"
-#include "engine/host/options_read.h"
+#include "engine/host/options_trunk.h"
 
 struct writer {
     FILE *out;
@@ -195,6 +195,28 @@ static void put_limits(struct writer *w, const struct od_trunk_def *def)
     end_list(w);
 }
 
+static void put_verdicts(struct writer *w, const struct od_trunk_def *def)
+{
+    size_t count = 0;
+    while (count < OD_VERDICTS_MAX && def->verdicts[count].from)
+        count++;
+    if (!begin_list(w, "verdicts", count))
+        return;
+    for (size_t i = 0; i < count; i++) {
+        const struct od_verdict_rule *rule = &def->verdicts[i];
+        char status[16];
+        snprintf(status, sizeof status, rule->to > rule->from ? "%u-%u" : "%u", rule->from,
+                 rule->to);
+        begin_item(w);
+        put_text(w, "status", status);
+        if (*rule->text)
+            put_text(w, "text", rule->text);
+        put_text(w, "verdict", od_verdict_word(rule));
+        end_item(w);
+    }
+    end_list(w);
+}
+
 static void put_trunk(struct writer *w, const struct od_config_trunk *trunk)
 {
     const struct od_trunk_def *def = &trunk->def;
@@ -221,6 +243,16 @@ static void put_trunk(struct writer *w, const struct od_config_trunk *trunk)
     put_number(w, "priority", def->priority);
     put_number(w, "weight", def->weight);
     put_texts(w, "prefixes", prefixes, prefix_count);
+    put_text(w, "cps_key", trunk->cps_key);
+    put_bool(w, "adaptive", def->adaptive);
+    put_number(w, "options_ping_s", def->ping_ms / 1000);
+    begin_map(w, "health");
+    put_number(w, "bad", def->bad_max);
+    put_number(w, "good", def->good_min);
+    end_map(w);
+    put_number(w, "patience_ms", def->patience_ms);
+    put_number(w, "setup_timeout_s", def->setup_ms_max / 1000);
+    put_verdicts(w, def);
     put_number(w, "ring_timeout_s", def->ring_ms_max / 1000);
     put_bool(w, "early_media", trunk->early_media);
     begin_map(w, "media");
@@ -310,6 +342,10 @@ static void put_config(struct writer *w, const struct od_config *config)
     put_number(w, "calls_max", config->limits.calls_max);
     put_number(w, "contacts_leased_max", config->limits.contacts_leased_max);
     put_number(w, "drain_timeout_s", config->limits.drain_timeout_s);
+    end_map(w);
+    begin_map(w, "failover");
+    put_number(w, "tries", config->failover.tries);
+    put_number(w, "within_s", config->failover.within_ms / 1000);
     end_map(w);
     begin_map(w, "auth");
     put_keys(w, config);

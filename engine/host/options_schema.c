@@ -8,7 +8,7 @@
 #include "engine/agent/dialect.h"
 #include "engine/base/str.h"
 #include "engine/host/options_check.h"
-#include "engine/host/options_read.h"
+#include "engine/host/options_trunk.h"
 #include "proto/http/http_guard.h"
 
 enum { KEYS_MAX = 1000, TRUNKS_MAX = 1000, AGENTS_MAX = 1000, NUMBERS_MAX = 4096 };
@@ -21,7 +21,6 @@ enum { SIP_PORT = 5060 }; /* RFC 3261 section 19.1.2 */
 /* Lists of harmless values of what this version does not serve. */
 static const char *const only_empty[] = {"", NULL};
 static const char *const only_false[] = {"false", NULL};
-static const char *const only_zero[] = {"0", NULL};
 static const char *const srtp_modes[] = {"off", "optional", "required", NULL};
 const char *const od_voice_words[OD_VOICE_COUNT] = {"pcmu", "pcma", "g722", "opus"};
 static const char *const only_rfc4733[] = {"rfc4733", NULL};
@@ -204,6 +203,12 @@ static const char *check_number(struct od_reader *r, void *base, const char *tex
     return good ? NULL : "a number in E.164 format like +15550001111";
 }
 
+static const char *check_cps_key(struct od_reader *r, void *base, const char *text)
+{
+    (void)r, (void)base;
+    return *text == 0 || od_check_name(text) ? NULL : "1 to 63 letters, digits, '.', '_' or '-'";
+}
+
 static const char *check_cps(struct od_reader *r, void *base, const char *text)
 {
     (void)r;
@@ -371,83 +376,6 @@ static void take_hook_ports(struct od_reader *r, void *base, const struct od_sou
                                           "ports like 443 or 8000-8999");
 }
 
-/* ---- rate shapes ---- */
-
-static bool shape_number(struct od_reader *r, const struct od_source *source,
-                         const struct od_yaml_node *node, const char *key, uint64_t max,
-                         uint64_t *out)
-{
-    const struct od_yaml_node *value = od_yaml_get(node, key);
-    char found[96];
-    if (od_yaml_u64(value, out) && *out >= 1 && *out <= max)
-        return true;
-    od_reader_problem(r, source, "expected %s of 1 to %llu, found %s", key, (unsigned long long)max,
-                      od_yaml_describe(value, found, sizeof found));
-    return false;
-}
-
-static bool take_window(struct od_reader *r, const struct od_source *source, struct od_shape *out)
-{
-    uint64_t calls, per_ms;
-    if (source->node->count != 2 || !od_yaml_get(source->node, "per_ms")) {
-        od_reader_problem(r, source,
-                          "expected { calls, per_ms } or { cps, burst } and nothing else");
-        return false;
-    }
-    if (!shape_number(r, source, source->node, "calls", 1000000, &calls) ||
-        !shape_number(r, source, source->node, "per_ms", 86400000, &per_ms))
-        return false;
-    *out = (struct od_shape){
-        .kind = OD_SHAPE_WINDOW, .count = (uint32_t)calls, .window_ns = per_ms * OD_NS_PER_MS};
-    return true;
-}
-
-static bool take_bucket(struct od_reader *r, const struct od_source *source, struct od_shape *out)
-{
-    uint64_t burst = 1;
-    bool has_burst = od_yaml_get(source->node, "burst") != NULL;
-    if (source->node->count != (has_burst ? 2 : 1)) {
-        od_reader_problem(r, source,
-                          "expected { calls, per_ms } or { cps, burst } and nothing else");
-        return false;
-    }
-    if (has_burst && !shape_number(r, source, source->node, "burst", 10000, &burst))
-        return false;
-    const struct od_yaml_node *cps = od_yaml_get(source->node, "cps");
-    char found[96];
-    if (cps->kind == OD_YAML_SCALAR && od_check_rate(cps->text, (uint32_t)burst, out))
-        return true;
-    od_reader_problem(r, source,
-                      "expected cps of 0.001 to 100000 with up to three decimals, found %s",
-                      od_yaml_describe(cps, found, sizeof found));
-    return false;
-}
-
-static void take_limit(struct od_reader *r, void *base, const struct od_source *source)
-{
-    struct od_config_trunk *trunk = base;
-    struct od_shape *shape = trunk->def.shapes, *end = shape + OD_SHAPES_MAX;
-    char found[96];
-    while (shape->kind != OD_SHAPE_NONE) /* cps_limit's comes first */
-        shape++;
-    if (source->node->kind != OD_YAML_LIST || source->node->count > (size_t)(end - shape)) {
-        od_reader_problem(r, source,
-                          "expected a list of up to %d limits, cps_limit counted, found %s",
-                          OD_SHAPES_MAX, od_yaml_describe(source->node, found, sizeof found));
-        return;
-    }
-    size_t i = 0;
-    for (const struct od_yaml_node *n = source->node->child; n; n = n->next, i++) {
-        char key[32];
-        snprintf(key, sizeof key, "limit[%zu]", i);
-        struct od_source at = {.node = n, .key = key};
-        bool good = od_yaml_get(n, "cps") ? take_bucket(r, &at, shape) : take_window(r, &at, shape);
-        if (!good)
-            return;
-        shape++;
-    }
-}
-
 /* ---- items ---- */
 
 /* Both or none: one alone is a key that was forgotten, and every call would be refused. */
@@ -551,9 +479,9 @@ static const struct od_option trunk_table[] = {
     {"register", OD_OPTION_UNSERVED, .initial = "false", .words = only_false,
      .feature = "registration is"},
     {"cps_limit", OD_OPTION_TEXT, .offset = TRUNK(cps_limit), .initial = "", .check = check_cps},
-    {"limit", OD_OPTION_NODE, .take_node = take_limit},
-    {"cps_key", OD_OPTION_UNSERVED, .initial = "", .words = only_empty,
-     .feature = "a rate shared between trunks is"},
+    {"limit", OD_OPTION_NODE, .take_node = od_take_limit},
+    {"cps_key", OD_OPTION_TEXT, .offset = TRUNK(cps_key), .initial = "", .check = check_cps_key},
+    {"adaptive", OD_OPTION_BOOL, .offset = TRUNK(def.adaptive), .initial = "true"},
     {"max_calls", OD_OPTION_NUMBER, WIDTH(struct od_trunk_def, max_calls), TRUNK(def.max_calls),
      .initial = "200", .max = 1000000},
     {"priority", OD_OPTION_NUMBER, WIDTH(struct od_trunk_def, priority), TRUNK(def.priority),
@@ -561,8 +489,17 @@ static const struct od_option trunk_table[] = {
     {"weight", OD_OPTION_NUMBER, WIDTH(struct od_trunk_def, weight), TRUNK(def.weight),
      .initial = "100", .min = 1, .max = 65535},
     {"prefixes", OD_OPTION_TEXTS, .initial = "", .take_texts = take_prefixes},
-    {"options_ping_s", OD_OPTION_UNSERVED, .initial = "0", .words = only_zero,
-     .feature = "health checking by OPTIONS is"},
+    {"options_ping_s", OD_OPTION_NUMBER, WIDTH(struct od_trunk_def, ping_ms), TRUNK(def.ping_ms),
+     .initial = "0", .max = 3600, .scale = 1000},
+    {"health.bad", OD_OPTION_NUMBER, WIDTH(struct od_trunk_def, bad_max), TRUNK(def.bad_max),
+     .initial = "3", .max = 1000},
+    {"health.good", OD_OPTION_NUMBER, WIDTH(struct od_trunk_def, good_min), TRUNK(def.good_min),
+     .initial = "2", .min = 1, .max = 1000},
+    {"patience_ms", OD_OPTION_NUMBER, WIDTH(struct od_trunk_def, patience_ms),
+     TRUNK(def.patience_ms), .initial = "5000", .min = 500, .max = 60000},
+    {"setup_timeout_s", OD_OPTION_NUMBER, WIDTH(struct od_trunk_def, setup_ms_max),
+     TRUNK(def.setup_ms_max), .initial = "40", .min = 1, .max = 120, .scale = 1000},
+    {"verdicts", OD_OPTION_NODE, .take_node = od_take_verdicts},
     {"ring_timeout_s", OD_OPTION_NUMBER, WIDTH(struct od_trunk_def, ring_ms_max),
      TRUNK(def.ring_ms_max), .initial = "45", .min = 1, .max = 600, .scale = 1000},
     {"early_media", OD_OPTION_BOOL, .offset = TRUNK(early_media), .initial = "true"},
@@ -611,6 +548,12 @@ const struct od_option od_options_table[] = {
     {"limits.drain_timeout_s", OD_OPTION_NUMBER, WIDTH(struct od_config, limits.drain_timeout_s),
      AT(limits.drain_timeout_s), .initial = "30", .min = 0, .max = 86400,
      .help = "after SIGTERM calls may end by themselves for so long"},
+    {"failover.tries", OD_OPTION_NUMBER, WIDTH(struct od_config, failover.tries),
+     AT(failover.tries), .initial = "3", .min = 1, .max = 8,
+     .help = "INVITEs for a contact whose trunks are at fault"},
+    {"failover.within_s", OD_OPTION_NUMBER, WIDTH(struct od_config, failover.within_ms),
+     AT(failover.within_ms), .initial = "60", .min = 1, .max = 600, .scale = 1000,
+     .help = "and within how long"},
     {"auth.keys", OD_OPTION_LIST, .offset = AT(auth.keys), .count_offset = AT(auth.count),
      .max = KEYS_MAX, .items = key_table, .item_bytes = sizeof(struct od_config_key)},
     {"secrets.key", OD_OPTION_SECRET, .offset = AT(secrets.key), .initial = "",

@@ -44,6 +44,8 @@ struct od_outcome {
     enum od_verdict verdict;
     uint16_t sip_status; /* final SIP status, 0 when none came */
     uint16_t trunk;      /* engine's index of the trunk dialled last, UINT16_MAX for none */
+    uint16_t
+        faults; /* INVITEs of this claim refused by trunks' faults: no attempts on the person */
     int64_t dialed_ms;   /* first INVITE handed to the transport */
     int64_t ringing_ms;  /* first 18x */
     int64_t answered_ms; /* first 2xx */

@@ -52,6 +52,7 @@ struct od_config_trunk {
     const char *auth_user;          /* for challenges; "": none are answered. Default: from_user */
     const char *password;           /* secret; "": none */
     const char *display_name;       /* "": none */
+    const char *cps_key;            /* trunks of one key share one rate; "": its own */
     bool early_media;               /* listen to SDP in 18x */
     uint8_t voices[OD_VOICE_COUNT]; /* offered codecs, enum od_voice, the best first */
     uint8_t voice_count;
@@ -99,6 +100,10 @@ struct od_config {
         uint32_t contacts_leased_max;
         uint32_t drain_timeout_s; /* SIGTERM: calls under way may end in this time, then BYE */
     } limits;
+    struct {
+        uint32_t tries; /* INVITEs for a contact whose trunks are at fault */
+        uint32_t within_ms;
+    } failover;
     struct {
         const struct od_config_key *keys;
         size_t count;

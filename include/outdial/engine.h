@@ -26,6 +26,8 @@ struct od_limits {
     uint32_t trunks_max;   /* 1..65,000 */
     uint32_t events_max;   /* power of two; posting beyond it is refused */
     uint32_t turn_budget;  /* events and timers per turn before run() asks to be called again */
+    uint8_t tries_max;     /* INVITEs owed to a contact whose trunks are at fault; 0: one */
+    uint32_t tries_ms_max; /* and no more so long after the first */
     uint8_t ident_key[16]; /* key of the SIP names' hash */
 };
 
@@ -43,6 +45,28 @@ struct od_shape {
     uint64_t window_ns;
 };
 enum { OD_SHAPES_MAX = 4, OD_PREFIXES_MAX = 16, OD_PREFIX_LEN_MAX = 12 };
+enum { OD_VERDICTS_MAX = 8, OD_VERDICT_TEXT_MAX = 32 };
+
+/* Of what kind a trunk's fault is: what its health and its rate make of it. */
+enum od_trunk_fault {
+    OD_TRUNK_FAULT_NONE,
+    OD_TRUNK_FAULT_DEAD,        /* unreachable, or silent */
+    OD_TRUNK_FAULT_ERROR,       /* it broke over this call: a 5xx */
+    OD_TRUNK_FAULT_OVERLOAD,    /* a bare 503: too fast for it, or out of order; time tells */
+    OD_TRUNK_FAULT_LIMIT,       /* it says that a limit of it was passed */
+    OD_TRUNK_FAULT_CREDENTIALS, /* it wants others than ours */
+    OD_TRUNK_FAULT_COUNT,
+};
+
+/* A carrier's own dialect, before the usual table: what a refusal with this status, whose reason
+ * phrase holds `text` in any case ("": whatever it says), means. */
+struct od_verdict_rule {
+    uint16_t from, to; /* SIP status, 300..699; from 0 ends a list */
+    char text[OD_VERDICT_TEXT_MAX];
+    uint8_t verdict; /* enum od_verdict: TRUNK, CALLEE or OURS */
+    uint8_t cause;   /* enum od_cause of a call that ends so; NONE: the status's usual one */
+    uint8_t fault;   /* enum od_trunk_fault; other than NONE with TRUNK, and only then */
+};
 
 struct od_trunk_def {
     char name[OD_NAME_MAX];
@@ -51,7 +75,18 @@ struct od_trunk_def {
     uint16_t priority, weight;             /* lower priority first; weight 1.. within one */
     uint32_t ring_ms_max;                  /* no-answer time from the first 18x; 0: the lane's */
     char prefixes[OD_PREFIXES_MAX][OD_PREFIX_LEN_MAX]; /* "+44"; first empty ends; none: all */
-    bool usable;                                       /* resolved, healthy and not paused */
+    bool usable;                                       /* resolved and not paused */
+    /* Silence so long after an INVITE, not even a 100: the trunk's fault. 0: as long as a call may
+     * take to ring. */
+    uint32_t patience_ms;
+    uint32_t setup_ms_max; /* from the INVITE to the first 18x; 0: 40 s */
+    uint32_t ping_ms;      /* an OPTIONS so often; 0: none */
+    uint16_t bad_max;      /* so many faults or unanswered pings in a row: down; 0: never */
+    uint16_t good_min;     /* so many good answers in a row bring it back; 0: one */
+    bool adaptive;         /* refusals lower its working rate */
+    uint16_t rate_from; /* 1 + index of the trunk whose shapes rule and whose rate it shares; 0: own
+                         */
+    struct od_verdict_rule verdicts[OD_VERDICTS_MAX];
 };
 
 /* A lane: what waits in the store under one rule: one agent, one campaign or none, one priority. */
@@ -77,10 +112,27 @@ struct od_engine_stats {
     uint64_t ended_by[OD_CAUSE_COUNT];
 };
 
+enum od_health_state {
+    OD_HEALTH_UP,
+    OD_HEALTH_PROBING, /* one call at a time finds out */
+    OD_HEALTH_DOWN,
+};
+
 struct od_trunk_stats {
     uint32_t in_use, armed;
     uint64_t invites, answers, failures;
+    uint64_t refusals;     /* for rate or capacity */
     uint64_t next_send_ns; /* earliest mono_ns of the next INVITE; 0: now */
+    uint8_t health;        /* enum od_health_state */
+    char health_reason[OD_REASON_MAX];
+    uint64_t health_since_ns;
+    uint64_t held_until_ns; /* it said Retry-After, or its window drains; 0: not held */
+    /* Thousandths of a call per second that adaptation allows; 0: all that is configured. */
+    uint32_t working_milli;
+    char rate_reason[OD_REASON_MAX]; /* why; "" when it was never lowered */
+    uint64_t rate_since_ns;          /* lowered last */
+    uint64_t pings, pings_bad;
+    uint32_t delay_ms; /* smoothed post-dial delay; 0: not known */
 };
 
 /* OD_EINVAL: a limit out of its range; OD_ENOMEM. */
@@ -109,6 +161,9 @@ bool od_engine_pending(const struct od_engine *engine);
 void od_engine_stats(const struct od_engine *engine, struct od_engine_stats *out);
 int od_engine_trunk_stats(const struct od_engine *engine, uint16_t trunk,
                           struct od_trunk_stats *out);
+
+/* A trunk's health as a word: "up", "probing", "down". Never NULL. */
+const char *od_health_name(enum od_health_state state);
 
 /* The call that carries this uid, for orders that come by name; gen 0 when none is in memory. */
 struct od_call_id od_engine_find(const struct od_engine *engine, const struct od_uid *uid);

@@ -29,12 +29,14 @@ enum od_event_kind {
 
     /* from SIP */
     OD_EV_SENT,       /* call: an INVITE was handed to the transport; u.sent */
+    OD_EV_TRYING,     /* call: a 100: the trunk has our INVITE */
     OD_EV_CHALLENGED, /* call: refused by 401 or 407, and we know the answer: order invite_again */
     OD_EV_PROGRESS,   /* call: a 1xx above 100; u.sip.status */
     OD_EV_ANSWER,     /* call: a 2xx to our INVITE, first or repeated */
     OD_EV_REJECT,     /* call: a final 3xx-6xx, or the transaction died locally; u.sip */
     OD_EV_PEER_BYE,   /* call */
     OD_EV_CLEARED,    /* call: our BYE was answered or given up */
+    OD_EV_PONG,       /* u.pong: a trunk's OPTIONS was answered, or given up */
 
     /* from media and the agent */
     OD_EV_AGENT_DONE,   /* call: the agent said goodbye; hang up normally */
@@ -85,6 +87,10 @@ struct od_event {
             bool local;             /* made up by our side (timeout, unreachable, resolver) */
             char reason[OD_REASON_MAX];
         } sip;
+        struct {
+            uint16_t trunk;
+            uint16_t status; /* 200..699; 0: no answer */
+        } pong;
         struct {
             char reason[OD_REASON_MAX];
         } fail;

@@ -33,13 +33,15 @@ struct od_invite {
  * After claim() has answered (JOB.., CLAIM_DONE), each job is the engine's until exactly one of
  * release() or finish(); from that order on it is the adapter's to get stored, however long the
  * store is away. intent() comes before any SIP order for the job and is answered by DURABLE or
- * NOT_DURABLE, never both.
+ * NOT_DURABLE, never both. When a trunk was at fault the same job is dialled again: by another
+ * intent, whose attempt is the next number. Attempts so count INVITEs with names of their own, not
+ * attempts on the person.
  */
 struct od_store_port {
     void *ctx;
     void (*claim)(void *ctx, uint32_t lane, uint32_t count);
     void (*intent)(void *ctx, struct od_call_id call, struct od_job_id job,
-                   const struct od_sip_names *names, uint16_t trunk);
+                   const struct od_sip_names *names, uint16_t trunk, uint16_t attempt);
     /* A step others may want to see: state is "ringing" or "talking". Best effort, kept in order.
      */
     void (*progress)(void *ctx, struct od_job_id job, const char *state, int64_t wall_ms);
@@ -59,7 +61,9 @@ struct od_sip_port {
     void (*cancel)(void *ctx, struct od_call_id call); /* answered by REJECT (487) or ANSWER */
     void (*ack)(void *ctx, struct od_call_id call);    /* acknowledges the latest 2xx */
     void (*bye)(void *ctx, struct od_call_id call);    /* answered by CLEARED */
-    void (*drop)(void *ctx, struct od_call_id call);   /* the leg is over: no event follows */
+    /* The leg is over: no event follows, and what may still be up is ended. invite() may follow. */
+    void (*drop)(void *ctx, struct od_call_id call);
+    void (*ping)(void *ctx, uint16_t trunk); /* an OPTIONS; answered by PONG. May be NULL */
 };
 
 struct od_talk_port {
@@ -67,7 +71,8 @@ struct od_talk_port {
     /* Likely to be answered: get speech and connections ready. May be called more than once. */
     void (*prepare)(void *ctx, struct od_call_id call, struct od_job_id job);
     void (*start)(void *ctx, struct od_call_id call, struct od_job_id job); /* answered; talk */
-    /* The call is over for the agent; its result goes into the job before finish(). */
+    /* The call is over for the agent; its result goes into the job before finish(). Cause NONE:
+     * only this try of it was, by its trunk's fault; prepare() may follow. */
     void (*stop)(void *ctx, struct od_call_id call, struct od_job_id job, enum od_cause cause);
     void (*hook)(void *ctx, struct od_call_id call, struct od_job_id job); /* -> HOOK_DONE */
 };

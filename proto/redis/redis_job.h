@@ -27,13 +27,14 @@ struct od_redis_job {
     struct od_redis_org *org;
     uint32_t index, gen; /* gen 0: the slot is free */
     uint32_t fence;
-    uint8_t want;  /* orders not yet sent */
-    uint8_t sent;  /* orders under way */
-    bool listed;   /* in its org's list of jobs with orders */
-    bool shared;   /* attempts on its number are counted over all campaigns */
-    bool intended; /* its intent is stored */
-    bool missing;  /* Redis has forgotten the call: what becomes of it is told all the same */
-    bool given_up; /* the engine has ordered release or finish: it hears RELEASED, nothing else */
+    uint8_t want;    /* orders not yet sent */
+    uint8_t sent;    /* orders under way */
+    bool listed;     /* in its org's list of jobs with orders */
+    bool shared;     /* attempts on its number are counted over all campaigns */
+    bool intended;   /* an intent of it is stored */
+    bool missing;    /* Redis has forgotten the call: what becomes of it is told all the same */
+    bool given_up;   /* the engine has ordered release or finish: it hears RELEASED, nothing else */
+    uint16_t stored; /* the attempt of the latest that is */
     struct od_redis_job *next;
     uint32_t chain; /* next slot + 1 of the same hash, or of the free list */
     void *texts;

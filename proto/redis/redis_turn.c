@@ -245,6 +245,8 @@ static void intent_done(struct od_redis_org *org, struct od_redis_job *job, bool
 {
     struct od_store *store = org->store;
     job->intended |= ours;
+    if (ours)
+        job->stored = job->pub.attempt;
     if (job->given_up)
         return;
     if (ours && late) {
@@ -268,8 +270,7 @@ static void finish_done(struct od_redis_org *org, struct od_redis_job *job, char
     store->stats.retries += verdict == '2';
     if (verdict == '1' || job->missing) {
         job->outcome.retry_ms = 0; /* the store may know better than the engine */
-        if (!job->intended)
-            job->pub.attempt--;
+        job->pub.attempt = job->stored;
         struct od_text result = {job->result == NULL ? "" : job->result, job->result_bytes};
         job->pub.media = media_of(job);
         if (store->events.ended != NULL)
@@ -352,6 +353,7 @@ static bool take_job(struct od_redis_org *org, const struct od_redis_lane *lane,
         od_redis_jobs_put(&store->jobs, job);
         return false;
     }
+    job->stored = (uint16_t)(job->pub.attempt - 1);
     job->fence = record.state.fence + 1; /* the record is as it was before the claim */
     job->pub.agent = lane->info.agent;
     job->pub.campaign = lane->info.campaign;

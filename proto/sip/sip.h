@@ -88,6 +88,10 @@ struct od_sip_events {
     /* After od_sip_refer(): how the target's phone answers, as the peer tells it (202: the peer
      * will try). final: that was the last word; 0: it ended without one. May be NULL. */
     void (*referred)(void *ctx, struct od_call_id call, uint16_t status, bool final);
+    /* A 100: the server has our INVITE. May be NULL. */
+    void (*trying)(void *ctx, struct od_call_id call);
+    /* An OPTIONS was answered; status 0: it was not, or could not be sent. May be NULL. */
+    void (*pong)(void *ctx, uint16_t trunk, uint16_t status);
 };
 
 /* Opens the listeners. OD_EBUSY: the address is taken; OD_EINVAL: bad listen or advertise text. In
@@ -146,6 +150,11 @@ struct od_sip_recover {
 /* Ends the leg at the carrier: CANCEL, or ACK and BYE, repeated until they are answered. No event
  * follows. 0 also when the leg is alive here or being ended; OD_EPROTO: not a note of ours. */
 int od_sip_recover(struct od_sip *sip, const struct od_sip_recover *what);
+
+/* Sends an OPTIONS to where this INVITE would go (of `who`, only what says where and as whom). A
+ * second one while one is under way for the trunk does nothing. 0, OD_EINVAL, OD_ENOMEM, OD_EIO;
+ * `pong` follows on 0 alone. */
+int od_sip_ping(struct od_sip *sip, uint16_t trunk, const struct od_sip_invite *who);
 
 struct od_sip_stats {
     uint64_t sent, received, retransmitted, dropped, send_failed;

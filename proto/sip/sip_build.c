@@ -74,6 +74,8 @@ static const char *cseq_method(sip_method_t method)
         return " CANCEL";
     case sip_method_refer:
         return " REFER";
+    case sip_method_options:
+        return " OPTIONS";
     default:
         return " INVITE";
     }

@@ -160,7 +160,10 @@ static void on_provisional(struct od_sip_leg *leg, const sip_t *response)
             od_sip_leg_cancel_pending(leg);
     }
     /* one that comes late, after the end, says nothing any more */
-    if (leg->state <= OD_SIP_CANCELING && response->sip_status->st_status > 100) {
+    if (response->sip_status->st_status == 100) {
+        if (!leg->dropped && leg->state <= OD_SIP_CANCELING && leg->sip->events.trying)
+            leg->sip->events.trying(leg->sip->events.ctx, leg->call);
+    } else if (leg->state <= OD_SIP_CANCELING) {
         if (!leg->dialog)
             od_sip_keep_dialog(leg, response);
         tell(leg, leg->sip->events.progress, response, false, note_accepted(leg, response));

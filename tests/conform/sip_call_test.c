@@ -45,6 +45,31 @@ static void unanswered_invite_is_repeated_and_given_up(void **state)
                      "7500 > INVITE\n15500 > INVITE\n31500 > INVITE\n32000 ! rejected 408 local\n");
 }
 
+/* RFC 3261 section 11: an OPTIONS is a transaction of its own; timers E and F when nobody answers,
+ * and one under way serves for a second order. */
+static void a_ping_is_answered_or_given_up(void **state)
+{
+    (void)state;
+    struct od_sip_invite who = world_usual(&w);
+    assert_int_equal(od_sip_ping(w.sip, 3, &who), 0);
+    world_settle(&w);
+    assert_true(strncmp(w.last, "OPTIONS sip:carrier.example SIP/2.0\r\n", 37) == 0);
+    assert_string_equal(world_header(w.last, "Accept"), "application/sdp");
+    world_reply(&w, w.last, "503 Service Unavailable", "x", NULL, NULL);
+    world_settle(&w);
+    assert_int_equal(od_sip_ping(w.sip, 3, &who), 0);
+    assert_int_equal(od_sip_ping(w.sip, 3, &who), 0);
+    assert_int_equal(od_sip_ping(w.sip, 4, &who), 0);
+    world_until(&w, 600);
+    world_reply(&w, w.last, "200 OK", "x", NULL, NULL);
+    world_until(&w, 60000);
+    assert_non_null(strstr(w.text, "0 > OPTIONS\n0 < 503\n0 ! pong 3 503\n"));
+    assert_non_null(strstr(w.text, "600 < 200\n600 ! pong "));
+    assert_non_null(strstr(w.text, "32000 ! pong "));
+    who.server.port = 0;
+    assert_int_equal(od_sip_ping(w.sip, 3, &who), OD_EINVAL);
+}
+
 static void names_and_headers_are_as_given(void **state)
 {
     (void)state;
@@ -577,6 +602,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(unanswered_invite_is_repeated_and_given_up),
+        T(a_ping_is_answered_or_given_up),
         T(names_and_headers_are_as_given),
         T(call_answered_and_ended_by_us),
         T(every_2xx_is_acknowledged_and_starts_nothing_again),

@@ -149,6 +149,11 @@ static void on_referred(void *ctx, struct od_call_id call, uint16_t status, bool
     note(w, "! referred %u%s", status, final ? " final" : "");
 }
 
+static void on_pong(void *ctx, uint16_t trunk, uint16_t status)
+{
+    note(ctx, "! pong %u %u", trunk, status);
+}
+
 static void on_challenged(void *ctx, struct od_call_id call)
 {
     struct world *w = ctx;
@@ -246,7 +251,8 @@ void world_open(struct world *w, const struct od_sip_config *more)
         config.listen[0] = "udp:127.0.0.1:0";
     struct od_sip_events events = {w,           on_sent,       on_progress, on_answered,
                                    on_rejected, on_peer_bye,   on_cleared,  on_reoffered,
-                                   on_message,  on_challenged, on_referred};
+                                   on_message,  on_challenged, on_referred, NULL,
+                                   on_pong};
     char why[256] = "";
     int err = od_sip_open(&w->sip, &w->loop, &config, &events, why, sizeof why);
     if (err)

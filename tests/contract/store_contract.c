@@ -102,7 +102,7 @@ static struct od_event claim_one(struct od_contract *c, unsigned which, struct o
 static void intent(struct od_contract *c, struct od_call_id call, const struct od_event *job,
                    enum od_event_kind answer)
 {
-    c->port->intent(c->port->ctx, call, job->u.job.job, &names, 0);
+    c->port->intent(c->port->ctx, call, job->u.job.job, &names, 0, job->u.job.attempt);
     struct od_event event = expect(c, answer);
     assert_int_equal(event.call.index, call.index);
     assert_int_equal(event.call.gen, call.gen);
@@ -485,7 +485,8 @@ static void a_lapsed_lease_gives_everything_up(void **state)
     assert_int_equal(claim(c, lane, 2, jobs).u.claim.got, 2);
     intent(c, (struct od_call_id){3, 1}, &jobs[0], OD_EV_DURABLE);
     c->lapse(c->ctx);
-    c->port->intent(c->port->ctx, (struct od_call_id){4, 1}, jobs[1].u.job.job, &names, 0);
+    c->port->intent(c->port->ctx, (struct od_call_id){4, 1}, jobs[1].u.job.job, &names, 0,
+                    jobs[1].u.job.attempt);
     bool barred = false, lost[5] = {false};
     while (!lost[3] || !lost[4]) {
         struct od_event event;
@@ -524,7 +525,8 @@ static void many_at_once(void **state)
         got += done.u.claim.got;
     }
     for (uint32_t i = 0; i < MANY; i++)
-        c->port->intent(c->port->ctx, (struct od_call_id){i, 1}, jobs[i].u.job.job, &names, 0);
+        c->port->intent(c->port->ctx, (struct od_call_id){i, 1}, jobs[i].u.job.job, &names, 0,
+                        jobs[i].u.job.attempt);
     for (uint32_t i = 0; i < MANY; i++)
         assert_int_equal(expect(c, OD_EV_DURABLE).call.gen, 1);
     for (uint32_t i = 0; i < MANY; i++) {

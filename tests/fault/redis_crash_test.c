@@ -106,7 +106,8 @@ static void worker_event(struct worker *w, const struct od_event *e)
             w->port->release(w->port->ctx, (struct od_call_id){call, 1}, e->u.job.job, 0, "test");
             w->alive--;
         } else {
-            w->port->intent(w->port->ctx, (struct od_call_id){call, 1}, e->u.job.job, &names, 0);
+            w->port->intent(w->port->ctx, (struct od_call_id){call, 1}, e->u.job.job, &names, 0,
+                            e->u.job.attempt);
         }
         break;
     }

@@ -61,7 +61,7 @@ od_plant(rate_two_percent_fast limit.c
 od_plant(window_half limit.c "limit->span_ns = guarded(shape->window_ns)"
     "limit->span_ns = shape->window_ns / 2")
 od_plant(late_send_forgotten call.c
-    "od_limits_late(trunk->limits, trunk->limit_count, &late);" ";")
+    "od_limits_late(trunk->rate->limits, trunk->rate->limit_count, &late);" ";")
 od_plant(trunk_cap_exceeded trunk.c
     "trunk->in_use < trunk->def.max_calls ? trunk->def.max_calls - trunk->in_use : 0"
     "trunk->in_use <= trunk->def.max_calls ? trunk->def.max_calls + 1 - trunk->in_use : 0")
@@ -79,3 +79,11 @@ od_plant(free_slot_unnoticed call.c
 od_plant(hours_not_asked call.c "if (od_window_open(window, wall_ms))" "if (true)")
 od_plant(retry_without_end retry.c "tries >= rule->attempts_max" "tries > rule->attempts_max + 1u")
 od_plant(retry_too_early retry.c "(int64_t)rule->after_s[outcome->cause] * 1000" "(int64_t)rule->after_s[outcome->cause]")
+
+od_plant(callees_verdict_dialled_again call.c
+    "if (end.verdict != OD_VERDICT_TRUNK || call->state == OD_CALL_RINGING)"
+    "if (call->state == OD_CALL_RINGING)")
+od_plant(retry_after_forgotten trunk.c
+    "trunk->hold_until_ns = later(trunk->hold_until_ns, now_ns + wait_s * OD_NS_PER_S);" ";")
+od_plant(tries_without_end call.c "call->misses < engine->limits.tries_max &&" "")
+od_plant(names_used_twice call.c "call->attempt++;" ";")

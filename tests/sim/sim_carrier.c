@@ -13,12 +13,15 @@
 
 struct sim_leg {
     struct od_call_id call; /* gen 0: none */
+    uint32_t serial;        /* a call has a leg for each of its tries */
     uint32_t contact;
     uint32_t lane;
     uint16_t trunk;
     bool ringing, answered, rejected, hung_up; /* by the callee, as told to the engine */
     bool cancelled, byed;                      /* by the engine */
-    bool challenged;                           /* the next INVITE of the leg is awaited */
+    bool silent;                               /* nothing is heard of it, not even a 100 */
+    uint64_t invited_ns;
+    bool challenged; /* the next INVITE of the leg is awaited */
     uint32_t answers, acks;
 };
 
@@ -42,9 +45,11 @@ static const struct {
     {699, ""},
 };
 
-static uint64_t name_of(struct od_call_id call)
+enum { REFUSES_ALL = 3 }; /* 503 */
+
+static uint64_t name_of(const struct sim_leg *leg)
 {
-    return (uint64_t)call.index << 32 | call.gen;
+    return (uint64_t)leg->call.index << 32 | leg->serial;
 }
 
 /* The leg a happening is about; NULL when it was dropped meanwhile. */
@@ -52,7 +57,7 @@ static struct sim_leg *leg_named(struct sim_world *world, uint64_t name)
 {
     struct sim_leg *leg = &world->legs[name >> 32];
 
-    return leg->call.gen == (uint32_t)name ? leg : NULL;
+    return leg->call.gen && leg->serial == (uint32_t)name ? leg : NULL;
 }
 
 static struct sim_leg *leg_of(struct sim_world *world, struct od_call_id call, const char *order)
@@ -79,6 +84,11 @@ static void reject(struct sim_world *world, struct sim_leg *leg, uint16_t status
     if (final(leg))
         return;
     leg->rejected = true;
+    if (!local && !leg->cancelled &&
+        (status == 486 || status == 480 || status == 600 || status == 603))
+        world->spoken[leg->contact] = 1;
+    if (local || status / 100 == 5 || status == 403 || status == 408)
+        world->faults[leg->contact]++;
     event.u.sip.status = status;
     event.u.sip.local = local;
     memcpy(event.u.sip.reason, reason, strlen(reason) + 1);
@@ -101,6 +111,35 @@ static void fail_locally(void *ctx, uint64_t name, uint64_t status)
 
     if (leg)
         reject(world, leg, (uint16_t)status, true, "");
+}
+
+/* Overloaded: it says when to come again, and means it. */
+static void put_off(void *ctx, uint64_t name, uint64_t wait_s)
+{
+    struct sim_world *world = ctx;
+    struct sim_leg *leg = leg_named(world, name);
+    struct od_event event = {.kind = OD_EV_REJECT,
+                             .u.sip = {.status = 503, .retry_after_s = (uint32_t)wait_s}};
+    uint64_t until_ns = world->clock.now_ns + wait_s * OD_NS_PER_S;
+
+    if (!leg || leg->cancelled || final(leg))
+        return;
+    event.call = leg->call;
+    leg->rejected = true;
+    world->faults[leg->contact]++;
+    if (world->retry_after_ns[leg->trunk] < until_ns)
+        world->retry_after_ns[leg->trunk] = until_ns;
+    sim_post(world, &event);
+}
+
+static void try_it(void *ctx, uint64_t name, uint64_t unused)
+{
+    struct sim_world *world = ctx;
+    struct sim_leg *leg = leg_named(world, name);
+
+    (void)unused;
+    if (leg && !final(leg))
+        sim_post_kind(world, OD_EV_TRYING, leg->call);
 }
 
 static void terminate(void *ctx, uint64_t name, uint64_t unused)
@@ -231,8 +270,27 @@ static void decide(struct sim_world *world, struct sim_leg *leg)
 {
     const struct sim_knobs *knobs = &world->knobs;
     struct sim_clock *clock = &world->clock;
-    uint64_t name = name_of(leg->call), rings_ns = sim_ms(world, 20, 3000), answers_ns;
+    uint64_t name = name_of(leg), rings_ns = sim_ms(world, 20, 3000), answers_ns;
 
+    leg->silent = false;
+    if (world->dead[leg->trunk] == SIM_UNREACHABLE) {
+        sim_after(clock, sim_ms(world, 0, 2), fail_locally, world, name, 503);
+        return;
+    }
+    if (world->dead[leg->trunk] == SIM_SILENT) {
+        leg->silent = true;
+        sim_after(clock, 32 * OD_NS_PER_S, fail_locally, world, name, 408);
+        return;
+    }
+    if (world->dead[leg->trunk] == SIM_REFUSING) {
+        sim_after(clock, sim_ms(world, 1, 200), refuse, world, name, REFUSES_ALL);
+        return;
+    }
+    if (sim_chance(world, knobs->retry_after)) {
+        sim_after(clock, sim_ms(world, 1, 200), put_off, world, name,
+                  1 + od_rng_below(&world->rng, 20));
+        return;
+    }
     if (sim_chance(world, knobs->icmp)) {
         sim_after(clock, sim_ms(world, 0, 2), fail_locally, world, name,
                   od_rng_below(&world->rng, 2) ? 503 : 0);
@@ -250,10 +308,14 @@ static void decide(struct sim_world *world, struct sim_leg *leg)
     if (sim_chance(world, knobs->media_fault))
         sim_after(clock, sim_ms(world, 0, 5000), break_media, world, name, 0);
     if (sim_chance(world, knobs->silent)) {
+        leg->silent = od_rng_below(&world->rng, 2);
+        if (!leg->silent)
+            sim_after(clock, sim_ms(world, 1, 200), try_it, world, name, 0);
         if (od_rng_below(&world->rng, 2)) /* Timer B of RFC 3261 17.1.1.2 */
             sim_after(clock, 32 * OD_NS_PER_S, fail_locally, world, name, 408);
         return;
     }
+    sim_after(clock, sim_ms(world, 1, 200), try_it, world, name, 0);
     if (sim_chance(world, knobs->reject)) {
         if (od_rng_below(&world->rng, 2))
             sim_after(clock, rings_ns, ring, world, name, 183);
@@ -308,6 +370,20 @@ static void check_invite(struct sim_world *world, struct sim_leg *leg,
         sim_wrong(clock, "contact %u: an INVITE before its intent was durable", number);
     if (contact->lapsed && !sim_store_ours(world->store, invite->job))
         sim_wrong(clock, "contact %u: an INVITE after our lease had run out", number);
+    if (world->job_of[number].index != invite->job.index ||
+        world->job_of[number].gen != invite->job.gen) {
+        world->faults[number] = 0;
+        if (world->knobs.retry) /* a retry rule dials again later: another attempt on the person */
+            world->spoken[number] = 0;
+    }
+    world->job_of[number] = invite->job;
+    if (world->faults[number] && world->faults[number] >= world->knobs.tries)
+        sim_wrong(clock, "contact %u: another INVITE after %u faults", number,
+                  world->faults[number]);
+    if (world->spoken[number])
+        sim_wrong(clock, "contact %u: dialled again after the callee's own verdict", number);
+    if (clock->now_ns < world->retry_heard_ns[invite->trunk])
+        sim_wrong(clock, "trunk %u: an INVITE before Retry-After has passed", invite->trunk);
     if (attempt < 1 || attempt > 63)
         sim_wrong(clock, "contact %u: attempt %u", number, attempt);
     if (world->dialled[number] >> (attempt & 63) & 1)
@@ -351,7 +427,10 @@ static void port_invite(void *ctx, struct od_call_id call, const struct od_invit
     sim_order(world, "invite", call.index, invite->trunk);
     if (leg->call.gen)
         sim_wrong(&world->clock, "an INVITE for a call that has a leg");
-    *leg = (struct sim_leg){.call = call, .trunk = invite->trunk};
+    *leg = (struct sim_leg){.call = call,
+                            .serial = ++world->legs_made,
+                            .invited_ns = world->clock.now_ns,
+                            .trunk = invite->trunk};
     check_invite(world, leg, invite);
     held_up(world);
     sim_rate_sent(world, &world->trunk_rates[leg->trunk], false, "trunk", leg->trunk);
@@ -399,11 +478,11 @@ static void port_cancel(void *ctx, struct od_call_id call)
     if (final(leg))
         return;          /* it crossed the final response */
     if (leg->challenged) /* nothing is under way: the adapter itself says so */
-        sim_after(&world->clock, 0, terminate, world, name_of(call), 0);
+        sim_after(&world->clock, 0, terminate, world, name_of(leg), 0);
     else if (sim_chance(world, knobs->cross))
-        sim_after(&world->clock, sim_ms(world, 0, 50), answer, world, name_of(call), 1);
+        sim_after(&world->clock, sim_ms(world, 0, 50), answer, world, name_of(leg), 1);
     else if (!sim_chance(world, knobs->deaf))
-        sim_after(&world->clock, sim_ms(world, 1, 100), terminate, world, name_of(call), 0);
+        sim_after(&world->clock, sim_ms(world, 1, 100), terminate, world, name_of(leg), 0);
 }
 
 static void port_ack(void *ctx, struct od_call_id call)
@@ -441,9 +520,9 @@ static void port_bye(void *ctx, struct od_call_id call)
         sim_wrong(&world->clock, "a BYE %s", leg->byed ? "twice" : "before the ACK");
     leg->byed = true;
     if (sim_chance(world, world->knobs.both_bye))
-        sim_after(&world->clock, sim_ms(world, 0, 3), hang_up, world, name_of(call), 0);
+        sim_after(&world->clock, sim_ms(world, 0, 3), hang_up, world, name_of(leg), 0);
     if (!sim_chance(world, world->knobs.deaf))
-        sim_after(&world->clock, sim_ms(world, 1, 100), end_bye, world, name_of(call), 0);
+        sim_after(&world->clock, sim_ms(world, 1, 100), end_bye, world, name_of(leg), 0);
 }
 
 static void port_drop(void *ctx, struct od_call_id call)
@@ -455,7 +534,12 @@ static void port_drop(void *ctx, struct od_call_id call)
         return;
     if (leg->answered && !leg->hung_up && !leg->byed)
         sim_wrong(&world->clock, "contact %u is left off hook", leg->contact);
-    if (!final(leg) && !leg->cancelled)
+    /* Only a trunk that said nothing at all within its patience may be left as it is: the adapter
+     * ends what still comes of it. A slow send is charged, and waited for, from its order on. */
+    if (!final(leg) && !leg->cancelled &&
+        !(leg->silent && !leg->ringing && world->knobs.patience_ms &&
+          world->clock.now_ns + (world->knobs.slow_send ? OD_NS_PER_S : 0) >=
+              leg->invited_ns + world->knobs.patience_ms * OD_NS_PER_MS))
         sim_wrong(&world->clock, "contact %u is left ringing", leg->contact);
     if (leg->answered && !leg->acks)
         sim_wrong(&world->clock, "contact %u answered and got no ACK", leg->contact);
@@ -467,8 +551,26 @@ static void port_drop(void *ctx, struct od_call_id call)
     *leg = (struct sim_leg){0};
 }
 
+static void pong(void *ctx, uint64_t trunk, uint64_t status)
+{
+    sim_post(ctx,
+             &(struct od_event){.kind = OD_EV_PONG, .u.pong = {(uint16_t)trunk, (uint16_t)status}});
+}
+
+static void port_ping(void *ctx, uint16_t trunk)
+{
+    static const uint16_t statuses[] = {
+        [SIM_ALIVE] = 200, [SIM_UNREACHABLE] = 0, [SIM_SILENT] = 0, [SIM_REFUSING] = 503};
+    struct sim_world *world = ctx;
+
+    sim_order(world, "ping", trunk, 0);
+    sim_after(&world->clock, sim_ms(world, 1, world->dead[trunk] == SIM_SILENT ? 6000 : 200), pong,
+              world, trunk, statuses[world->dead[trunk]]);
+}
+
 void sim_carrier_check(struct sim_world *world)
 {
+    memcpy(world->retry_heard_ns, world->retry_after_ns, sizeof world->retry_heard_ns);
     if (world->unacked)
         sim_wrong(&world->clock, "%u answers are not acknowledged", world->unacked);
 }
@@ -483,7 +585,8 @@ void sim_carrier_init(struct sim_world *world, struct od_sip_port *port)
                                  .cancel = port_cancel,
                                  .ack = port_ack,
                                  .bye = port_bye,
-                                 .drop = port_drop};
+                                 .drop = port_drop,
+                                 .ping = port_ping};
 }
 
 void sim_carrier_deinit(struct sim_world *world)

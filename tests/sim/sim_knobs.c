@@ -83,6 +83,14 @@ static void draw_size(struct sim_knobs *knobs, struct od_rng *rng)
     knobs->retry = between(rng, 0, 2) ? 0 : between(rng, 2, 4);
     knobs->retry_s = between(rng, 1, 60);
     knobs->hours = between(rng, 0, 2) ? 0 : between(rng, 1, 1000);
+    knobs->tries = between(rng, 0, 3);
+    knobs->tries_ms = between(rng, 1, 60000);
+    knobs->patience_ms = maybe(rng, 8000);
+    if (knobs->patience_ms && knobs->patience_ms < 500)
+        knobs->patience_ms = 500;
+    knobs->bad_max = maybe(rng, 5);
+    knobs->ping_ms = maybe(rng, 30) * 1000;
+    knobs->adaptive = between(rng, 0, 1);
 }
 
 static void draw_faults(struct sim_knobs *knobs, struct od_rng *rng)
@@ -102,6 +110,8 @@ static void draw_faults(struct sim_knobs *knobs, struct od_rng *rng)
     knobs->hook_fault = maybe(rng, 300);
     knobs->reject = maybe(rng, 500);
     knobs->silent = maybe(rng, 200);
+    knobs->retry_after = maybe(rng, 50);
+    knobs->dying = maybe(rng, 5);
     knobs->icmp = maybe(rng, 200);
     knobs->challenged = maybe(rng, 300);
     knobs->repeat = maybe(rng, 500);

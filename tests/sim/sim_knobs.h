@@ -31,6 +31,12 @@
     X(answer, "callees that answer, per mille of those that ring")                                 \
     X(trickle_ms, "contacts arrive over so long, 0 all at once")                                   \
     X(prefixes, "trunks take only some numbers: 1 yes")                                            \
+    X(tries, "INVITEs owed when trunks are at fault, 0 or 1: one")                                 \
+    X(tries_ms, "and no more after so long")                                                       \
+    X(patience_ms, "silence that is a trunk's fault, 0 none")                                      \
+    X(bad_max, "faults in a row that take a trunk down, 0 none")                                   \
+    X(ping_ms, "an OPTIONS so often, 0 none")                                                      \
+    X(adaptive, "1: refusals lower a trunk's rate")                                                \
     X(hook, "lanes with a start hook, per mille")                                                  \
     X(retry, "attempts on a contact at most, 0 and 1: no rule")                                    \
     X(retry_s, "from an attempt to the next, at most")                                             \
@@ -50,6 +56,8 @@
     X(wall_jump, "times the wall clock is set")                                                    \
     X(hook_fault, "hooks that refuse or never answer, per mille")                                  \
     X(reject, "callees that are refused, per mille")                                               \
+    X(retry_after, "refusals by 503 with Retry-After, per mille of INVITEs")                       \
+    X(dying, "times a trunk is dead for a while: unreachable, silent or refusing all")             \
     X(silent, "INVITEs nobody answers, per mille")                                                 \
     X(icmp, "INVITEs that fail at once, per mille")                                                \
     X(challenged, "INVITEs that must be sent again with credentials, per mille")                   \

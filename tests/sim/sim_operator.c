@@ -51,6 +51,11 @@ static void make_trunk(struct sim_world *world, uint32_t index)
                                  .priority = (uint16_t)below(world, 2),
                                  .weight = (uint16_t)(1 + below(world, 100)),
                                  .ring_ms_max = below(world, 2) ? 0 : 20000,
+                                 .patience_ms = world->knobs.patience_ms,
+                                 .ping_ms = world->knobs.ping_ms,
+                                 .bad_max = (uint8_t)world->knobs.bad_max,
+                                 .good_min = 2,
+                                 .adaptive = world->knobs.adaptive,
                                  .usable = true};
     snprintf(def->name, sizeof def->name, "trunk%u", index);
     shape_trunk(world, def, world->knobs.cps);
@@ -81,6 +86,13 @@ static void trunk_usable(void *ctx, uint64_t index, uint64_t usable)
 
     world->trunks[index].usable = usable;
     set_trunk(world, (uint32_t)index);
+}
+
+static void trunk_dies(void *ctx, uint64_t index, uint64_t how)
+{
+    struct sim_world *world = ctx;
+
+    world->dead[index] = (uint8_t)how;
 }
 
 /* ---- lanes ---- */
@@ -331,6 +343,12 @@ void sim_operator_init(struct sim_world *world)
         uint32_t trunk = below(world, knobs->trunks);
         sim_after(&world->clock, at_ns, trunk_usable, world, trunk, 0);
         sim_after(&world->clock, at_ns + sim_ms(world, 1, 20000), trunk_usable, world, trunk, 1);
+    }
+    for (uint32_t i = 0; i < knobs->dying; i++) {
+        uint64_t at_ns = sim_ms(world, 0, MEDDLE_MS);
+        uint32_t trunk = below(world, knobs->trunks);
+        sim_after(&world->clock, at_ns, trunk_dies, world, trunk, 1 + below(world, 3));
+        sim_after(&world->clock, at_ns + sim_ms(world, 1, 60000), trunk_dies, world, trunk, 0);
     }
     for (uint32_t i = 0; i < knobs->reconfig; i++) {
         uint32_t lane = below(world, 2);

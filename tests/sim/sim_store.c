@@ -17,6 +17,7 @@ struct op {
     enum op_kind kind;
     uint32_t job; /* index; not of CLAIM */
     struct od_call_id call;
+    uint16_t attempt;     /* INTENT */
     uint32_t lane, count; /* CLAIM */
     int64_t not_before_ms;
     struct od_outcome outcome;
@@ -238,8 +239,12 @@ static bool apply_intent(struct sim_store *store, struct sim_contact *contact, u
     struct number *number = number_of(store, contact->to, capped);
     int64_t until_ms = number ? capped_until(store, number) : 0;
 
-    if (contact->stop || contact->intent)
+    if (contact->stop || (contact->intent && attempt <= contact->attempts))
         return contact->intent && !contact->stop;
+    if (contact->intent) { /* its trunk was at fault: no attempt of its own on the person */
+        contact->attempts = attempt;
+        return true;
+    }
     if (number && number->suppressed) {
         end(store, contact,
             &(struct od_outcome){.cause = OD_CAUSE_REFUSED, .verdict = OD_VERDICT_USER});
@@ -295,7 +300,7 @@ static void apply(struct sim_store *store, struct op *op)
         return;
     switch (op->kind) {
     case OP_INTENT:
-        op->accepted = apply_intent(store, contact, job->attempt);
+        op->accepted = apply_intent(store, contact, op->attempt);
         break;
     case OP_PROGRESS:
         memcpy(contact->progress, op->progress, sizeof contact->progress);
@@ -681,7 +686,7 @@ static void port_claim(void *ctx, uint32_t lane, uint32_t count)
 }
 
 static void port_intent(void *ctx, struct od_call_id call, struct od_job_id id,
-                        const struct od_sip_names *names, uint16_t trunk)
+                        const struct od_sip_names *names, uint16_t trunk, uint16_t attempt)
 {
     struct sim_store *store = ctx;
     struct job *job = job_of(store, id, "intent");
@@ -690,11 +695,14 @@ static void port_intent(void *ctx, struct od_call_id call, struct od_job_id id,
     (void)trunk;
     if (!job)
         return;
-    if (job->asked)
-        sim_wrong(store->clock, "a second intent for one job");
+    if (job->asked ? attempt != job->attempt + 1 || !job->durable : attempt != job->attempt)
+        sim_wrong(store->clock, "an intent for attempt %u after %u", attempt, job->attempt);
     job->asked = true;
     job->call = call;
-    order(store, &(struct op){.kind = OP_INTENT, .job = id.index, .call = call});
+    job->durable = false;
+    job->attempt = attempt;
+    order(store,
+          &(struct op){.kind = OP_INTENT, .job = id.index, .call = call, .attempt = attempt});
 }
 
 static void port_progress(void *ctx, struct od_job_id id, const char *state, int64_t wall_ms)

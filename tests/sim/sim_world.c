@@ -69,13 +69,13 @@ static void port_claim(void *ctx, uint32_t lane, uint32_t count)
 }
 
 static void port_intent(void *ctx, struct od_call_id call, struct od_job_id job,
-                        const struct od_sip_names *names, uint16_t trunk)
+                        const struct od_sip_names *names, uint16_t trunk, uint16_t attempt)
 {
     struct sim_world *world = ctx;
     const struct od_store_port *port = sim_store_port(world->store);
 
     sim_order(world, "intent", call.index, trunk);
-    port->intent(port->ctx, call, job, names, trunk);
+    port->intent(port->ctx, call, job, names, trunk, attempt);
 }
 
 static void port_progress(void *ctx, struct od_job_id job, const char *state, int64_t wall_ms)
@@ -138,13 +138,18 @@ static void world_init(struct sim_world *world)
                                        .lanes_max = SIM_LANES_MAX,
                                        .trunks_max = SIM_TRUNKS_MAX,
                                        .events_max = 1u << 16,
-                                       .turn_budget = world->knobs.budget};
+                                       .turn_budget = world->knobs.budget,
+                                       .tries_max = (uint8_t)world->knobs.tries,
+                                       .tries_ms_max = world->knobs.tries_ms};
     sim_clock_init(&world->clock, 1000 * OD_NS_PER_S);
     world->clock.wall_base_ms = INT64_C(1700000000000);
     world->store = sim_store_create(&world->clock, &world->rng, &config);
     world->dialled = calloc(config.contacts_max, sizeof *world->dialled);
     world->on_phone = calloc(config.contacts_max, 1);
-    OD_ASSERT(world->dialled && world->on_phone);
+    world->spoken = calloc(config.contacts_max, 1);
+    world->faults = calloc(config.contacts_max, 1);
+    world->job_of = calloc(config.contacts_max, sizeof *world->job_of);
+    OD_ASSERT(world->dialled && world->on_phone && world->spoken && world->faults && world->job_of);
     sim_carrier_init(world, &ports.sip);
     sim_talk_init(world, &ports.talk);
     if (world->log)
@@ -169,6 +174,9 @@ static void world_deinit(struct sim_world *world)
     sim_clock_deinit(&world->clock);
     free(world->dialled);
     free(world->on_phone);
+    free(world->spoken);
+    free(world->faults);
+    free(world->job_of);
 }
 
 /* Turns until the engine has nothing more to do now. */
@@ -213,7 +221,7 @@ static bool lane_opens_now(const struct sim_world *world)
  * which makes the engine look at everything: otherwise something was forgotten. */
 static void run_idle(struct sim_world *world, uint64_t next_ns, bool look_at_all)
 {
-    bool paced = world->knobs.shape || world->knobs.lane_pace;
+    bool paced = world->knobs.shape || world->knobs.lane_pace || world->knobs.adaptive;
     uint64_t orders = world->orders, claims = world->claims,
              left_ns = next_ns > world->clock.now_ns ? next_ns - world->clock.now_ns : 0;
     struct od_engine_stats before;
@@ -307,6 +315,11 @@ static void check_end(struct sim_world *world, uint64_t next_ns)
                  !world->knobs.pause;
 
     sim_store_check_end(world->store, !world->drained);
+    for (uint32_t i = 0; i < world->knobs.trunks; i++) { /* pings alone go on for ever */
+        world->trunks[i].ping_ms = 0;
+        od_engine_set_trunk(world->engine, (uint16_t)i, &world->trunks[i]);
+    }
+    next_ns = run_engine(world);
     for (int i = 0; next_ns != OD_NEVER && i < 1000; i++) {
         if (next_ns > world->clock.now_ns)
             sim_advance(&world->clock, next_ns);

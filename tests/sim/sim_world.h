@@ -17,6 +17,8 @@
 
 enum { SIM_LANES_MAX = 16, SIM_TRUNKS_MAX = 8, SIM_LEASE_MS = 10000 };
 
+enum sim_death { SIM_ALIVE, SIM_UNREACHABLE, SIM_SILENT, SIM_REFUSING };
+
 /* What left under one rate, and the rate it must keep. */
 struct sim_rate {
     struct od_shape shapes[OD_SHAPES_MAX];
@@ -52,9 +54,16 @@ struct sim_world {
     struct sim_leg *legs;   /* by call index */
     struct sim_talk *talks; /* by call index */
     uint32_t legs_live, talks_live;
-    uint32_t unacked;         /* 2xx the engine was told of and has not acknowledged */
-    uint64_t *dialled;        /* by contact: bit n: attempt n was dialled; no two alike */
-    uint8_t *on_phone;        /* by contact: legs alive */
+    uint32_t unacked;             /* 2xx the engine was told of and has not acknowledged */
+    uint64_t *dialled;            /* by contact: bit n: attempt n was dialled; no two alike */
+    uint8_t *on_phone;            /* by contact: legs alive */
+    uint8_t *spoken;              /* by contact: the callee's verdict is in: never dialled again */
+    uint8_t *faults;              /* by contact: faults of trunks since it was claimed */
+    struct od_job_id *job_of;     /* by contact: the job that was dialled last */
+    uint8_t dead[SIM_TRUNKS_MAX]; /* enum sim_death */
+    uint64_t retry_after_ns[SIM_TRUNKS_MAX]; /* no INVITE before: said, and heard by the engine */
+    uint64_t retry_heard_ns[SIM_TRUNKS_MAX];
+    uint32_t legs_made;
     bool drained, drain_seen; /* posted; the engine has taken all its events since */
 
     uint64_t wake_ns;     /* when the host runs the engine next */

@@ -1,9 +1,11 @@
+od_unit_test(core_adapt_test LIBS od_core)
 od_unit_test(core_base_test LIBS od_base)
 od_unit_test(core_call_fsm_test LIBS od_core)
 od_unit_test(core_hours_test LIBS od_core)
 od_unit_test(core_limit_test LIBS od_core)
 od_unit_test(core_parts_test LIBS od_core)
 set(core_bench ${CMAKE_CURRENT_LIST_DIR}/core_bench.c)
+od_unit_test(core_failover_test LIBS od_core SOURCES ${core_bench})
 od_unit_test(core_engine_test LIBS od_core SOURCES ${core_bench})
 od_unit_test(core_pacer_test LIBS od_core SOURCES ${core_bench})
 

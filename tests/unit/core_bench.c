@@ -30,7 +30,7 @@ void post(struct bench *desk, enum od_event_kind kind, struct od_call_id call)
 }
 
 static void on_intent(void *ctx, struct od_call_id call, struct od_job_id job,
-                      const struct od_sip_names *names, uint16_t trunk)
+                      const struct od_sip_names *names, uint16_t trunk, uint16_t attempt)
 {
     struct bench *desk = ctx;
     struct order *order = note(desk, "intent");
@@ -39,6 +39,7 @@ static void on_intent(void *ctx, struct od_call_id call, struct od_job_id job,
     order->call = call;
     order->job = job;
     order->trunk = trunk;
+    order->attempt = attempt;
     if (desk->answer_intents)
         post(desk, OD_EV_DURABLE, call);
 }
@@ -137,11 +138,16 @@ static void on_hook(void *ctx, struct od_call_id call, struct od_job_id job)
     note(ctx, "hook")->call = call;
 }
 
+static void on_ping(void *ctx, uint16_t trunk)
+{
+    note(ctx, "ping")->trunk = trunk;
+}
+
 struct od_ports ports_of(struct bench *desk)
 {
     return (struct od_ports){
         .store = {desk, on_claim, on_intent, on_progress, on_release, on_finish},
-        .sip = {desk, on_invite, on_invite_again, on_cancel, on_ack, on_bye, on_drop},
+        .sip = {desk, on_invite, on_invite_again, on_cancel, on_ack, on_bye, on_drop, on_ping},
         .talk = {desk, on_prepare, on_start, on_stop, on_hook},
     };
 }

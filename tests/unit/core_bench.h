@@ -24,7 +24,7 @@ struct order {
     struct od_call_id call;
     struct od_job_id job;
     uint32_t lane, count;
-    uint16_t trunk;
+    uint16_t trunk, attempt;
     char text[32]; /* progress state, why, or endpoint */
     struct od_outcome outcome;
     uint64_t at_ns;

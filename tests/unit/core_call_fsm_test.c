@@ -101,18 +101,21 @@ static void every_answer_is_acknowledged(void **state)
     where(from, event, event == OD_CALL_EV_ANSWER || !(step.actions & OD_ACT_ACK));
 }
 
-/* A leg is given back on each edge into ENDED from a state that holds one, and nowhere else; and
- * it is taken by the INVITE alone. */
+/* A leg is given back on each edge into ENDED from a state that holds one, and when another try is
+ * owed, and nowhere else; and it is taken by the INVITE alone. */
 static void legs_are_taken_and_dropped_once(void **state)
 {
     (void)state;
     EACH_CELL(from, event, step)
     {
+        bool tried = step.next == OD_CALL_DEFERRED && event == OD_CALL_EV_FAULT;
         where(from, event,
-              !!(step.actions & OD_ACT_DROP) == (holds_leg(from) && step.next == OD_CALL_ENDED));
+              !!(step.actions & OD_ACT_DROP) ==
+                  (holds_leg(from) && (step.next == OD_CALL_ENDED || tried)));
         where(from, event,
               !!(step.actions & OD_ACT_INVITE) == (!holds_leg(from) && holds_leg(step.next)));
-        where(from, event, !holds_leg(from) || holds_leg(step.next) || step.next == OD_CALL_ENDED);
+        where(from, event,
+              !holds_leg(from) || holds_leg(step.next) || step.next == OD_CALL_ENDED || tried);
     }
 }
 
@@ -180,7 +183,10 @@ static void slots_are_held_from_the_queue_to_the_end(void **state)
             where(from, event,
                   from == OD_CALL_QUEUED && (event == OD_CALL_EV_HOOK || event == OD_CALL_EV_ARM));
         if (had && !has)
-            where(from, event, step.next == OD_CALL_WAITING || step.next == OD_CALL_ENDED);
+            where(from, event,
+                  step.next == OD_CALL_WAITING || step.next == OD_CALL_ENDED ||
+                      step.next == OD_CALL_DEFERRED ||
+                      (from == OD_CALL_ARMED && step.next == OD_CALL_QUEUED));
         where(from, event, !holds_leg(from) || had);
     }
 }
@@ -249,6 +255,25 @@ static void surprises_stay(void **state)
                   step.next == OD_CALL_WAITING);
 }
 
+/* Another try follows a fault of the trunk alone, and never a phone that rang. */
+static void only_faults_are_tried_again(void **state)
+{
+    (void)state;
+    EACH_CELL(from, event, step)
+    {
+        if (step.next == OD_CALL_DEFERRED && from != OD_CALL_DEFERRED)
+            where(from, event,
+                  event == OD_CALL_EV_FAULT &&
+                      (from == OD_CALL_DIALING || from == OD_CALL_CANCELLING));
+        if (holds_leg(from) && !holds_leg(step.next))
+            where(from, event, step.next == OD_CALL_ENDED || step.next == OD_CALL_DEFERRED);
+        if (step.next == OD_CALL_QUEUED && from != OD_CALL_QUEUED)
+            where(from, event,
+                  from == OD_CALL_CREATED || from == OD_CALL_DEFERRED ||
+                      (from == OD_CALL_ARMED && event == OD_CALL_EV_REROUTE));
+    }
+}
+
 /* Whatever first turns a call towards its end has a cause and a verdict, for every SIP status. */
 static void every_ending_has_a_cause(void **state)
 {
@@ -290,6 +315,7 @@ int main(void)
         cmocka_unit_test(cancel_before_bye_after_the_answer),
         cmocka_unit_test(undialled_calls_obey),
         cmocka_unit_test(surprises_stay),
+        cmocka_unit_test(only_faults_are_tried_again),
         cmocka_unit_test(every_ending_has_a_cause),
     };
 

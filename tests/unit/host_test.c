@@ -129,6 +129,7 @@ static void a_call_keeps_the_document_it_began_with(void **state)
     bool closed = false;
     struct od_uid id = uid_of(7);
     struct od_config_trunk trunk = {.name = "main",
+                                    .cps_key = "",
                                     .server = "127.0.0.1:5060",
                                     .host = "127.0.0.1",
                                     .port = 5060,
@@ -199,6 +200,7 @@ static void refused_credentials_hold_a_trunk(void **state)
     struct od_catalog *catalog;
     bool closed = false;
     struct od_config_trunk trunk = {.name = "main",
+                                    .cps_key = "",
                                     .server = "127.0.0.1:5060",
                                     .host = "127.0.0.1",
                                     .port = 5060,

@@ -331,8 +331,8 @@ static void test_mistakes(void **state)
         {"trunks: [ { name: a, server: a, password: p } ]",
          "t.yaml:1:11: trunks[0]: password without a user: expected auth_user, or a fixed "
          "from_user"},
-        {"trunks: [ { name: a, server: a, options_ping_s: 30 } ]",
-         "t.yaml:1:49: trunks[0].options_ping_s: health checking by OPTIONS is not available in "
+        {"trunks: [ { name: a, server: a, register: true } ]",
+         "t.yaml:1:43: trunks[0].register: registration is not available in "
          "this "
          "version"},
         {"trunks: { main: {} }", "t.yaml:1:9: trunks: expected a list, found a mapping"},

@@ -166,7 +166,8 @@ static void dial(struct world *w, enum od_cause cause)
     w->port->claim(w->port->ctx, event.u.lane.lane, 1);
     while (job.kind != OD_EV_JOB)
         assert_true(world_next(w, &job));
-    w->port->intent(w->port->ctx, (struct od_call_id){1, 1}, job.u.job.job, &names, 0);
+    w->port->intent(w->port->ctx, (struct od_call_id){1, 1}, job.u.job.job, &names, 0,
+                    job.u.job.attempt);
     assert_true(world_next_of(w, OD_EV_DURABLE, &event));
     w->port->progress(w->port->ctx, job.u.job.job, "ringing", 1790000001000);
     w->port->progress(w->port->ctx, job.u.job.job, "talking", 1790000002000);

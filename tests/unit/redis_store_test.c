@@ -115,7 +115,8 @@ static struct od_event claim_one(struct world *w, uint32_t lane)
 static void intent(struct world *w, const struct od_event *job)
 {
     struct od_event event;
-    w->port->intent(w->port->ctx, (struct od_call_id){1, 1}, job->u.job.job, &names, 0);
+    w->port->intent(w->port->ctx, (struct od_call_id){1, 1}, job->u.job.job, &names, 0,
+                    job->u.job.attempt);
     assert_true(world_next_of(w, OD_EV_DURABLE, &event));
 }
 
@@ -570,8 +571,10 @@ static void no_intent_is_answered_after_the_end(void **state)
     claim(w, ready(w), 2, jobs);
     world_run_for(w, 50);
     redis_server_signal(&w->server, SIGSTOP);
-    w->port->intent(w->port->ctx, (struct od_call_id){1, 1}, jobs[0].u.job.job, &names, 0);
-    w->port->intent(w->port->ctx, (struct od_call_id){2, 1}, jobs[1].u.job.job, &names, 0);
+    w->port->intent(w->port->ctx, (struct od_call_id){1, 1}, jobs[0].u.job.job, &names, 0,
+                    jobs[0].u.job.attempt);
+    w->port->intent(w->port->ctx, (struct od_call_id){2, 1}, jobs[1].u.job.job, &names, 0,
+                    jobs[1].u.job.attempt);
     world_run_for(w, 50); /* it has left */
     finish(w, &jobs[0], OD_CAUSE_CANCELED);
     w->port->release(w->port->ctx, (struct od_call_id){2, 1}, jobs[1].u.job.job, 0, "");
@@ -656,7 +659,8 @@ static void intents_under_way_are_answered_once(void **state)
     some_calls(w, &agent, NULL, uids, CALLS);
     claim(w, ready(w), CALLS, jobs);
     for (uint32_t i = 0; i < CALLS; i++)
-        w->port->intent(w->port->ctx, (struct od_call_id){i, 1}, jobs[i].u.job.job, &names, 0);
+        w->port->intent(w->port->ctx, (struct od_call_id){i, 1}, jobs[i].u.job.job, &names, 0,
+                        jobs[i].u.job.attempt);
     uv_run(&w->loop, UV_RUN_NOWAIT); /* it leaves */
     uv_run(&w->loop, UV_RUN_NOWAIT);
     redis_server_kill(&w->server);
@@ -703,7 +707,8 @@ static void lost_replies_change_nothing_twice(void **state)
     intent(w, &jobs[3]);
     world_run_for(w, 50); /* no turn is under way */
     redis_server_signal(&w->server, SIGSTOP);
-    w->port->intent(w->port->ctx, (struct od_call_id){10, 1}, jobs[0].u.job.job, &names, 0);
+    w->port->intent(w->port->ctx, (struct od_call_id){10, 1}, jobs[0].u.job.job, &names, 0,
+                    jobs[0].u.job.attempt);
     finish(w, &jobs[1], OD_CAUSE_COMPLETED);
     w->port->release(w->port->ctx, (struct od_call_id){12, 1}, jobs[2].u.job.job, 0, "");
     w->port->progress(w->port->ctx, jobs[3].u.job.job, "ringing", 2000);
@@ -826,7 +831,7 @@ static void dead_worker_is_taken_over(void **state)
 
     for (uint32_t i = 2; i < 4; i++)
         sleeper->port->intent(sleeper->port->ctx, (struct od_call_id){i, 1}, jobs[i].u.job.job,
-                              &names, 0);
+                              &names, 0, jobs[i].u.job.attempt);
     finish(sleeper, &jobs[0], OD_CAUSE_COMPLETED);
     assert_true(world_next_of(sleeper, OD_EV_NOT_DURABLE, &event));
     assert_true(world_next_of(sleeper, OD_EV_NOT_DURABLE, &event));
@@ -983,7 +988,8 @@ static void emptied_redis_starts_over(void **state)
     struct od_event job = claim_one(w, ready(w)), event;
     char text[64];
     ASK(w, text, "FLUSHALL");
-    w->port->intent(w->port->ctx, (struct od_call_id){1, 1}, job.u.job.job, &names, 0);
+    w->port->intent(w->port->ctx, (struct od_call_id){1, 1}, job.u.job.job, &names, 0,
+                    job.u.job.attempt);
     assert_true(world_next_of(w, OD_EV_NOT_DURABLE, &event));
     finish(w, &job, OD_CAUSE_UNKNOWN);
     agent = an_agent(w, org);
@@ -999,7 +1005,7 @@ static void orders_for_nobody_are_answered(void **state)
     struct world *w = *state;
     struct od_event event;
     struct od_job_id nobody = {3, 77};
-    w->port->intent(w->port->ctx, (struct od_call_id){9, 1}, nobody, &names, 0);
+    w->port->intent(w->port->ctx, (struct od_call_id){9, 1}, nobody, &names, 0, 1);
     assert_true(world_next_of(w, OD_EV_NOT_DURABLE, &event));
     assert_int_equal(event.call.index, 9);
     w->port->release(w->port->ctx, (struct od_call_id){8, 1}, nobody, 0, "");

@@ -86,7 +86,8 @@ static uint32_t claim(struct world *w, uint32_t lane, uint32_t count, struct od_
 static void intent(struct world *w, uint32_t call, const struct od_event *job)
 {
     struct od_event event;
-    w->port->intent(w->port->ctx, (struct od_call_id){call, 1}, job->u.job.job, &names, 0);
+    w->port->intent(w->port->ctx, (struct od_call_id){call, 1}, job->u.job.job, &names, 0,
+                    job->u.job.attempt);
     assert_true(world_next_of(w, OD_EV_DURABLE, &event));
 }
 
@@ -299,7 +300,8 @@ static void a_forgotten_intent_is_told_again(void **state)
                                  (const char *const[]){"CLIENT", "KILL", "TYPE", "normal"}));
     assert_true(world_wait_down(w));
     assert_true(world_wait_up(w));
-    rival->port->intent(rival->port->ctx, (struct od_call_id){1, 1}, stolen.u.job.job, &names, 0);
+    rival->port->intent(rival->port->ctx, (struct od_call_id){1, 1}, stolen.u.job.job, &names, 0,
+                        stolen.u.job.attempt);
     assert_true(world_wait_up(rival));
     assert_true(world_next_of(rival, OD_EV_NOT_DURABLE, &event)); /* the fence has risen */
     assert_int_equal(world_call_get(w, org, &uid), 0);

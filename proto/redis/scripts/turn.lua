@@ -58,7 +58,10 @@ local function intent(op, uid, s)
     if s[PHASE] == DIALING and s[TRIES] % ATTEMPT == tries then
         return '1'
     end
-    if s[PHASE] >= DIALING or not may_dial(uid, s, ms, shared) then
+    -- another INVITE of the same claim follows one that its trunk refused before any phone rang: no
+    -- attempt of its own on the person
+    local again = s[PHASE] == DIALING and tries > s[TRIES] % ATTEMPT
+    if not again and (s[PHASE] >= DIALING or not may_dial(uid, s, ms, shared)) then
         return '0'
     end
     s[PHASE], s[TRIES], s[DIALED] = DIALING, s[TRIES] - s[TRIES] % ATTEMPT + tries, ms

@@ -1,0 +1,89 @@
+/*
+ * trunk_glue - a trunk as the API shows it: what the configuration says, what the catalog knows of
+ * its address and credentials, and what the engine has learnt from its calls and pings.
+ */
+#include <string.h>
+
+#include "engine/base/str.h"
+#include "engine/host/host.h"
+
+static void copy(char *out, size_t size, const char *text)
+{
+    od_str_copy(out, size, text, strlen(text));
+}
+
+/* The slowest of a trunk's shapes, in thousandths of a call per second; 0: no limit. */
+static uint32_t rate_of(const struct od_trunk_def *def)
+{
+    uint64_t least = 0;
+    for (unsigned i = 0; i < OD_SHAPES_MAX && def->shapes[i].kind != OD_SHAPE_NONE; i++) {
+        uint64_t milli = def->shapes[i].count * 1000 * OD_NS_PER_S / def->shapes[i].window_ns;
+        if (!least || milli < least)
+            least = milli;
+    }
+    return (uint32_t)least;
+}
+
+/* A moment of the engine's clock on the wall; 0 stays 0. */
+static int64_t on_the_wall(struct od_now now, uint64_t at_ns)
+{
+    if (!at_ns)
+        return 0;
+    return now.wall_ms + ((int64_t)at_ns - (int64_t)now.mono_ns) / (int64_t)OD_NS_PER_MS;
+}
+
+static void fill_learnt(struct od_api_trunk *out, const struct od_trunk_stats *stats)
+{
+    struct od_now now = od_turn_now();
+    out->in_use = stats->in_use;
+    out->invites = stats->invites;
+    out->answers = stats->answers;
+    out->failures = stats->failures;
+    out->health = stats->health;
+    copy(out->health_reason, sizeof out->health_reason, stats->health_reason);
+    out->health_since_ms = on_the_wall(now, stats->health_since_ns);
+    out->held_until_ms = on_the_wall(now, stats->held_until_ns);
+    out->working_milli = stats->working_milli;
+    copy(out->rate_reason, sizeof out->rate_reason, stats->rate_reason);
+    out->rate_since_ms = on_the_wall(now, stats->rate_since_ns);
+    out->delay_ms = stats->delay_ms;
+    out->refusals = stats->refusals;
+    out->pings = stats->pings;
+    out->pings_bad = stats->pings_bad;
+}
+
+bool od_host_trunk_usable(const struct od_host *host, uint16_t index)
+{
+    const struct od_trunk_entry *entry = od_catalog_trunk(host->catalog, index);
+    struct od_trunk_stats stats = {0};
+    od_engine_trunk_stats(host->engine, index, &stats);
+    return entry->addr.family && !entry->held && stats.health != OD_HEALTH_DOWN;
+}
+
+size_t od_host_trunks(void *ctx, struct od_api_trunk *out, size_t max)
+{
+    struct od_host *host = ctx;
+    size_t count = od_catalog_trunk_count(host->catalog);
+    for (size_t i = 0; i < count && i < max; i++) {
+        const struct od_trunk_entry *entry = od_catalog_trunk(host->catalog, (uint16_t)i);
+        const struct od_trunk_def *def = &entry->config->def;
+        struct od_trunk_stats stats = {0};
+        struct od_api_trunk *trunk = &out[i];
+        od_engine_trunk_stats(host->engine, (uint16_t)i, &stats);
+        memset(trunk, 0, sizeof *trunk);
+        copy(trunk->name, sizeof trunk->name, entry->config->name);
+        copy(trunk->server, sizeof trunk->server, entry->config->server);
+        copy(trunk->cps_key, sizeof trunk->cps_key, entry->config->cps_key);
+        trunk->usable = od_host_trunk_usable(host, (uint16_t)i);
+        fill_learnt(trunk, &stats);
+        copy(trunk->reason, sizeof trunk->reason,
+             *entry->reason || stats.health != OD_HEALTH_DOWN ? entry->reason
+                                                              : stats.health_reason);
+        trunk->max_calls = def->max_calls;
+        trunk->cps_milli = rate_of(def);
+        trunk->priority = def->priority;
+        trunk->weight = def->weight;
+        trunk->adaptive = def->adaptive;
+    }
+    return count;
+}

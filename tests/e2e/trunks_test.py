@@ -1,0 +1,180 @@
+#!/usr/bin/env python3
+"""Goal: a trunk that dies costs nobody their call, a callee's verdict is never dialled again through
+another trunk, and a carrier's hidden limit is found. Method: the whole command against two simulated
+carriers, one of which is killed, stopped, or slower than it was said to be; their ledgers have every
+INVITE. OUTDIAL_E2E_CONTACTS: contacts of the hidden limit's test (60 s and more at 1200)."""
+import datetime
+import os
+import signal
+
+from harness import main, wait_until
+
+COUNT, CPS = 100, 30
+HIDDEN_COUNT = int(os.environ.get("OUTDIAL_E2E_CONTACTS", "300"))
+CALLEES = {"answer": 0, "no_answer": 0, "busy": 60, "decline": 40, "fail": 0, "pdd_ms": "20-60",
+           "ring_ms": "50-200"}
+BUSY = 10  # a machine shared with others may be so much later
+VERDICTS = {"busy", "declined"}
+
+
+def two_trunks(world, first=None, second=None, **more):
+    carriers = [world.carrier({**CALLEES, **(first or {})}, ["--no-rtp"], name="first"),
+                world.carrier({**CALLEES, **(second or {})}, ["--no-rtp"], name="second")]
+    server = world.serve([{"name": f"t{i + 1}", "server": carrier.address, "cps_limit": CPS,
+                           "max_calls": 100, "priority": i + 1, "ring_timeout_s": 3,
+                           "setup_timeout_s": 3, **more}
+                          for i, carrier in enumerate(carriers)])
+    world.cli("agent", "put", world.agent("short", [{"hangup": {}}]), server=server)
+    return *carriers, server
+
+
+def start(world, server, count, name="c", first=0):
+    campaign = world.cli("campaign", "create", name, "--agent", "short",
+                         server=server).stdout.strip()
+    world.cli("campaign", "import", campaign, world.contacts(count, f"{name}.csv", first),
+              server=server)
+    world.cli("campaign", "start", campaign, server=server)
+    return campaign
+
+
+def invites(carrier):
+    return [fact for fact in carrier.facts("invite") if not fact.get("retransmission")]
+
+
+def numbers(carrier):
+    return {fact["number"] for fact in invites(carrier)}
+
+
+def every_outcome_is_a_callees(server, campaign, count, rang=()):
+    """rang: the numbers whose phones may have rung when their carrier fell silent."""
+    contacts = server.contacts(campaign)
+    assert len(contacts) == count
+    wrong = [c for c in contacts if c["status"] not in VERDICTS and
+             not (c["status"] == "no_answer" and c["to"] in rang)]
+    assert not wrong, f"{len(wrong)} not by the callee: {wrong[:2]}"
+    return contacts
+
+
+def gap_ms(server, contact):
+    """Between the two INVITEs of a call whose first trunk was unreachable, by its own ladder; None
+    for one that the trunk had taken before it died."""
+    trace = server.api("GET", f"/calls/{contact['id']}/trace")["trace"]
+    sent = [i for i, line in enumerate(trace) if line["text"].startswith("INVITE")]
+    if any("100 Trying" in line["text"] for line in trace[sent[0]:sent[1]]):
+        return None
+    first, second = (datetime.datetime.fromisoformat(trace[i]["at"].rstrip("Z")) for i in sent[:2])
+    return (second - first).total_seconds() * 1000
+
+
+def an_unreachable_trunk(world):
+    first, second, server = two_trunks(world)
+    campaign = start(world, server, COUNT)
+    wait_until(lambda: len(invites(first)) >= COUNT // 4, 30, "the first trunk to be at work")
+    first.kill()
+    server.wait_campaign(campaign, 60)
+    contacts = every_outcome_is_a_callees(server, campaign, COUNT, numbers(first))
+    over = [c for c in contacts if c["attempts"] > 1]
+    gaps = [gap for gap in (gap_ms(server, c) for c in over) if gap is not None]
+    trunk = server.api("GET", "/trunks/t1")
+    assert trunk["health"] in ("down", "probing") and trunk["health_reason"], trunk
+    print(f"     {len(over)} calls failed over, {len(gaps)} of them at once: at most "
+          f"{max(gaps):.0f} ms; health: {trunk['health_reason']}")
+    assert gaps, "nobody was dialled by the dead trunk"
+    assert max(gaps) < 200 * BUSY, gaps
+    server.stop()
+    second.finish()
+
+
+def a_silent_trunk_and_its_return(world):
+    first, second, server = two_trunks(world, patience_ms=1000)
+    campaign = start(world, server, COUNT)
+    wait_until(lambda: len(invites(first)) >= COUNT // 4, 30, "the first trunk to be at work")
+    first.process.send_signal(signal.SIGSTOP)
+    server.wait_campaign(campaign, 90)
+    every_outcome_is_a_callees(server, campaign, COUNT, numbers(first))
+    assert invites(second)
+    first.process.send_signal(signal.SIGCONT)
+    seen = len(invites(first))
+    again = start(world, server, COUNT, "again", COUNT)
+    server.wait_campaign(again, 90)
+    every_outcome_is_a_callees(server, again, COUNT)
+    wait_until(lambda: server.api("GET", "/trunks/t1")["health"] != "down", 60, "the trunk's return")
+    third = start(world, server, COUNT, "third", 2 * COUNT)
+    server.wait_campaign(third, 60)
+    wait_until(lambda: len(invites(first)) > seen + COUNT // 4, 10, "calls by the first trunk again")
+    assert server.api("GET", "/trunks/t1")["health"] == "up"
+    server.stop()
+    first.finish()
+    second.finish()
+
+
+def a_trunk_that_refuses_everything(world):
+    first, second, server = two_trunks(world, {"busy": 0, "decline": 0, "fail": 1,
+                                               "fail_codes": "503"})
+    campaign = start(world, server, COUNT)
+    server.wait_campaign(campaign, 60)
+    every_outcome_is_a_callees(server, campaign, COUNT)
+    print(f"     {len(invites(first))} INVITEs at the trunk that refuses, {len(invites(second))} at "
+          "the other")
+    assert len(numbers(second)) == len(invites(second)) == COUNT
+    server.stop()
+    first.finish()
+    second.finish()
+
+
+def a_callees_verdict_stays(world):
+    verdicts = {"fail": 20, "fail_codes": "480,600"}
+    first, second, server = two_trunks(world, verdicts, verdicts)
+    campaign = start(world, server, COUNT)
+    server.wait_campaign(campaign, 60)
+    assert not numbers(first) & numbers(second)
+    assert len(invites(first)) + len(invites(second)) == COUNT
+    server.stop()
+    first.finish()
+    second.finish()
+
+
+def a_hidden_limit(world):
+    carrier = world.carrier({**CALLEES, "cps_limit": 20}, ["--no-rtp"])
+    server = world.serve([{"name": "main", "server": carrier.address, "cps_limit": 100,
+                           "max_calls": 200}])
+    world.cli("agent", "put", world.agent("short", [{"hangup": {}}]), server=server)
+    campaign = start(world, server, HIDDEN_COUNT)
+    wait_until(lambda: server.api("GET", "/trunks/main")["working_cps"], 10, "a lower rate")
+    server.wait_campaign(campaign, HIDDEN_COUNT / 10 + 60)
+    every_outcome_is_a_callees(server, campaign, HIDDEN_COUNT)
+    trunk = server.api("GET", "/trunks/main")
+    all_of = sorted(invites(carrier), key=lambda fact: fact["mono_ns"])
+    refused = {fact["call_id"] for fact in carrier.facts("refused") if fact["code"] == 503}
+    begin = all_of[0]["mono_ns"] + 10_000_000_000
+    later = [fact for fact in all_of if fact["mono_ns"] >= begin]
+    bad = [fact for fact in later if fact["call_id"] in refused]
+    rate = (len(later) - 1) * 1e9 / (later[-1]["mono_ns"] - later[0]["mono_ns"])
+    print(f"     after 10 s: {len(bad)} of {len(later)} refused, {rate:.1f} a second; "
+          f"{trunk['rate_reason']}")
+    assert len(bad) <= 0.03 * len(later) + 1, (len(bad), len(later))
+    assert rate >= 0.7 * 20, rate  # a busy machine dials less; what it may dial is the unit test's
+    server.stop()
+    carrier.finish()
+
+
+def retry_after_is_obeyed(world):
+    carrier = world.carrier({**CALLEES, "cps_limit": 5, "retry_after_s": 2}, ["--no-rtp"])
+    server = world.serve([{"name": "main", "server": carrier.address, "cps_limit": 100,
+                           "max_calls": 200}], extra={"failover": {"tries": 8}})
+    world.cli("agent", "put", world.agent("short", [{"hangup": {}}]), server=server)
+    campaign = start(world, server, 15)
+    server.wait_campaign(campaign, 60)
+    every_outcome_is_a_callees(server, campaign, 15)
+    refused = sorted(fact["mono_ns"] for fact in carrier.facts("refused") if fact["code"] == 503)
+    assert refused, "nothing was refused"
+    for at in refused: # those already under way apart, which crossed the refusal
+        early = [fact for fact in invites(carrier)
+                 if at + 50_000_000 < fact["mono_ns"] < at + 2_000_000_000]
+        assert not early, (at, early)
+    server.stop()
+    carrier.finish()
+
+
+main(an_unreachable_trunk, a_silent_trunk_and_its_return, a_trunk_that_refuses_everything,
+     a_callees_verdict_stays, a_hidden_limit, retry_after_is_obeyed)

@@ -1,0 +1,216 @@
+/*
+ * Goal: a working rate finds a carrier's hidden limit and follows it. Method: the rate's limit
+ * against a carrier that counts a rolling second and refuses what is above its limit, which drifts;
+ * how much was refused and where the rate stands are looked at over virtual minutes.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "engine/core/adapt.h"
+#include "engine/core/limit.h"
+
+enum { LOG = 4096, CONFIGURED = 100 };
+
+static struct carrier {
+    uint64_t now_ns, rtt_ns;
+    uint64_t taken_ns[LOG];
+    uint32_t taken;
+    bool sure; /* says why */
+    uint32_t invites, refused;
+    struct {
+        uint64_t sent_ns, at_ns;
+        bool refused;
+    } answers[LOG];
+    uint32_t first, last;
+} c;
+
+static bool takes(uint32_t limit)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = c.taken; i-- && c.taken - i <= LOG && n < limit;)
+        if (c.now_ns - c.taken_ns[i % LOG] < OD_NS_PER_S)
+            n++;
+        else
+            break;
+    if (n >= limit)
+        return false;
+    c.taken_ns[c.taken++ % LOG] = c.now_ns;
+    return true;
+}
+
+static struct od_shape shape_of(const struct od_adapt *adapt)
+{
+    uint32_t milli = adapt->working_milli ? adapt->working_milli : CONFIGURED * 1000;
+
+    return (struct od_shape){OD_SHAPE_EVEN, 1, 0, UINT64_C(1000) * OD_NS_PER_S / milli};
+}
+
+/* Sends as fast as may be for so long. */
+static void go_on(struct od_adapt *adapt, struct od_limit *rate, uint32_t limit, uint64_t for_ns)
+{
+    uint64_t end_ns = c.now_ns + for_ns;
+
+    c.invites = c.refused = 0;
+    while (c.now_ns < end_ns) {
+        struct od_shape shape = shape_of(adapt);
+        uint64_t when_ns;
+        od_limit_set(rate, &shape);
+        when_ns = od_limit_when(rate, c.now_ns, 0);
+        if (when_ns < adapt->pause_until_ns)
+            when_ns = adapt->pause_until_ns;
+        if (c.first != c.last && c.answers[c.first % LOG].at_ns <= when_ns) {
+            bool refused = c.answers[c.first % LOG].refused;
+            uint64_t sent_ns = c.answers[c.first % LOG].sent_ns;
+            if (c.answers[c.first % LOG].at_ns > c.now_ns)
+                c.now_ns = c.answers[c.first % LOG].at_ns;
+            c.first++;
+            if (refused)
+                od_adapt_refused(adapt, c.now_ns, sent_ns, c.sure, "CPS limit exceeded");
+            continue;
+        }
+        if (when_ns > c.now_ns)
+            c.now_ns = when_ns;
+        od_limit_charge(rate, c.now_ns);
+        od_adapt_sent(adapt, c.now_ns);
+        c.answers[c.last % LOG].sent_ns = c.now_ns;
+        c.answers[c.last % LOG].at_ns = c.now_ns + c.rtt_ns;
+        c.answers[c.last % LOG].refused = !takes(limit);
+        c.invites++;
+        c.refused += c.answers[c.last++ % LOG].refused;
+    }
+}
+
+static void expect_near(const struct od_adapt *adapt, uint32_t limit, const char *when)
+{
+    double is = adapt->working_milli ? adapt->working_milli / 1000.0 : CONFIGURED;
+
+    print_message("%s: limit %u, rate %.2f, refused %u of %u\n", when, limit, is, c.refused,
+                  c.invites);
+    if (is < 0.85 * limit || is > 1.15 * limit)
+        fail_msg("%s: the rate is %.2f, the limit %u", when, is, limit);
+}
+
+static void follow(uint64_t rtt_ns, bool sure, uint32_t low, uint32_t high)
+{
+    struct od_adapt adapt = {0};
+    struct od_limit rate;
+    uint32_t invites = 0, refused = 0;
+    const uint32_t limits[] = {low, high, low};
+
+    memset(&c, 0, sizeof c);
+    c.now_ns = 1000 * OD_NS_PER_S;
+    c.rtt_ns = rtt_ns;
+    c.sure = sure;
+    od_limit_init(&rate, NULL);
+    od_adapt_set(&adapt, true, CONFIGURED * 1000);
+    for (int i = 0; i < 3; i++) {
+        go_on(&adapt, &rate, limits[i], 10 * OD_NS_PER_S);
+        go_on(&adapt, &rate, limits[i], 10 * OD_NS_PER_S);
+        expect_near(&adapt, limits[i], "after 20 s");
+        invites += c.invites;
+        refused += c.refused;
+        for (int k = 0; k < 10; k++) { /* it stays there */
+            go_on(&adapt, &rate, limits[i], 10 * OD_NS_PER_S);
+            expect_near(&adapt, limits[i], "later");
+            invites += c.invites;
+            refused += c.refused;
+        }
+    }
+    if (refused * 100 >= invites * 3)
+        fail_msg("%u of %u INVITEs were refused", refused, invites);
+}
+
+static void a_hidden_limit_is_found_and_followed(void **state)
+{
+    (void)state;
+    follow(1 * OD_NS_PER_MS, true, 20, 35);
+    follow(50 * OD_NS_PER_MS, true, 20, 35);
+    follow(200 * OD_NS_PER_MS, true, 20, 35);
+    follow(50 * OD_NS_PER_MS, true, 50, 80);
+    follow(50 * OD_NS_PER_MS, true, 5, 8);
+}
+
+static void one_that_does_not_say_why_too(void **state)
+{
+    (void)state;
+    follow(50 * OD_NS_PER_MS, false, 20, 35);
+}
+
+static void no_limit_no_change(void **state)
+{
+    struct od_adapt adapt = {0};
+    struct od_limit rate;
+
+    (void)state;
+    memset(&c, 0, sizeof c);
+    c.now_ns = 1000 * OD_NS_PER_S;
+    od_limit_init(&rate, NULL);
+    od_adapt_set(&adapt, true, CONFIGURED * 1000);
+    go_on(&adapt, &rate, 1000, 60 * OD_NS_PER_S);
+    assert_int_equal(adapt.working_milli, 0);
+    assert_int_equal(adapt.cut_ns, 0);
+    /* One bare 503 is about one call. */
+    od_adapt_refused(&adapt, c.now_ns, c.now_ns, false, "");
+    assert_int_equal(adapt.working_milli, 0);
+    /* The configured rate comes back when the limit is gone. */
+    od_adapt_refused(&adapt, c.now_ns, c.now_ns, true, "CPS limit exceeded");
+    assert_int_not_equal(adapt.working_milli, 0);
+    assert_non_null(strstr(adapt.why, "/s: CPS limit exceeded"));
+    go_on(&adapt, &rate, 1000, 60 * OD_NS_PER_S);
+    assert_int_equal(adapt.working_milli, 0);
+}
+
+static void switched_off_it_holds_nothing_back(void **state)
+{
+    struct od_adapt adapt = {0};
+
+    (void)state;
+    od_adapt_set(&adapt, false, CONFIGURED * 1000);
+    for (uint64_t i = 1; i < 100; i++) {
+        od_adapt_sent(&adapt, i * OD_NS_PER_MS);
+        assert_false(od_adapt_refused(&adapt, i * OD_NS_PER_MS, i * OD_NS_PER_MS, true, ""));
+    }
+    assert_int_equal(adapt.working_milli, 0);
+    assert_int_equal(adapt.refusals, 99);
+}
+
+static void phones_that_ring_late_are_an_early_sign(void **state)
+{
+    struct od_adapt adapt = {0};
+    uint64_t now_ns = 1000 * OD_NS_PER_S;
+    bool cut = false;
+
+    (void)state;
+    od_adapt_set(&adapt, true, CONFIGURED * 1000);
+    for (int i = 0; i < 600; i++) {
+        now_ns += 20 * OD_NS_PER_MS;
+        od_adapt_sent(&adapt, now_ns);
+        assert_false(od_adapt_delay(&adapt, now_ns, 800 * OD_NS_PER_MS));
+    }
+    for (int i = 0; i < 50; i++) {
+        now_ns += 20 * OD_NS_PER_MS;
+        od_adapt_sent(&adapt, now_ns);
+        cut |= od_adapt_delay(&adapt, now_ns, 6000 * OD_NS_PER_MS);
+    }
+    assert_true(cut);
+    assert_in_range(adapt.working_milli, 40000, 50000); /* of 50 a second */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_hidden_limit_is_found_and_followed),
+        cmocka_unit_test(one_that_does_not_say_why_too),
+        cmocka_unit_test(no_limit_no_change),
+        cmocka_unit_test(switched_off_it_holds_nothing_back),
+        cmocka_unit_test(phones_that_ring_late_are_an_early_sign),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
