@@ -25,6 +25,30 @@
 
 struct od_api;
 
+/* Who changed what of a trunk while it ran, and when. */
+struct od_api_trunk_note {
+    int64_t at_ms; /* wall */
+    char who[64];  /* the org and key that asked */
+    char what[96];
+};
+enum { OD_API_TRUNK_NOTES = 8 };
+
+/* What is asked of a running trunk. It lasts until it is taken back or the process ends. */
+enum od_api_trunk_order {
+    OD_API_TRUNK_KEEP,   /* neither of these */
+    OD_API_TRUNK_PAUSE,  /* no new calls */
+    OD_API_TRUNK_DRAIN,  /* the same, for good: tells when the last call has ended */
+    OD_API_TRUNK_RESUME, /* calls again */
+};
+struct od_api_trunk_change {
+    uint8_t order;             /* enum od_api_trunk_order */
+    uint32_t cps_milli;        /* 0: the configured limits again */
+    uint32_t max_calls;        /* 0: none */
+    uint32_t priority, weight; /* UINT32_MAX in any of these: as it is */
+    int adaptive;              /* 0, 1; -1: as it is */
+    const char *who;
+};
+
 /* A trunk as it is now. Filled in by the host. */
 struct od_api_trunk {
     char name[OD_NAME_MAX];
@@ -42,7 +66,8 @@ struct od_api_trunk {
     char rate_reason[OD_REASON_MAX];
     int64_t rate_since_ms; /* wall; when it was lowered last; 0: never */
     uint32_t delay_ms;     /* post-dial delay, smoothed; 0: not known */
-    uint64_t refusals;     /* INVITEs refused for rate or capacity */
+    struct od_api_trunk_note notes[OD_API_TRUNK_NOTES]; /* the newest first; who "" ends them */
+    uint64_t refusals;                                  /* INVITEs refused for rate or capacity */
     uint64_t pings, pings_bad;
     uint32_t in_use;
     uint32_t max_calls; /* 0: no cap */
@@ -59,6 +84,9 @@ struct od_api_host {
     void (*stats)(void *ctx, struct od_engine_stats *out);
     /* Fills at most `max`; returns how many trunks there are. */
     size_t (*trunks)(void *ctx, struct od_api_trunk *out, size_t max);
+    /* Changes a running trunk: OD_ENOENT when there is none of that name. May be NULL: none can be.
+     */
+    int (*trunk_change)(void *ctx, const char *name, const struct od_api_trunk_change *change);
     /* A piece of a call's recording from `at` on, read off the loop. fn fires once, later: err 0
      * and count 0 at the end, OD_ENOENT when there is none. OD_ENOMEM: it won't fire. NULL: nothing
      * is recorded here. */

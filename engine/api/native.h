@@ -51,6 +51,10 @@ void od_ops_livez(struct od_request *q);
 void od_ops_readyz(struct od_request *q);
 void od_ops_trunks(struct od_request *q);
 void od_ops_trunk(struct od_request *q);
+void od_ops_trunk_patch(struct od_request *q);
+void od_ops_trunk_pause(struct od_request *q);
+void od_ops_trunk_resume(struct od_request *q);
+void od_ops_trunk_drain(struct od_request *q);
 void od_ops_limits(struct od_request *q);
 
 /* openapi.c */

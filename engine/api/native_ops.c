@@ -97,6 +97,17 @@ static yyjson_mut_val *project_trunk(yyjson_mut_doc *doc, const struct od_api_tr
     return o;
 }
 
+static void put_notes(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct od_api_trunk *trunk)
+{
+    yyjson_mut_val *list = yyjson_mut_obj_add_arr(doc, o, "changes");
+    for (size_t i = 0; i < OD_API_TRUNK_NOTES && trunk->notes[i].who[0]; i++) {
+        yyjson_mut_val *note = yyjson_mut_arr_add_obj(doc, list);
+        od_put_time(doc, note, "at", trunk->notes[i].at_ms);
+        put_word(doc, note, "who", trunk->notes[i].who);
+        put_word(doc, note, "what", trunk->notes[i].what);
+    }
+}
+
 struct od_api_trunk *od_ops_trunk_table(struct od_api *api, size_t *count)
 {
     size_t there = api->host.trunks(api->host.ctx, NULL, 0);
@@ -123,7 +134,7 @@ void od_ops_trunks(struct od_request *q)
     od_request_answer(q, 200, doc, NULL);
 }
 
-void od_ops_trunk(struct od_request *q)
+static void answer_trunk(struct od_request *q)
 {
     size_t count = 0, i = 0;
     struct od_api_trunk *trunks = od_ops_trunk_table(q->api, &count);
@@ -135,10 +146,108 @@ void od_ops_trunk(struct od_request *q)
         return;
     }
     yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
-    if (doc)
-        yyjson_mut_doc_set_root(doc, project_trunk(doc, &trunks[i]));
+    if (doc) {
+        yyjson_mut_val *root = project_trunk(doc, &trunks[i]);
+        put_notes(doc, root, &trunks[i]);
+        yyjson_mut_doc_set_root(doc, root);
+    }
     free(trunks);
     od_request_answer(q, 200, doc, NULL);
+}
+
+void od_ops_trunk(struct od_request *q)
+{
+    answer_trunk(q);
+}
+
+/* The org, and the key by the beginning of its hash: enough to tell keys apart, no use to anyone.
+ */
+static void tell_who(const struct od_request *q, char out[64])
+{
+    struct od_buf buf;
+    od_buf_init(&buf, out, 64);
+    od_buf_add(&buf, q->who.org, strnlen(q->who.org, 40));
+    od_buf_str(&buf, q->who.fixed ? "/configured-" : "/");
+    od_buf_hex(&buf, q->key_hash, 4);
+}
+
+static void change_trunk(struct od_request *q, struct od_api_trunk_change change)
+{
+    const struct od_api_host *host = &q->api->host;
+    char who[64];
+    tell_who(q, who);
+    change.who = who;
+    int err = host->trunk_change ? host->trunk_change(host->ctx, q->at.name, &change) : OD_ENOENT;
+    if (err)
+        od_request_err(q, err, "trunk");
+    else
+        answer_trunk(q);
+}
+
+static const struct od_api_trunk_change as_it_is = {.cps_milli = UINT32_MAX,
+                                                    .max_calls = UINT32_MAX,
+                                                    .priority = UINT32_MAX,
+                                                    .weight = UINT32_MAX,
+                                                    .adaptive = -1};
+
+static void order_trunk(struct od_request *q, enum od_api_trunk_order order)
+{
+    struct od_api_trunk_change change = as_it_is;
+    change.order = (uint8_t)order;
+    change_trunk(q, change);
+}
+
+void od_ops_trunk_pause(struct od_request *q)
+{
+    order_trunk(q, OD_API_TRUNK_PAUSE);
+}
+
+void od_ops_trunk_resume(struct od_request *q)
+{
+    order_trunk(q, OD_API_TRUNK_RESUME);
+}
+
+void od_ops_trunk_drain(struct od_request *q)
+{
+    order_trunk(q, OD_API_TRUNK_DRAIN);
+}
+
+struct trunk_in {
+    double cps;
+    int64_t max_calls, priority, weight;
+    bool adaptive;
+};
+static const struct od_field trunk_fields[] = {
+    {"cps", OD_FIELD_NUMBER, offsetof(struct trunk_in, cps), 0, 100000, false},
+    {"max_calls", OD_FIELD_INT, offsetof(struct trunk_in, max_calls), 0, 1000000, false},
+    {"priority", OD_FIELD_INT, offsetof(struct trunk_in, priority), 0, 65535, false},
+    {"weight", OD_FIELD_INT, offsetof(struct trunk_in, weight), 1, 65535, false},
+    {"adaptive", OD_FIELD_BOOL, offsetof(struct trunk_in, adaptive), 0, 0, false},
+};
+
+/* Null brings the configured limits back, as a merge patch takes a member away (RFC 7396). */
+void od_ops_trunk_patch(struct od_request *q)
+{
+    struct trunk_in in = {0};
+    struct od_faults faults = {0};
+    struct od_api_trunk_change change = as_it_is;
+    yyjson_val *root = yyjson_doc_get_root(q->body);
+    if (od_json_fields(root, trunk_fields, sizeof trunk_fields / sizeof *trunk_fields, &in, "#",
+                       &faults)) {
+        od_request_faults(q, &faults);
+        return;
+    }
+    if (yyjson_obj_get(root, "cps"))
+        change.cps_milli = (uint32_t)(in.cps * 1000 + 0.5);
+    if (yyjson_obj_get(root, "max_calls"))
+        change.max_calls = (uint32_t)in.max_calls;
+    if (yyjson_obj_get(root, "priority"))
+        change.priority = (uint32_t)in.priority;
+    if (yyjson_obj_get(root, "weight") && in.weight)
+        change.weight = (uint32_t)in.weight;
+    if (yyjson_obj_get(root, "adaptive"))
+        change.adaptive = in.adaptive;
+    change_trunk(q, change);
 }
 
 /* ---- live numbers ---- */

@@ -80,6 +80,11 @@ static const struct od_route routes[] = {
 
     {"GET", V1 "/trunks", OD_SCOPE_READ, OD_TAKES_NOTHING, od_ops_trunks, NULL},
     {"GET", V1 "/trunks/{name}", OD_SCOPE_READ, OD_TAKES_NOTHING, od_ops_trunk, NULL},
+    {"PATCH", V1 "/trunks/{name}", OD_SCOPE_ADMIN, OD_TAKES_PATCH, od_ops_trunk_patch, NULL},
+    {"POST", V1 "/trunks/{name}/pause", OD_SCOPE_ADMIN, OD_TAKES_NOTHING, od_ops_trunk_pause, NULL},
+    {"POST", V1 "/trunks/{name}/resume", OD_SCOPE_ADMIN, OD_TAKES_NOTHING, od_ops_trunk_resume,
+     NULL},
+    {"POST", V1 "/trunks/{name}/drain", OD_SCOPE_ADMIN, OD_TAKES_NOTHING, od_ops_trunk_drain, NULL},
     {"GET", V1 "/limits", OD_SCOPE_READ, OD_TAKES_NOTHING, od_ops_limits, NULL},
     {"POST", V1 "/keys", OD_SCOPE_ADMIN, OD_TAKES_JSON, od_keys_create, NULL},
     {"GET", V1 "/keys", OD_SCOPE_ADMIN, OD_TAKES_NOTHING, od_keys_list, keys_query},

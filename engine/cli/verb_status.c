@@ -1,44 +1,11 @@
 /*
- * outdial trunks, queue - what the server is doing now.
+ * outdial queue - what the server is doing now.
  */
 #include <stdio.h>
 
 #include "engine/cli/client.h"
 #include "engine/cli/show.h"
 #include "engine/cli/term.h"
-
-int od_verb_trunks(int argc, char **argv)
-{
-    static const struct od_column columns[] = {
-        {"NAME", "name"},       {"SERVER", "server"},       {"USABLE", "usable"},
-        {"HEALTH", "health"},   {"IN USE", "in_use"},       {"MAX", "max_calls"},
-        {"CPS", "cps"},         {"WORKING", "working_cps"}, {"INVITES", "invites"},
-        {"ANSWERS", "answers"}, {"FAILURES", "failures"},   {"REASON", "reason"},
-    };
-    struct od_cli_common common = {0};
-    int code = od_args_read(&(struct od_args){.verb = "trunks",
-                                              .usage = "",
-                                              .examples = "examples:\n  outdial trunks\n",
-                                              .common = &common},
-                            argc, argv);
-    if (code != OD_EXIT_NONE)
-        return code;
-    struct od_client *client;
-    code = od_client_open(&client, &common);
-    if (code != OD_EXIT_NONE)
-        return code;
-    struct od_reply reply;
-    bool good = od_client_call(client, "GET", "/outdial/v1/trunks", NULL, &reply);
-    if (good && common.json)
-        od_reply_print(&reply);
-    else if (good)
-        od_show_table(yyjson_obj_get(yyjson_doc_get_root(reply.doc), "data"), columns,
-                      sizeof columns / sizeof *columns,
-                      "no trunks: they are set in the server's configuration");
-    od_reply_free(&reply);
-    od_client_close(client);
-    return good ? OD_EXIT_OK : OD_EXIT_FAILED;
-}
 
 int od_verb_queue(int argc, char **argv)
 {

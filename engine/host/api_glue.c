@@ -148,6 +148,7 @@ int od_host_open_api(struct od_host *host)
                                          .now = api_now,
                                          .stats = api_stats,
                                          .trunks = od_host_trunks,
+                                         .trunk_change = od_host_trunk_change,
                                          .recording = api_recording,
                                          .more_metrics = api_more_metrics,
                                          .ready = api_ready,

@@ -48,7 +48,17 @@ struct agent {
     UT_hash_handle hh;
 };
 
+/* What was changed of a trunk while it ran. */
+struct live {
+    bool has_cps, has_max, has_priority, has_adaptive;
+    struct od_shape shape;
+    uint32_t max_calls;
+    uint16_t priority, weight; /* weight 0: as configured */
+    bool adaptive;
+};
+
 struct trunk {
+    struct live live;
     struct od_trunk_entry entry;
     struct od_catalog *catalog;
     uint16_t index;
@@ -112,14 +122,34 @@ static void finish_close(struct od_catalog *catalog)
     fn(ctx);
 }
 
+/* The configuration, and over it what was changed while it ran. */
+static void live_def(struct trunk *trunk, struct od_trunk_def *def)
+{
+    const struct trunk *rate = &trunk->catalog->trunks[trunk->rate_of];
+    const struct live *live = &trunk->live;
+    *def = trunk->entry.config->def;
+    def->rate_from = trunk->rate_from;
+    memcpy(def->shapes, rate->entry.config->def.shapes, sizeof def->shapes);
+    if (live->has_cps) {
+        memset(def->shapes, 0, sizeof def->shapes);
+        def->shapes[0] = live->shape;
+    }
+    if (live->has_max)
+        def->max_calls = live->max_calls;
+    if (live->has_priority)
+        def->priority = live->priority;
+    if (live->weight)
+        def->weight = live->weight;
+    if (live->has_adaptive)
+        def->adaptive = live->adaptive;
+    def->usable =
+        trunk->entry.addr.family != 0 && !trunk->entry.held && !trunk->entry.paused && !trunk->gone;
+}
+
 static void announce(struct trunk *trunk)
 {
-    struct od_trunk_def def = trunk->entry.config->def;
-    def.rate_from = trunk->rate_from;
-    memcpy(def.shapes, trunk->catalog->trunks[trunk->rate_of].entry.config->def.shapes,
-           sizeof def.shapes);
-    def.usable = trunk->entry.addr.family != 0 && !trunk->entry.held && !trunk->gone;
-    trunk->catalog->events.trunk(trunk->catalog->events.ctx, trunk->index, &def);
+    live_def(trunk, &trunk->entry.def);
+    trunk->catalog->events.trunk(trunk->catalog->events.ctx, trunk->index, &trunk->entry.def);
 }
 
 static void on_ask_again(uv_timer_t *timer)
@@ -384,6 +414,102 @@ void od_catalog_credentials(struct od_catalog *catalog, uint16_t index, const ch
     warn(trunk, why);
     if (!trunk->entry.held && ++trunk->refusals >= REFUSALS_MAX)
         hold(trunk, why);
+}
+
+/* ---- live changes ---- */
+
+static uint32_t gcd(uint32_t a, uint32_t b);
+
+/* Thousandths of a call per second, as the smallest whole "count per window". */
+static struct od_shape even_shape(uint32_t cps_milli)
+{
+    uint32_t divisor = gcd(cps_milli, 1000);
+    return (struct od_shape){.kind = OD_SHAPE_EVEN,
+                             .count = cps_milli / divisor,
+                             .window_ns = 1000 / divisor * OD_NS_PER_S};
+}
+
+static void describe(char *out, size_t size, const struct od_api_trunk_change *change)
+{
+    static const char *const orders[] = {[OD_API_TRUNK_PAUSE] = "pause ",
+                                         [OD_API_TRUNK_DRAIN] = "drain ",
+                                         [OD_API_TRUNK_RESUME] = "resume "};
+    size_t used = (size_t)snprintf(out, size, "%s", change->order ? orders[change->order] : "");
+    if (change->cps_milli == 0)
+        used += (size_t)snprintf(out + used, size - used, "cps as configured ");
+    else if (change->cps_milli != UINT32_MAX)
+        used += (size_t)snprintf(out + used, size - used, "cps %u.%03u ", change->cps_milli / 1000,
+                                 change->cps_milli % 1000);
+    if (change->max_calls != UINT32_MAX)
+        used += (size_t)snprintf(out + used, size - used, "max_calls %u ", change->max_calls);
+    if (change->priority != UINT32_MAX)
+        used += (size_t)snprintf(out + used, size - used, "priority %u ", change->priority);
+    if (change->weight != UINT32_MAX)
+        used += (size_t)snprintf(out + used, size - used, "weight %u ", change->weight);
+    if (change->adaptive >= 0)
+        used += (size_t)snprintf(out + used, size - used, "adaptive %s ",
+                                 change->adaptive ? "true" : "false");
+    if (used)
+        out[used - 1] = 0;
+}
+
+static void write_down(struct od_trunk_entry *entry, const struct od_api_trunk_change *change,
+                       int64_t wall_ms)
+{
+    struct od_api_trunk_note note = {.at_ms = wall_ms};
+    snprintf(note.who, sizeof note.who, "%.63s", change->who);
+    describe(note.what, sizeof note.what, change);
+    if (!*note.what)
+        return;
+    memmove(entry->notes + 1, entry->notes, sizeof entry->notes - sizeof *entry->notes);
+    entry->notes[0] = note;
+    od_log(OD_CONFIG_LOG_INFO, "trunk", "%s: %s, by %s", entry->config->name, note.what, note.who);
+}
+
+static void set_live(struct trunk *trunk, const struct od_api_trunk_change *change)
+{
+    struct live *live = &trunk->live;
+    if (change->max_calls != UINT32_MAX) {
+        live->has_max = true;
+        live->max_calls = change->max_calls;
+    }
+    if (change->priority != UINT32_MAX) {
+        live->has_priority = true;
+        live->priority = (uint16_t)change->priority;
+    }
+    if (change->weight != UINT32_MAX)
+        live->weight = (uint16_t)change->weight;
+    if (change->adaptive >= 0) {
+        live->has_adaptive = true;
+        live->adaptive = change->adaptive;
+    }
+    if (change->order != OD_API_TRUNK_KEEP) {
+        trunk->entry.paused = change->order != OD_API_TRUNK_RESUME;
+        trunk->entry.draining = change->order == OD_API_TRUNK_DRAIN;
+    }
+}
+
+int od_catalog_trunk_change(struct od_catalog *catalog, const char *name,
+                            const struct od_api_trunk_change *change, int64_t wall_ms)
+{
+    size_t i = 0;
+    while (i < catalog->config->trunk_count && strcmp(catalog->config->trunks[i].name, name) != 0)
+        i++;
+    if (i == catalog->config->trunk_count)
+        return OD_ENOENT;
+    struct trunk *trunk = &catalog->trunks[i];
+    set_live(trunk, change);
+    if (change->cps_milli != UINT32_MAX) { /* of a shared rate: for all that share it */
+        struct trunk *rate = trunk->rate_from ? &catalog->trunks[trunk->rate_from - 1] : trunk;
+        rate->live.has_cps = change->cps_milli != 0;
+        if (rate->live.has_cps)
+            rate->live.shape = even_shape(change->cps_milli);
+        if (rate != trunk)
+            announce(rate);
+    }
+    write_down(&trunk->entry, change, wall_ms);
+    announce(trunk);
+    return 0;
 }
 
 const struct od_trunk_entry *od_catalog_trunk(const struct od_catalog *catalog, uint16_t index)

@@ -11,6 +11,7 @@
 #include <uv.h>
 
 #include "engine/agent/agent_def.h"
+#include "engine/api/api.h"
 #include "outdial/box.h"
 #include "outdial/config.h"
 #include "outdial/engine.h"
@@ -20,9 +21,12 @@ struct od_catalog;
 
 struct od_trunk_entry {
     const struct od_config_trunk *config;
-    struct od_addr addr; /* family 0: not resolved yet */
-    bool held;           /* its credentials were refused: no new calls for a while */
-    char reason[96];     /* why it isn't usable; "" when it is */
+    struct od_addr addr;     /* family 0: not resolved yet */
+    struct od_trunk_def def; /* as the engine has it: the configuration and what was changed live */
+    bool paused, draining;   /* by order: no new calls */
+    struct od_api_trunk_note notes[OD_API_TRUNK_NOTES]; /* the newest first */
+    bool held;       /* its credentials were refused: no new calls for a while */
+    char reason[96]; /* why it isn't usable; "" when it is */
 };
 
 struct od_catalog_events {
@@ -72,6 +76,10 @@ void od_catalog_capacity(struct od_catalog *catalog, const char *url, uint32_t c
  * them. */
 const struct od_trunk_entry *od_catalog_trunk(const struct od_catalog *catalog, uint16_t index);
 size_t od_catalog_trunk_count(const struct od_catalog *catalog);
+/* Changes a running trunk, and writes down who did. OD_ENOENT: no such trunk. */
+int od_catalog_trunk_change(struct od_catalog *catalog, const char *name,
+                            const struct od_api_trunk_change *change, int64_t wall_ms);
+
 /* "" for UINT16_MAX and unknown indices. */
 const char *od_catalog_trunk_name(const struct od_catalog *catalog, uint16_t index);
 

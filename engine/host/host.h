@@ -94,6 +94,7 @@ int od_host_open_outbox(struct od_host *host); /* when store and catalog are the
 
 /* trunk_glue.c: trunks as the API sees them. */
 size_t od_host_trunks(void *ctx, struct od_api_trunk *out, size_t max); /* ctx: the host */
+int od_host_trunk_change(void *ctx, const char *name, const struct od_api_trunk_change *change);
 bool od_host_trunk_usable(const struct od_host *host, uint16_t index);
 
 /* secrets.c: files of data_dir that are made at the first start. 0, or OD_EIO with a logged line.

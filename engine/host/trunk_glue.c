@@ -57,7 +57,26 @@ bool od_host_trunk_usable(const struct od_host *host, uint16_t index)
     const struct od_trunk_entry *entry = od_catalog_trunk(host->catalog, index);
     struct od_trunk_stats stats = {0};
     od_engine_trunk_stats(host->engine, index, &stats);
-    return entry->addr.family && !entry->held && stats.health != OD_HEALTH_DOWN;
+    return entry->def.usable && stats.health != OD_HEALTH_DOWN;
+}
+
+static void tell_reason(struct od_api_trunk *out, const struct od_trunk_entry *entry,
+                        const struct od_trunk_stats *stats)
+{
+    const char *why = entry->reason;
+    if (entry->draining)
+        why = stats->in_use ? "draining" : "drained";
+    else if (entry->paused)
+        why = "paused";
+    else if (!*why && stats->health == OD_HEALTH_DOWN)
+        why = stats->health_reason;
+    copy(out->reason, sizeof out->reason, why);
+}
+
+int od_host_trunk_change(void *ctx, const char *name, const struct od_api_trunk_change *change)
+{
+    struct od_host *host = ctx;
+    return od_catalog_trunk_change(host->catalog, name, change, od_turn_now().wall_ms);
 }
 
 size_t od_host_trunks(void *ctx, struct od_api_trunk *out, size_t max)
@@ -66,7 +85,7 @@ size_t od_host_trunks(void *ctx, struct od_api_trunk *out, size_t max)
     size_t count = od_catalog_trunk_count(host->catalog);
     for (size_t i = 0; i < count && i < max; i++) {
         const struct od_trunk_entry *entry = od_catalog_trunk(host->catalog, (uint16_t)i);
-        const struct od_trunk_def *def = &entry->config->def;
+        const struct od_trunk_def *def = &entry->def;
         struct od_trunk_stats stats = {0};
         struct od_api_trunk *trunk = &out[i];
         od_engine_trunk_stats(host->engine, (uint16_t)i, &stats);
@@ -76,9 +95,8 @@ size_t od_host_trunks(void *ctx, struct od_api_trunk *out, size_t max)
         copy(trunk->cps_key, sizeof trunk->cps_key, entry->config->cps_key);
         trunk->usable = od_host_trunk_usable(host, (uint16_t)i);
         fill_learnt(trunk, &stats);
-        copy(trunk->reason, sizeof trunk->reason,
-             *entry->reason || stats.health != OD_HEALTH_DOWN ? entry->reason
-                                                              : stats.health_reason);
+        tell_reason(trunk, entry, &stats);
+        memcpy(trunk->notes, entry->notes, sizeof trunk->notes);
         trunk->max_calls = def->max_calls;
         trunk->cps_milli = rate_of(def);
         trunk->priority = def->priority;

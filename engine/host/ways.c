@@ -162,7 +162,14 @@ static struct definition *define(struct od_ways *ways, const struct od_uid *uid,
         .early_media = true,
         .voices = {OD_VOICE_PCMU, OD_VOICE_PCMA},
         .voice_count = 2,
-        .def = {.max_calls = CALLS_MAX, .priority = 1, .weight = 100, .ring_ms_max = RING_MS},
+        .def = {.max_calls = CALLS_MAX,
+                .priority = 1,
+                .weight = 100,
+                .ring_ms_max = RING_MS,
+                .bad_max = 3,
+                .good_min = 2,
+                .patience_ms = 5000,
+                .adaptive = true},
     };
     memcpy(c->def.name, d->name, sizeof c->def.name);
     set_rate(&c->def, yyjson_get_num(yyjson_obj_get(doc, "cpsLimit")));

@@ -6,6 +6,7 @@ INVITE. OUTDIAL_E2E_CONTACTS: contacts of the hidden limit's test (60 s and more
 import datetime
 import os
 import signal
+import time
 
 from harness import main, wait_until
 
@@ -176,5 +177,38 @@ def retry_after_is_obeyed(world):
     carrier.finish()
 
 
-main(an_unreachable_trunk, a_silent_trunk_and_its_return, a_trunk_that_refuses_everything,
+def changes_take_effect_while_it_runs(world):
+    first, second, server = two_trunks(world)
+    campaign = start(world, server, 2 * COUNT)
+    wait_until(lambda: len(invites(first)) >= 10 and len(invites(second)) >= 10, 20, "both at work")
+    paused = time.monotonic_ns()
+    world.cli("trunks", "pause", "t1", server=server)
+    trunk = server.api("GET", "/trunks/t1")
+    assert not trunk["usable"] and trunk["reason"] == "paused", trunk
+    assert trunk["changes"][0]["what"] == "pause" and trunk["changes"][0]["who"], trunk
+    seen = len(invites(second))
+    wait_until(lambda: len(invites(second)) >= seen + 40, 20, "calls by the other trunk")
+    late = [fact for fact in invites(first) if fact["mono_ns"] > paused + 1_000_000_000]
+    assert not late, f"{len(late)} INVITEs a second and more after the pause"
+    world.cli("trunks", "set", "t2", "--cps", "2", "--max-calls", "7", server=server)
+    trunk = server.api("GET", "/trunks/t2")
+    assert trunk["cps"] == 2 and trunk["max_calls"] == 7, trunk
+    time.sleep(1)
+    seen = len(invites(second))
+    time.sleep(2)
+    assert len(invites(second)) - seen <= 5, "the new rate is not kept"
+    world.cli("trunks", "set", "t2", "--configured-cps", server=server)
+    world.cli("trunks", "resume", "t1", server=server)
+    server.wait_campaign(campaign, 60)
+    every_outcome_is_a_callees(server, campaign, 2 * COUNT)
+    world.cli("trunks", "drain", "t2", server=server)
+    assert server.api("GET", "/trunks/t2")["reason"] == "drained"
+    server.api("PATCH", "/trunks/t2", {"cps": -1}, status=400)
+    server.api("POST", "/trunks/none/pause", status=404)
+    server.stop()
+    first.finish()
+    second.finish()
+
+
+main(changes_take_effect_while_it_runs, an_unreachable_trunk, a_silent_trunk_and_its_return, a_trunk_that_refuses_everything,
      a_callees_verdict_stays, a_hidden_limit, retry_after_is_obeyed)

@@ -3,6 +3,8 @@
  */
 #include "tests/unit/api_fake.h"
 
+#include "outdial/err.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +31,21 @@ static size_t host_trunks(void *ctx, struct od_api_trunk *out, size_t max)
     for (size_t i = 0; i < world->trunk_count && i < max; i++)
         out[i] = world->trunks[i];
     return world->trunk_count;
+}
+
+static int host_trunk_change(void *ctx, const char *name, const struct od_api_trunk_change *change)
+{
+    struct fake_world *world = ctx;
+    for (size_t i = 0; i < world->trunk_count; i++) {
+        if (strcmp(world->trunks[i].name, name) != 0)
+            continue;
+        world->changed = *change;
+        world->changed.who = NULL;
+        snprintf(world->changed_by, sizeof world->changed_by, "%s", change->who);
+        snprintf(world->changed_name, sizeof world->changed_name, "%s", name);
+        return 0;
+    }
+    return OD_ENOENT;
 }
 
 static bool host_ready(void *ctx, char *why, size_t size)
@@ -131,6 +148,7 @@ void fake_world_init(struct fake_world *world)
                  .now = host_now,
                  .stats = host_stats,
                  .trunks = host_trunks,
+                 .trunk_change = host_trunk_change,
                  .ready = host_ready,
                  .live_state = host_live_state,
                  .trace = host_trace,

@@ -19,6 +19,8 @@ struct fake_world {
     struct od_engine_stats stats;
     struct od_api_trunk trunks[3];
     size_t trunk_count;
+    struct od_api_trunk_change changed; /* the last change of a trunk that was asked for */
+    char changed_by[64], changed_name[OD_NAME_MAX];
     const char *not_ready;  /* NULL: ready */
     const char *live_state; /* NULL: not in memory */
     const char *trace;      /* NULL: none */

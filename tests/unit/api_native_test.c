@@ -369,6 +369,39 @@ static void trunks_and_limits_show_what_is(void **state)
     expect("GET", V1 "/limits", NULL, NULL, 200, "\"outcomes\":{\"no_answer\":2}");
 }
 
+static void trunks_are_changed_while_they_run(void **state)
+{
+    (void)state;
+    world.trunk_count = 1;
+    world.trunks[0] = (struct od_api_trunk){
+        .name = "main", .notes = {{.at_ms = 1700000000000, .who = "acme/1", .what = "pause"}}};
+    expect("POST", V1 "/trunks/main/pause", NULL, NULL, 200, "\"who\":\"acme/1\"");
+    assert_int_equal(world.changed.order, OD_API_TRUNK_PAUSE);
+    assert_int_equal(world.changed.cps_milli, UINT32_MAX);
+    assert_int_equal(world.changed.adaptive, -1);
+    assert_string_equal(world.changed_name, "main");
+    assert_non_null(strchr(world.changed_by, '/'));
+    expect("POST", V1 "/trunks/main/drain", NULL, NULL, 200, NULL);
+    assert_int_equal(world.changed.order, OD_API_TRUNK_DRAIN);
+    expect("POST", V1 "/trunks/main/resume", NULL, NULL, 200, NULL);
+    assert_int_equal(world.changed.order, OD_API_TRUNK_RESUME);
+    expect("PATCH", V1 "/trunks/main", NULL,
+           "{\"cps\":2.5,\"max_calls\":7,\"priority\":3,\"weight\":9,\"adaptive\":false}", 200,
+           NULL);
+    assert_int_equal(world.changed.order, OD_API_TRUNK_KEEP);
+    assert_int_equal(world.changed.cps_milli, 2500);
+    assert_int_equal(world.changed.max_calls, 7);
+    assert_int_equal(world.changed.priority, 3);
+    assert_int_equal(world.changed.weight, 9);
+    assert_int_equal(world.changed.adaptive, 0);
+    expect("PATCH", V1 "/trunks/main", NULL, "{\"cps\":null}", 200, NULL);
+    assert_int_equal(world.changed.cps_milli, 0);
+    assert_int_equal(world.changed.max_calls, UINT32_MAX);
+    expect("PATCH", V1 "/trunks/main", NULL, "{\"cps\":-1}", 400, "#/cps");
+    expect("PATCH", V1 "/trunks/main", NULL, "{\"speed\":1}", 400, "#/speed");
+    expect("POST", V1 "/trunks/none/pause", NULL, NULL, 404, NULL);
+}
+
 /* ---- damage ---- */
 
 static void a_damaged_record_spoils_its_own_field(void **state)
@@ -401,6 +434,7 @@ int main(void)
         T(a_call_of_unknown_fate_can_be_looked_for),
         T(contacts_belong_to_their_campaign),
         T(trunks_and_limits_show_what_is),
+        T(trunks_are_changed_while_they_run),
         T(a_damaged_record_spoils_its_own_field),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,183 @@
+/*
+ * outdial trunks - their health and rates, and changing them while they run.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/cli/client.h"
+#include "engine/cli/show.h"
+#include "engine/cli/term.h"
+
+static int show_trunks(int argc, char **argv)
+{
+    static const struct od_column columns[] = {
+        {"NAME", "name"},       {"SERVER", "server"},       {"USABLE", "usable"},
+        {"HEALTH", "health"},   {"IN USE", "in_use"},       {"MAX", "max_calls"},
+        {"CPS", "cps"},         {"WORKING", "working_cps"}, {"INVITES", "invites"},
+        {"ANSWERS", "answers"}, {"FAILURES", "failures"},   {"REASON", "reason"},
+    };
+    struct od_cli_common common = {0};
+    int code = od_args_read(
+        &(struct od_args){.verb = "trunks",
+                          .usage = "",
+                          .examples = "examples:\n"
+                                      "  outdial trunks\n"
+                                      "  outdial trunks set main --cps 5 --max-calls 50\n"
+                                      "  outdial trunks pause main\n"
+                                      "  outdial trunks resume main\n"
+                                      "  outdial trunks drain main\n",
+                          .common = &common},
+        argc, argv);
+    if (code != OD_EXIT_NONE)
+        return code;
+    struct od_client *client;
+    code = od_client_open(&client, &common);
+    if (code != OD_EXIT_NONE)
+        return code;
+    struct od_reply reply;
+    bool good = od_client_call(client, "GET", "/outdial/v1/trunks", NULL, &reply);
+    if (good && common.json)
+        od_reply_print(&reply);
+    else if (good)
+        od_show_table(yyjson_obj_get(yyjson_doc_get_root(reply.doc), "data"), columns,
+                      sizeof columns / sizeof *columns,
+                      "no trunks: they are set in the server's configuration");
+    od_reply_free(&reply);
+    od_client_close(client);
+    return good ? OD_EXIT_OK : OD_EXIT_FAILED;
+}
+
+static bool trunk_path(const char *name, const char *end, char *out, size_t size)
+{
+    if (name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")] ||
+        strlen(name) > 63) {
+        od_cli_error("trunks: '%s' can't be a trunk's name", name);
+        return false;
+    }
+    snprintf(out, size, "/outdial/v1/trunks/%s%s", name, end);
+    return true;
+}
+
+static int change(const struct od_cli_common *common, const char *method, const char *path,
+                  const char *body, const char *said)
+{
+    struct od_client *client;
+    int code = od_client_open(&client, common);
+    if (code != OD_EXIT_NONE)
+        return code;
+    struct od_reply reply;
+    bool good = od_client_call(client, method, path, body, &reply);
+    if (good && common->json)
+        od_reply_print(&reply);
+    else if (good)
+        od_cli_note("%s", said);
+    od_reply_free(&reply);
+    od_client_close(client);
+    return good ? OD_EXIT_OK : OD_EXIT_FAILED;
+}
+
+static int order(int argc, char **argv, const char *verb, const char *end, const char *said)
+{
+    struct od_cli_common common = {0};
+    const char *words[2];
+    char path[160], name[32], line[128], example[64];
+    snprintf(name, sizeof name, "trunks %s", verb);
+    snprintf(example, sizeof example, "examples:\n  outdial trunks %s main\n", verb);
+    int code = od_args_read(&(struct od_args){.verb = name,
+                                              .usage = "NAME",
+                                              .examples = example,
+                                              .common = &common,
+                                              .words_min = 1,
+                                              .words_max = 1,
+                                              .words = words},
+                            argc, argv);
+    if (code != OD_EXIT_NONE)
+        return code;
+    if (!trunk_path(words[0], end, path, sizeof path))
+        return OD_EXIT_FAILED;
+    snprintf(line, sizeof line, "trunk %.63s: %s", words[0], said);
+    return change(&common, "POST", path, NULL, line);
+}
+
+static int verb_pause(int argc, char **argv)
+{
+    return order(argc, argv, "pause", "/pause", "no new calls; those under way go on");
+}
+
+static int verb_resume(int argc, char **argv)
+{
+    return order(argc, argv, "resume", "/resume", "takes calls again");
+}
+
+static int verb_drain(int argc, char **argv)
+{
+    return order(argc, argv, "drain", "/drain",
+                 "no new calls; drained when its last call has ended");
+}
+
+static int verb_set(int argc, char **argv)
+{
+    uint32_t cps_milli = 0, max_calls = UINT32_MAX, priority = UINT32_MAX, weight = UINT32_MAX;
+    bool configured = false;
+    struct od_cli_common common = {0};
+    const char *words[2];
+    char path[160], body[200], line[128];
+    const struct od_arg table[] = {
+        {"--cps", OD_ARG_RATE, &cps_milli, "N  calls per second, evenly spaced"},
+        {"--configured-cps", OD_ARG_FLAG, &configured, "the configured limits again"},
+        {"--max-calls", OD_ARG_U32, &max_calls, "N  calls at once; 0: no cap"},
+        {"--priority", OD_ARG_U32, &priority, "N  lower goes first"},
+        {"--weight", OD_ARG_U32, &weight, "N  share among trunks of one priority"},
+        {0},
+    };
+    int code = od_args_read(
+        &(struct od_args){.verb = "trunks set",
+                          .usage = "NAME [--cps N] [--max-calls N] [--priority N] [--weight N]",
+                          .examples = "examples:\n"
+                                      "  outdial trunks set main --cps 2.5 --max-calls 20\n",
+                          .table = table,
+                          .common = &common,
+                          .words_min = 1,
+                          .words_max = 1,
+                          .words = words},
+        argc, argv);
+    if (code != OD_EXIT_NONE)
+        return code;
+    size_t used = 0;
+    if (configured)
+        used += (size_t)snprintf(body + used, sizeof body - used, ",\"cps\":null");
+    else if (cps_milli)
+        used += (size_t)snprintf(body + used, sizeof body - used, ",\"cps\":%u.%03u",
+                                 cps_milli / 1000, cps_milli % 1000);
+    if (max_calls != UINT32_MAX)
+        used += (size_t)snprintf(body + used, sizeof body - used, ",\"max_calls\":%u", max_calls);
+    if (priority != UINT32_MAX)
+        used += (size_t)snprintf(body + used, sizeof body - used, ",\"priority\":%u", priority);
+    if (weight != UINT32_MAX)
+        used += (size_t)snprintf(body + used, sizeof body - used, ",\"weight\":%u", weight);
+    if (!used) {
+        od_cli_error("trunks set: say what: --cps, --max-calls, --priority or --weight");
+        return OD_EXIT_USAGE;
+    }
+    body[0] = '{';
+    snprintf(body + used, sizeof body - used, "}");
+    if (!trunk_path(words[0], "", path, sizeof path))
+        return OD_EXIT_FAILED;
+    snprintf(line, sizeof line, "trunk %.63s: changed", words[0]);
+    return change(&common, "PATCH", path, body, line);
+}
+
+int od_verb_trunks(int argc, char **argv)
+{
+    static const struct od_verb verbs[] = {
+        {"set", verb_set, "NAME --cps N --max-calls N: change it while it runs"},
+        {"pause", verb_pause, "NAME: no new calls; those under way go on"},
+        {"resume", verb_resume, "NAME: take calls again"},
+        {"drain", verb_drain, "NAME: no new calls, and tell when the last has ended"},
+        {0},
+    };
+    for (const struct od_verb *verb = verbs; argc > 1 && verb->name; verb++)
+        if (strcmp(argv[1], verb->name) == 0)
+            return od_verb_run("trunks", verbs, argc, argv);
+    return show_trunks(argc, argv);
+}
