@@ -188,7 +188,7 @@ static void announce(struct bench *bench)
     for (uint32_t i = 0; i < bench->lanes; i++) {
         struct od_event event = {.kind = OD_EV_LANE_READY};
         event.u.lane.lane = i;
-        event.u.lane.waiting = bench->calls;
+        event.u.lane.waiting = 1000000;
         if (od_engine_post(bench->engine, &event)) {
             od_engine_run(bench->engine, bench->now);
             i--;

@@ -3,6 +3,10 @@
  * turn, then the lanes of one rotor in turn. Every operation costs O(log n) amortised in lanes and
  * rotors. Nothing is saved up: one who had nothing to do gets one turn, not the turns it missed.
  *
+ * Priority alone would let those below starve for as long as those above have work. So each
+ * OD_FAIR_AGED-th turn goes by age instead: to the lane that was served longest ago. Whoever wishes
+ * gets a turn in the end, however low its priority; those above keep fifteen sixteenths.
+ *
  * Glossary
  *   item    a lane's wish, while it has one
  *   group   the items of one rotor on one queue; made by the owner, at most once per pair
@@ -19,12 +23,14 @@
 
 #include "engine/base/heap.h"
 
+enum { OD_FAIR_AGED = 16 };
+
 struct od_fair {
     uint32_t count;  /* read by caller: items wishing */
     uint32_t groups; /* read by caller: rotors with an item wishing */
 
     /* private */
-    struct od_heap heap;
+    struct od_heap heap, ages; /* of groups: by priority, by age */
     uint64_t turns;
 };
 
@@ -32,8 +38,8 @@ struct od_fair_group {
     struct od_fair *fair; /* set by init */
 
     /* private */
-    struct od_heap_node node;
-    struct od_heap heap;
+    struct od_heap_node node, age;
+    struct od_heap heap, ages; /* of items, likewise */
     uint64_t turn;
     uint32_t order;
 };
@@ -44,7 +50,7 @@ struct od_fair_item {
     uint32_t order;              /* set by caller: settles what turns don't */
 
     /* private */
-    struct od_heap_node node;
+    struct od_heap_node node, age;
     uint64_t turn;
 };
 

@@ -18,8 +18,8 @@ static bool send_before(const struct od_heap_node *node_a, const struct od_heap_
     const struct od_path *a = OD_OWNER(node_a, struct od_path, send);
     const struct od_path *b = OD_OWNER(node_b, struct od_path, send);
 
-    if (a->lane->def.priority != b->lane->def.priority)
-        return a->lane->def.priority > b->lane->def.priority;
+    /* Priority had its say when they were armed, a moment ago; it would make those that age let in
+     * wait here. */
     return a->send_order < b->send_order;
 }
 

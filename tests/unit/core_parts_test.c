@@ -42,15 +42,19 @@ static void fairness_init(struct fairness *of)
 }
 
 /* The first by the rule's words: best priority, then the rotor longest not served, then its item
- * longest not served. */
+ * longest not served; each sixteenth turn the one longest not served of all, unless its priority is
+ * the best anyhow. */
 static int model_first(const struct fairness *of)
 {
-    int best = -1;
+    int best = -1, oldest = -1;
 
     for (int i = 0; i < ITEMS; i++) {
         int g = i % GROUPS, bg = best % GROUPS;
         if (!od_fair_wishing(&of->items[i]))
             continue;
+        if (oldest < 0 || of->item_turn[i] < of->item_turn[oldest] ||
+            (of->item_turn[i] == of->item_turn[oldest] && g < oldest % GROUPS))
+            oldest = i;
         if (best < 0 || of->items[i].priority > of->items[best].priority) {
             best = i;
             continue;
@@ -64,6 +68,9 @@ static int model_first(const struct fairness *of)
         else if (g == bg && of->item_turn[i] < of->item_turn[best])
             best = i;
     }
+    if (best >= 0 && of->turns % OD_FAIR_AGED == OD_FAIR_AGED - 1 &&
+        of->items[oldest].priority != of->items[best].priority)
+        return oldest;
     return best;
 }
 
@@ -118,6 +125,26 @@ static void a_rotor_with_many_lanes_gets_one_share(void **state)
         od_fair_served(item);
     }
     assert_int_equal(lone, 500);
+}
+
+/* However many stand above it, a low priority gets its share of age, and no more. */
+static void nobody_starves(void **state)
+{
+    static struct fairness of;
+    int low = 0;
+
+    (void)state;
+    fairness_init(&of);
+    od_fair_set(&of.items[0], true);   /* priority 0 */
+    for (int i = 16; i < ITEMS; i++) { /* priority 2, of every rotor */
+        od_fair_set(&of.items[i], true);
+    }
+    for (int i = 0; i < 16000; i++) {
+        struct od_fair_item *item = od_fair_first(&of.fair);
+        low += item == &of.items[0];
+        od_fair_served(item);
+    }
+    assert_in_range(low, 16000 / OD_FAIR_AGED / ITEMS, 16000 / OD_FAIR_AGED);
 }
 
 /* ---- ident ---- */
@@ -253,6 +280,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fair_follows_the_rule),
         cmocka_unit_test(a_rotor_with_many_lanes_gets_one_share),
+        cmocka_unit_test(nobody_starves),
         cmocka_unit_test(names_are_of_the_attempt_alone),
         cmocka_unit_test(the_longest_prefix_matches),
         cmocka_unit_test(rejections_mean_what_they_say),
