@@ -229,7 +229,8 @@ static int read_agent(struct od_agent_reader *r, yyjson_val *agent, struct def_b
 
 static int read_outdial(struct od_agent_reader *r, yyjson_val *outdial, struct def_box *box)
 {
-    static const char *const known[] = {"agent", "trunks", "ring_timeout_s", "amd", "record", NULL};
+    static const char *const known[] = {"agent",  "trunks", "ring_timeout_s", "retry", "amd",
+                                        "record", NULL};
     if (!outdial) /* a vendor's document: the configuration's default agent talks */
         return 0;
     size_t mark = od_agent_enter(r, "outdial");
@@ -240,6 +241,8 @@ static int read_outdial(struct od_agent_reader *r, yyjson_val *outdial, struct d
         err = read_trunks(r, yyjson_obj_get(outdial, "trunks"), &box->def);
     if (!err)
         err = od_agent_uint(r, outdial, "ring_timeout_s", 1, RING_S_MAX, &box->def.ring_timeout_s);
+    if (!err)
+        err = od_agent_retry_read(r, yyjson_obj_get(outdial, "retry"), &box->def.retry);
     if (!err)
         err = od_agent_media_read(r, outdial, &box->def);
     if (!err && yyjson_obj_get(outdial, "agent"))

@@ -205,6 +205,12 @@ bool od_request_skip_take(struct od_request *q, uint32_t take_default, uint32_t 
     return true;
 }
 
+bool od_request_zone_ok(struct od_request *q, const char *zone)
+{
+    const struct od_zone_port *zones = q->api->host.zones;
+    return !zones || zones->known(zones->ctx, zone);
+}
+
 int64_t od_request_wall_ms(struct od_request *q)
 {
     return q->api->host.now(q->api->host.ctx).wall_ms;

@@ -77,6 +77,14 @@ struct od_api_trunk {
 
 enum { OD_API_MORE_METRICS = 16 * 1024 };
 
+/* One rule that holds a call back. Words are static: "schedule", "no trunk", ... */
+struct od_api_hold {
+    const char *reason;
+    int64_t until_ms;   /* wall; 0: not known */
+    const char *detail; /* a sentence for people, or NULL */
+};
+enum { OD_API_HOLDS_MAX = 12 };
+
 /* What lives in the host. All functions return at once; none may be NULL unless it says so. */
 struct od_api_host {
     void *ctx;
@@ -104,6 +112,10 @@ struct od_api_host {
     /* A call's SIP ladder and timeline as a JSON array; returns its bytes (without a NUL), 0 when
      * nothing is known of the call, and the needed size when that is above max. May be NULL. */
     size_t (*trace)(void *ctx, const struct od_uid *call, char *out, size_t max);
+    /* What holds a call back that has not been dialled, as this process sees its lane, its callee's
+     * hours and its trunks: strongest first, at most max. May be NULL. */
+    size_t (*holds)(void *ctx, const struct od_call_rec *rec, struct od_api_hold *out, size_t max);
+    const struct od_zone_port *zones;                   /* NULL: any zone's name is taken */
     void (*random)(void *ctx, void *out, size_t bytes); /* fit for keys */
     /* Tries a webhook once; fn fires from the loop. OD_EINVAL with why: its document can't be made
      * a request; then fn does not fire, as with any error. */

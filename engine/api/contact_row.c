@@ -18,8 +18,8 @@ static const char *const number_names[] = {"number",       "phone",  "to", "endp
 static const char number_names_text[] = "number, phone, to, endpoint, phone_number or msisdn";
 
 struct od_columns {
-    size_t count, number;
-    char *keys[OD_CSV_FIELDS_MAX]; /* each a JSON string with its quotes; the number's is NULL */
+    size_t count, number, timezone; /* timezone: SIZE_MAX when there is none */
+    char *keys[OD_CSV_FIELDS_MAX];  /* each a JSON string with its quotes; the number's is NULL */
     size_t key_bytes[OD_CSV_FIELDS_MAX];
 };
 
@@ -114,6 +114,7 @@ int od_columns_create(struct od_columns **out, const struct od_csv_row *header,
         return OD_ENOMEM;
     columns->count = header->count;
     columns->number = number;
+    columns->timezone = find_column(header, "timezone");
     for (size_t i = 0; i < header->count; i++) {
         struct od_text cell = trimmed(header->fields[i]);
         int err = i == number ? 0 : add_key(columns, i, cell);
@@ -199,6 +200,12 @@ bool od_contact_from_row(const struct od_columns *columns, const struct od_csv_r
     for (size_t i = columns->count; i < row->count; i++)
         if (row->fields[i].bytes)
             return refuse(out, "the row has more values than the header has columns");
+    if (columns->timezone < row->count) {
+        struct od_text zone = trimmed(row->fields[columns->timezone]);
+        if (zone.bytes >= sizeof out->timezone)
+            return refuse(out, "the timezone is too long to be one");
+        od_str_copy(out->timezone, sizeof out->timezone, zone.at, zone.bytes);
+    }
     if (!write_context(columns, row, out, context))
         return refuse(out, "the values are longer than 32 KiB together");
     return true;
@@ -207,7 +214,7 @@ bool od_contact_from_row(const struct od_columns *columns, const struct od_csv_r
 /* ---- NDJSON ---- */
 
 struct json_row {
-    const char *numbers[6], *from;
+    const char *numbers[6], *from, *timezone;
     yyjson_val *context;
     int64_t not_before_ms, deadline_ms;
 };
@@ -228,6 +235,7 @@ static const struct od_field json_row_fields[] = {
     {"context", OD_FIELD_OBJECT, offsetof(struct json_row, context), 0, 0, false},
     {"not_before", OD_FIELD_TIME, offsetof(struct json_row, not_before_ms), 0, 0, false},
     {"deadline", OD_FIELD_TIME, offsetof(struct json_row, deadline_ms), 0, 0, false},
+    {"timezone", OD_FIELD_TEXT, offsetof(struct json_row, timezone), 0, OD_ZONE_MAX - 1, false},
 };
 
 static bool read_json_row(const struct json_row *row, struct od_contact *out, char *context)
@@ -246,6 +254,8 @@ static bool read_json_row(const struct json_row *row, struct od_contact *out, ch
         return refuse(out, "\"from\" is not a phone number");
     out->not_before_ms = row->not_before_ms;
     out->deadline_ms = row->deadline_ms;
+    if (row->timezone)
+        od_str_copy(out->timezone, sizeof out->timezone, row->timezone, strlen(row->timezone));
     if (!row->context)
         return true;
     size_t bytes;

@@ -225,6 +225,7 @@ static void batch_add(struct od_import *im, struct batch *batch, const struct od
         .context = {keep(batch, im->context, contact->context_bytes), contact->context_bytes},
         .not_before_ms = contact->not_before_ms,
         .deadline_ms = contact->deadline_ms,
+        .timezone = keep(batch, contact->timezone, strlen(contact->timezone)),
         .row = line,
     };
 }
@@ -234,11 +235,12 @@ static void batch_add(struct od_import *im, struct batch *batch, const struct od
 static void take_contact(struct od_import *im, struct batch *batch, bool ok,
                          const struct od_contact *contact, uint64_t line)
 {
-    if (ok) {
+    bool zone_ok = !ok || !*contact->timezone || od_request_zone_ok(im->q, contact->timezone);
+    if (ok && zone_ok) {
         batch_add(im, batch, contact, line);
     } else {
         im->rejected++;
-        reject(im, line, contact->why, contact->value);
+        reject(im, line, zone_ok ? contact->why : "the timezone " OD_ZONE_FAULT, contact->value);
     }
 }
 

@@ -33,18 +33,26 @@ void od_campaigns_cancel(struct od_request *q);
 void od_campaigns_start(struct od_request *q);
 void od_campaigns_pause(struct od_request *q);
 
+/* native_suppressions.c */
+void od_suppressions_put(struct od_request *q);
+void od_suppressions_list(struct od_request *q);
+void od_suppressions_show(struct od_request *q);
+void od_suppressions_remove(struct od_request *q);
+
+/* native_why.c */
+void od_calls_why(struct od_request *q);
+void od_contacts_why(struct od_request *q);
+
 /* native_calls.c */
 void od_calls_create(struct od_request *q);
 void od_calls_list(struct od_request *q);
 void od_calls_show(struct od_request *q);
-void od_calls_why(struct od_request *q);
 void od_calls_cancel(struct od_request *q);
 void od_calls_hangup(struct od_request *q);
 void od_calls_recording(struct od_request *q); /* download.c */
 void od_calls_trace(struct od_request *q);
 void od_contacts_list(struct od_request *q);
 void od_contacts_show(struct od_request *q);
-void od_contacts_why(struct od_request *q);
 
 /* native_ops.c */
 void od_ops_livez(struct od_request *q);

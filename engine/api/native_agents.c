@@ -73,9 +73,12 @@ static bool read_document(struct od_request *q, struct od_agent_rec *rec)
         od_request_err(q, err, "agent");
         return false;
     }
+    bool zone_ok = !def->has_hours || od_request_zone_ok(q, def->hours.zone);
     od_str_copy(rec->name, sizeof rec->name, def->name, strlen(def->name));
     od_agent_def_destroy(def);
-    return true;
+    if (!zone_ok)
+        od_request_fault(q, "#/schedule/timezone", OD_ZONE_FAULT);
+    return zone_ok;
 }
 
 /* ---- answers ---- */

@@ -25,7 +25,7 @@ enum {
 /* ---- making ---- */
 
 struct call_in {
-    const char *to, *from, *agent, *webhook_url;
+    const char *to, *from, *agent, *webhook_url, *timezone;
     yyjson_val *context;
     int64_t priority, not_before_ms, deadline_ms;
 };
@@ -39,6 +39,7 @@ static const struct od_field create_fields[] = {
     {"priority", OD_FIELD_INT, AT(priority), INT32_MIN, INT32_MAX, false},
     {"not_before", OD_FIELD_TIME, AT(not_before_ms), 0, 0, false},
     {"deadline", OD_FIELD_TIME, AT(deadline_ms), 0, 0, false},
+    {"timezone", OD_FIELD_TEXT, AT(timezone), 1, OD_ZONE_MAX - 1, false},
     {"webhook_url", OD_FIELD_URL, AT(webhook_url), 1, URL_MAX, false},
 };
 
@@ -97,6 +98,7 @@ static void create_agent_found(struct od_request *q, const struct od_agent_rec *
         .to = rec->to,
         .from = rec->from,
         .context = rec->context,
+        .timezone = rec->timezone,
         .not_before_ms = rec->not_before_ms,
         .deadline_ms = rec->deadline_ms,
     };
@@ -124,12 +126,20 @@ static void check_call(struct od_request *q, const struct call_in *in, struct od
         od_fault_add(faults, "#", "deadline", "has passed");
     if (in->deadline_ms && in->not_before_ms >= in->deadline_ms)
         od_fault_add(faults, "#", "not_before", "is not before the deadline");
+    if (in->timezone && !od_request_zone_ok(q, in->timezone))
+        od_fault_add(faults, "#", "timezone", OD_ZONE_FAULT);
+    else if (in->timezone)
+        od_str_copy(rec->timezone, sizeof rec->timezone, in->timezone, strlen(in->timezone));
     rec->id = od_request_uid(q);
     rec->priority = (int32_t)in->priority;
     rec->not_before_ms = in->not_before_ms;
     rec->deadline_ms = in->deadline_ms;
     rec->created_ms = now_ms;
     rec->phase = in->not_before_ms > now_ms ? OD_PHASE_WAITING : OD_PHASE_QUEUED;
+    if (rec->phase == OD_PHASE_WAITING) {
+        rec->next_ms = in->not_before_ms;
+        strcpy(rec->wait_reason, "not_before");
+    }
 }
 
 void od_calls_create(struct od_request *q)
@@ -331,95 +341,6 @@ void od_contacts_list(struct od_request *q)
     od_request_out(q);
     q->api->repo.campaign_get(q->api->repo.ctx, q->who.org, &q->at.ids[0], contacts_campaign_done,
                               q);
-}
-
-/* ---- why does it wait ---- */
-
-struct why_work {
-    struct od_uid id;
-    const char *status;
-    char reason[OD_NAME_MAX];
-    int64_t until_ms;
-};
-
-static void answer_why(struct od_request *q, const char *reason)
-{
-    const struct why_work *work = q->work;
-    yyjson_mut_doc *doc = od_project_doc();
-    if (doc) {
-        yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
-        od_put_uid(doc, root, "id", &work->id);
-        yyjson_mut_obj_add_str(doc, root, "status", work->status);
-        yyjson_mut_obj_add_bool(doc, root, "waiting", reason != NULL);
-        if (reason)
-            od_put_text(doc, root, "reason", (struct od_text){reason, strlen(reason)});
-        else
-            yyjson_mut_obj_add_null(doc, root, "reason");
-        od_put_time(doc, root, "until", work->until_ms);
-    }
-    od_request_answer(q, 200, doc, NULL);
-}
-
-/* What stands still may be the campaign and not the call; the two are told apart for people. */
-static void why_campaign_done(void *ctx, int err, const struct od_campaign_rec *recs, size_t count)
-{
-    struct od_request *q = ctx;
-    if (!od_request_back(q))
-        return;
-    const struct why_work *work = q->work;
-    bool known = !err && count;
-    if (err && err != OD_ENOENT)
-        od_request_err(q, err, "campaign");
-    else if (known && recs->state == OD_CAMPAIGN_DRAFT)
-        answer_why(q, "campaign not started");
-    else if (known && recs->state == OD_CAMPAIGN_PAUSED)
-        answer_why(q, "campaign paused");
-    else
-        answer_why(q, work->reason[0] ? work->reason : "in its turn");
-}
-
-static void why_done(void *ctx, int err, const struct od_call_rec *recs, size_t count,
-                     uint64_t next_cursor)
-{
-    struct od_request *q = ctx;
-    (void)next_cursor;
-    if (!od_request_back(q) || !call_came(q, err, recs, count))
-        return;
-    struct why_work *work = q->work = calloc(1, sizeof *work);
-    if (!work) {
-        od_request_err(q, OD_ENOMEM, "call");
-        return;
-    }
-    work->id = recs->id;
-    work->status = od_project_status(recs);
-    if (recs->phase >= OD_PHASE_START_HOOK) {
-        answer_why(q, NULL);
-        return;
-    }
-    if (recs->not_before_ms > od_request_wall_ms(q))
-        work->until_ms = recs->not_before_ms;
-    od_str_copy(work->reason, sizeof work->reason, recs->wait_reason,
-                strnlen(recs->wait_reason, sizeof recs->wait_reason));
-    if (!work->reason[0] && work->until_ms)
-        strcpy(work->reason, "not before");
-    bool lane_closed = !work->reason[0] || strcmp(work->reason, "paused") == 0;
-    if (lane_closed && !od_uid_none(&recs->campaign)) {
-        od_request_out(q);
-        q->api->repo.campaign_get(q->api->repo.ctx, q->who.org, &recs->campaign, why_campaign_done,
-                                  q);
-    } else {
-        answer_why(q, work->reason[0] ? work->reason : "in its turn");
-    }
-}
-
-void od_calls_why(struct od_request *q)
-{
-    get_call(q, &q->at.ids[0], why_done);
-}
-
-void od_contacts_why(struct od_request *q)
-{
-    get_call(q, &q->at.ids[1], why_done);
 }
 
 /* ---- stopping ---- */

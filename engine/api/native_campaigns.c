@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/agent/agent_rules.h"
 #include "engine/api/json_read.h"
 #include "engine/api/project.h"
 #include "engine/base/str.h"
@@ -20,6 +21,7 @@ struct campaign_in {
     const char *name, *agent, *webhook_url;
     int64_t priority, max_calls;
     double cps;
+    yyjson_val *retry;
 };
 
 #define AT(member) offsetof(struct campaign_in, member)
@@ -30,6 +32,7 @@ static const struct od_field create_fields[] = {
     {"cps", OD_FIELD_NUMBER, AT(cps), 0, CPS_MAX, false},
     {"max_calls", OD_FIELD_INT, AT(max_calls), 0, CALLS_MAX, false},
     {"webhook_url", OD_FIELD_URL, AT(webhook_url), 1, URL_MAX, false},
+    {"retry", OD_FIELD_OBJECT, AT(retry), 0, 0, false},
 };
 static const struct od_field patch_fields[] = {
     {"cps", OD_FIELD_NUMBER, AT(cps), 0, CPS_MAX, false},
@@ -164,12 +167,27 @@ static void create_agent_found(struct od_request *q, const struct od_agent_rec *
     q->api->repo.campaign_create(q->api->repo.ctx, q->who.org, rec, create_done, q);
 }
 
+/* NULL: the agent's rule holds. */
+static bool read_retry(yyjson_val *value, struct od_retry *out, struct od_faults *faults)
+{
+    struct od_agent_problem problem;
+    if (!value || od_retry_parse(value, out, &problem) == 0)
+        return true;
+    char pointer[sizeof problem.pointer + 8] = "#/retry";
+    strcat(pointer, problem.pointer);
+    od_fault_add(faults, pointer, NULL, "expected %.150s, found %.100s", problem.expected,
+                 problem.found);
+    return false;
+}
+
 void od_campaigns_create(struct od_request *q)
 {
     struct campaign_in in = {.priority = PRIORITY_DEFAULT};
     struct od_faults faults = {0};
+    struct od_retry retry = {0};
     if (od_json_fields(yyjson_doc_get_root(q->body), create_fields,
-                       sizeof create_fields / sizeof *create_fields, &in, "#", &faults)) {
+                       sizeof create_fields / sizeof *create_fields, &in, "#", &faults) ||
+        !read_retry(in.retry, &retry, &faults)) {
         od_request_faults(q, &faults);
         return;
     }
@@ -184,6 +202,8 @@ void od_campaigns_create(struct od_request *q)
     rec->priority = (int32_t)in.priority;
     rec->cps_milli = milli(in.cps);
     rec->max_calls = (uint32_t)in.max_calls;
+    rec->has_retry = in.retry != NULL;
+    rec->retry = retry;
     if (in.webhook_url) /* points into q->body */
         rec->webhook_url = (struct od_text){in.webhook_url, strlen(in.webhook_url)};
     rec->created_ms = od_request_wall_ms(q);

@@ -97,6 +97,38 @@ const char *od_project_state(const struct od_campaign_rec *rec)
     return "unknown";
 }
 
+/* A time as it is written: in the largest unit that fits. */
+static void put_duration(yyjson_mut_doc *doc, yyjson_mut_val *o, const char *key, uint32_t seconds)
+{
+    static const struct {
+        uint32_t seconds;
+        char unit;
+    } units[] = {{86400, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}};
+    char text[16];
+    struct od_buf buf;
+    unsigned i = 0;
+    while (seconds % units[i].seconds)
+        i++;
+    od_buf_init(&buf, text, sizeof text);
+    od_buf_u64(&buf, seconds / units[i].seconds);
+    od_buf_char(&buf, units[i].unit);
+    yyjson_mut_obj_add_val(doc, o, key, yyjson_mut_strcpy(doc, text));
+}
+
+static void put_retry(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct od_campaign_rec *rec)
+{
+    if (!rec->has_retry) {
+        yyjson_mut_obj_add_null(doc, o, "retry");
+        return;
+    }
+    yyjson_mut_val *retry = yyjson_mut_obj_add_obj(doc, o, "retry");
+    yyjson_mut_obj_add_uint(doc, retry, "max_attempts", rec->retry.attempts_max);
+    yyjson_mut_val *on = yyjson_mut_obj_add_obj(doc, retry, "on");
+    for (unsigned i = 0; i < OD_CAUSE_COUNT; i++)
+        if (rec->retry.after_s[i])
+            put_duration(doc, on, od_cause_name((enum od_cause)i), rec->retry.after_s[i]);
+}
+
 yyjson_mut_val *od_project_campaign(yyjson_mut_doc *doc, const struct od_campaign_rec *rec)
 {
     yyjson_mut_val *o = yyjson_mut_obj(doc);
@@ -111,6 +143,7 @@ yyjson_mut_val *od_project_campaign(yyjson_mut_doc *doc, const struct od_campaig
     else
         yyjson_mut_obj_add_null(doc, o, "max_calls");
     od_put_text(doc, o, "webhook_url", rec->webhook_url);
+    put_retry(doc, o, rec);
     yyjson_mut_val *counts = yyjson_mut_obj_add_obj(doc, o, "counts");
     yyjson_mut_obj_add_uint(doc, counts, "total", rec->total);
     yyjson_mut_obj_add_uint(doc, counts, "waiting", rec->waiting);
@@ -182,6 +215,7 @@ yyjson_mut_val *od_project_call(yyjson_mut_doc *doc, const struct od_call_rec *r
         yyjson_mut_obj_add_uint(doc, o, "row", rec->row);
     yyjson_mut_obj_add_int(doc, o, "priority", rec->priority);
     yyjson_mut_obj_add_uint(doc, o, "attempts", rec->attempts);
+    yyjson_mut_obj_add_uint(doc, o, "tries", rec->tries);
     put_word(doc, o, "trunk", rec->trunk, sizeof rec->trunk);
     put_word(doc, o, "wait_reason", rec->wait_reason, sizeof rec->wait_reason);
     od_put_json(doc, o, "context", rec->context, "{}");
@@ -192,7 +226,9 @@ yyjson_mut_val *od_project_call(yyjson_mut_doc *doc, const struct od_call_rec *r
     od_put_json(doc, o, "media", rec->media, "null");
     od_put_time(doc, o, "created_at", rec->created_ms);
     od_put_time(doc, o, "not_before", rec->not_before_ms);
+    od_put_time(doc, o, "next_at", rec->next_ms);
     od_put_time(doc, o, "deadline", rec->deadline_ms);
+    put_word(doc, o, "timezone", rec->timezone, sizeof rec->timezone);
     put_outcome(doc, o, &rec->outcome);
     return o;
 }

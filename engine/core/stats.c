@@ -63,6 +63,25 @@ int od_engine_trunk_stats(const struct od_engine *engine, uint16_t index,
     return 0;
 }
 
+int od_engine_lane_stats(const struct od_engine *engine, uint32_t index, struct od_lane_stats *out)
+{
+    const struct od_lane *lane;
+    uint64_t when_ns;
+
+    if (index >= engine->limits.lanes_max)
+        return OD_EINVAL;
+    lane = &engine->lanes[index];
+    when_ns = od_limit_when(&lane->limit, engine->now.mono_ns, 0);
+    *out = (struct od_lane_stats){
+        .in_use = lane->in_use,
+        .queued = lane->queued,
+        .ready = lane->ready,
+        .max_calls = lane->def.max_calls,
+        .next_send_ns = when_ns > engine->now.mono_ns ? when_ns : 0,
+    };
+    return 0;
+}
+
 struct od_call_id od_engine_find(const struct od_engine *engine, const struct od_uid *uid)
 {
     struct od_call_id found = {0, 0};

@@ -154,6 +154,8 @@ int od_host_open_api(struct od_host *host)
                                          .ready = api_ready,
                                          .live_state = api_live_state,
                                          .trace = api_trace,
+                                         .holds = od_host_holds,
+                                         .zones = od_zones_port(host->zones),
                                          .random = api_random,
                                          .sha256 = api_sha256,
                                          .hook_try = od_host_hook_try,

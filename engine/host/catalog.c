@@ -17,6 +17,7 @@
 #include "engine/base/uid.h"
 #include "engine/host/log.h"
 #include "engine/host/resolve.h"
+#include "engine/host/turn.h"
 #include "engine/host/ways.h"
 #include "outdial/err.h"
 
@@ -29,6 +30,7 @@ enum {
     HOLD_MS_MAX = 10 * 60 * 1000,
     RING_MS_DEFAULT = 45 * 1000,
     TALK_MS_DEFAULT = 3600 * 1000,
+    NEVER_LOOK_MS = 3600 * 1000, /* a schedule that never opens is looked at again */
 };
 
 /* One reading of an agent's document. It lives while it is the agent's latest or a call holds it.
@@ -87,6 +89,9 @@ struct od_catalog {
     struct trunk *trunks; /* the configuration's, then those of stored credentials */
     size_t trunk_count;
     struct od_ways *ways;
+    struct od_hours_book *book; /* NULL: schedules are not kept */
+    int64_t stale_ms;           /* when the first lane's window is used up */
+    int64_t ticked_ms;
     unsigned pending; /* look-ups and timer handles that close() waits for */
     void (*closed)(void *ctx);
     void *closed_ctx;
@@ -324,6 +329,7 @@ int od_catalog_open(struct od_catalog **out, uv_loop_t *loop, const struct od_co
     catalog->loop = loop;
     catalog->config = config;
     catalog->events = *events;
+    catalog->stale_ms = INT64_MAX;
     struct od_ways_port port = {
         .ctx = catalog, .add = ways_add, .change = ways_change, .named = ways_named};
     catalog->trunks = calloc(config->trunk_count + OD_WAYS_MAX, sizeof(struct trunk));
@@ -570,7 +576,9 @@ static void lane_trunks(const struct od_catalog *catalog, const struct od_agent_
         out[n] = UINT16_MAX;
 }
 
-static void announce_lane(struct od_catalog *catalog, const struct od_lane_info *info)
+/* What the engine is told of a lane at that moment. */
+static struct od_lane_def make_lane(const struct od_catalog *catalog,
+                                    const struct od_lane_info *info, int64_t wall_ms)
 {
     struct agent *agent;
     struct od_lane_def def = {
@@ -603,8 +611,72 @@ static void announce_lane(struct od_catalog *catalog, const struct od_lane_info 
             lane_trunks(catalog, doc, def.trunks);
         struct od_start_hook start;
         def.hook |= od_start_hook_read(od_agent_def_root(doc), &start);
+        def.retry = info->has_retry ? info->retry : doc->retry;
+        if (catalog->book && doc->has_hours)
+            def.window = od_hours_book_schedule(catalog->book, &doc->hours, wall_ms);
     }
+    return def;
+}
+
+/* The engine opens and closes the lane by itself until its window is used up. */
+static void announce_lane(struct od_catalog *catalog, const struct od_lane_info *info)
+{
+    int64_t wall_ms = od_turn_now().wall_ms;
+    struct od_lane_def def = make_lane(catalog, info, wall_ms);
+    int64_t stale_ms = def.window.close_ms;
+    if (def.window.open_ms == INT64_MAX)
+        stale_ms = wall_ms + NEVER_LOOK_MS;
+    if (stale_ms && stale_ms < catalog->stale_ms)
+        catalog->stale_ms = stale_ms;
     catalog->events.lane(catalog->events.ctx, info->lane, &def);
+}
+
+void od_catalog_hours(struct od_catalog *catalog, struct od_hours_book *book)
+{
+    catalog->book = book;
+}
+
+void od_catalog_tick(struct od_catalog *catalog, int64_t wall_ms)
+{
+    bool set_back = wall_ms < catalog->ticked_ms - 1000; /* windows lie in the future then */
+    catalog->ticked_ms = wall_ms;
+    if (wall_ms < catalog->stale_ms && !set_back)
+        return;
+    catalog->stale_ms = INT64_MAX;
+    for (uint32_t i = 0; i < catalog->lane_count; i++) {
+        const struct od_agent_def *doc =
+            catalog->lanes[i].org[0] ? od_catalog_find_agent(catalog, &catalog->lanes[i].agent)
+                                     : NULL;
+        if (doc && doc->has_hours)
+            announce_lane(catalog, &catalog->lanes[i]);
+    }
+}
+
+void od_catalog_lane_hold(const struct od_catalog *catalog, const struct od_uid *agent,
+                          const struct od_uid *campaign, int32_t priority, struct od_lane_hold *out)
+{
+    const struct od_agent_def *doc = od_catalog_find_agent(catalog, agent);
+    *out = (struct od_lane_hold){.disabled = !doc || !doc->enabled};
+    for (uint32_t i = 0; i < catalog->lane_count; i++) {
+        const struct od_lane_info *info = &catalog->lanes[i];
+        if (!info->org[0] || info->priority != priority || !od_uid_equal(&info->agent, agent) ||
+            !od_uid_equal(&info->campaign, campaign))
+            continue;
+        out->known = true;
+        out->lane = info->lane;
+        out->paused = !info->open;
+        out->def = make_lane(catalog, info, od_turn_now().wall_ms);
+        return;
+    }
+}
+
+bool od_catalog_lane_retries(const struct od_catalog *catalog, uint32_t lane)
+{
+    const struct od_lane_info *info = od_catalog_find_lane(catalog, lane);
+    const struct od_agent_def *doc = info ? od_catalog_find_agent(catalog, &info->agent) : NULL;
+    if (!info)
+        return false;
+    return (info->has_retry ? info->retry.attempts_max : doc ? doc->retry.attempts_max : 0) > 1;
 }
 
 void od_catalog_lane(struct od_catalog *catalog, const struct od_lane_info *info)

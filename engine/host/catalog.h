@@ -12,6 +12,7 @@
 
 #include "engine/agent/agent_def.h"
 #include "engine/api/api.h"
+#include "engine/host/hours_book.h"
 #include "outdial/box.h"
 #include "outdial/config.h"
 #include "outdial/engine.h"
@@ -43,6 +44,28 @@ int od_catalog_open(struct od_catalog **out, uv_loop_t *loop, const struct od_co
 /* What opens the secrets in agents' documents; borrowed for the catalog's life. Without one they
  * are read as they are stored. */
 void od_catalog_box(struct od_catalog *catalog, const struct od_box_port *box);
+
+/* What knows of agents' schedules; borrowed for the catalog's life. Without one they are not kept.
+ */
+void od_catalog_hours(struct od_catalog *catalog, struct od_hours_book *book);
+
+/* Announces anew the lanes whose hours have changed since. Often. */
+void od_catalog_tick(struct od_catalog *catalog, int64_t wall_ms);
+
+/* A lane as it was last announced, found by what makes it: why it stands still, if it does. */
+struct od_lane_hold {
+    bool known;    /* this process has heard of such a lane */
+    uint32_t lane; /* then: its number */
+    bool disabled; /* its agent is, or its document can't be read */
+    bool paused;   /* its campaign doesn't run */
+    struct od_lane_def def;
+};
+void od_catalog_lane_hold(const struct od_catalog *catalog, const struct od_uid *agent,
+                          const struct od_uid *campaign, int32_t priority,
+                          struct od_lane_hold *out);
+
+/* True when attempts in this lane are counted over all campaigns: it has a rule of retry. */
+bool od_catalog_lane_retries(const struct od_catalog *catalog, uint32_t lane);
 
 /* fn fires when the look-ups under way have ended. */
 void od_catalog_close(struct od_catalog *catalog, void (*fn)(void *ctx), void *ctx);

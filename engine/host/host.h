@@ -30,6 +30,7 @@
 #include "proto/redis/redis_store.h"
 #include "proto/redis/redis_url.h"
 #include "proto/sip/sip.h"
+#include "proto/zone/zone.h"
 
 enum od_host_stage {
     OD_HOST_STARTING, /* until the store has been up once */
@@ -53,6 +54,8 @@ struct od_host {
     struct od_engine *engine;
     struct od_turn turn;
     struct od_loop_watch loop_watch;
+    struct od_zones *zones;
+    struct od_hours_book *hours;
     struct od_catalog *catalog;
     struct od_ladder *ladder;
     struct od_legs *legs;
@@ -96,6 +99,9 @@ int od_host_open_outbox(struct od_host *host); /* when store and catalog are the
 size_t od_host_trunks(void *ctx, struct od_api_trunk *out, size_t max); /* ctx: the host */
 int od_host_trunk_change(void *ctx, const char *name, const struct od_api_trunk_change *change);
 bool od_host_trunk_usable(const struct od_host *host, uint16_t index);
+
+/* holds.c: od_api_host.holds */
+size_t od_host_holds(void *ctx, const struct od_call_rec *rec, struct od_api_hold *out, size_t max);
 
 /* secrets.c: files of data_dir that are made at the first start. 0, or OD_EIO with a logged line.
  */

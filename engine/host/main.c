@@ -295,13 +295,16 @@ static bool open_engine(struct od_host *host)
     }
     if (od_turn_open(&host->turn, &host->loop, host->engine))
         return false;
-    if (od_catalog_open(
+    if (od_zones_create(&host->zones) ||
+        od_hours_book_create(&host->hours, od_zones_port(host->zones), &config->hours.daily) ||
+        od_catalog_open(
             &host->catalog, &host->loop, config,
             &(struct od_catalog_events){.ctx = host, .trunk = on_trunk_def, .lane = on_lane_def})) {
         od_log(OD_CONFIG_LOG_ERROR, "host", "out of memory");
         return false;
     }
     od_catalog_box(host->catalog, &host->box_port);
+    od_catalog_hours(host->catalog, host->hours);
     od_legs_attach(host->legs, host->store, host->sip, host->talk, host->catalog);
     return true;
 }
@@ -583,6 +586,8 @@ static void on_tick(uv_timer_t *timer)
     struct od_now now = od_turn_now();
     if (host->api && host->stage < OD_HOST_CLOSING)
         od_api_tick(host->api, now);
+    if (host->catalog && host->stage < OD_HOST_CLOSING)
+        od_catalog_tick(host->catalog, now.wall_ms);
     if (host->stage != OD_HOST_DRAINING && host->stage != OD_HOST_HANGING_UP)
         return;
     od_engine_stats(host->engine, &stats);
@@ -648,6 +653,8 @@ int od_serve(const struct od_config *config)
     od_start_hooks_destroy(host->start_hooks);
     od_legs_destroy(host->legs);
     od_ladder_destroy(host->ladder);
+    od_hours_book_destroy(host->hours);
+    od_zones_destroy(host->zones);
     od_box_destroy(host->box);
     if (host->lock_fd >= 0)
         close(host->lock_fd);

@@ -305,6 +305,19 @@ static void put_lists(struct writer *w, const struct od_config *config)
     fputs(w->json ? "]" : "]\n", w->out);
 }
 
+static void put_caps(struct writer *w, const struct od_config *config)
+{
+    if (!begin_list(w, "caps", config->cap_count))
+        return;
+    for (size_t i = 0; i < config->cap_count; i++) {
+        begin_item(w);
+        put_number(w, "attempts", config->caps[i].cap.attempts);
+        put_raw(w, "per_h", config->caps[i].per_h);
+        end_item(w);
+    }
+    end_list(w);
+}
+
 static void put_config(struct writer *w, const struct od_config *config)
 {
     static const char *const levels[] = {"error", "warn", "info", "debug"};
@@ -368,6 +381,10 @@ static void put_config(struct writer *w, const struct od_config *config)
     begin_map(w, "compat");
     put_bool(w, "dasha_running_status", config->compat.dasha_running_status);
     end_map(w);
+    begin_map(w, "hours");
+    put_text(w, "legal", config->hours.legal);
+    end_map(w);
+    put_caps(w, config);
     begin_map(w, "webhooks");
     put_bool(w, "allow_private", config->webhooks.allow_private);
     put_number(w, "timeout_ms", config->webhooks.timeout_ms);

@@ -7,10 +7,12 @@
 #include "engine/agent/agent_stream.h"
 #include "engine/agent/dialect.h"
 #include "engine/base/str.h"
+#include "engine/core/hours.h"
 #include "engine/host/options_check.h"
 #include "engine/host/options_trunk.h"
 #include "proto/http/http_guard.h"
 
+enum { CAP_HOURS_MAX = 744 }; /* as long as the store remembers */
 enum { KEYS_MAX = 1000, TRUNKS_MAX = 1000, AGENTS_MAX = 1000, NUMBERS_MAX = 4096 };
 enum { SIP_PORT = 5060 }; /* RFC 3261 section 19.1.2 */
 
@@ -218,6 +220,26 @@ static const char *check_cps(struct od_reader *r, void *base, const char *text)
     return od_check_rate(text, 1, &trunk->def.shapes[0])
                ? NULL
                : "calls per second, 0.001 to 100000 with up to three decimals, or 0 for no limit";
+}
+
+static const char *check_legal(struct od_reader *r, void *base, const char *text)
+{
+    (void)r;
+    struct od_config *config = base;
+    return od_hours_daily(text, &config->hours.daily)
+               ? NULL
+               : "HH:MM-HH:MM of one day, the end after the start, or nothing";
+}
+
+static const char *check_hours(struct od_reader *r, void *base, const char *text)
+{
+    (void)r;
+    struct od_config_cap *cap = base;
+    uint64_t hours;
+    if (!od_str_u64(text, strlen(text), CAP_HOURS_MAX, &hours) || hours < 1)
+        return "hours, 1 to 744";
+    cap->cap.window_ms = (int64_t)hours * 3600 * 1000;
+    return NULL;
 }
 
 /* ---- lists of texts ---- */
@@ -462,6 +484,14 @@ static const struct od_option key_table[] = {
     {0},
 };
 
+static const struct od_option cap_table[] = {
+    {"attempts", OD_OPTION_NUMBER, WIDTH(struct od_cap, attempts),
+     offsetof(struct od_config_cap, cap.attempts), .min = 1, .max = OD_CAP_ATTEMPTS_MAX},
+    {"per_h", OD_OPTION_TEXT, .offset = offsetof(struct od_config_cap, per_h),
+     .check = check_hours},
+    {0},
+};
+
 static const struct od_option trunk_table[] = {
     {"name", OD_OPTION_TEXT, .offset = TRUNK(name), .check = check_name},
     {"server", OD_OPTION_TEXT, .offset = TRUNK(server), .check = check_server},
@@ -578,10 +608,11 @@ const struct od_option od_options_table[] = {
      .initial = "true", .help = "stream agents may be at private addresses"},
     {"streams.ca_file", OD_OPTION_TEXT, .offset = AT(streams.ca_file), .initial = "",
      .help = "PEM file of who signs stream agents; empty: the system's"},
-    {"hours.legal", OD_OPTION_UNSERVED, .initial = "", .words = only_empty,
-     .feature = "a legal window for calls is"},
-    {"caps", OD_OPTION_UNSERVED, .initial = "", .words = only_empty,
-     .feature = "caps on attempts are"},
+    {"hours.legal", OD_OPTION_TEXT, .offset = AT(hours.legal), .initial = "08:00-21:00",
+     .help = "when callees of campaigns may be called, by their clocks; empty: always",
+     .check = check_legal},
+    {"caps", OD_OPTION_LIST, .offset = AT(caps), .count_offset = AT(cap_count), .max = OD_CAPS_MAX,
+     .items = cap_table, .item_bytes = sizeof(struct od_config_cap)},
     {"webhooks.allow_private", OD_OPTION_BOOL, .offset = AT(webhooks.allow_private),
      .initial = "false", .help = "webhooks may go to private addresses"},
     {"webhooks.timeout_ms", OD_OPTION_NUMBER, WIDTH(struct od_config, webhooks.timeout_ms),

@@ -55,6 +55,15 @@ static void on_stop(void *ctx, const struct od_uid *call, bool hangup)
     od_engine_post(host->engine, &event);
 }
 
+/* Callees of campaigns are called by their own clocks; who asks for one call knows when. */
+static void on_rules(void *ctx, const struct od_job *job, struct od_window *window, bool *shared)
+{
+    struct od_host *host = ctx;
+    if (!od_uid_none(&job->campaign))
+        *window = od_hours_book_callee(host->hours, job->to, job->timezone, od_turn_now().wall_ms);
+    *shared = od_catalog_lane_retries(host->catalog, job->lane);
+}
+
 static const char *on_trunk(void *ctx, uint16_t trunk)
 {
     struct od_host *host = ctx;
@@ -114,12 +123,15 @@ int od_host_open_store(struct od_host *host, const char *path_or_host, int port)
         /* A job stays in its table after the engine is through with it, until its end is stored. */
         .jobs_max = 2 * config->limits.contacts_leased_max,
     };
+    for (size_t i = 0; i < config->cap_count; i++)
+        store.caps[i] = config->caps[i].cap;
     return od_store_open(&host->store, &host->loop, &store,
                          &(struct od_store_events){.ctx = host,
                                                    .post = on_post,
                                                    .lane = on_lane,
                                                    .agent = on_agent,
                                                    .thing = on_thing,
+                                                   .rules = on_rules,
                                                    .stop = on_stop,
                                                    .trunk = on_trunk,
                                                    .leg = on_leg,

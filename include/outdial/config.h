@@ -15,6 +15,7 @@
 #define OUTDIAL_CONFIG_H
 
 #include "outdial/engine.h"
+#include "outdial/rules.h"
 #include "outdial/types.h"
 #include "outdial/voice.h"
 
@@ -73,6 +74,12 @@ struct od_config_agent {
     const char *doc; /* JSON object, as the API takes it */
 };
 
+/* So many attempts on one number in any so many hours. */
+struct od_config_cap {
+    struct od_cap cap;
+    const char *per_h; /* as written */
+};
+
 struct od_config {
     const char *data_dir;
 
@@ -127,6 +134,12 @@ struct od_config {
         bool allow_private;  /* stream agents may be at loopback and private addresses */
         const char *ca_file; /* "": the system's */
     } streams;
+    struct {
+        const char *legal; /* "08:00-21:00", "": none */
+        struct od_hours daily;
+    } hours; /* of the callees of campaigns, by their own clocks */
+    const struct od_config_cap *caps;
+    size_t cap_count;
     struct {
         bool allow_private; /* webhooks may go to loopback and private addresses */
         uint32_t timeout_ms;

@@ -165,6 +165,13 @@ int od_engine_trunk_stats(const struct od_engine *engine, uint16_t trunk,
 /* A trunk's health as a word: "up", "probing", "down". Never NULL. */
 const char *od_health_name(enum od_health_state state);
 
+struct od_lane_stats {
+    uint32_t in_use, queued, ready; /* calls now; in_use counts ready and dialled ones */
+    uint32_t max_calls;             /* 0: none */
+    uint64_t next_send_ns;          /* earliest mono_ns by its own pace; 0: now */
+};
+int od_engine_lane_stats(const struct od_engine *engine, uint32_t lane, struct od_lane_stats *out);
+
 /* The call that carries this uid, for orders that come by name; gen 0 when none is in memory. */
 struct od_call_id od_engine_find(const struct od_engine *engine, const struct od_uid *uid);
 

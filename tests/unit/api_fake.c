@@ -72,6 +72,16 @@ static size_t host_trace(void *ctx, const struct od_uid *call, char *out, size_t
     return bytes;
 }
 
+/* A world of three zones. */
+static bool zone_known(void *ctx, const char *zone)
+{
+    (void)ctx;
+    return strcmp(zone, "UTC") == 0 || strcmp(zone, "Europe/Berlin") == 0 ||
+           strcmp(zone, "Asia/Tokyo") == 0;
+}
+
+static const struct od_zone_port zones = {.known = zone_known};
+
 static void host_random(void *ctx, void *out, size_t bytes)
 {
     struct fake_world *world = ctx;
@@ -152,6 +162,7 @@ void fake_world_init(struct fake_world *world)
                  .ready = host_ready,
                  .live_state = host_live_state,
                  .trace = host_trace,
+                 .zones = &zones,
                  .random = host_random,
                  .sha256 = host_sha256,
                  .hook_try = host_hook_try,

@@ -14,7 +14,18 @@
 
 enum { FOUND_MAX = 1000 };
 
-enum answer_kind { DONE, AGENTS, THINGS, CAMPAIGNS, CALLS, ADDED, EVENTS, GUARD };
+enum answer_kind {
+    DONE,
+    AGENTS,
+    THINGS,
+    CAMPAIGNS,
+    CALLS,
+    ADDED,
+    EVENTS,
+    GUARD,
+    WHY,
+    SUPPRESSIONS
+};
 
 struct fake_answer_due {
     struct fake_answer_due *next;
@@ -27,6 +38,8 @@ struct fake_answer_due {
         od_repo_calls_fn calls;
         od_repo_added_fn added;
         od_repo_events_fn events;
+        od_repo_why_fn why;
+        od_repo_suppressions_fn suppressions;
         void (*guard)(void *ctx, int err);
     } fn;
     void *ctx;
@@ -182,6 +195,14 @@ static void give_events(struct fake_repo *repo, struct fake_answer_due *due)
     free(recs);
 }
 
+static void give_suppressions(struct fake_repo *repo, struct fake_answer_due *due)
+{
+    static struct od_suppression recs[FOUND_MAX];
+    for (size_t i = 0; i < due->count; i++)
+        recs[i] = repo->suppressions[due->found[i]];
+    due->fn.suppressions(due->ctx, due->err, recs, due->count, due->next_cursor);
+}
+
 bool fake_repo_run_one(struct fake_repo *repo)
 {
     struct fake_answer_due *due = repo->due;
@@ -211,8 +232,15 @@ bool fake_repo_run_one(struct fake_repo *repo)
     case CALLS:
         give_calls(repo, due);
         break;
+    case WHY:
+        due->fn.why(due->ctx, due->err, due->err ? NULL : &repo->calls[due->found[0]].rec,
+                    due->err ? NULL : &repo->holds);
+        break;
+    case SUPPRESSIONS:
+        give_suppressions(repo, due);
+        break;
     case ADDED:
-        repo->adds_due--;
+        repo->adds_due -= due->last[0] == 0;
         due->fn.added(due->ctx, due->err, due->stored, due->twice, due->twice_count);
         break;
     case EVENTS:
@@ -610,6 +638,8 @@ static void calls_add(void *ctx, const char *org, const struct od_uid *agent,
         call->rec.not_before_ms = calls[i].not_before_ms;
         call->rec.deadline_ms = calls[i].deadline_ms;
         call->rec.created_ms = repo->wall_ms;
+        snprintf(call->rec.timezone, sizeof call->rec.timezone, "%s",
+                 calls[i].timezone ? calls[i].timezone : "");
         snprintf(call->rec.to, sizeof call->rec.to, "%s", calls[i].to);
         snprintf(call->rec.from, sizeof call->rec.from, "%s", calls[i].from ? calls[i].from : "");
         snprintf(call->org, sizeof call->org, "%s", org);
@@ -695,6 +725,91 @@ static void call_stop(void *ctx, const char *org, const struct od_uid *id, bool 
     }
 }
 
+/* ---- what holds calls back ---- */
+
+static void call_why(void *ctx, const char *org, const struct od_uid *id, od_repo_why_fn fn,
+                     void *fn_ctx)
+{
+    struct fake_repo *repo = ctx;
+    struct fake_answer_due *due = owe(repo, WHY, fn_ctx);
+    struct fake_call *call = call_by_id(repo, org, id);
+    due->fn.why = fn;
+    if (call)
+        due->found[due->count++] = (size_t)(call - repo->calls);
+    else if (!due->err)
+        due->err = OD_ENOENT;
+}
+
+static size_t suppression_of(const struct fake_repo *repo, const char *number)
+{
+    size_t i = 0;
+    while (i < repo->suppression_count && strcmp(repo->suppressions[i].number, number) != 0)
+        i++;
+    return i;
+}
+
+static void suppress_put(void *ctx, const char *org, const struct od_suppression *recs,
+                         size_t count, od_repo_added_fn fn, void *fn_ctx)
+{
+    struct fake_repo *repo = ctx;
+    struct fake_answer_due *due = owe(repo, ADDED, fn_ctx);
+    (void)org;
+    due->fn.added = fn;
+    due->last[0] = 's'; /* no batch of calls */
+    for (size_t i = 0; !due->err && i < count; i++) {
+        if (suppression_of(repo, recs[i].number) < repo->suppression_count) {
+            due->twice[due->twice_count++] = (uint32_t)i;
+            continue;
+        }
+        repo->suppressions =
+            grow(repo->suppressions, repo->suppression_count, sizeof *repo->suppressions);
+        repo->suppressions[repo->suppression_count] = recs[i];
+        repo->suppressions[repo->suppression_count++].created_ms = repo->wall_ms;
+        due->stored++;
+    }
+}
+
+static void suppress_list(void *ctx, const char *org, uint64_t cursor, uint32_t take,
+                          od_repo_suppressions_fn fn, void *fn_ctx)
+{
+    struct fake_repo *repo = ctx;
+    struct fake_answer_due *due = owe(repo, SUPPRESSIONS, fn_ctx);
+    (void)org;
+    due->fn.suppressions = fn;
+    size_t at = cursor ? (size_t)cursor : repo->suppression_count;
+    while (at && due->count < take)
+        due->found[due->count++] = --at;
+    due->next_cursor = at;
+}
+
+static void suppress_find(void *ctx, const char *org, const char *number,
+                          od_repo_suppressions_fn fn, void *fn_ctx)
+{
+    struct fake_repo *repo = ctx;
+    struct fake_answer_due *due = owe(repo, SUPPRESSIONS, fn_ctx);
+    size_t at = suppression_of(repo, number);
+    (void)org;
+    due->fn.suppressions = fn;
+    if (at < repo->suppression_count)
+        due->found[due->count++] = at;
+    else if (!due->err)
+        due->err = OD_ENOENT;
+}
+
+static void suppress_remove(void *ctx, const char *org, const char *number, od_repo_done_fn fn,
+                            void *fn_ctx)
+{
+    struct fake_repo *repo = ctx;
+    struct fake_answer_due *due = owe(repo, DONE, fn_ctx);
+    size_t at = suppression_of(repo, number);
+    (void)org;
+    due->fn.done = fn;
+    if (!due->err && at == repo->suppression_count)
+        due->err = OD_ENOENT;
+    else if (!due->err)
+        repo->suppressions[at] = repo->suppressions[--repo->suppression_count];
+}
+
 /* ---- events ---- */
 
 void fake_repo_add_event(struct fake_repo *repo, const char *org, const char *type,
@@ -735,6 +850,7 @@ static void events_last(void *ctx, const char *org, od_repo_events_fn fn, void *
 void fake_repo_init(struct fake_repo *repo)
 {
     *repo = (struct fake_repo){.wall_ms = 1800000000000};
+    repo->holds.campaign_state = OD_CAMPAIGN_RUNNING;
     repo->due_end = &repo->due;
     fake_guard_init(repo);
     fake_outbox_init(repo);
@@ -759,6 +875,11 @@ void fake_repo_init(struct fake_repo *repo)
         .call_get = call_get,
         .call_list = call_list,
         .call_stop = call_stop,
+        .call_why = call_why,
+        .suppress_put = suppress_put,
+        .suppress_list = suppress_list,
+        .suppress_find = suppress_find,
+        .suppress_remove = suppress_remove,
         .events_read = events_read,
         .events_last = events_last,
     };
@@ -781,6 +902,7 @@ void fake_repo_deinit(struct fake_repo *repo)
         free(repo->calls[i].extra);
         free(repo->calls[i].webhook_url);
     }
+    free(repo->suppressions);
     for (size_t i = 0; i < repo->event_count; i++)
         free(repo->events[i].body);
     for (size_t i = 0; i < repo->thing_count; i++) {

@@ -63,6 +63,9 @@ struct fake_repo {
     struct od_hook_endpoint points[OD_HOOK_POINTS_MAX];
     size_t point_count;
     struct od_key_rec *keys;
+    struct od_suppression *suppressions; /* of all orgs */
+    size_t suppression_count;
+    struct od_call_holds holds; /* call_why's, for every call */
     struct fake_once onces[64];
     size_t agent_count, thing_count, campaign_count, call_count, event_count, key_count;
     size_t buckets[4096]; /* of calls by number: 1 + index of the last */

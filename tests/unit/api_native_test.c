@@ -122,7 +122,8 @@ static void campaigns_live_their_life(void **state)
              "\"agent_id\":\"%s\",\"state\":\"draft\",\"priority\":-3,\"cps\":2.5", agent);
     expect("GET", path, NULL, NULL, 200, body);
     expect("GET", path, NULL, NULL, 200,
-           "\"max_calls\":7,\"webhook_url\":\"https://x.example/h\",\"counts\":{\"total\":0,"
+           "\"max_calls\":7,\"webhook_url\":\"https://x.example/"
+           "h\",\"retry\":null,\"counts\":{\"total\":0,"
            "\"waiting\":0,\"active\":0,\"ended\":0,\"outcomes\":{}}");
     expect("PATCH", path, NULL, "{\"cps\":10}", 200, "\"cps\":10,\"max_calls\":7");
     expect("PATCH", path, NULL, "{\"cps\":null,\"max_calls\":0}", 200,
@@ -178,6 +179,83 @@ static void a_campaign_with_all_ended_is_completed(void **state)
 
 /* ---- calls ---- */
 
+static void campaigns_have_their_own_retry(void **state)
+{
+    (void)state;
+    char agent[OD_UID_TEXT], id[OD_UID_TEXT];
+    create(V1 "/agents", AGENT_DOC, agent);
+    create(V1 "/campaigns",
+           "{\"name\":\"again\",\"agent\":\"demo\",\"retry\":{\"max_attempts\":3,"
+           "\"on\":{\"busy\":\"15m\",\"no_answer\":\"2h\",\"machine\":\"90s\"}}}",
+           id);
+    expect("GET", join(V1 "/campaigns/", id, ""), NULL, NULL, 200,
+           "\"retry\":{\"max_attempts\":3,\"on\":{\"machine\":\"90s\",\"busy\":\"15m\","
+           "\"no_answer\":\"2h\"}}");
+    expect("POST", V1 "/campaigns", NULL,
+           "{\"name\":\"x\",\"agent\":\"demo\",\"retry\":{\"max_attempts\":3,\"on\":{\"busy\":7}}}",
+           400, "#/retry/on/busy");
+}
+
+static void numbers_are_suppressed(void **state)
+{
+    (void)state;
+    expect("POST", V1 "/suppressions", NULL,
+           "{\"number\":\"+1 555 000 1111\",\"reason\":\"asked\"}", 201,
+           "{\"added\":1,\"already\":0}");
+    expect("POST", V1 "/suppressions", NULL, "[\"+15550001111\",{\"number\":\"+15550001112\"}]",
+           201, "{\"added\":1,\"already\":1}");
+    expect("POST", V1 "/suppressions", NULL,
+           "{\"numbers\":[\"+15550001112\"],\"reason\":\"moved\"}", 200,
+           "{\"added\":0,\"already\":1}");
+    expect("GET", V1 "/suppressions", "limit=1", NULL, 200,
+           "{\"data\":[{\"number\":\"+15550001112\",\"reason\":null,\"created_at\":\"2027-01-15T"
+           "08:00:00.000Z\"}],\"next_cursor\":\"1\"}");
+    expect("GET", V1 "/suppressions", "limit=1&cursor=1", NULL, 200,
+           "\"+15550001111\",\"reason\":\"asked\"");
+    expect("GET", V1 "/suppressions/+15550001111", NULL, NULL, 200, "\"reason\":\"asked\"");
+    expect("DELETE", V1 "/suppressions/+15550001111", NULL, NULL, 204, "");
+    expect("DELETE", V1 "/suppressions/+15550001111", NULL, NULL, 404, "suppression");
+    expect("GET", V1 "/suppressions/what", NULL, NULL, 404, "suppression");
+    static const char *const wrong[] = {"[]",
+                                        "{}",
+                                        "7",
+                                        "{\"numbers\":7}",
+                                        "{\"numbers\":[]}",
+                                        "{\"numbers\":[\"+15550001113\"],\"reason\":7}",
+                                        "{\"numbers\":[\"+15550001113\"],\"why\":\"x\"}",
+                                        "[\"+15550001113\",\"no number\"]",
+                                        "{\"number\":\"+15550001113\",\"why\":\"x\"}"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        expect("POST", V1 "/suppressions", NULL, wrong[i], 400, "");
+    assert_int_equal(world.repo.suppression_count, 1);
+}
+
+static void zones_of_callees_are_kept(void **state)
+{
+    (void)state;
+    char agent[OD_UID_TEXT], id[OD_UID_TEXT];
+    create(V1 "/agents", AGENT_DOC, agent);
+    create(V1 "/calls",
+           "{\"to\":\"+15550001111\",\"agent\":\"demo\",\"timezone\":\"Europe/Berlin\"}", id);
+    expect("GET", join(V1 "/calls/", id, ""), NULL, NULL, 200, "\"timezone\":\"Europe/Berlin\"");
+    expect("POST", V1 "/calls", NULL,
+           "{\"to\":\"+15550001111\",\"agent\":\"demo\",\"timezone\":\"Mars/Olympus\"}", 400,
+           "#/timezone");
+    create(V1 "/campaigns", "{\"name\":\"z\",\"agent\":\"demo\"}", id);
+    struct fake_exchange x;
+    send_full(&x, (struct fake_request){.method = "POST",
+                                        .path = join(V1 "/campaigns/", id, "/contacts"),
+                                        .type = "text/csv",
+                                        .body = "number,Timezone\n+15550001113,Asia/Tokyo\n"
+                                                "+15550001114,Mars/Olympus\n+15550001115,\n"});
+    assert_int_equal(x.status, 200);
+    assert_non_null(strstr(x.answer, "\"imported\":2,\"rejected\":1"));
+    assert_non_null(strstr(x.answer, "is not the name of a time zone"));
+    fake_close(&x);
+    assert_string_equal(world.repo.calls[1].rec.timezone, "Asia/Tokyo");
+    assert_string_equal(world.repo.calls[2].rec.timezone, "");
+}
+
 static void calls_are_made_shown_and_stopped(void **state)
 {
     (void)state;
@@ -200,9 +278,22 @@ static void calls_are_made_shown_and_stopped(void **state)
     expect("GET", join(path, "/why", ""), NULL, NULL, 200,
            "\"waiting\":true,\"reason\":\"in its turn\",\"until\":null");
     strcpy(world.repo.calls[0].rec.wait_reason, "hours");
-    world.repo.calls[0].rec.not_before_ms = world.now.wall_ms + 60000;
+    world.repo.calls[0].rec.phase = OD_PHASE_WAITING;
+    world.repo.calls[0].rec.next_ms = world.now.wall_ms + 60000;
     expect("GET", join(path, "/why", ""), NULL, NULL, 200,
-           "\"reason\":\"hours\",\"until\":\"2027-01-15T08:01:00.000Z\"");
+           "\"reason\":\"legal hours\",\"until\":\"2027-01-15T08:01:00.000Z\"");
+    world.repo.holds.suppressed = true;
+    world.repo.holds.cap_until_ms = world.now.wall_ms + 120000;
+    world.repo.holds.campaign_state = OD_CAMPAIGN_PAUSED;
+    world.repo.calls[0].rec.deadline_ms = world.now.wall_ms + 90000;
+    expect("GET", join(path, "/why", ""), NULL, NULL, 200, "\"reason\":\"suppressed\"");
+    expect("GET", join(path, "/why", ""), NULL, NULL, 200,
+           "{\"reason\":\"cap\",\"until\":\"2027-01-15T08:02:00.000Z\"");
+    expect("GET", join(path, "/why", ""), NULL, NULL, 200, "{\"reason\":\"campaign paused\"");
+    expect("GET", join(path, "/why", ""), NULL, NULL, 200,
+           "{\"reason\":\"deadline\",\"until\":\"2027-01-15T08:01:30.000Z\"");
+    world.repo.holds = (struct od_call_holds){.campaign_state = OD_CAMPAIGN_RUNNING};
+    world.repo.calls[0].rec.deadline_ms = 0;
 
     expect("GET", join(path, "/trace", ""), NULL, NULL, 200, "\"trace\":[]");
     world.trace = "[{\"t\":0,\"what\":\"INVITE\"}]";
@@ -312,14 +403,12 @@ static void contacts_belong_to_their_campaign(void **state)
            "\"data\":[]");
     snprintf(path, sizeof path, V1 "/campaigns/%s/contacts/%s", first, id);
     expect("GET", path, NULL, NULL, 200, "\"row\":2");
+    world.repo.holds.campaign_state = OD_CAMPAIGN_DRAFT;
     expect("GET", join(path, "/why", ""), NULL, NULL, 200, "campaign not started");
-    strcpy(world.repo.calls[0].rec.wait_reason, "paused"); /* what the store says of its lane */
-    expect("GET", join(path, "/why", ""), NULL, NULL, 200, "campaign not started");
-    world.repo.campaigns[0].rec.state = OD_CAMPAIGN_PAUSED;
+    strcpy(world.repo.calls[0].rec.wait_reason, "paused"); /* as it was given back */
+    world.repo.holds.campaign_state = OD_CAMPAIGN_PAUSED;
     expect("GET", join(path, "/why", ""), NULL, NULL, 200, "campaign paused");
-    world.repo.campaigns[0].rec.state = OD_CAMPAIGN_RUNNING;
-    expect("GET", join(path, "/why", ""), NULL, NULL, 200, "\"reason\":\"paused\"");
-    world.repo.calls[0].rec.wait_reason[0] = 0;
+    world.repo.holds.campaign_state = OD_CAMPAIGN_RUNNING; /* resumed since */
     expect("GET", join(path, "/why", ""), NULL, NULL, 200, "in its turn");
     snprintf(path, sizeof path, V1 "/campaigns/%s/contacts/%s", second, id);
     expect("GET", path, NULL, NULL, 404, NULL);
@@ -429,6 +518,9 @@ int main(void)
         T(lists_come_in_pages),
         T(campaigns_live_their_life),
         T(a_campaign_with_all_ended_is_completed),
+        T(campaigns_have_their_own_retry),
+        T(numbers_are_suppressed),
+        T(zones_of_callees_are_kept),
         T(calls_are_made_shown_and_stopped),
         T(calls_are_refused_with_the_place),
         T(a_call_of_unknown_fate_can_be_looked_for),

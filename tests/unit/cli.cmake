@@ -3,7 +3,7 @@ set(od_options_sources options.c options_check.c options_dump.c options_read.c o
     options_schema.c options_trunk.c)
 list(TRANSFORM od_options_sources PREPEND ${CMAKE_SOURCE_DIR}/engine/host/)
 od_unit_test(options_test
-    SOURCES ${od_options_sources} ${CMAKE_SOURCE_DIR}/proto/http/http_guard.c LIBS od_yaml od_agent od_base)
+    SOURCES ${od_options_sources} ${CMAKE_SOURCE_DIR}/proto/http/http_guard.c LIBS od_yaml od_agent od_core od_base)
 
 od_unit_test(private_redis_test
     SOURCES ${CMAKE_SOURCE_DIR}/engine/host/private_redis.c

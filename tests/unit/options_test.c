@@ -343,10 +343,13 @@ static void test_mistakes(void **state)
          "found '15550001111'"},
         {"agents: [ { type: outbound } ]", "t.yaml:1:11: agents[0]: expected a mapping with a name "
                                            "of 1 to 100 bytes, found a mapping"},
-        {"hours: { legal: \"08:00-21:00\" }",
-         "t.yaml:1:17: hours.legal: a legal window for calls is not available in this version"},
-        {"caps: [ { attempts: 3, per_h: 24 } ]",
-         "t.yaml:1:7: caps: caps on attempts are not available in this version"},
+        {"hours: { legal: \"21:00-08:00\" }",
+         "t.yaml:1:17: hours.legal: expected HH:MM-HH:MM of one day, the end after the start, or "
+         "nothing, found '21:00-08:00'"},
+        {"caps: [ { attempts: 3, per_h: 1000 } ]",
+         "t.yaml:1:31: caps[0].per_h: expected hours, 1 to 744, found '1000'"},
+        {"caps: [ { attempts: 0, per_h: 24 } ]",
+         "t.yaml:1:21: caps[0].attempts: expected 1 to 1000, found '0'"},
         {"log: { level: loud }",
          "t.yaml:1:15: log.level: expected error, warn, info or debug, found 'loud'"},
         {"a: [",
@@ -401,7 +404,7 @@ static void test_unserved_at_their_harmless_values(void **state)
              "trunks: [ { name: a, server: b, register: false,\n"
              "  cps_key: \"\", options_ping_s: 0, media: { srtp: off, dtmf: rfc4733 } } ]\n"
              "agent_default: { kind: stream, url: \"\", format: twilio }\n"
-             "hours: { legal: \"\" }\ncaps: []\nwebhooks: { signing_secret: \"\" }\n"
+             "webhooks: { signing_secret: \"\" }\n"
              "compat: { dasha_running_status: true }\n"
              "numbers: [ { number: \"+15550001111\", trunk: a, display_name: \"Clinic\" } ]\n",
              NULL);
@@ -454,8 +457,14 @@ static void test_dump_is_read_again(void **state)
              "  - { name: b, server: \"h\", cps_limit: 0, auth_user: u, password: p }\n"
              "agents: [ { name: r, outdial: { agent: { kind: script, steps: "
              "[ { say: \"a: \\\"b\\\"\" } ] } } } ]\n"
+             "hours: { legal: \"09:00-23:59\" }\n"
+             "caps: [ { attempts: 3, per_h: 24 }, { attempts: 5, per_h: 168 } ]\n"
              "log: { level: debug }\n",
              NULL);
+    assert_int_equal(config->hours.daily.days[6].blocks[0].to, OD_DAY_MINUTES);
+    assert_int_equal(config->cap_count, 2);
+    assert_int_equal(config->caps[1].cap.attempts, 5);
+    assert_true(config->caps[1].cap.window_ms == INT64_C(168) * 3600 * 1000);
     char *yaml = dump(config, false), *json = dump(config, true);
     od_config_destroy(config);
 

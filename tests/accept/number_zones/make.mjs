@@ -9,14 +9,14 @@ const DIGITS = 9;
 
 // A prefix that says what the longest shorter one says is left out.
 const above = (prefix) => {
-  for (let n = prefix.length - 1; n > 0; n--) if (map[prefix.slice(0, n)]) return map[prefix.slice(0, n)];
+  for (let n = prefix.length - 1; n > 0; n--) if (map[prefix.slice(0, n)] !== undefined) return map[prefix.slice(0, n)];
   return undefined;
 };
 const prefixes = Object.keys(map).filter((p) => map[p] !== above(p));
 if (prefixes.some((p) => p.length > DIGITS)) throw new Error('a prefix is too long');
 prefixes.sort((a, b) => a.length - b.length || Number(a) - Number(b));
 
-const sets = [...new Set(prefixes.map((p) => map[p]))].sort();
+const sets = [...new Set(prefixes.map((p) => map[p]))].filter((s) => s).sort();
 const out = [];
 const list = (items, width = 100) => {
   let line = '   ';

@@ -10,7 +10,7 @@ const [program, years = '3'] = process.argv.slice(2);
 const DAY = 86400000;
 const from = Date.UTC(2024, 0, 1);
 const to = Date.UTC(2024 + Number(years), 0, 1);
-const zones = [...new Set(Object.values(map).flatMap((set) => set.split('&')))].sort();
+const zones = [...new Set(Object.values(map).flatMap((set) => set.split('&')))].filter((z) => z).sort();
 
 let seed = 20260101;
 const random = (below) => {
@@ -101,7 +101,7 @@ for (const prefix of Object.keys(map)) {
   let number = prefix;
   while (number.length < 11) number += random(10);
   let longest = number;
-  while (!map[longest]) longest = longest.slice(0, -1);
+  while (map[longest] === undefined) longest = longest.slice(0, -1);
   ask(`zones +${number}`, map[longest]);
 }
 

@@ -1,0 +1,103 @@
+/*
+ * holds - why a call that could be dialled is not, as this process sees it: its agent, its lane's
+ * hours, its callee's, the trunks it may take, their slots and rates.
+ */
+#include "engine/base/uid.h"
+#include "engine/core/hours.h"
+#include "engine/core/route.h"
+#include "engine/host/host.h"
+
+struct list {
+    struct od_api_hold *out;
+    size_t count, max;
+};
+
+static void add(struct list *list, const char *reason, int64_t until_ms, const char *detail)
+{
+    if (list->count < list->max)
+        list->out[list->count++] = (struct od_api_hold){reason, until_ms, detail};
+}
+
+/* When a closed window opens; 0: not known. */
+static int64_t opens_at(const struct od_window *window, int64_t wall_ms)
+{
+    if (wall_ms < window->open_ms)
+        return window->open_ms == INT64_MAX ? 0 : window->open_ms;
+    return window->next_ms;
+}
+
+/* What the trunks of the lane say together: one that can take the call now is enough. */
+static void ask_trunks(const struct od_host *host, const struct od_lane_def *def, const char *to,
+                       struct od_now now, struct list *list)
+{
+    bool takes = false, usable = false, slot = false, rate = false;
+    uint64_t next_ns = UINT64_MAX;
+    for (int i = 0; i < OD_TRUNKS_PER_LANE && def->trunks[i] != UINT16_MAX; i++) {
+        const struct od_trunk_entry *entry = od_catalog_trunk(host->catalog, def->trunks[i]);
+        struct od_trunk_stats stats;
+        if (!entry || od_engine_trunk_stats(host->engine, def->trunks[i], &stats) ||
+            !od_route_match(&entry->config->def, to))
+            continue;
+        uint32_t most = entry->config->def.max_calls;
+        takes = true;
+        if (!entry->addr.family || entry->held)
+            continue;
+        usable = true;
+        if (most && stats.in_use >= most)
+            continue;
+        slot = true;
+        if (stats.next_send_ns <= now.mono_ns)
+            rate = true;
+        else if (stats.next_send_ns < next_ns)
+            next_ns = stats.next_send_ns;
+    }
+    if (!takes)
+        add(list, "no trunk", 0, "no trunk of the agent takes this number");
+    else if (!usable)
+        add(list, "no trunk", 0, "no trunk of the agent is usable");
+    else if (!slot)
+        add(list, "slot", 0, "every trunk has as many calls as it may");
+    else if (!rate)
+        add(list, "rate", now.wall_ms + (int64_t)((next_ns - now.mono_ns) / OD_NS_PER_MS),
+            "the trunks' rate");
+}
+
+size_t od_host_holds(void *ctx, const struct od_call_rec *rec, struct od_api_hold *out, size_t max)
+{
+    const struct od_host *host = ctx;
+    struct list list = {out, 0, max};
+    struct od_now now = od_turn_now();
+    struct od_lane_hold lane;
+    struct od_lane_stats stats;
+    struct od_engine_stats node;
+
+    od_catalog_lane_hold(host->catalog, &rec->agent, &rec->campaign, rec->priority, &lane);
+    if (lane.disabled)
+        add(&list, "disabled agent", 0, "its agent is disabled, deleted or can't be read");
+    if (!lane.known)
+        return list.count; /* no worker here serves it yet: nothing is known of its trunks */
+    if (!od_window_open(&lane.def.window, now.wall_ms))
+        add(&list, "schedule", opens_at(&lane.def.window, now.wall_ms),
+            "outside its agent's schedule");
+    if (!od_uid_none(&rec->campaign)) {
+        struct od_window window =
+            od_hours_book_callee(host->hours, rec->to, rec->timezone, now.wall_ms);
+        if (!od_window_open(&window, now.wall_ms))
+            add(&list, "legal hours", opens_at(&window, now.wall_ms),
+                "outside the hours in which its callee may be called");
+    }
+    ask_trunks(host, &lane.def, rec->to, now, &list);
+    if (od_engine_lane_stats(host->engine, lane.lane, &stats) == 0) {
+        if (stats.max_calls && stats.in_use >= stats.max_calls)
+            add(&list, "slot", 0, "its campaign has as many calls as it may");
+        if (stats.next_send_ns > now.mono_ns)
+            add(&list, "rate",
+                now.wall_ms + (int64_t)((stats.next_send_ns - now.mono_ns) / OD_NS_PER_MS),
+                "its campaign's pace");
+    }
+    od_engine_stats(host->engine, &node);
+    if (node.armed + node.dialing + node.ringing + node.talking + node.clearing >=
+        host->config->limits.calls_max)
+        add(&list, "slot", 0, "this node has as many calls as it may");
+    return list.count;
+}
