@@ -191,7 +191,31 @@ struct act {
     const char *verb, *method, *tail, *examples;
     void (*print)(yyjson_val *answer); /* NULL: a note that it was done */
     const char *done;
+    bool why; /* say what holds a call that waits */
 };
+
+/* What holds the call, a line each; nothing for one that does not wait. */
+static void print_why(struct od_client *client, const char *id, yyjson_val *call)
+{
+    char path[160], detail[200], reason[80], until[60];
+    struct od_reply reply;
+    if (*od_json_text(call, "ended_at", "") || !call_path(id, "/why", path, sizeof path))
+        return;
+    if (od_client_call(client, "GET", path, NULL, &reply)) {
+        yyjson_val *root = yyjson_doc_get_root(reply.doc), *hold;
+        size_t i, count;
+        yyjson_arr_foreach(yyjson_obj_get(root, "holds"), i, count, hold)
+        {
+            const char *when = od_json_text(hold, "until", ""),
+                       *text = od_json_text(hold, "detail", "");
+            printf("held by          %s%s%s%s%s\n",
+                   od_term_safe(od_json_text(hold, "reason", ""), reason, sizeof reason),
+                   *when ? " until " : "", od_term_safe(when, until, sizeof until),
+                   *text ? ": " : "", od_term_safe(text, detail, sizeof detail));
+        }
+    }
+    od_reply_free(&reply);
+}
 
 static int run_act(const struct act *act, int argc, char **argv)
 {
@@ -222,6 +246,8 @@ static int run_act(const struct act *act, int argc, char **argv)
         act->print(yyjson_doc_get_root(reply.doc));
     else if (good)
         od_cli_note("call %s: %s", words[0], act->done);
+    if (good && act->why && !common.json)
+        print_why(client, words[0], yyjson_doc_get_root(reply.doc));
     od_reply_free(&reply);
     od_client_close(client);
     return good ? OD_EXIT_OK : OD_EXIT_FAILED;
@@ -230,28 +256,30 @@ static int run_act(const struct act *act, int argc, char **argv)
 static int verb_show(int argc, char **argv)
 {
     return run_act(&(struct act){"call show", "GET", "", "examples:\n  outdial call show ID\n",
-                                 od_show_object, NULL},
+                                 od_show_object, NULL, true},
                    argc, argv);
 }
 
 static int verb_cancel(int argc, char **argv)
 {
     return run_act(&(struct act){"call cancel", "POST", "/cancel",
-                                 "examples:\n  outdial call cancel ID\n", NULL, "cancel ordered"},
+                                 "examples:\n  outdial call cancel ID\n", NULL, "cancel ordered",
+                                 false},
                    argc, argv);
 }
 
 static int verb_hangup(int argc, char **argv)
 {
     return run_act(&(struct act){"call hangup", "POST", "/hangup",
-                                 "examples:\n  outdial call hangup ID\n", NULL, "hangup ordered"},
+                                 "examples:\n  outdial call hangup ID\n", NULL, "hangup ordered",
+                                 false},
                    argc, argv);
 }
 
 static int verb_trace(int argc, char **argv)
 {
     return run_act(&(struct act){"call trace", "GET", "/trace",
-                                 "examples:\n  outdial call trace ID\n", print_trace, NULL},
+                                 "examples:\n  outdial call trace ID\n", print_trace, NULL, false},
                    argc, argv);
 }
 

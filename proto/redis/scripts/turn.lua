@@ -64,7 +64,8 @@ local function intent(op, uid, s)
     if not again and (s[PHASE] >= DIALING or not may_dial(uid, s, ms, shared)) then
         return '0'
     end
-    s[PHASE], s[TRIES], s[DIALED] = DIALING, s[TRIES] - s[TRIES] % ATTEMPT + tries, ms
+    s[PHASE], s[TRIES] = DIALING, s[TRIES] - s[TRIES] % ATTEMPT + tries
+    s[DIALED] = again and s[DIALED] or ms -- as it stands in its number's log
     keep(uid, s)
     call('APPEND', CALL .. uid, op:sub(at))
     return '1'
