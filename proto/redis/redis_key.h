@@ -18,10 +18,14 @@
  *   lanes, laneof  hashes: a lane's definition by its number; its number by what makes it
  *   workers, wids  sorted set of workers by lease; hash of their numbers by name
  *   agents, agn, ag:<uid>   agents by age; their uids by name; the agent
- *   ths:<kind>, thk:<kind>, th:<kind>:<uid>  small documents by age; their uids by key; the
- * document cps, cp:<uid>  list of campaigns; the campaign with its counters cl:<campaign>,
- * nums:<campaign>  its contacts in order; its numbers. "cl:": the single calls sweeps         hash:
- * how far the cancel of a campaign has come ev             stream of events seq            counter
+ *   ths:<kind>, thk:<kind>  small documents of a kind by age; their uids by key
+ *   th:<kind>:<uid>         the document
+ *   cps, cp:<uid>  list of campaigns; the campaign with its counters
+ *   cl:<campaign>, nums:<campaign>  its contacts in order; its numbers
+ *   cl:, cl:a<agent>        the single calls; those of one agent
+ *   sweeps         hash: how far the cancel of a campaign has come
+ *   ev             stream of events
+ *   seq            counter
  *   keys           hash: what is known of the org's API keys, by uid
  *   once:<sha-256> hash: an idempotency key and the answer it got
  *

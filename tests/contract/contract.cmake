@@ -9,4 +9,6 @@ if(OUTDIAL_BENCH)
     add_executable(od_store_bench ${CMAKE_SOURCE_DIR}/bench/store_bench.c
         ${CMAKE_CURRENT_LIST_DIR}/redis_server.c)
     target_link_libraries(od_store_bench PRIVATE od_redis)
+    add_executable(od_store_scale ${CMAKE_SOURCE_DIR}/bench/store_scale.c ${redis_world})
+    target_link_libraries(od_store_scale PRIVATE od_redis)
 endif()

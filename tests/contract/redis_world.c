@@ -432,8 +432,17 @@ static void on_added(void *ctx, int err, size_t added, const uint32_t *twice, si
     answer(w, err, 0);
 }
 
-static void on_calls(void *ctx, int err, const struct od_call_rec *recs, size_t count,
-                     uint64_t next_cursor)
+void world_on_why(void *ctx, int err, const struct od_call_rec *rec,
+                  const struct od_call_holds *holds)
+{
+    struct world *w = ctx;
+    (void)rec, (void)holds;
+    w->err = err;
+    w->answered = true;
+}
+
+void world_on_calls(void *ctx, int err, const struct od_call_rec *recs, size_t count,
+                    uint64_t next_cursor)
 {
     struct world *w = ctx;
     forget_answer(w);
@@ -537,7 +546,7 @@ int world_add(struct world *w, const char *org, const struct od_uid *agent,
 
 int world_call_get(struct world *w, const char *org, const struct od_uid *id)
 {
-    w->repo->call_get(w->repo->ctx, org, id, on_calls, w);
+    w->repo->call_get(w->repo->ctx, org, id, world_on_calls, w);
     return world_answer(w);
 }
 
@@ -549,7 +558,7 @@ int world_call_list(struct world *w, const char *org, const struct od_uid *campa
         query.causes = 1u << cause;
     else if (phase != OD_PHASE_COUNT)
         query.phases = 1u << phase;
-    w->repo->call_list(w->repo->ctx, org, &query, on_calls, w);
+    w->repo->call_list(w->repo->ctx, org, &query, world_on_calls, w);
     return world_answer(w);
 }
 

@@ -115,6 +115,10 @@ int world_suppress(struct world *world, const char *org, const char *number, boo
 int world_events(struct world *world, const char *org, const char *after, uint32_t take);
 /* For other requests: the callbacks, to be used with the world as ctx, and the wait. */
 void world_on_done(void *ctx, int err);
+void world_on_calls(void *ctx, int err, const struct od_call_rec *recs, size_t count,
+                    uint64_t next_cursor);
+void world_on_why(void *ctx, int err, const struct od_call_rec *rec,
+                  const struct od_call_holds *holds); /* the error alone is kept */
 void world_on_agents(void *ctx, int err, const struct od_agent_rec *recs, size_t count);
 void world_on_things(void *ctx, int err, const struct od_thing_rec *recs, size_t count);
 void world_on_campaigns(void *ctx, int err, const struct od_campaign_rec *recs, size_t count);

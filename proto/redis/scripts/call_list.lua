@@ -9,6 +9,9 @@ local phases, causes = tonumber(ARGV[3]), tonumber(ARGV[4])
 local since, before = tonumber(ARGV[5]), tonumber(ARGV[6])
 local cursor, take = tonumber(ARGV[7]), tonumber(ARGV[8])
 local list, down = CONTACTS .. campaign, campaign == ''
+if down and agent ~= '' then -- an agent's single calls have a list of their own
+    list, agent = CONTACTS .. 'a' .. agent, ''
+end
 local CHUNK, LOOKED_MAX, BYTES_MAX = 250, 2000, 4000000
 local out, looked, bytes, found = { 0, 0 }, 0, 0, 0
 

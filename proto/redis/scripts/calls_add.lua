@@ -62,6 +62,9 @@ end
 if #uids > 0 then
     call('MSET', unpack(records))
     call('RPUSH', list, unpack(uids))
+    if not numbers then
+        call('RPUSH', CONTACTS .. 'a' .. agent, unpack(uids))
+    end
     if numbers then
         call('SADD', numbers, unpack(fresh))
     end
