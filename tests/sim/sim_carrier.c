@@ -397,7 +397,7 @@ static void check_invite(struct sim_world *world, struct sim_leg *leg,
     check_rules(world, contact, number);
     if (!world->trunks[invite->trunk].usable)
         sim_wrong(clock, "trunk %u: an INVITE while it is not usable", invite->trunk);
-    if (contact->deadline_ms && contact->deadline_ms <= sim_wall_ms(clock))
+    if (contact->deadline_ms && contact->deadline_ms <= world->turn_wall_ms)
         sim_wrong(clock, "contact %u: an INVITE after its deadline", number);
     if (strcmp(contact->to, invite->to) != 0)
         sim_wrong(clock, "contact %u: an INVITE to %s", number, invite->to);
