@@ -35,7 +35,7 @@ static void respond(struct od_request *q, int status, const char *type, const ch
     if (!q->x || q->answered)
         return;
     q->answered = true;
-    if (!od_once_answers(q, status, type, extra, body, bytes))
+    if (q->cut || !od_once_answers(q, status, type, extra, body, bytes))
         od_request_send(q, status, type, extra, body, bytes);
 }
 

@@ -402,6 +402,28 @@ static void handler_body(void *ctx, struct od_exchange *x, const char *data, siz
         run(q);
 }
 
+static void handler_refuse(void *ctx, struct od_exchange *x, int status)
+{
+    static const struct {
+        int status;
+        const char *code, *detail;
+    } words[] = {
+        {408, "too_slow", "the request came too slowly"},
+        {413, "body_too_large", "the body is larger than may be sent here"},
+        {503, "no_memory", "there is not enough memory for this now"},
+        {0, "bad_framing", "the body is framed in a way that HTTP/1.1 does not allow"},
+    };
+    struct od_request *q = x->user;
+    (void)ctx;
+    if (!q || q->answered)
+        return;
+    size_t i = 0;
+    q->cut = true;
+    while (words[i].status && words[i].status != status)
+        i++;
+    od_request_problem(q, status, words[i].code, "%s", words[i].detail);
+}
+
 static void handler_closed(void *ctx, struct od_exchange *x)
 {
     (void)ctx;
@@ -441,8 +463,11 @@ int od_api_create(struct od_api **out, const struct od_api_config *config)
     api->host = config->host;
     api->body_bytes_max = config->body_bytes_max ? config->body_bytes_max : BODY_BYTES_MAX;
     api->import_bytes_max = config->import_bytes_max ? config->import_bytes_max : IMPORT_BYTES_MAX;
-    api->handler = (struct od_http_handler){
-        .ctx = api, .head = handler_head, .body = handler_body, .closed = handler_closed};
+    api->handler = (struct od_http_handler){.ctx = api,
+                                            .head = handler_head,
+                                            .body = handler_body,
+                                            .closed = handler_closed,
+                                            .refuse = handler_refuse};
     api->dasha_running = config->dasha_running_status;
     api->calls_max = config->calls_max;
     uint8_t rates_key[16];

@@ -68,6 +68,8 @@ struct od_request {
     uint8_t key_hash[32];
     unsigned out; /* repo calls under way */
     bool authorised, complete, answered;
+    bool
+        cut; /* the server gave it up in the middle: it is answered at once, whatever once.h says */
 
     /* routes that take a document: its text, and the same read */
     char *text;

@@ -214,8 +214,17 @@ static void on_closed(void *ctx, struct od_exchange *x)
     api->closed(api->ctx, x);
 }
 
+static void on_refuse(void *ctx, struct od_exchange *x, int status)
+{
+    struct od_host *host = ctx;
+    if (x->user == host)
+        return;
+    const struct od_http_handler *api = od_api_handler(host->api);
+    api->refuse(api->ctx, x, status);
+}
+
 struct od_http_handler od_host_http_handler(struct od_host *host)
 {
     return (struct od_http_handler){
-        .ctx = host, .head = on_head, .body = on_body, .closed = on_closed};
+        .ctx = host, .head = on_head, .body = on_body, .closed = on_closed, .refuse = on_refuse};
 }

@@ -54,6 +54,11 @@ struct od_http_handler {
     enum od_body_mode (*head)(void *ctx, struct od_exchange *x, uint64_t *limit);
     void (*body)(void *ctx, struct od_exchange *x, const char *data, size_t bytes, bool last);
     void (*closed)(void *ctx, struct od_exchange *x);
+    /* The client broke a rule in the middle of a request: a body over the limit (413), framed wrong
+     * (400), or too slow (408); its rest won't be read. Called when the handler has not answered
+     * yet, so that the error can speak its dialect; when it doesn't answer, the server does. May be
+     * NULL. */
+    void (*refuse)(void *ctx, struct od_exchange *x, int status);
 };
 
 #endif

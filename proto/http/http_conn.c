@@ -174,6 +174,24 @@ void od_http_conn_touch(struct od_http_conn *conn)
         od_http_later_put(&conn->hub->laters, &conn->later);
 }
 
+/* True: the handler has answered, or the connection is gone. */
+static bool let_handler_refuse(struct od_http_conn *conn, struct od_http_job *job, int status)
+{
+    const struct od_http_handler *handler = &conn->hub->handler;
+    if (!handler->refuse)
+        return false;
+    job->cut = true; /* whatever it answers, the connection ends behind it */
+    job->keep = false;
+    handler->refuse(handler->ctx, &job->x, status);
+    if (conn->phase == OD_HTTP_CLOSING)
+        return true;
+    if (job->answering != OD_HTTP_ANSWERED)
+        return false;
+    conn->hub->stats.bad++;
+    set_phase(conn, OD_HTTP_WAITING);
+    return true;
+}
+
 /* The peer broke a rule or a limit: tell it once, read no more. */
 static void refuse(struct od_http_conn *conn, int status)
 {
@@ -188,6 +206,8 @@ static void refuse(struct od_http_conn *conn, int status)
         set_phase(conn, OD_HTTP_WAITING);
         return;
     }
+    if (job && let_handler_refuse(conn, job, status))
+        return;
     if (od_http_answer_refuse(conn, job, status)) {
         od_http_conn_cut(conn);
         return;

@@ -440,6 +440,33 @@ static void errors_speak_the_dialect_of_their_path(void **state)
     yyjson_mut_doc_free(doc);
 }
 
+/* What the server refuses in the middle of a body speaks the dialect too; a key is free again. */
+static void refusals_speak_the_dialect(void **state)
+{
+    (void)state;
+    const struct od_http_handler *handler = od_api_handler(world.api);
+    struct fake_exchange x;
+    struct fake_request request = {.method = "POST",
+                                   .path = "/v1/calls",
+                                   .body = "{\"agent_id\":\"" NO_ID "\",\"to\":\"+15550001111\"}"};
+    fake_open(&world, &x, &request); /* its look-ups are under way */
+    handler->refuse(handler->ctx, &x.x, 413);
+    assert_int_equal(x.status, 413);
+    assert_string_equal(x.answer, "{\"error\":\"the body is larger than may be sent here\"}\n");
+    fake_repo_run(&world.repo);
+    assert_int_equal(x.answers, 1);
+    fake_close(&x);
+
+    request = call_with("idempotency-key: k\n", CALL_BODY);
+    fake_open(&world, &x, &request);
+    fake_repo_run_one(&world.repo); /* the key is taken */
+    handler->refuse(handler->ctx, &x.x, 408);
+    assert_int_equal(x.status, 408);
+    fake_close(&x);
+    fake_repo_run(&world.repo);
+    free(ask("idempotency-key: k\n", CALL_BODY, 201, false));
+}
+
 static void basic_is_taken_where_twilio_sends_it(void **state)
 {
     (void)state;
@@ -490,6 +517,7 @@ int main(void)
         TEST(keys_are_remembered_while_watched),
         TEST(a_stream_ends_with_its_key),
         TEST(errors_speak_the_dialect_of_their_path),
+        TEST(refusals_speak_the_dialect),
         TEST(basic_is_taken_where_twilio_sends_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -160,6 +160,14 @@ static const struct row rows[] = {
      "application/problem+json"},
     {"POST /stream HTTP/1.1\r\n" H "Content-Length: 1048577\r\n\r\n", "HTTP/1.1 413", CUT, NULL},
 
+    /* the application says it in its own words, and the connection ends all the same */
+    {"POST /own HTTP/1.1\r\n" H "Content-Length: 1048577\r\n\r\n", "HTTP/1.1 413", CUT,
+     "in its own words"},
+    {"POST /own HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\nzz\r\n", "HTTP/1.1 400", CUT,
+     "in its own words"},
+    {"POST /own HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n1\r\nab\r\n", "HTTP/1.1 400",
+     CUT, "in its own words"},
+
     /* a handler's mistake is not the client's to see */
     {"GET /bad HTTP/1.1\r\n" H END, "HTTP/1.1 500", CUT, NULL},
 };

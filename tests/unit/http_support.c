@@ -205,6 +205,14 @@ static enum od_body_mode app_head(void *ctx, struct od_exchange *x, uint64_t *li
     return OD_BODY_BUFFER;
 }
 
+/* Answers itself under /own, leaves all else to the server. */
+static void app_refuse(void *ctx, struct od_exchange *x, int status)
+{
+    (void)ctx;
+    if (strncmp(x->path, "/own", 4) == 0)
+        x->ops->respond(x, status, "text/plain", NULL, "in its own words", 16);
+}
+
 static void app_stream(struct app *app, struct od_exchange *x, size_t bytes, bool last)
 {
     app->body_bytes += bytes;
@@ -261,8 +269,11 @@ static void app_exchange_closed(void *ctx, struct od_exchange *x)
 void app_open(struct app *app, uv_loop_t *loop, const struct od_http_server_config *config)
 {
     *app = (struct app){.loop = loop};
-    app->handler = (struct od_http_handler){
-        .ctx = app, .head = app_head, .body = app_body, .closed = app_exchange_closed};
+    app->handler = (struct od_http_handler){.ctx = app,
+                                            .head = app_head,
+                                            .body = app_body,
+                                            .closed = app_exchange_closed,
+                                            .refuse = app_refuse};
     uv_timer_init(loop, &app->later);
     app->later.data = app;
     struct od_http_server_config own = *config;

@@ -57,6 +57,7 @@ void raw_forget(struct raw *raw); /* what was received so far */
  *   /big      `app.big_bytes` of answer by respond()
  *   /flood    a streamed answer that ignores backpressure
  *   /bad      an answer whose headers would break the head
+ *   /own...   like the others, but refusals are answered by the application in its own words
  *   others    200 with "METHOD path|query|body"
  */
 struct app {
