@@ -10,7 +10,7 @@ static void fill_defaults(struct od_http_server_config *config)
 {
     config->listen = NULL;
     if (!config->connections_max)
-        config->connections_max = 10000;
+        config->connections_max = 20000;
     if (!config->header_bytes_max)
         config->header_bytes_max = 16 * 1024;
     if (config->header_bytes_max > OD_HTTP_HEAD_BYTES_LIMIT)

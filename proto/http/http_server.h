@@ -28,7 +28,7 @@ struct od_http_server_config {
     void (*log)(void *ctx, bool trouble, const char *text); /* of the files; may be NULL */
     void *log_ctx;
 
-    uint32_t connections_max;       /* [10,000] more are answered 503 and closed */
+    uint32_t connections_max;       /* [20,000] more are answered 503 and closed */
     uint32_t header_bytes_max;      /* [16 KiB] 256..60,000: request line and headers; else 431 */
     uint32_t target_bytes_max;      /* [8 KiB] path and query; else 414 */
     uint64_t body_bytes_max;        /* [1 MiB] preset of head()'s *limit; else 413 */
