@@ -21,7 +21,6 @@ enum { SIP_PORT = 5060 }; /* RFC 3261 section 19.1.2 */
 #define WIDTH(type, member) sizeof(((type *)0)->member)
 
 /* Lists of harmless values of what this version does not serve. */
-static const char *const only_empty[] = {"", NULL};
 static const char *const only_false[] = {"false", NULL};
 static const char *const srtp_modes[] = {"off", "optional", "required", NULL};
 const char *const od_voice_words[OD_VOICE_COUNT] = {"pcmu", "pcma", "g722", "opus"};

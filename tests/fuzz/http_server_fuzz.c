@@ -112,7 +112,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!ready) {
         uv_loop_init(&loop);
         od_http_hub_init(&hub, &loop, &(struct od_http_server_config){.body_bytes_max = 5000},
-                         &(struct od_http_handler){&world, on_head, on_body, on_closed});
+                         &(struct od_http_handler){
+                             .ctx = &world, .head = on_head, .body = on_body, .closed = on_closed});
         ready = true;
     }
     world = (struct world){0};
