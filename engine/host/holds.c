@@ -36,11 +36,11 @@ static void ask_trunks(const struct od_host *host, const struct od_lane_def *def
         const struct od_trunk_entry *entry = od_catalog_trunk(host->catalog, def->trunks[i]);
         struct od_trunk_stats stats;
         if (!entry || od_engine_trunk_stats(host->engine, def->trunks[i], &stats) ||
-            !od_route_match(&entry->config->def, to))
+            !od_route_match(&entry->def, to))
             continue;
-        uint32_t most = entry->config->def.max_calls;
+        uint32_t most = entry->def.max_calls;
         takes = true;
-        if (!entry->addr.family || entry->held)
+        if (!od_host_trunk_usable(host, def->trunks[i]))
             continue;
         usable = true;
         if (most && stats.in_use >= most)
