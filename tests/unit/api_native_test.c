@@ -514,20 +514,13 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
     const struct CMUnitTest tests[] = {
-        T(agents_are_kept_as_they_were_sent),
-        T(lists_come_in_pages),
-        T(campaigns_live_their_life),
-        T(a_campaign_with_all_ended_is_completed),
-        T(campaigns_have_their_own_retry),
-        T(numbers_are_suppressed),
-        T(zones_of_callees_are_kept),
-        T(calls_are_made_shown_and_stopped),
-        T(calls_are_refused_with_the_place),
-        T(a_call_of_unknown_fate_can_be_looked_for),
-        T(contacts_belong_to_their_campaign),
-        T(trunks_and_limits_show_what_is),
-        T(trunks_are_changed_while_they_run),
-        T(a_damaged_record_spoils_its_own_field),
+        T(agents_are_kept_as_they_were_sent), T(lists_come_in_pages),
+        T(campaigns_live_their_life),         T(a_campaign_with_all_ended_is_completed),
+        T(campaigns_have_their_own_retry),    T(numbers_are_suppressed),
+        T(zones_of_callees_are_kept),         T(calls_are_made_shown_and_stopped),
+        T(calls_are_refused_with_the_place),  T(a_call_of_unknown_fate_can_be_looked_for),
+        T(contacts_belong_to_their_campaign), T(trunks_and_limits_show_what_is),
+        T(trunks_are_changed_while_they_run), T(a_damaged_record_spoils_its_own_field),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
