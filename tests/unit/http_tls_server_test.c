@@ -231,7 +231,7 @@ static void certificates_are_changed_under_way(void **state)
     write_pair(true, true, false);
     od_http_server_reload(app.server);
     assert_true(run_until(&loop, one_good, &news, 10000));
-    assert_int_equal(ask(&app, "/", NULL, 0).err, OD_EDENIED); /* the new one is not trusted yet */
+    assert_int_equal(ask(&app, "/", NULL, 0).err, OD_EDOWN); /* the new one is not trusted yet */
     write_pair(true, true, true);
     od_http_server_reload(app.server);
     news = (struct news){0};

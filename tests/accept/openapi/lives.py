@@ -92,9 +92,38 @@ def native(client):
     ask("DELETE", f"{V}/agents/{agent['id']}", status=204)
 
 
+def trunks_and_lists(client):
+    ask, trunk = client.ask, f"{V}/trunks/main"
+    ask("PATCH", trunk, {"cps": 5})
+    ask("PATCH", trunk, {"cps": "many"}, 400)
+    ask("POST", f"{trunk}/pause")
+    ask("POST", f"{trunk}/resume")
+    ask("POST", f"{trunk}/drain")
+    ask("POST", f"{trunk}/resume")
+    ask("POST", f"{V}/trunks/nowhere/pause", status=404)
+    ask("POST", f"{V}/suppressions", {"number": "+15550004444", "reason": "asked us to"}, 201)
+    ask("POST", f"{V}/suppressions", {"number": "nobody"}, 400)
+    ask("GET", f"{V}/suppressions?limit=5")
+    ask("GET", f"{V}/suppressions/+15550004444")
+    ask("DELETE", f"{V}/suppressions/+15550004444", status=204)
+    ask("GET", f"{V}/suppressions/+15550004444", status=404)
+
+
+def twilio(client):
+    ask, account = client.ask, "ACc257d3087b9a26b3fa7b708f38197759"  # of the org "default"
+    at = f"/2010-04-01/Accounts/{account}/Calls"
+    listed = ask("GET", f"{at}.json?PageSize=5")
+    assert listed["calls"][0]["account_sid"] == account, listed
+    ask("GET", at)
+    call = listed["calls"][0]["sid"]
+    ask("GET", f"{at}/{call}")
+    ask("GET", f"{at}/CA{'0' * 32}", status=404)
+    ask("POST", f"{at}/CA{'0' * 32}", "Status=completed", 404, content_type="application/x-www-form-urlencoded")
+
+
 def callingbox(client):
     ask = client.ask
-    credentials = ask("POST", "/api/v1/sip-credentials", {"server": "sip.example.net"})
+    credentials = ask("POST", "/api/v1/sip-credentials", {"server": client.trunk})
     ask("POST", "/api/v1/sip-phone-numbers", {"phoneNumber": "+15550009999", "credentialsId": credentials["id"]})
     number = ask("GET", "/v1/numbers")[0]
     ask("GET", f"/v1/numbers/{number['id']}")
@@ -194,4 +223,4 @@ def dasha(client):
     ask("DELETE", f"{d}/agents/{id}")
 
 
-ALL = [native, callingbox, dasha, webhooks]
+ALL = [native, trunks_and_lists, twilio, callingbox, dasha, webhooks]

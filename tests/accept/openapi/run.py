@@ -47,6 +47,7 @@ def serve(world):
                                      headers={"Authorization": f"Bearer {server.key}"})
     document = json.load(urllib.request.urlopen(request, timeout=10))
     document["servers"][0]["url"] = server.url
+    server.trunk = carrier.address
     path = world.write("openapi.json", json.dumps(document))
     return server, document, path
 
@@ -68,8 +69,8 @@ def lint(world):
 class Client:
     """Requests through the proxy; what it finds wrong is an AssertionError."""
 
-    def __init__(self, url, key, document, server):
-        self.url, self.key, self.server = url, key, server
+    def __init__(self, url, key, document, server, trunk):
+        self.url, self.key, self.server, self.trunk = url, key, server, trunk
         self.seen = set()
         self.patterns = [(re.compile("^" + re.sub(r"\{[^}]+\}", "[^/]+", path) + "$"), path)
                          for path in document["paths"]]
@@ -110,7 +111,7 @@ def through_prism(world, server, document, path):
                                   "-p", str(port), "-h", "127.0.0.1"], env=QUIET)
     wait_until(lambda: "is listening on" in prism.stdout() or not prism.running(), 60, "prism to listen")
     assert prism.running(), prism.stdout() + prism.stderr()
-    return Client(f"http://127.0.0.1:{port}", server.key, document, server.url)
+    return Client(f"http://127.0.0.1:{port}", server.key, document, server.url, server.trunk)
 
 
 def proxy(world):
