@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "engine/agent/agent_def.h"
+#include "engine/base/str.h"
 #include "engine/cli/client.h"
 #include "engine/cli/show.h"
 
@@ -55,7 +56,7 @@ static bool check_document(const char *file, const char *text, size_t bytes, cha
                      *problem.pointer ? ": " : "", problem.expected, problem.found);
         return false;
     }
-    snprintf(name, name_bytes, "%s", def->name);
+    od_str_copy(name, name_bytes, def->name, strlen(def->name));
     od_agent_def_destroy(def);
     return true;
 }

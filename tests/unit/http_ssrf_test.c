@@ -25,8 +25,9 @@ static unsigned connects, bad_connects; /* bad: to anything but 127.0.0.1 */
 
 /* ---- what the program sees of the system ---- */
 
-int connect(int fd, const struct sockaddr *addr, socklen_t bytes)
+int connect(int fd, __CONST_SOCKADDR_ARG where, socklen_t bytes)
 {
+    const struct sockaddr *addr = where.__sockaddr__;
     static int (*real)(int, const struct sockaddr *, socklen_t);
     if (!real)
         *(void **)&real = dlsym(RTLD_NEXT, "connect");
@@ -466,7 +467,7 @@ static void rules_are_the_operators(void **state)
 {
     (void)state;
     struct od_http_rules rules = {
-        .nets = {{0}}, .net_count = 2, .ports = {{443, 443}, {8000, 8099}}, .port_count = 2};
+        .net_count = 2, .ports = {{443, 443}, {8000, 8099}}, .port_count = 2};
     struct od_http_net net;
     struct od_addr addr = {.family = 4, .port = 443, .ip = {10, 20, 3, 4}};
     assert_true(od_http_net_parse("10.20.0.0/16", &rules.nets[0]));
