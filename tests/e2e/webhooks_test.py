@@ -151,7 +151,12 @@ def callingbox_contract(world):
     states = [json.loads(g["body"])["data"]["call"]["status"] for g in got]
     assert states == ["queued", "ringing", "in_progress", "completed"], states
     assert len({json.loads(g["body"])["id"] for g in got}) == 4
-    rows = raw_api(server, "GET", "/v1/webhook_deliveries?status=delivered", status=200)["data"]
+
+    def delivered():
+        return raw_api(server, "GET", "/v1/webhook_deliveries?status=delivered", status=200)["data"]
+
+    wait_until(lambda: len(delivered()) >= 4, 10, "what was delivered to be stored")
+    rows = delivered()
     assert len(rows) == 4 and {r["event_type"] for r in rows} == set(types), rows
     assert {r["url"] for r in rows} == {receiver.url + "/box"}
     assert all(r["attempt_count"] == 1 and r["delivered_at"] and r["call_id"] == call and
