@@ -58,10 +58,10 @@ def every_outcome_is_a_callees(server, campaign, count, rang=()):
 
 def gap_ms(server, contact):
     """Between the two INVITEs of a call whose first trunk was unreachable, by its own ladder; None
-    for one that the trunk had taken before it died."""
+    for one that the trunk had taken before it died, or that was armed for it and never sent there."""
     trace = server.api("GET", f"/calls/{contact['id']}/trace")["trace"]
     sent = [i for i, line in enumerate(trace) if line["text"].startswith("INVITE")]
-    if any("100 Trying" in line["text"] for line in trace[sent[0]:sent[1]]):
+    if len(sent) < 2 or any("100 Trying" in line["text"] for line in trace[sent[0]:sent[1]]):
         return None
     first, second = (datetime.datetime.fromisoformat(trace[i]["at"].rstrip("Z")) for i in sent[:2])
     return (second - first).total_seconds() * 1000
