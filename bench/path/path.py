@@ -116,6 +116,7 @@ rtp: {{ ports: "20000-29999", address: "127.0.0.1" }}
 auth: {{ keys: [ {{ key: "sk_bench_0123456789abcdef", org: default, scopes: ["*"] }} ] }}
 trunks:
   - {{ name: main, server: "127.0.0.1:{peers.port}", {rate}max_calls: 4000 }}
+hours: {{ legal: "" }}
 log: {{ level: warn, format: text }}
 """)
         self.log = open(folder / "outdial.log", "wb")
