@@ -1,0 +1,259 @@
+/*
+ * catalog_trunks - trunks as the engine is told of them: the configuration's and those of stored
+ * credentials, their shared rates, addresses and credentials. Names are resolved at the start and
+ * again every few minutes; until the first answer the trunk isn't usable.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/host/catalog_inner.h"
+#include "engine/host/log.h"
+#include "engine/host/resolve.h"
+
+enum {
+    RESOLVE_AGAIN_MS = 5 * 60 * 1000, /* a usual TTL of carriers' A records */
+    RESOLVE_RETRY_MS = 5 * 1000,
+    REFUSALS_MAX = 3,    /* of the credentials, in a row, before the trunk is held */
+    WARN_MS = 60 * 1000, /* between two lines about one trunk's credentials */
+    HOLD_MS_FIRST = 30 * 1000,
+    HOLD_MS_MAX = 10 * 60 * 1000,
+};
+
+static void ask(struct catalog_trunk *trunk);
+
+/* The configuration, and over it what was changed while it ran. */
+static void live_def(struct catalog_trunk *trunk, struct od_trunk_def *def)
+{
+    const struct catalog_trunk *rate = &trunk->catalog->trunks[trunk->rate_of];
+    const struct catalog_live *live = &trunk->live;
+    *def = trunk->entry.config->def;
+    def->rate_from = trunk->rate_from;
+    memcpy(def->shapes, rate->entry.config->def.shapes, sizeof def->shapes);
+    if (live->has_cps) {
+        memset(def->shapes, 0, sizeof def->shapes);
+        def->shapes[0] = live->shape;
+    }
+    if (live->has_max)
+        def->max_calls = live->max_calls;
+    if (live->has_priority)
+        def->priority = live->priority;
+    if (live->weight)
+        def->weight = live->weight;
+    if (live->has_adaptive)
+        def->adaptive = live->adaptive;
+    def->usable =
+        trunk->entry.addr.family != 0 && !trunk->entry.held && !trunk->entry.paused && !trunk->gone;
+}
+
+void od_catalog_announce_trunk(struct catalog_trunk *trunk)
+{
+    live_def(trunk, &trunk->entry.def);
+    trunk->catalog->events.trunk(trunk->catalog->events.ctx, trunk->index, &trunk->entry.def);
+}
+static void on_ask_again(uv_timer_t *timer)
+{
+    ask(timer->data);
+}
+
+static void on_resolved(void *ctx, int err, const struct od_addr *addr, const char *why)
+{
+    struct catalog_trunk *trunk = ctx;
+    struct od_catalog *catalog = trunk->catalog;
+    trunk->asking = false;
+    catalog->pending--;
+    if (catalog->closed) {
+        od_catalog_finish_close(catalog);
+        return;
+    }
+    if (trunk->again) {
+        trunk->again = false;
+        ask(trunk);
+        return;
+    }
+    if (err) {
+        /* An address that was good stays in use: a resolver's trouble is not the carrier's. */
+        od_log(OD_CONFIG_LOG_WARN, "trunk", "%s: %s can't be resolved: %s",
+               trunk->entry.config->name, trunk->entry.config->host, why);
+        if (!trunk->entry.addr.family)
+            snprintf(trunk->entry.reason, sizeof trunk->entry.reason, "name not resolved: %s", why);
+        uv_timer_start(&trunk->timer, on_ask_again, RESOLVE_RETRY_MS, 0);
+        return;
+    }
+    bool first = !trunk->entry.addr.family;
+    trunk->entry.addr = *addr;
+    if (!trunk->entry.held)
+        trunk->entry.reason[0] = 0;
+    if (first) {
+        char text[64];
+        od_addr_text(addr, text, sizeof text);
+        od_log(OD_CONFIG_LOG_INFO, "trunk", "%s: INVITEs go to %s", trunk->entry.config->name,
+               text);
+        od_catalog_announce_trunk(trunk);
+    }
+    uv_timer_start(&trunk->timer, on_ask_again, RESOLVE_AGAIN_MS, 0);
+}
+
+static void ask(struct catalog_trunk *trunk)
+{
+    const struct od_config_trunk *config = trunk->entry.config;
+    struct od_addr addr;
+    if (od_addr_parse(config->host, config->port, &addr)) {
+        trunk->entry.addr = addr;
+        trunk->entry.reason[0] = 0;
+        od_catalog_announce_trunk(trunk);
+        return;
+    }
+    if (od_resolve(trunk->catalog->loop, config->host, config->port, on_resolved, trunk)) {
+        uv_timer_start(&trunk->timer, on_ask_again, RESOLVE_RETRY_MS, 0);
+        return;
+    }
+    trunk->asking = true;
+    trunk->catalog->pending++;
+}
+
+uint16_t od_catalog_add_trunk(struct od_catalog *catalog, const struct od_config_trunk *config)
+{
+    uint16_t index = (uint16_t)catalog->trunk_count++;
+    struct catalog_trunk *trunk = &catalog->trunks[index];
+    trunk->catalog = catalog;
+    trunk->index = trunk->rate_of = index;
+    trunk->entry.config = config;
+    snprintf(trunk->entry.reason, sizeof trunk->entry.reason, "name not resolved yet");
+    uv_timer_init(catalog->loop, &trunk->timer);
+    trunk->timer.data = trunk;
+    uv_timer_init(catalog->loop, &trunk->hold_timer);
+    trunk->hold_timer.data = trunk;
+    catalog->pending += 2;
+    od_catalog_announce_trunk(trunk);
+    ask(trunk);
+    return index;
+}
+
+void od_catalog_change_trunk(struct od_catalog *catalog, uint16_t index,
+                             const struct od_config_trunk *config)
+{
+    struct catalog_trunk *trunk = &catalog->trunks[index];
+    if (catalog->closed)
+        return;
+    trunk->gone = !config;
+    if (config) {
+        trunk->entry.config = config;
+        trunk->entry.addr.family = 0;
+        trunk->entry.held = false;
+        trunk->refusals = 0;
+        trunk->hold_ms = 0;
+        uv_timer_stop(&trunk->timer);
+        uv_timer_stop(&trunk->hold_timer);
+        snprintf(trunk->entry.reason, sizeof trunk->entry.reason, "name not resolved yet");
+    }
+    od_catalog_announce_trunk(trunk);
+    if (config && trunk->asking)
+        trunk->again = true;
+    else if (config)
+        ask(trunk);
+}
+
+/* The slowest of a trunk's shapes in thousandths of a call per second; UINT64_MAX: no limit. */
+static uint64_t slowest_milli(const struct od_trunk_def *def)
+{
+    uint64_t least = UINT64_MAX;
+    for (unsigned i = 0; i < OD_SHAPES_MAX && def->shapes[i].kind != OD_SHAPE_NONE; i++) {
+        uint64_t milli = def->shapes[i].count * 1000 * OD_NS_PER_S / def->shapes[i].window_ns;
+        if (milli < least)
+            least = milli;
+    }
+    return least;
+}
+
+/* Trunks of one key share the rate of the slowest of them, which the first one of the file keeps
+ * for all. */
+void od_catalog_share_rates(struct od_catalog *catalog)
+{
+    const struct od_config_trunk *all = catalog->config->trunks;
+    for (size_t i = 0; i < catalog->config->trunk_count; i++) {
+        size_t first = 0, slowest = i;
+        bool differ = false;
+        while (*all[i].cps_key && strcmp(all[first].cps_key, all[i].cps_key) != 0)
+            first++;
+        if (!*all[i].cps_key || first < i) {
+            catalog->trunks[i].rate_from = *all[i].cps_key ? (uint16_t)(first + 1) : 0;
+            continue;
+        }
+        for (size_t k = i + 1; k < catalog->config->trunk_count; k++) {
+            if (strcmp(all[k].cps_key, all[i].cps_key) != 0)
+                continue;
+            differ |= slowest_milli(&all[k].def) != slowest_milli(&all[i].def);
+            if (slowest_milli(&all[k].def) < slowest_milli(&all[slowest].def))
+                slowest = k;
+        }
+        catalog->trunks[i].rate_of = (uint16_t)slowest;
+        if (differ)
+            od_log(OD_CONFIG_LOG_WARN, "trunk",
+                   "cps_key %s: its trunks have different limits; the lowest, %s's, rules",
+                   all[i].cps_key, all[slowest].name);
+    }
+}
+
+/* ---- credentials ---- */
+
+static void on_hold_over(uv_timer_t *timer)
+{
+    struct catalog_trunk *trunk = timer->data;
+    trunk->entry.held = false;
+    trunk->entry.reason[0] = 0;
+    /* one more refusal holds it again: these calls only find out */
+    trunk->refusals = REFUSALS_MAX - 1;
+    od_catalog_announce_trunk(trunk);
+}
+
+static void hold(struct catalog_trunk *trunk, const char *why)
+{
+    trunk->hold_ms = trunk->hold_ms ? trunk->hold_ms * 2 : HOLD_MS_FIRST;
+    if (trunk->hold_ms > HOLD_MS_MAX)
+        trunk->hold_ms = HOLD_MS_MAX;
+    trunk->entry.held = true;
+    snprintf(trunk->entry.reason, sizeof trunk->entry.reason, "held for %u s: %s",
+             (unsigned)(trunk->hold_ms / 1000), why);
+    uv_timer_start(&trunk->hold_timer, on_hold_over, trunk->hold_ms, 0);
+    od_catalog_announce_trunk(trunk);
+}
+
+static void warn(struct catalog_trunk *trunk, const char *why)
+{
+    uint64_t now_ms = uv_now(trunk->catalog->loop);
+    if (trunk->warned_ms && now_ms - trunk->warned_ms < WARN_MS)
+        return;
+    trunk->warned_ms = now_ms;
+    od_log(OD_CONFIG_LOG_WARN, "trunk", "%s: %s", trunk->entry.config->name, why);
+}
+
+void od_catalog_credentials(struct od_catalog *catalog, uint16_t index, const char *why)
+{
+    struct catalog_trunk *trunk = index < catalog->trunk_count ? &catalog->trunks[index] : NULL;
+    if (!trunk || catalog->closed)
+        return;
+    if (!why) {
+        trunk->refusals = 0;
+        trunk->hold_ms = 0;
+        return;
+    }
+    warn(trunk, why);
+    if (!trunk->entry.held && ++trunk->refusals >= REFUSALS_MAX)
+        hold(trunk, why);
+}
+
+const struct od_trunk_entry *od_catalog_trunk(const struct od_catalog *catalog, uint16_t index)
+{
+    return index < catalog->trunk_count ? &catalog->trunks[index].entry : NULL;
+}
+
+size_t od_catalog_trunk_count(const struct od_catalog *catalog)
+{
+    return catalog->config->trunk_count;
+}
+
+const char *od_catalog_trunk_name(const struct od_catalog *catalog, uint16_t index)
+{
+    const struct od_trunk_entry *entry = od_catalog_trunk(catalog, index);
+    return entry ? entry->config->name : "";
+}
