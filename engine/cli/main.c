@@ -15,8 +15,9 @@ static const struct od_verb verbs[] = {
     {"agent", od_verb_agent, "put FILE, list, show: what talks on a call"},
     {"trunks", od_verb_trunks, "the trunks, their health and rates"},
     {"queue", od_verb_queue, "what waits and what is under way"},
+    {"top", od_verb_top, "a live view of calls, trunks and campaigns"},
     {"suppress", od_verb_suppress, "add, remove, list: numbers that nobody may dial"},
-    {"key", od_verb_key, "create: API keys"},
+    {"key", od_verb_key, "create, list, revoke: API keys"},
     {"carrier", od_verb_carrier, "a simulated carrier with telephones that answer"},
     {0},
 };

@@ -50,16 +50,11 @@ static yyjson_val *member(yyjson_val *object, const char *path)
     return object;
 }
 
-void od_show_table(yyjson_val *list, const struct od_column *columns, size_t count,
-                   const char *none)
+void od_show_table_on(FILE *out, yyjson_val *list, const struct od_column *columns, size_t count)
 {
     size_t widths[COLUMNS_MAX], i, rows;
     char cell[CELL_BYTES];
     yyjson_val *row;
-    if (yyjson_arr_size(list) == 0) {
-        od_cli_note("%s", none);
-        return;
-    }
     for (size_t c = 0; c < count; c++)
         widths[c] = strlen(columns[c].title);
     yyjson_arr_foreach(list, i, rows, row)
@@ -70,13 +65,22 @@ void od_show_table(yyjson_val *list, const struct od_column *columns, size_t cou
         }
     }
     for (size_t c = 0; c < count; c++)
-        printf("%s%-*s%s%s", od_term_color(OD_TERM_BOLD), c + 1 < count ? (int)widths[c] : 0,
-               columns[c].title, od_term_color(OD_TERM_PLAIN), c + 1 < count ? "  " : "\n");
+        fprintf(out, "%s%-*s%s%s", od_term_color(OD_TERM_BOLD), c + 1 < count ? (int)widths[c] : 0,
+                columns[c].title, od_term_color(OD_TERM_PLAIN), c + 1 < count ? "  " : "\n");
     yyjson_arr_foreach(list, i, rows, row)
     {
         for (size_t c = 0; c < count; c++)
-            printf("%-*s%s", c + 1 < count ? (int)widths[c] : 0,
-                   od_show_value(member(row, columns[c].path), cell, sizeof cell),
-                   c + 1 < count ? "  " : "\n");
+            fprintf(out, "%-*s%s", c + 1 < count ? (int)widths[c] : 0,
+                    od_show_value(member(row, columns[c].path), cell, sizeof cell),
+                    c + 1 < count ? "  " : "\n");
     }
+}
+
+void od_show_table(yyjson_val *list, const struct od_column *columns, size_t count,
+                   const char *none)
+{
+    if (yyjson_arr_size(list) == 0)
+        od_cli_note("%s", none);
+    else
+        od_show_table_on(stdout, list, columns, count);
 }

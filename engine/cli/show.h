@@ -4,6 +4,8 @@
 #ifndef ENGINE_CLI_SHOW_H
 #define ENGINE_CLI_SHOW_H
 
+#include <stdio.h>
+
 #include <yyjson.h>
 
 /* A member's value in one line: text as it is, other things as JSON, control characters masked;
@@ -20,5 +22,7 @@ struct od_column {
 };
 void od_show_table(yyjson_val *list, const struct od_column *columns, size_t count,
                    const char *none);
+/* The same, anywhere; an empty list is a heading alone. */
+void od_show_table_on(FILE *out, yyjson_val *list, const struct od_column *columns, size_t count);
 
 #endif

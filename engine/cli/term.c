@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -14,7 +15,7 @@
 
 enum { PLAIN_EVERY_S = 5 };
 
-static bool colored, live_tty, live_shown;
+static bool colored, live_tty, live_shown, screen_tty;
 static time_t plain_last;
 
 void od_term_init(bool no_color)
@@ -23,6 +24,7 @@ void od_term_init(bool no_color)
     bool dumb = !term || strcmp(term, "dumb") == 0;
     colored = !no_color && !(no && *no) && !dumb && isatty(STDOUT_FILENO);
     live_tty = !dumb && isatty(STDERR_FILENO);
+    screen_tty = !dumb && isatty(STDOUT_FILENO);
 }
 
 const char *od_term_color(enum od_term_color color)
@@ -59,6 +61,43 @@ void od_term_live_end(void)
         fputs("\r\033[K", stderr);
     live_shown = false;
     fflush(stderr);
+}
+
+/* The escapes are those of ECMA-48 and the private modes every terminal since xterm has: 1049 is
+ * the alternate screen, 7 wraps long lines, 25 shows the cursor. */
+void od_term_screen_begin(void)
+{
+    if (screen_tty)
+        fputs("\033[?1049h\033[?7l\033[?25l", stdout);
+}
+
+void od_term_screen_paint(const char *text)
+{
+    struct winsize window = {0};
+    if (!screen_tty) {
+        printf("%s\n", text);
+        fflush(stdout);
+        return;
+    }
+    unsigned rows = ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) == 0 ? window.ws_row : 0;
+    fputs("\033[H", stdout);
+    for (unsigned row = 1; *text; row++) {
+        size_t bytes = strcspn(text, "\n");
+        bool last = !text[bytes] || !text[bytes + 1] || (rows && row == rows);
+        printf("%.*s\033[K%s", (int)bytes, text, last ? "" : "\n");
+        if (last)
+            break;
+        text += bytes + 1;
+    }
+    fputs("\033[J", stdout);
+    fflush(stdout);
+}
+
+void od_term_screen_end(void)
+{
+    if (screen_tty)
+        fputs("\033[?25h\033[?7h\033[?1049l", stdout);
+    fflush(stdout);
 }
 
 const char *od_term_bar(uint64_t done, uint64_t total, unsigned width, char *out, size_t out_bytes)

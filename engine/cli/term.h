@@ -21,6 +21,12 @@ void od_term_live(const char *line);
 /* Takes the live line away, for other output. */
 void od_term_live_end(void);
 
+/* A screen of its own on stdout, left as it was found: begin, paint as often as wanted, end. Text
+ * is whole lines; what does not fit in the window is cut. On no terminal, painting appends. */
+void od_term_screen_begin(void);
+void od_term_screen_paint(const char *text);
+void od_term_screen_end(void);
+
 /* "[#####.....]" of width cells; done of total. Returns out. */
 const char *od_term_bar(uint64_t done, uint64_t total, unsigned width, char *out, size_t out_bytes);
 

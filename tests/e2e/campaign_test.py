@@ -5,9 +5,12 @@ whose ledger is the other side's book."""
 import collections
 import http.server
 import json
+import os
+import pty
+import select
 import threading
 
-from harness import compare_books, main, wait_until
+from harness import OUTDIAL, compare_books, main, wait_until
 
 STEPS = [{"say": "Hello {{name}}, press one or two."},
          {"gather": {"digits": 1, "timeout_ms": 3000, "into": "confirmed",
@@ -90,6 +93,40 @@ def single_call_and_its_trace(world):
     assert "talking" in world.cli("queue", server=server).stdout
 
 
+def a_live_view(world):
+    """What top shows, as text, as JSON, and on a terminal: repainted until Ctrl-C, then left as it was."""
+    carrier = world.carrier({"answer": 0, "no_answer": 1, "busy": 0, "decline": 0, "fail": 0})
+    server = world.serve([trunk(carrier, ring_timeout_s=60)])
+    world.cli("agent", "put", world.agent("short", [{"hangup": {}}]), server=server)
+    call = world.cli("call", "new", "+15550001234", "--agent", "short", server=server).stdout.strip()
+    wait_until(lambda: server.api("GET", f"/calls/{call}")["status"] == "ringing", 10, "ringing")
+    text = world.cli("top", "--count", "2", "--every", "0.05", server=server).stdout
+    assert text.count("ringing 1 ") == 2 and "INVITEs 0.0" in text and "main" in text, text
+    sample = json.loads(world.cli("top", "--count", "1", "--json", server=server).stdout)
+    assert sample["limits"]["calls"]["ringing"] == 1, sample
+    assert sample["trunks"]["data"][0]["name"] == "main", sample
+
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execve(OUTDIAL, [OUTDIAL, "top", "--every", "0.1"],
+                  {**os.environ, **server.env(), "TERM": "xterm"})
+    seen = b""
+
+    def screen():
+        nonlocal seen
+        if select.select([terminal], [], [], 0)[0]:
+            seen += os.read(terminal, 65536)
+        return seen
+
+    wait_until(lambda: screen().count(b"\x1b[H") >= 3, 20, "three pictures")
+    os.write(terminal, b"\x03")
+    wait_until(lambda: screen().endswith(b"\x1b[?1049l"), 10, "the screen's end")
+    assert os.waitpid(child, 0)[1] == 0
+    assert seen.startswith(b"\x1b[?1049h") and b"ringing 1 " in seen, seen
+    os.close(terminal)
+    world.cli("call", "cancel", call, server=server)
+
+
 def call_canceled_while_it_rings(world):
     carrier = world.carrier({"answer": 0, "no_answer": 1, "busy": 0, "decline": 0, "fail": 0})
     server = world.serve([trunk(carrier, ring_timeout_s=60)])
@@ -165,4 +202,4 @@ def webhooks_stay_outside(world):
 
 
 main(campaign_of_100, rows_that_cannot_be_dialled, single_call_and_its_trace,
-     call_canceled_while_it_rings, webhooks_tell_each_end, webhooks_stay_outside)
+     a_live_view, call_canceled_while_it_rings, webhooks_tell_each_end, webhooks_stay_outside)

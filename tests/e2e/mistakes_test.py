@@ -36,8 +36,11 @@ def usage(world):
     told(world, "call", "new", "+15550001111", "--agent", "x", "--context", "{", code=2,
          says="expected a JSON object")
     told(world, "serve", "--htpp-listen", "x", code=2, says="did you mean --http-listen?")
+    told(world, "top", "--every", "0", code=2, says="--every: expected a number above 0")
+    told(world, "top", "--server", "http://127.0.0.1:1", code=1, says="127.0.0.1:1")
     told(world, "agent", "list", "--server", "nowhere", code=2, says="expected http://HOST:PORT")
-    for verb in ("serve", "config", "campaign", "call", "agent", "trunks", "queue", "key", "carrier"):
+    for verb in ("serve", "config", "campaign", "call", "agent", "trunks", "queue", "top", "key",
+                 "carrier"):
         assert world.cli(verb, "--help").stdout.strip(), verb
     assert world.cli("--version").stdout.startswith("outdial ")
 
