@@ -134,6 +134,28 @@ void od_http_date(time_t now, char out[OD_HTTP_DATE_BYTES])
              tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
+bool od_http_date_read(const char *text, size_t bytes, time_t *out)
+{
+    /* RFC 9110 section 5.6.7: the present form, RFC 850's, asctime's. The process keeps the C
+     * locale, in which these names are English. */
+    static const char *const forms[] = {"%a, %d %b %Y %T GMT", "%a, %d-%b-%y %T GMT",
+                                        "%a %b %d %T %Y"};
+    char copy[OD_HTTP_DATE_BYTES];
+    if (bytes >= sizeof copy)
+        return false;
+    memcpy(copy, text, bytes);
+    copy[bytes] = '\0';
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        struct tm tm = {0};
+        const char *end = strptime(copy, forms[i], &tm);
+        if (end && !*end) {
+            *out = timegm(&tm);
+            return true;
+        }
+    }
+    return false;
+}
+
 bool od_http_request_id_ok(const char *text, size_t bytes)
 {
     for (size_t i = 0; i < bytes; i++) {

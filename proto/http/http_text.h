@@ -27,6 +27,8 @@ const char *od_http_reason(int status);
 /* "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 section 5.6.7). */
 enum { OD_HTTP_DATE_BYTES = 80 };
 void od_http_date(time_t now, char out[OD_HTTP_DATE_BYTES]);
+/* The same, or one of its two old forms, read; false (and *out as it was): it is none of them. */
+bool od_http_date_read(const char *text, size_t bytes, time_t *out);
 
 /* A request id a client may bring: 1..64 of letters, digits, '.', '_', '-'. */
 enum { OD_HTTP_REQUEST_ID_MAX = 64 };

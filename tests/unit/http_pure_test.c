@@ -347,6 +347,27 @@ static void test_text(void **state)
     char date[OD_HTTP_DATE_BYTES];
     od_http_date(784111777, date);
     assert_string_equal(date, "Sun, 06 Nov 1994 08:49:37 GMT"); /* RFC 9110 section 5.6.7 */
+    static const char *const same[] = {"Sun, 06 Nov 1994 08:49:37 GMT",
+                                       "Sunday, 06-Nov-94 08:49:37 GMT",
+                                       "Sun Nov  6 08:49:37 1994"};
+    static const char *const none[] = {
+        "",
+        "120",
+        "Sun, 06 Nov 1994 08:49:37",
+        "Sun, 06 Nov 1994 08:49:37 GMT+1",
+        "Sun, 36 Nov 1994 08:49:37 GMT",
+        "1994-11-06T08:49:37Z",
+        "Sun, 06 Nov 1994 08:49:37 GMT and more than a date ever has"};
+    for (size_t i = 0; i < sizeof same / sizeof same[0]; i++) {
+        time_t read = 0;
+        assert_true(od_http_date_read(same[i], strlen(same[i]), &read));
+        assert_int_equal(read, 784111777);
+    }
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
+        time_t read = 7;
+        assert_false(od_http_date_read(none[i], strlen(none[i]), &read));
+        assert_int_equal(read, 7);
+    }
     static const char *const reserved[] = {"host", NULL};
     assert_true(od_http_header_lines_ok(NULL, reserved));
     assert_true(od_http_header_lines_ok("", reserved));

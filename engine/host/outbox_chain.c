@@ -1,0 +1,141 @@
+/*
+ * outbox_chain - see the header.
+ */
+#include "engine/host/outbox_chain.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/str.h"
+#include "proto/wire/wire_hook.h"
+
+static char *put(char **at, struct od_text from, struct od_text *to)
+{
+    char *here = *at;
+    if (from.bytes)
+        memcpy(here, from.at, from.bytes);
+    here[from.bytes] = '\0';
+    *to = (struct od_text){here, from.bytes};
+    *at += from.bytes + 1;
+    return here;
+}
+
+static size_t claim_bytes(const struct od_outbox_claim *claim)
+{
+    size_t bytes = claim->chain.bytes + claim->token.bytes + claim->record.bytes +
+                   claim->lane.bytes + claim->hook.bytes + 16;
+    for (size_t i = 0; i < claim->row_count; i++)
+        bytes += od_wire_hook_bytes(&claim->rows[i]) + 8;
+    if (claim->endpoint)
+        bytes += claim->endpoint->url.bytes + claim->endpoint->secret.bytes +
+                 claim->endpoint->secret_old.bytes + 8;
+    return bytes;
+}
+
+struct od_outbox_chain *od_outbox_chain_create(struct od_outbox_chain **list,
+                                               const struct od_outbox_claim *claim, uint64_t now_ms)
+{
+    if (claim->row_count > OD_OUTBOX_ROWS_MAX)
+        return NULL;
+    struct od_outbox_chain *chain =
+        calloc(1, sizeof *chain + claim->row_count * sizeof *chain->rows);
+    char *memory = malloc(claim_bytes(claim)), *at = memory;
+    if (!chain || !memory) {
+        free(chain);
+        free(memory);
+        return NULL;
+    }
+    chain->memory = memory;
+    od_str_copy(chain->org, sizeof chain->org, claim->org, strlen(claim->org));
+    put(&at, claim->chain, &chain->name);
+    put(&at, claim->token, &chain->token);
+    put(&at, claim->record, &chain->record);
+    put(&at, claim->lane, &chain->lane);
+    put(&at, claim->hook, &chain->hook);
+    if (claim->endpoint) {
+        chain->endpoint = *claim->endpoint;
+        put(&at, claim->endpoint->url, &chain->endpoint.url);
+        put(&at, claim->endpoint->secret, &chain->endpoint.secret);
+        put(&at, claim->endpoint->secret_old, &chain->endpoint.secret_old);
+    }
+    for (size_t i = 0; i < claim->row_count; i++) {
+        struct od_hook_row *row = &chain->rows[i].row;
+        *row = claim->rows[i];
+        put(&at, claim->rows[i].state, &row->state);
+        put(&at, claim->rows[i].error, &row->error);
+        put(&at, claim->rows[i].frozen.method, &row->frozen.method);
+        put(&at, claim->rows[i].frozen.url, &row->frozen.url);
+        put(&at, claim->rows[i].frozen.body, &row->frozen.body);
+        chain->rows[i].what = 'p';
+    }
+    chain->count = (unsigned)claim->row_count;
+    chain->began_ms = now_ms;
+    chain->next = *list;
+    if (*list)
+        (*list)->prev = chain;
+    *list = chain;
+    return chain;
+}
+
+void od_outbox_chain_free(struct od_outbox_chain **list, struct od_outbox_chain *chain)
+{
+    if (chain->prev)
+        chain->prev->next = chain->next;
+    else
+        *list = chain->next;
+    if (chain->next)
+        chain->next->prev = chain->prev;
+    for (unsigned i = 0; i < chain->count; i++)
+        od_hook_request_free(&chain->rows[i].request);
+    free(chain->memory);
+    free(chain);
+}
+
+bool od_outbox_row_marked(const struct od_outbox_row *row)
+{
+    return row->what == 'p' && row->row.event >= OD_HOOK_COMPLETED &&
+           row->row.http_status == OD_OUTBOX_MAY_HAVE_ARRIVED;
+}
+
+bool od_outbox_chain_marked(const struct od_outbox_chain *chain)
+{
+    for (unsigned i = 0; i < chain->count; i++)
+        if (od_outbox_row_marked(&chain->rows[i]))
+            return true;
+    return false;
+}
+
+bool od_outbox_chain_others_before(const struct od_outbox_chain *chain,
+                                   const struct od_outbox_row *row)
+{
+    for (const struct od_outbox_row *other = chain->rows; other < row; other++)
+        if (other->what == 'p')
+            return true;
+    return false;
+}
+
+int64_t od_outbox_chain_due_ms(const struct od_outbox_chain *chain)
+{
+    int64_t due = INT64_MAX;
+    bool first = true, marked = od_outbox_chain_marked(chain);
+    for (unsigned i = 0; i < chain->count; i++) {
+        const struct od_outbox_row *row = &chain->rows[i];
+        if (row->what != 'p' || (marked && !od_outbox_row_marked(row)))
+            continue;
+        if ((first || row->row.event >= OD_HOOK_COMPLETED) && row->row.due_ms < due)
+            due = row->row.due_ms;
+        first = false;
+    }
+    return due == INT64_MAX ? 0 : due;
+}
+
+bool od_outbox_row_due(const struct od_outbox_chain *chain, const struct od_outbox_row *row,
+                       int64_t wall_ms)
+{
+    if (row->what != 'p')
+        return false;
+    bool first = !od_outbox_chain_others_before(chain, row);
+    if ((!first || od_outbox_chain_marked(chain)) && row->row.event < OD_HOOK_COMPLETED)
+        return false;
+    return row->row.due_ms <= wall_ms || (first && chain->flows);
+}
