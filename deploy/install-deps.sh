@@ -21,7 +21,7 @@ done
 build_packages=(
     build-essential cmake ninja-build pkg-config ca-certificates
     libuv1-dev libglib2.0-dev tzdata libsofia-sip-ua-dev libhiredis-dev libssl-dev libyaml-dev
-    libllhttp-dev libyyjson-dev uthash-dev
+    libllhttp-dev libyyjson-dev uthash-dev zlib1g-dev
     redis-server espeak-ng libspeexdsp-dev libspandsp-dev libopus-dev libsrtp2-dev libjemalloc-dev
 )
 # msgpack-c's C library: one development package name on Debian 12, another from 13 on.

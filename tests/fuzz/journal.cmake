@@ -1,0 +1,1 @@
+od_fuzz(journal_fuzz LIBS od_journal)
