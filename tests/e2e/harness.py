@@ -181,7 +181,7 @@ class Server(Process):
         world.data_dirs.add(self.data_dir)
         found = wait_until(
             lambda: re.search(r"ready: (http://[0-9.]+:\d+)", self.stderr()) or not self.running(),
-            ready_s, "the daemon to be ready")
+            ready_s, "the daemon to be ready", 0.01)
         assert found is not True, f"the daemon ended: {self.stderr()[-2000:]}"
         self.ready_at = time.time()
         self.url = re.findall(r"ready: (http://[0-9.]+:\d+)", self.stderr())[-1]
@@ -314,9 +314,9 @@ class World:
                 pass
         shutil.rmtree(self.dir, ignore_errors=True)
 
-    def tell(self):
-        """The last lines of every child, for whoever reads a failure."""
-        for child in self.children:
+    def tell(self, last=0):
+        """The last lines of every child, or of the last ones, for whoever reads a failure."""
+        for child in self.children[-last:]:
             for text, which in ((child.stdout(), "stdout"), (child.stderr(), "stderr")):
                 if text.strip():
                     print(f"-- {child.name} {which}\n" + "\n".join(text.splitlines()[-12:]))

@@ -1,28 +1,23 @@
 #!/usr/bin/env python3
 """Goal: never dialled twice, never lost, nobody left off the hook, one end each, whatever is killed.
 
-Method: a campaign runs over a simulated carrier while `outdial serve` (or its Redis) is killed with
-SIGKILL, or stopped for a while, at random moments with calls in flight. Three ledgers, each kept by a
-process of its own: what was submitted and acknowledged, what the carrier saw, what the webhook receiver
-got; with the store's own event stream they are joined at the end:
-
-    I1  no number reached the carrier under two Call-IDs
-    I2  every acknowledged contact has exactly one end in the store, one terminal event, one webhook id
-    I3  every INVITE was for a contact that was submitted
-    I4  every leg of a killed process was ended at the carrier within 5 s of the next start
+Method: two campaigns (one with retries) run over a simulated carrier while contacts are imported and
+`outdial serve` (or its Redis) is killed with SIGKILL, or stopped for a while, at random moments with calls
+in flight; one kill in four is followed by another in the middle of the recovery. Three ledgers, each kept
+by a process of its own, are joined at the end by books.py, which says what must hold; beside them the
+store's own event stream must have one end of each call.
 
     kill_test.py [--kills 200] [--redis-kills 0] [--redis-hangs 0] [--pauses 0] [--workers 1]
-                 [--in-flight 100] [--cps 150] [--seed 1]
+                 [--in-flight 100] [--cps 1000] [--seed 1] [--keep DIRECTORY]
 
 --pauses stops a process (SIGSTOP) beyond its lease while another worker takes over; it wants --workers 2
 or more. Prints the seed first; the same seed kills at the same phases. Exit 1 when an invariant is broken.
 """
 import argparse
 import collections
-import http.server
-import json
 import os
 import random
+import shutil
 import signal
 import socket
 import sys
@@ -30,87 +25,17 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
-from harness import World, alive, free_port, wait_until  # noqa: E402
+import books  # noqa: E402
+from harness import Server, World, alive, free_port, wait_until  # noqa: E402
+from servers import Redis, start_receiver  # noqa: E402
 
 TOWN = {"answer": 60, "no_answer": 10, "busy": 20, "decline": 10, "fail": 0, "pdd_ms": "20-100",
         "ring_ms": "100-700", "ring_max_ms": 4000, "digits": "none:1"}
-LEG_LIMIT_S = 5
-TERMINAL = {"call.completed", "call.no_answer", "call.busy", "call.failed", "call.canceled"}
-
-
-class Receiver:
-    """The webhook receiver's ledger: (webhook id, call, type), written before it answers."""
-
-    def __init__(self, path):
-        self.port = free_port(socket.SOCK_STREAM)
-        file = open(path, "a", encoding="utf-8")
-        lock = threading.Lock()
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self):
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                call = (body.get("data", {}).get("call") or body.get("call") or body.get("data") or {})
-                with lock:
-                    file.write(json.dumps({"id": self.headers["webhook-id"], "type": body.get("type"),
-                                           "to": call.get("to")}) + "\n")
-                    file.flush()
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *args):
-                pass
-
-        self.path = path
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
-        self.server.handle_error = lambda *_: None  # whoever was connected has been killed
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def ids(self):
-        """Terminal webhook ids by number."""
-        found = collections.defaultdict(set)
-        with open(self.path, encoding="utf-8") as file:
-            for line in file:
-                fact = json.loads(line)
-                if fact["type"] in TERMINAL:
-                    found[fact["to"]].add(fact["id"])
-        return found
-
-
-class Ledger:
-    """The carrier's ledger, read as it grows."""
-
-    def __init__(self, carrier):
-        self.file = open(carrier.ledger_path, encoding="utf-8")
-        self.rest = ""
-        self.call_ids = collections.defaultdict(set)
-        self.begun, self.ended, self.off_hook = {}, {}, []
-
-    def read(self):
-        lines = (self.rest + self.file.read()).split("\n")
-        self.rest = lines.pop()
-        for line in lines:
-            fact = json.loads(line)
-            if fact["fact"] == "invite" and not fact["retransmission"]:
-                self.call_ids[fact["number"]].add(fact["call_id"])
-                self.begun.setdefault(fact["call"], time.time())
-            elif fact["fact"] == "response" and fact["method"] == "INVITE" and fact["code"] >= 300:
-                self.ended[fact["call"]] = fact["t"]  # its ACK may be due to a port that is dead
-            elif fact["fact"] == "end":
-                self.ended[fact["call"]] = fact["t"]
-                if fact.get("off_hook_at_end"):
-                    self.off_hook.append(fact["call"])
-        return self
-
-    def up(self):
-        return set(self.begun) - set(self.ended)
+RETRY = {"retry": {"max_attempts": 2, "on": {"busy": "1s", "no_answer": "1s"}}}
 
 
 class Events:
-    """The store's event stream, read over and over: terminal events by call, across restarts."""
+    """The store's event stream, read over and over: ends by call, across restarts."""
 
     def __init__(self, path):
         self.path, self.after, self.ends = path, b"0", collections.Counter()
@@ -122,9 +47,7 @@ class Events:
         if kind == b"*":
             return [Events.answer(file) for _ in range(max(int(rest), 0))]
         if kind == b"$":
-            if int(rest) < 0:
-                return None
-            return file.read(int(rest) + 2)[:-2]
+            return file.read(int(rest) + 2)[:-2] if int(rest) >= 0 else None
         if kind == b"-":
             raise OSError(rest.decode())
         return rest
@@ -146,153 +69,182 @@ class Events:
                             self.ends[fields[1][10:26]] += 1
                     if len(got) < 2000:
                         return
-        except OSError:
+        except (OSError, ValueError, IndexError):
             pass  # away just now
+
+
+class Submitter(threading.Thread):
+    """Keeps the campaigns stocked through whichever server lives; what was not acknowledged is sent again."""
+
+    def __init__(self, run, path, piece):
+        super().__init__(daemon=True)
+        self.run_, self.ledger, self.piece = run, books.Writer(path), piece
+        self.count, self.over, self.stocked = 0, threading.Event(), threading.Event()
+
+    def stock(self):
+        """Whether what waits will do for a while."""
+        views = [self.run_.any("GET", f"/campaigns/{c}")["counts"] for c in self.run_.campaigns]
+        return all(v["total"] - v["ended"] - v["active"] >= self.piece for v in views)
+
+    def send(self, which):
+        numbers = [f"+1555{which}{i:06d}" for i in range(self.count, self.count + self.piece)]
+        self.count += self.piece
+        self.ledger.note("sent", numbers=numbers, attempts=1 + which)
+        body = ("number\n" + "\n".join(numbers) + "\n").encode()
+        while True:
+            try:
+                self.run_.any("POST", f"/campaigns/{self.run_.campaigns[which]}/contacts", body, "text/csv")
+                break
+            except (AssertionError, OSError):
+                time.sleep(0.02)
+        self.ledger.note("acknowledged", numbers=numbers)
+
+    def run(self):
+        while not self.over.is_set():
+            try:
+                if self.stock():
+                    self.stocked.set()
+                    time.sleep(0.1)
+                    continue
+            except (AssertionError, OSError):
+                time.sleep(0.02)
+                continue
+            for which in range(len(self.run_.campaigns)):
+                self.send(which)
 
 
 class Run:
     def __init__(self, world, args):
         self.world, self.args = world, args
         self.rng = random.Random(args.seed)
-        self.carrier = world.carrier(TOWN)
-        self.ledger = Ledger(self.carrier)
-        self.receiver = Receiver(world.path("receiver.jsonl"))
-        self.sip_ports = [free_port() for _ in range(args.workers)]  # a restart keeps its address
-        self.servers = []
+        self.carrier = world.carrier(TOWN, ["--no-rtp"])
+        self.legs = books.Carrier(self.carrier.ledger_path)
+        self.hooks_port = start_receiver(world, world.path("receiver.jsonl"))
+        self.faults = books.Writer(world.path("faults.jsonl"))
+        self.redis = Redis(world) if args.redis_kills + args.redis_hangs or args.workers > 1 else None
+        self.ports = [free_port() for _ in range(args.workers)]  # a restart keeps its address
+        self.servers, self.begun = [], [0.0] * args.workers
         for number in range(args.workers):
             self.servers.append(self.start(number))
+        self.events = Events(self.redis.path if self.redis else
+                             os.path.join(world.path("data-0"), "redis", "redis.sock"))
+        self.campaigns = [self.campaign("plain", {}), self.campaign("again", RETRY)]
+        self.submitter = Submitter(self, world.path("submitted.jsonl"), max(4 * args.in_flight, 400))
+        self.submitter.start()
+        wait_until(self.submitter.stocked.is_set, 30, "the first import")
+
+    def campaign(self, name, more):
         first = self.servers[0]
-        self.events = Events(self.redis_socket())
-        world.cli("agent", "put", world.agent("short", [{"pause": 1500}, {"hangup": {}}]), server=first)
-        self.campaign = first.api("POST", "/campaigns", {
-            "name": "kills", "agent": "short",
-            "webhook_url": f"http://127.0.0.1:{self.receiver.port}/"})["id"]
-        self.submitted = []
-        self.submit(4 * args.in_flight + 2 * args.cps)
-        first.api("POST", f"/campaigns/{self.campaign}/start")
-        self.slowest_leg_s = 0.0
+        steps = [{"pause": 1500}, {"hangup": {}}]
+        self.world.cli("agent", "put", self.world.agent(name, steps, outdial={
+            "agent": {"kind": "script", "steps": steps}, **more}), server=first)
+        made = first.api("POST", "/campaigns", {"name": name, "agent": name,
+                                                "webhook_url": f"http://127.0.0.1:{self.hooks_port}/"})["id"]
+        first.api("POST", f"/campaigns/{made}/start")
+        return made
 
-    def redis_socket(self):
-        return os.path.join(self.world.path("data-0"), "redis", "redis.sock")
+    def any(self, *request):
+        """Asks whichever server answers."""
+        for server in self.servers[1:]:
+            try:
+                return server.api(*request)
+            except (AssertionError, OSError):
+                continue
+        return self.servers[0].api(*request)
 
-    def start(self, number):
-        """A worker; the second and further ones use the first one's private Redis."""
+    def source(self, number):
+        return f"127.0.0.1:{self.ports[number]}"
+
+    def start(self, number, ready_s=40):
         extra = {"data_dir": self.world.path(f"data-{number}"), "hours": {"legal": ""},
                  "webhooks": {"allow_private": True},
-                 "sip": {"listen": [f"udp:127.0.0.1:{self.sip_ports[number]}"]}}
-        if number:
-            extra["redis"] = {"url": f"unix://{self.redis_socket()}"}
-        each = max(self.args.cps // self.args.workers, 1)
-        server = self.world.serve([{"name": "main", "server": self.carrier.address, "cps_limit": each,
-                                    "max_calls": 1000, "ring_timeout_s": 3}],
-                                  name=f"serve-{number}", extra=extra)
+                 "sip": {"listen": [f"udp:{self.source(number)}"]}}
+        if self.redis:
+            extra["redis"] = {"url": f"unix://{self.redis.path}"}
+        most = int(1.3 * self.args.in_flight / self.args.workers) + 1
+        self.begun[number] = time.time()
+        server = Server(self.world, [{
+            "name": "main", "server": self.carrier.address, "max_calls": most, "ring_timeout_s": 3,
+            "cps_limit": max(self.args.cps // self.args.workers, 1)}], name=f"serve-{number}", extra=extra,
+            ready_s=ready_s)
+        self.faults.note("start", source=self.source(number))
         return server
 
-    def submit(self, count):
-        first = len(self.submitted)
-        numbers = [f"+1555{i:07d}" for i in range(first, first + count)]
-        body = ("number\n" + "\n".join(numbers) + "\n").encode()
-        for server in self.servers:
-            try:
-                server.api("POST", f"/campaigns/{self.campaign}/contacts", body, "text/csv")
-                break
-            except (AssertionError, OSError):
-                continue
-        else:
-            return False
-        self.submitted += numbers  # acknowledged
-        return True
-
-    def stock_up(self):
-        for server in self.servers:
-            try:
-                counts = server.campaign(self.campaign)["counts"]
-            except (AssertionError, OSError):
-                continue
-            left = counts["total"] - counts["ended"] - counts["active"]
-            return left >= 3 * self.args.cps or self.submit(4 * self.args.cps)
-        return False
-
     def keep_busy(self):
-        """Calls in flight, and enough contacts for the next while."""
-        wait_until(self.stock_up, 30, "an import")
-        wait_until(lambda: len(self.ledger.read().up()) >= self.args.in_flight, 40,
-                   f"{self.args.in_flight} calls in flight")
+        """Calls in flight of those who live."""
+        since = min(self.begun)
+        wait_until(lambda: self.legs.read().up(since) >= self.args.in_flight, 40,
+                   f"{self.args.in_flight} calls in flight", 0.01)
         self.events.poll()
-        time.sleep(self.rng.random() * 0.3)
+        time.sleep(self.rng.random() * 0.1)
 
-    def legs_must_end(self, before, what):
-        begin = time.monotonic()
-        wait_until(lambda: not before & self.ledger.read().up(), LEG_LIMIT_S,
-                   f"the legs to end at the carrier after {what}: "
-                   f"{sorted(before & self.ledger.read().up())[:5]} of {len(before)}", 0.02)
-        self.slowest_leg_s = max(self.slowest_leg_s, time.monotonic() - begin)
+    def end(self, number, victim):
+        victim.process.send_signal(signal.SIGKILL)
+        victim.wait(10)
+        self.faults.note("kill", source=self.source(number))
+        victim.close()
 
     def kill(self):
         number = self.rng.randrange(len(self.servers))
-        victim = self.servers[number]
         self.keep_busy()
-        victim.process.send_signal(signal.SIGKILL)
-        victim.wait(10)
-        # of this process or, with several, of any: the others' end by themselves within the limit
-        before = self.ledger.read().up()
-        victim.close()
+        self.end(number, self.servers[number])
+        if self.rng.random() < 0.25:  # whoever would put things right is killed too
+            try:
+                self.start(number, self.rng.random() * 0.5)
+            except AssertionError:
+                pass  # not ready yet: so much the better
+            self.end(number, self.world.children[-1])
         self.servers[number] = self.start(number)
-        if len(self.servers) == 1:
-            self.legs_must_end(before, "a kill")
 
     def kill_redis(self):
         self.keep_busy()
-        pid = self.servers[0].redis_pid()
-        os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: not alive(pid), 10, "Redis to die")
-        time.sleep(self.rng.random())
-        wait_until(lambda: self.servers[0].redis_pid() != pid, 20, "another Redis")
+        self.redis.kill()
+        time.sleep(self.rng.random() * 0.5)
+        self.redis.start()
 
     def hang_redis(self):
         self.keep_busy()
-        pid = self.servers[0].redis_pid()
-        os.kill(pid, signal.SIGSTOP)
-        time.sleep(self.rng.random() * 4)
-        os.kill(pid, signal.SIGCONT)
+        self.redis.signal(signal.SIGSTOP)
+        time.sleep(self.rng.random() * 2)
+        self.redis.signal(signal.SIGCONT)
 
     def pause(self):
-        victim = self.rng.choice(self.servers)
+        number = self.rng.randrange(len(self.servers))
         self.keep_busy()
-        victim.process.send_signal(signal.SIGSTOP)
+        self.servers[number].process.send_signal(signal.SIGSTOP)
+        self.faults.note("pause", source=self.source(number))
         time.sleep(10 + self.rng.random() * 5)  # the lease is 10 s
-        victim.process.send_signal(signal.SIGCONT)
+        self.servers[number].process.send_signal(signal.SIGCONT)
 
     def check(self):
-        server = self.servers[0]
-        view = server.wait_campaign(self.campaign, 120)
-        counts = view["counts"]
-        contacts = server.contacts(self.campaign)
-        uids = [bytes.fromhex(c["id"].replace("-", "")) for c in contacts]
-        wait_until(lambda: self.events.poll() or sum(self.events.ends.values()) >= len(contacts), 20,
+        self.submitter.over.set()
+        wait_until(lambda: not self.submitter.is_alive(), 60, "the last import")
+        submitted = books.Submitted(self.world.path("submitted.jsonl"))
+        receiver = books.Receiver(self.world.path("receiver.jsonl"))
+        uids = []
+        for campaign in self.campaigns:
+            wait_until(lambda c=campaign: self.over(c), 300, "the campaign to end", 0.5)
+            uids += [bytes.fromhex(c["id"].replace("-", "")) for c in self.servers[0].contacts(campaign)]
+        wait_until(lambda: not self.legs.read().open, 40, "the last legs to end")
+        wait_until(lambda: len(receiver.read().ends) >= len(uids), 120, "the last webhooks")
+        broken, figures = books.join(submitted, self.legs, receiver,
+                                     list(books.Tail(self.world.path("faults.jsonl")).facts()),
+                                     self.args.workers == 1)
+        wait_until(lambda: self.events.poll() or sum(self.events.ends.values()) >= len(uids), 20,
                    "the last events")
-        ledger = self.ledger.read()
-        wait_until(lambda: not self.ledger.read().up(), 40, "the last legs to end")
-        called = ledger.call_ids
-        wait_until(lambda: len(self.receiver.ids()) >= len(contacts), 60, "the last webhooks")
-        hooks, submitted = self.receiver.ids(), set(self.submitted)
-        wrong = {
-            "dialled twice": [n for n, ids in called.items() if len(ids) > 1],
-            "never submitted": [n for n in called if n not in submitted],
-            "lost": sorted(submitted - {c["to"] for c in contacts}),
-            "not ended": [c["to"] for c in contacts if c["status"] in ("created", "waiting", "queued",
-                                                                       "dialing", "ringing", "talking")],
-            "not one terminal event": [u.hex() for u in uids if self.events.ends[u] != 1],
-            "not one webhook": [c["to"] for c in contacts if len(hooks[c["to"]]) != 1],
-            "an outcome but no call": [c["to"] for c in contacts if c["to"] not in called and
-                                       c["status"] != "unknown"],
-            "left off the hook": ledger.off_hook,
-        }
-        assert counts["total"] == counts["ended"] == len(self.submitted), counts
-        print(f"{len(contacts)} contacts: {dict(sorted(counts['outcomes'].items()))}; slowest leg "
-              f"{self.slowest_leg_s:.2f} s after a restart")
-        broken = {what: (len(which), which[:3]) for what, which in wrong.items() if which}
+        torn = [u.hex() for u in uids if self.events.ends[u] != 1]
+        if torn or len(uids) != len(submitted.sent):
+            broken["not one end in the store"] = (len(torn), len(uids), torn[:3])
+        print(figures, flush=True)
         assert not broken, broken
+
+    def over(self, campaign):
+        self.events.poll()
+        try:
+            counts = self.servers[0].campaign(campaign)["counts"]
+        except (AssertionError, OSError):
+            return False
+        return counts["total"] == counts["ended"] and not counts["active"]
 
 
 def main():
@@ -303,8 +255,9 @@ def main():
         parser.add_argument(f"--{name}", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--in-flight", type=int, default=100)
-    parser.add_argument("--cps", type=int, default=150)
+    parser.add_argument("--cps", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--keep", help="copy the books there")
     args = parser.parse_args()
     print(f"seed {args.seed}", flush=True)
     world = World("kill")
@@ -323,9 +276,12 @@ def main():
               f"{args.pauses} pauses, {args.workers} workers ({time.monotonic() - begin:.0f} s)")
     except AssertionError as error:
         print(f"FAIL {error}", flush=True)
-        world.tell()
+        world.tell(6)
         return 1
     finally:
+        if args.keep:
+            shutil.copytree(world.dir, args.keep, dirs_exist_ok=True,
+                            ignore=lambda at, names: [n for n in names if not n.endswith((".jsonl", ".err"))])
         world.end()
     return 0
 
