@@ -89,9 +89,12 @@ static bool check(struct od_request *q, const char *text, size_t bytes, struct o
         od_request_err(q, err, "agent");
         return false;
     }
+    bool zone_ok = !def->has_hours || od_request_zone_ok(q, def->hours.zone);
     od_str_copy(rec->name, sizeof rec->name, def->name, strlen(def->name));
     od_agent_def_destroy(def);
-    return true;
+    if (!zone_ok)
+        od_request_fault(q, "#/schedule/timezone", OD_ZONE_FAULT);
+    return zone_ok;
 }
 
 static char *seal(struct od_request *q, yyjson_mut_doc *doc, yyjson_val *before, size_t *bytes)

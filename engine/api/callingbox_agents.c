@@ -87,7 +87,7 @@ static yyjson_mut_val *project(yyjson_mut_doc *doc, struct od_request *q,
     put_text(doc, o, "archived_at", yyjson_get_str(yyjson_obj_get(agent, "archived_at")));
     od_put_time(doc, o, "created_at", item->rec.created_ms);
     od_put_time(doc, o, "updated_at", item->rec.updated_ms);
-    od_secrets_hide(o);
+    od_secrets_hide(doc, o);
     return o;
 }
 

@@ -156,7 +156,7 @@ static yyjson_mut_val *project(yyjson_mut_doc *doc, struct od_request *q,
                                                : yyjson_mut_obj(doc));
     if (yyjson_obj_get(agent, "outdial"))
         put_copy(doc, o, "outdial", yyjson_obj_get(agent, "outdial"));
-    od_secrets_hide(o);
+    od_secrets_hide(doc, o);
     return o;
 }
 

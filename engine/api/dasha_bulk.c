@@ -280,6 +280,9 @@ static bool take_item(struct od_bulk *bulk, const struct od_items_text *text)
         od_buf_str(&buf, faults.at[0].detail);
         od_text_scrub(why);
         fail_line(bulk, index, endpoint, why);
+    } else if (*call.timezone && !od_request_zone_ok(bulk->q, call.timezone)) {
+        fail_line(bulk, index, endpoint, "timezone " OD_ZONE_FAULT);
+        od_new_call_free(&call);
     } else if (!bulk->outbound && !call.from[0]) {
         fail_line(bulk, index, endpoint, "No outbound config");
         od_new_call_free(&call);

@@ -81,6 +81,10 @@ void od_dasha_calls_create(struct od_request *q)
         od_request_faults(q, &faults);
         return;
     }
+    if (*work->call.timezone && !od_request_zone_ok(q, work->call.timezone)) {
+        od_request_fault(q, "#/timezone", OD_ZONE_FAULT);
+        return;
+    }
     work->id = od_request_uid(q);
     work->wall_ms = od_request_wall_ms(q);
     od_vendor_agent_named(q, yyjson_obj_get(body, "agentId"), create_for);

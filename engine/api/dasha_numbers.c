@@ -11,6 +11,7 @@
 #include "engine/api/dasha.h"
 #include "engine/api/json_read.h"
 #include "engine/api/number.h"
+#include "engine/api/number_doc.h"
 #include "engine/api/project.h"
 #include "engine/api/secret_fields.h"
 #include "engine/api/sip_server.h"
@@ -110,7 +111,8 @@ static yyjson_mut_doc *merged(struct od_request *q, const struct member *members
     }
     if (doc && yyjson_obj_get(before, "incomingCallsAgentId"))
         od_agent_set(doc, "incomingCallsAgentId", yyjson_obj_get(before, "incomingCallsAgentId"));
-    if (doc && yyjson_obj_get(before, "trunk"))
+    yyjson_val *credentials = yyjson_obj_get(body, "credentialsId");
+    if (doc && yyjson_obj_get(before, "trunk") && !yyjson_is_str(credentials)) /* one way only */
         od_agent_set(doc, "trunk", yyjson_obj_get(before, "trunk"));
     return doc;
 }
@@ -295,7 +297,7 @@ static void store(struct od_request *q, yyjson_mut_doc *doc, yyjson_val *before,
 {
     struct work *work = q->work;
     struct od_thing_rec rec = {.id = work->id};
-    char context[OD_NAME_MAX + 24], key[OD_ENDPOINT_MAX + 80] = "";
+    char context[OD_NAME_MAX + 24], key[OD_NUMBER_KEY_MAX] = "";
     size_t bytes = 0;
     yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
     snprintf(context, sizeof context, "%s sip-credentials", q->who.org);
@@ -303,13 +305,8 @@ static void store(struct od_request *q, yyjson_mut_doc *doc, yyjson_val *before,
     if (!err && before)
         err = od_secrets_keep(doc, root, before);
     char *text = err ? NULL : yyjson_mut_write(doc, 0, &bytes);
-    if (text && work->kind == OD_THING_NUMBER) {
-        const char *way = yyjson_mut_get_str(yyjson_mut_obj_get(root, "credentialsId"));
-        if (!way)
-            way = yyjson_mut_get_str(yyjson_mut_obj_get(root, "trunk"));
-        snprintf(key, sizeof key, "%s|%s",
-                 yyjson_mut_get_str(yyjson_mut_obj_get(root, "phoneNumber")), way ? way : "");
-    }
+    if (text && work->kind == OD_THING_NUMBER)
+        od_number_key(root, key);
     yyjson_mut_doc_free(doc);
     if (!text) {
         od_request_err(q, err ? err : OD_ENOMEM, word(work->kind));

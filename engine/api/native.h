@@ -33,6 +33,13 @@ void od_campaigns_cancel(struct od_request *q);
 void od_campaigns_start(struct od_request *q);
 void od_campaigns_pause(struct od_request *q);
 
+/* native_numbers.c */
+void od_numbers_create(struct od_request *q);
+void od_numbers_list(struct od_request *q);
+void od_numbers_show(struct od_request *q);
+void od_numbers_patch(struct od_request *q);
+void od_numbers_delete(struct od_request *q);
+
 /* native_suppressions.c */
 void od_suppressions_put(struct od_request *q);
 void od_suppressions_list(struct od_request *q);

@@ -1,14 +1,16 @@
 /*
- * Agents. The document is kept as it was sent; id, created_at and updated_at are the server's: they
- * are put in front when it is read and taken out when it is sent back.
+ * Agents. The document is kept as it was sent, its secrets sealed; id, created_at and updated_at
+ * are the server's: they are put in front when it is read and taken out when it is sent back.
  */
 #include "engine/api/native.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/agent/agent_def.h"
 #include "engine/api/project.h"
+#include "engine/api/secret_fields.h"
 #include "engine/base/str.h"
 #include "engine/base/uid.h"
 #include "outdial/err.h"
@@ -79,6 +81,36 @@ static bool read_document(struct od_request *q, struct od_agent_rec *rec)
     if (!zone_ok)
         od_request_fault(q, "#/schedule/timezone", OD_ZONE_FAULT);
     return zone_ok;
+}
+
+/* Seals the secrets of q->text, which the record holds; those that the client has as null or hidden
+ * are the stored ones. False: answered. */
+static bool seal(struct od_request *q, struct od_agent_rec *rec, struct od_text before)
+{
+    char context[OD_NAME_MAX + 8];
+    snprintf(context, sizeof context, "%s agent", q->who.org);
+    yyjson_doc *sent = yyjson_read(q->text, q->text_bytes, YYJSON_READ_NUMBER_AS_RAW);
+    yyjson_doc *stored =
+        before.bytes ? yyjson_read(before.at, before.bytes, YYJSON_READ_NUMBER_AS_RAW) : NULL;
+    yyjson_mut_doc *doc = sent ? yyjson_doc_mut_copy(sent, NULL) : NULL;
+    yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
+    size_t bytes = 0;
+    char *text = NULL;
+    if (doc && !od_secrets_seal(q->api->host.box, context, doc, root) &&
+        (!stored || !od_secrets_keep(doc, root, yyjson_doc_get_root(stored))))
+        text = yyjson_mut_write(doc, 0, &bytes);
+    yyjson_mut_doc_free(doc);
+    yyjson_doc_free(stored);
+    yyjson_doc_free(sent);
+    if (!text) {
+        od_request_err(q, OD_ENOMEM, "agent");
+        return false;
+    }
+    free(q->text);
+    q->text = text;
+    q->text_bytes = bytes;
+    rec->doc = (struct od_text){text, bytes};
+    return true;
 }
 
 /* ---- answers ---- */
@@ -225,7 +257,7 @@ void od_agents_create(struct od_request *q)
             return;
         }
     }
-    if (!read_document(q, &rec))
+    if (!read_document(q, &rec) || !seal(q, &rec, (struct od_text){0}))
         return;
     rec.id = od_request_uid(q);
     q->work = strdup(rec.name);
@@ -249,10 +281,10 @@ static void replace_done(void *ctx, int err)
 }
 
 /* Stores q->text in the place of the agent of the path. */
-static void replace(struct od_request *q)
+static void replace(struct od_request *q, struct od_text before)
 {
     struct od_agent_rec rec;
-    if (!read_document(q, &rec))
+    if (!read_document(q, &rec) || !seal(q, &rec, before))
         return;
     rec.id = q->at.ids[0];
     od_request_out(q);
@@ -285,7 +317,7 @@ static void patch_found(void *ctx, int err, const struct od_agent_rec *recs, siz
     bool ready = doc && drop_own(q, doc);
     yyjson_mut_doc_free(doc);
     if (ready)
-        replace(q);
+        replace(q, recs->doc);
     else
         od_request_err(q, OD_ENOMEM, "agent");
 }
@@ -293,9 +325,8 @@ static void patch_found(void *ctx, int err, const struct od_agent_rec *recs, siz
 static void replace_found(void *ctx, int err, const struct od_agent_rec *recs, size_t count)
 {
     struct od_request *q = ctx;
-    (void)recs;
     if (od_request_back(q) && one_came(q, err, count))
-        replace(q);
+        replace(q, recs->doc);
 }
 
 void od_agents_replace(struct od_request *q)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/api/secret_fields.h"
 #include "engine/api/time_text.h"
 #include "engine/base/str.h"
 #include "engine/base/uid.h"
@@ -237,35 +238,18 @@ yyjson_mut_val *od_project_call(yyjson_mut_doc *doc, const struct od_call_rec *r
 
 yyjson_mut_val *od_project_agent(yyjson_mut_doc *doc, const struct od_agent_rec *rec)
 {
-    static const char head[] = "{\"id\":\"%\",\"created_at\":\"%\",\"updated_at\":\"%\"";
-    char id[OD_UID_TEXT], created[OD_TIME_TEXT], updated[OD_TIME_TEXT];
-    yyjson_doc *check = yyjson_read(rec->doc.at, rec->doc.bytes, 0);
-    bool empty = yyjson_obj_size(yyjson_doc_get_root(check)) == 0;
-    bool good = yyjson_is_obj(yyjson_doc_get_root(check));
-    yyjson_doc_free(check);
-    const char *open = good ? memchr(rec->doc.at, '{', rec->doc.bytes) : NULL;
-    size_t room = rec->doc.bytes + sizeof head + sizeof id + sizeof created + sizeof updated;
-    char *text = open ? malloc(room) : NULL;
-    if (!text)
-        return NULL;
-    od_uid_text(&rec->id, id);
-    od_time_text(rec->created_ms, created);
-    od_time_text(rec->updated_ms, updated);
-    const char *const values[] = {id, created, updated};
-    struct od_buf buf;
-    od_buf_init(&buf, text, room);
-    size_t next = 0;
-    for (const char *p = head; *p; p++) {
-        if (*p == '%')
-            od_buf_str(&buf, values[next++]);
-        else
-            od_buf_char(&buf, *p);
+    yyjson_doc *stored = yyjson_read(rec->doc.at, rec->doc.bytes, YYJSON_READ_NUMBER_AS_RAW);
+    yyjson_val *root = yyjson_doc_get_root(stored), *key, *value;
+    yyjson_mut_val *o = yyjson_is_obj(root) ? yyjson_mut_obj(doc) : NULL;
+    size_t i, max;
+    if (o) {
+        od_put_uid(doc, o, "id", &rec->id);
+        od_put_time(doc, o, "created_at", rec->created_ms);
+        od_put_time(doc, o, "updated_at", rec->updated_ms);
+        yyjson_obj_foreach(root, i, max, key, value)
+            yyjson_mut_obj_add(o, yyjson_val_mut_copy(doc, key), yyjson_val_mut_copy(doc, value));
+        od_secrets_hide(doc, o);
     }
-    if (!empty)
-        od_buf_char(&buf, ',');
-    const char *rest = open + 1;
-    od_buf_add(&buf, rest, rec->doc.bytes - (size_t)(rest - rec->doc.at));
-    yyjson_mut_val *value = yyjson_mut_rawncpy(doc, text, buf.used);
-    free(text);
-    return value;
+    yyjson_doc_free(stored);
+    return o;
 }

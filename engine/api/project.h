@@ -18,7 +18,8 @@ yyjson_mut_val *od_project_call(yyjson_mut_doc *doc, const struct od_call_rec *r
 enum { OD_ANSWERED_BY_MAX = 24 };
 void od_project_answered_by(const struct od_call_rec *rec, char out[OD_ANSWERED_BY_MAX]);
 
-/* The agent's document with id, created_at and updated_at put in front; otherwise byte for byte.
+/* The agent's document with id, created_at and updated_at put in front and its secrets hidden
+ * (secret_fields.h); all else, numbers too, as it was sent.
  * NULL: no memory, or the stored document is not a JSON object. */
 yyjson_mut_val *od_project_agent(yyjson_mut_doc *doc, const struct od_agent_rec *rec);
 

@@ -78,6 +78,12 @@ static const struct od_route routes[] = {
     {"PATCH", V1 "/agents/{id}", OD_SCOPE_ADMIN, OD_TAKES_PATCH, od_agents_patch, NULL},
     {"DELETE", V1 "/agents/{id}", OD_SCOPE_ADMIN, OD_TAKES_NOTHING, od_agents_delete, NULL},
 
+    {"POST", V1 "/numbers", OD_SCOPE_ADMIN, OD_TAKES_JSON, od_numbers_create, NULL},
+    {"GET", V1 "/numbers", OD_SCOPE_READ, OD_TAKES_NOTHING, od_numbers_list, page_query},
+    {"GET", V1 "/numbers/{id}", OD_SCOPE_READ, OD_TAKES_NOTHING, od_numbers_show, NULL},
+    {"PATCH", V1 "/numbers/{id}", OD_SCOPE_ADMIN, OD_TAKES_PATCH, od_numbers_patch, NULL},
+    {"DELETE", V1 "/numbers/{id}", OD_SCOPE_ADMIN, OD_TAKES_NOTHING, od_numbers_delete, NULL},
+
     {"GET", V1 "/trunks", OD_SCOPE_READ, OD_TAKES_NOTHING, od_ops_trunks, NULL},
     {"GET", V1 "/trunks/{name}", OD_SCOPE_READ, OD_TAKES_NOTHING, od_ops_trunk, NULL},
     {"PATCH", V1 "/trunks/{name}", OD_SCOPE_ADMIN, OD_TAKES_PATCH, od_ops_trunk_patch, NULL},

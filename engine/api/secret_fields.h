@@ -8,6 +8,12 @@
  *   shown  <- od_secrets_hide()
  *   used   <- od_secrets_open()
  *
+ * Credentials inside a URL (wss://user:password@host/) are sealed in their place, shown as three
+ * asterisks before the "@", and kept when that comes back for the same host.
+ *
+ * Sealing what is sealed already under the same context changes nothing, so a stored document may
+ * be changed and stored again.
+ *
  * Only texts are secrets: a member of one of those names that is an object (a parameter of a tool
  * called "password") is walked like any other.
  */
@@ -42,7 +48,8 @@ int od_secrets_seal(const struct od_box_port *box, const char *context, yyjson_m
 int od_secrets_open(const struct od_box_port *box, const char *context, yyjson_mut_doc *doc,
                     yyjson_mut_val *root);
 
-void od_secrets_hide(yyjson_mut_val *root);
+/* What no memory is left for is null. */
+void od_secrets_hide(yyjson_mut_doc *doc, yyjson_mut_val *root);
 
 /* Where the document has null for a secret and `stored` has a text at the same place, the text is
  * taken over. OD_ENOMEM. */

@@ -10,6 +10,7 @@
 
 #include <yyjson.h>
 
+#include "engine/api/secret_fields.h"
 #include "engine/base/siphash.h"
 #include "engine/base/str.h"
 #include "engine/base/uid.h"
@@ -95,27 +96,35 @@ static void on_seeded(void *ctx, int err)
     free(seed);
 }
 
-/* The agent's document, linked to the number of the configuration that it calls from, as the API
- * links one; to be freed. NULL: it stays as it is. */
-static char *linked(const struct od_config *config, const char *text, size_t *bytes)
+/* Links the agent to the number of the configuration that it calls from, as the API links one. */
+static void link_number(const struct od_config *config, yyjson_mut_doc *doc)
 {
-    yyjson_doc *doc = yyjson_read(text, strlen(text), YYJSON_READ_NUMBER_AS_RAW);
-    yyjson_mut_doc *out = doc ? yyjson_doc_mut_copy(doc, NULL) : NULL;
-    yyjson_mut_val *root = yyjson_mut_doc_get_root(out);
+    yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
     const char *number = yyjson_mut_get_str(yyjson_mut_obj_get(root, "number"));
-    char *answer = NULL, id[OD_UID_TEXT];
+    char id[OD_UID_TEXT];
     size_t i = 0;
     while (number && i < config->number_count && strcmp(config->numbers[i].number, number) != 0)
         i++;
-    if (number && i < config->number_count && !yyjson_mut_obj_get(root, "primary_number_id")) {
-        struct od_uid uid = number_id(&config->numbers[i]);
-        od_uid_text(&uid, id);
-        yyjson_mut_obj_remove_key(root, "number_ids");
-        yyjson_mut_val *ids = yyjson_mut_obj_add_arr(out, root, "number_ids");
-        yyjson_mut_arr_add_strcpy(out, ids, id);
-        yyjson_mut_obj_add_strcpy(out, root, "primary_number_id", id);
+    if (!number || i == config->number_count || yyjson_mut_obj_get(root, "primary_number_id"))
+        return;
+    struct od_uid uid = number_id(&config->numbers[i]);
+    od_uid_text(&uid, id);
+    yyjson_mut_obj_remove_key(root, "number_ids");
+    yyjson_mut_val *ids = yyjson_mut_obj_add_arr(doc, root, "number_ids");
+    yyjson_mut_arr_add_strcpy(doc, ids, id);
+    yyjson_mut_obj_add_strcpy(doc, root, "primary_number_id", id);
+}
+
+/* The agent's document as the API would store it: linked, its secrets sealed; to be freed. */
+static char *stored_form(struct od_host *host, const char *text, size_t *bytes)
+{
+    yyjson_doc *doc = yyjson_read(text, strlen(text), YYJSON_READ_NUMBER_AS_RAW);
+    yyjson_mut_doc *out = doc ? yyjson_doc_mut_copy(doc, NULL) : NULL;
+    char *answer = NULL;
+    if (out)
+        link_number(host->config, out);
+    if (out && !od_secrets_seal(&host->box_port, ORG " agent", out, yyjson_mut_doc_get_root(out)))
         answer = yyjson_mut_write(out, 0, bytes);
-    }
     yyjson_mut_doc_free(out);
     yyjson_doc_free(doc);
     return answer;
@@ -135,9 +144,12 @@ static void on_sought(void *ctx, int err, const struct od_agent_rec *recs, size_
         return;
     }
     size_t bytes = 0;
-    char *text = linked(seed->host->config, seed->agent->doc, &bytes);
-    if (text)
-        rec.doc = (struct od_text){text, bytes};
+    char *text = stored_form(seed->host, seed->agent->doc, &bytes);
+    if (!text) {
+        on_seeded(seed, OD_ENOMEM);
+        return;
+    }
+    rec.doc = (struct od_text){text, bytes};
     rec.updated_ms = rec.created_ms;
     od_str_copy(rec.name, sizeof rec.name, seed->agent->name, strlen(seed->agent->name));
     repo->agent_put(repo->ctx, ORG, &rec, on_seeded, seed);

@@ -3,6 +3,7 @@
 it the other says in its own words at the same time. Method: agents, numbers and calls made over HTTP,
 `outdial carrier` as the telephones, one trunk for each kind of callee."""
 import json
+import pathlib
 import threading
 import time
 import urllib.error
@@ -205,6 +206,47 @@ def what_waits(world):
     api.wait(call, "Completed")
 
 
+def secrets_stay_in(world):
+    """No dialect shows a secret or stores one as it is; who sends back what was shown changes none."""
+    api = Api(world.serve([]))
+    secrets = {"bearer": "bearer-word", "auth_token": "token-word"}
+    stream = {"agent": {"kind": "stream", "url": "wss://user:pass-word@bot.example/ws", **secrets}}
+    config = {"llmConfig": {"vendor": "v", "model": "m", "prompt": "p", "apiKey": "api-word"},
+              "resultWebhook": {"url": "https://a:b-word@h.example/",
+                                "headers": {"X": "header-word"}}}
+    native = api.ask("POST", "/outdial/v1/agents", {"name": "native", "outdial": stream, "config": config}, 201)
+    dasha = api.dasha("POST", "/agents", {"name": "dasha", "outdial": stream, "config": config})
+    at = f"/outdial/v1/agents/{native['id']}"
+    shown = native["outdial"]["agent"]
+    assert (shown["url"], shown["bearer"]) == ("wss://***@bot.example/ws", None), shown
+    api.ask("PUT", at, api.ask("GET", at))
+    api.ask("PATCH", at, {"outdial": {"agent": {"url": shown["url"]}}})
+    api.dasha("PUT", f"/agents/{dasha['agentId']}", dasha)
+    everything = json.dumps([api.ask("GET", "/outdial/v1/agents"), api.dasha("GET", "/agents"),
+                             api.box("GET", "/agents")])
+    assert "-word" not in everything, everything
+    for number in range(2):  # what is linked is read, changed and stored again
+        number = number_for(api, number=f"+1555000111{number}")
+        api.dasha("PUT", f"/sip-phone-numbers/{number['id']}/agent-link", {"agentId": dasha["agentId"]})
+    on_disk = b"".join(f.read_bytes() for f in pathlib.Path(api.server.data_dir).rglob("*") if f.is_file())
+    assert b"-word" not in on_disk and b"ob1." in on_disk
+
+
+def unknown_zones_are_refused(world):
+    api = Api(world.serve([]))
+    refused = api.dasha("POST", "/agents", {"name": "a", "config": {}, "schedule": {
+        "timezone": "Mars/Olympus", "mon": [{"start": {"hour": 9, "minute": 0}, "end": {"hour": 17, "minute": 0}}]}},
+        status=400)
+    assert refused["errors"][0]["pointer"] == "#/schedule/timezone", refused
+    agent = dasha_agent(api, number_for(api), "any")
+    refused = api.dasha("POST", f"/calls?agentId={agent}", {"endpoint": "+15551230001", "timezone": "Mars/Olympus"},
+                        status=400)
+    assert refused["errors"][0]["pointer"] == "#/timezone", refused
+    answer = api.dasha("POST", f"/calls/bulk?agentId={agent}", {"calls": [
+        {"endpoint": "+15551230001", "timezone": "Mars/Olympus"}, {"endpoint": "+15551230002", "timezone": "UTC"}]})
+    assert (answer["successCount"], answer["failedCount"]) == (1, 1) and "time" in answer["errors"][0]["error"], answer
+
+
 def numbers_lead_to_carriers(world):
     """With no trunk in the configuration, stored SIP credentials are the way out, at run time; an
     agent's own SIP server is another. A change of either is the next call's way."""
@@ -303,5 +345,6 @@ def bulk_of_10000(world):
 
 
 if __name__ == "__main__":
-    main(a_life_in_each_dialect, endings, cancel_in_each_state, what_waits, numbers_lead_to_carriers,
-         numbers_and_agents_of_the_configuration, bulk_of_10000)
+    main(a_life_in_each_dialect, endings, cancel_in_each_state, what_waits, secrets_stay_in,
+         unknown_zones_are_refused, numbers_lead_to_carriers, numbers_and_agents_of_the_configuration,
+         bulk_of_10000)

@@ -17,6 +17,7 @@ SCRIPT = {"outdial": {"agent": {"kind": "script", "steps": [{"hangup": {}}]}}}
 # What a body must at least be for the route to look for its ids at all; otherwise an empty object.
 BODIES = {"put /outdial/v1/agents/{id}": {"name": "taken", **SCRIPT},
           "patch /outdial/v1/agents/{id}": {"note": 1},
+          "patch /outdial/v1/numbers/{id}": {"display_name": "taken"},
           "patch /outdial/v1/campaigns/{id}": {"cps": 1},
           "post /outdial/v1/campaigns/{id}/contacts": "number\n+15550001234\n"}
 # Ids that are the server's and not an org's: the trunks of the node are everybody's.
@@ -70,6 +71,7 @@ def named_in_bodies(server, agent, credentials, number):
             ("post", f"/api/v1/calls/bulk?agentId={agent}", {"calls": [{"endpoint": "+15550001111"}]}, (404,)),
             ("post", "/api/v1/sip-phone-numbers", {"phoneNumber": "+15550001111", "credentialsId": credentials},
              (400, 404)),
+            ("post", "/outdial/v1/numbers", {"number": "+15550001111", "credentials_id": credentials}, (400,)),
             ("post", "/v1/calls", {"agent_id": agent, "to": "+15550001111"}, (404,)),
             ("post", "/v1/agents", {"name": "x", "type": "outbound", "number_ids": [number]}, (400, 404))):
         status, text = ask(server, "two", method, path, body)

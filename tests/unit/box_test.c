@@ -210,7 +210,7 @@ static void documents_are_hidden_and_kept(void **state)
     (void)state;
     char *sealed = sealed_text(document);
     yyjson_mut_doc *doc = parse(sealed);
-    od_secrets_hide(yyjson_mut_doc_get_root(doc));
+    od_secrets_hide(doc, yyjson_mut_doc_get_root(doc));
     char *shown = text_of(doc);
     assert_string_equal(shown, hidden);
 
@@ -241,6 +241,67 @@ static void documents_are_hidden_and_kept(void **state)
     free(sealed);
 }
 
+static char *kept_url(const char *sent, const char *sealed)
+{
+    size_t bytes;
+    int err;
+    yyjson_doc *stored = yyjson_read(sealed, strlen(sealed), 0);
+    yyjson_mut_doc *doc = parse(sent);
+    yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
+    assert_int_equal(od_secrets_seal(&port, "org a", doc, root), 0);
+    assert_int_equal(od_secrets_keep(doc, root, yyjson_doc_get_root(stored)), 0);
+    yyjson_doc_free(stored);
+    char *kept = text_of(doc);
+    char *opened =
+        od_secrets_open_text(&port, "org a", (struct od_text){kept, strlen(kept)}, &bytes, &err);
+    assert_int_equal(err, 0);
+    free(kept);
+    return opened;
+}
+
+/* Goal: credentials in a URL are kept like any secret, and go to no other host than their own. */
+static void credentials_in_urls_are_secrets(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *sent, *then;
+    } cases[] = {
+        {"{\"url\":\"wss://***@b.example/ws\"}", "{\"url\":\"wss://u:p@b.example/ws\"}"},
+        {"{\"url\":\"wss://***@b.example/other\"}", "{\"url\":\"wss://u:p@b.example/other\"}"},
+        {"{\"url\":\"wss://***@evil.example/ws\"}", "{\"url\":\"wss://evil.example/ws\"}"},
+        {"{\"url\":\"wss://***@b.example:81/ws\"}", "{\"url\":\"wss://b.example:81/ws\"}"},
+        {"{\"url\":\"ws://***@b.example/ws\"}", "{\"url\":\"ws://b.example/ws\"}"},
+        {"{\"url\":\"wss://v:q@b.example/ws\"}", "{\"url\":\"wss://v:q@b.example/ws\"}"},
+        {"{\"url\":\"wss://b.example/ws?a=b@c\"}", "{\"url\":\"wss://b.example/ws?a=b@c\"}"},
+        {"{\"note\":\"write to u:p@b.example\"}", "{\"note\":\"write to u:p@b.example\"}"},
+        {"{\"url\":\"wss://@b.example/\"}", "{\"url\":\"wss://@b.example/\"}"},
+    };
+    char *sealed = sealed_text("{\"url\":\"wss://u:p@b.example/ws\"}");
+    assert_null(strstr(sealed, "u:p"));
+    assert_non_null(strstr(sealed, "@b.example/ws"));
+    yyjson_mut_doc *doc = parse(sealed);
+    od_secrets_hide(doc, yyjson_mut_doc_get_root(doc));
+    char *shown = text_of(doc);
+    assert_string_equal(shown, cases[0].sent);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *then = kept_url(cases[i].sent, sealed);
+        assert_string_equal(then, cases[i].then);
+        free(then);
+    }
+    free(shown);
+    free(sealed);
+}
+
+static void sealing_twice_is_sealing_once(void **state)
+{
+    (void)state;
+    char *once = sealed_text("{\"apiKey\":\"k\",\"url\":\"wss://u:p@b.example/ws\"}");
+    char *twice = sealed_text(once);
+    assert_string_equal(once, twice);
+    free(once);
+    free(twice);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -250,6 +311,8 @@ int main(void)
         cmocka_unit_test(the_same_key_opens_in_another_process),
         cmocka_unit_test(documents_are_sealed_and_opened),
         cmocka_unit_test(documents_are_hidden_and_kept),
+        cmocka_unit_test(credentials_in_urls_are_secrets),
+        cmocka_unit_test(sealing_twice_is_sealing_once),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

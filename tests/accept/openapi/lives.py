@@ -92,6 +92,27 @@ def native(client):
     ask("DELETE", f"{V}/agents/{agent['id']}", status=204)
 
 
+def numbers(client):
+    ask, at = client.ask, f"{V}/numbers"
+    number = ask("POST", at, {"number": "+15550007777", "trunk": "main", "display_name": "Desk"}, 201)
+    ask("POST", at, {"number": "+15550007777", "trunk": "main"}, 409)
+    ask("POST", at, {"number": "+15550007777", "trunk": "nowhere"}, 400)
+    ask("POST", at, {"number": "+15550007777", "credentials_id": NOBODY}, 400)
+    ask("GET", f"{at}?limit=5")
+    ask("GET", f"{at}/{number['id']}")
+    ask("GET", f"{at}/{NOBODY}", status=404)
+    credentials = ask("POST", "/api/v1/sip-credentials", {"server": "sip.example.net"})
+    changed = ask("PATCH", f"{at}/{number['id']}", {"credentials_id": credentials["id"], "display_name": None},
+                  content_type="application/merge-patch+json")
+    assert (changed["trunk"], changed["credentials_id"], changed["display_name"]) == (None, credentials["id"], None)
+    ask("PATCH", f"{at}/{number['id']}", {"number": "+15550001234"}, 400)
+    agent = ask("POST", "/v1/agents", {"name": "desk", "type": "outbound", "number_ids": [number["id"]]}, 201)
+    ask("DELETE", f"{at}/{number['id']}", status=409)
+    ask("DELETE", f"/v1/agents/{agent['id']}/numbers/{number['id']}")
+    ask("DELETE", f"{at}/{number['id']}", status=204)
+    ask("DELETE", f"{at}/{number['id']}", status=404)
+
+
 def trunks_and_lists(client):
     ask, trunk = client.ask, f"{V}/trunks/main"
     ask("PATCH", trunk, {"cps": 5})
@@ -223,4 +244,4 @@ def dasha(client):
     ask("DELETE", f"{d}/agents/{id}")
 
 
-ALL = [native, trunks_and_lists, twilio, callingbox, dasha, webhooks]
+ALL = [native, numbers, trunks_and_lists, twilio, callingbox, dasha, webhooks]
