@@ -301,6 +301,8 @@ static enum od_sip_text_head_id head_of(struct od_text name)
         {"Require", "", OD_SIP_HEAD_REQUIRE},
         {"Timestamp", "", OD_SIP_HEAD_TIMESTAMP},
         {"Authorization", "", OD_SIP_HEAD_AUTHORIZATION},
+        {"WWW-Authenticate", "", OD_SIP_HEAD_WWW_AUTHENTICATE},
+        {"Proxy-Authenticate", "", OD_SIP_HEAD_PROXY_AUTHENTICATE},
     };
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
         if (od_text_is_nocase(name, heads[i].name) ||
@@ -475,6 +477,8 @@ static void read_head(struct od_sip_text *m, struct tally *t, enum od_sip_text_h
     case OD_SIP_HEAD_RECORD_ROUTE:
     case OD_SIP_HEAD_TIMESTAMP:
     case OD_SIP_HEAD_AUTHORIZATION:
+    case OD_SIP_HEAD_WWW_AUTHENTICATE:
+    case OD_SIP_HEAD_PROXY_AUTHENTICATE:
     case OD_SIP_HEAD_OTHER:
         break;
     }

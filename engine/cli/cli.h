@@ -72,6 +72,7 @@ int od_verb_run(const char *parent, const struct od_verb *verbs, int argc, char 
 int od_verb_serve(int argc, char **argv);
 int od_verb_config(int argc, char **argv);
 int od_verb_carrier(int argc, char **argv);
+int od_verb_load(int argc, char **argv);
 int od_verb_call(int argc, char **argv);
 int od_verb_agent(int argc, char **argv);
 int od_verb_campaign(int argc, char **argv);

@@ -19,6 +19,7 @@ static const struct od_verb verbs[] = {
     {"suppress", od_verb_suppress, "add, remove, list: numbers that nobody may dial"},
     {"key", od_verb_key, "create, list, revoke: API keys"},
     {"carrier", od_verb_carrier, "a simulated carrier with telephones that answer"},
+    {"load", od_verb_load, "TARGET --cps N: a load test of a SIP platform"},
     {0},
 };
 

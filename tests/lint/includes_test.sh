@@ -39,7 +39,7 @@ ring engine/media "$plain|<math\.h>|\"outdial/|\"engine/base/|\"engine/media/"
 libraries='<(uv|glib|hiredis/|sofia-sip/|llhttp|msgpack|yaml|openssl/)'
 without engine/api "$libraries|\"proto/"
 without engine/agent "$libraries|\"proto/"
-for dir in engine/host engine/cli bench/carrier; do
+for dir in engine/host engine/cli bench/carrier bench/load; do
     [ -d "$dir" ] && without "$dir" '<(hiredis/|sofia-sip/|llhttp|msgpack|yaml|glib|srtp2/|spandsp|opus/)'
 done
 for dir in proto/*/; do

@@ -1,0 +1,2 @@
+od_unit_test(load_arrivals_test LIBS od_load)
+od_unit_test(load_objective_test LIBS od_load)
