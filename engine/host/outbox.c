@@ -346,7 +346,8 @@ static void next(struct od_outbox_chain *chain)
 {
     struct od_outbox *outbox = chain->outbox;
     while (chain->at < chain->count) {
-        if (outbox->closing || uv_now(outbox->config.loop) - chain->began_ms > BUDGET_MS)
+        if (outbox->closing || uv_now(outbox->config.loop) - chain->began_ms > BUDGET_MS ||
+            !od_store_outbox_ours(outbox->config.store, chain->org))
             break;
         struct od_outbox_row *row = &chain->rows[chain->at];
         bool due = od_outbox_row_due(chain, row, wall_ms());

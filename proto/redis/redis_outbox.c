@@ -313,6 +313,12 @@ void od_store_outbox(struct od_store *store, const struct od_outbox_events *even
     od_store_kick(store);
 }
 
+bool od_store_outbox_ours(struct od_store *store, const char *name)
+{
+    const struct od_redis_org *org = od_store_org(store, name, false);
+    return org != NULL && (org->lease_ns == 0 || uv_hrtime() < org->lease_ns);
+}
+
 void od_store_outbox_wake(struct od_store *store)
 {
     od_store_kick(store);

@@ -50,6 +50,10 @@ int od_store_outbox_ack(struct od_store *store, const char *org, struct od_text 
 /* There is room again. */
 void od_store_outbox_wake(struct od_store *store);
 
+/* What was claimed in the org is surely still ours. False: we stood still, or Redis was away, for
+ * so long that another worker may deliver it by now. */
+bool od_store_outbox_ours(struct od_store *store, const char *org);
+
 /* The call of a row as it was at the event. record: the claim's. scratch: at least as large as the
  * record; what `out` points to lives there. OD_EPROTO: the record is none of ours. */
 int od_outbox_call(const struct od_hook_row *row, struct od_text record, struct od_text lane,

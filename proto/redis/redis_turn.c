@@ -431,7 +431,7 @@ static void read_lease(struct od_redis_org *org, const struct redisReply *reply)
     struct od_store *store = org->store;
     int64_t age_ms = od_redis_read_int(reply, 0);
     int64_t left_ms = (int64_t)store->config.lease_ms - age_ms - store->config.lease_ms / 10;
-    org->lease_ns = left_ms > 0 ? org->turn_at_ns + (uint64_t)left_ms * OD_NS_PER_MS : 0;
+    org->lease_ns = left_ms > 0 ? org->turn_at_ns + (uint64_t)left_ms * OD_NS_PER_MS : 1;
     od_store_tell_lease(store);
     for (size_t i = 1; i + 1 < reply->elements; i += 2) {
         struct od_text what = od_redis_read_text(reply, i), why = od_redis_read_text(reply, i + 1);

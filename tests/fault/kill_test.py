@@ -7,8 +7,8 @@ in flight; one kill in four is followed by another in the middle of the recovery
 by a process of its own, are joined at the end by books.py, which says what must hold; beside them the
 store's own event stream must have one end of each call.
 
-    kill_test.py [--kills 200] [--redis-kills 0] [--redis-hangs 0] [--pauses 0] [--workers 1]
-                 [--in-flight 100] [--cps 1000] [--seed 1] [--keep DIRECTORY]
+    kill_test.py [--kills 200] [--redis-kills 0] [--redis-hangs 0] [--failovers 0] [--pauses 0]
+                 [--workers 1] [--in-flight 100] [--cps 1000] [--seed 1] [--keep DIRECTORY]
 
 --pauses stops a process (SIGSTOP) beyond its lease while another worker takes over; it wants --workers 2
 or more. Prints the seed first; the same seed kills at the same phases. Exit 1 when an invariant is broken.
@@ -27,7 +27,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 import books  # noqa: E402
 from harness import Server, World, alive, free_port, wait_until  # noqa: E402
-from servers import Redis, start_receiver  # noqa: E402
+from servers import Pair, Redis, start_receiver  # noqa: E402
 
 TOWN = {"answer": 60, "no_answer": 10, "busy": 20, "decline": 10, "fail": 0, "pdd_ms": "20-100",
         "ring_ms": "100-700", "ring_max_ms": 4000, "digits": "none:1"}
@@ -74,12 +74,15 @@ class Events:
 
 
 class Submitter(threading.Thread):
-    """Keeps the campaigns stocked through whichever server lives; what was not acknowledged is sent again."""
+    """Keeps the campaigns stocked through whichever server lives, to a total if there is one; what was not
+    acknowledged is sent again."""
 
-    def __init__(self, run, path, piece):
+    def __init__(self, run, path, total=None):
         super().__init__(daemon=True)
-        self.run_, self.ledger, self.piece = run, books.Writer(path), piece
+        self.run_, self.ledger, self.total = run, books.Writer(path), total
+        self.piece = max(4 * run.args.in_flight, 400) if total is None else 5000
         self.count, self.over, self.stocked = 0, threading.Event(), threading.Event()
+        self.gate = threading.Lock()
 
     def stock(self):
         """Whether what waits will do for a while."""
@@ -87,13 +90,15 @@ class Submitter(threading.Thread):
         return all(v["total"] - v["ended"] - v["active"] >= self.piece for v in views)
 
     def send(self, which):
-        numbers = [f"+1555{which}{i:06d}" for i in range(self.count, self.count + self.piece)]
-        self.count += self.piece
+        piece = self.piece if self.total is None else min(self.piece, self.total - self.count)
+        numbers = [f"+1555{which}{i:06d}" for i in range(self.count, self.count + piece)]
+        self.count += piece
         self.ledger.note("sent", numbers=numbers, attempts=1 + which)
         body = ("number\n" + "\n".join(numbers) + "\n").encode()
         while True:
             try:
-                self.run_.any("POST", f"/campaigns/{self.run_.campaigns[which]}/contacts", body, "text/csv")
+                with self.gate:
+                    self.run_.any("POST", f"/campaigns/{self.run_.campaigns[which]}/contacts", body, "text/csv")
                 break
             except (AssertionError, OSError):
                 time.sleep(0.02)
@@ -111,31 +116,41 @@ class Submitter(threading.Thread):
                 continue
             for which in range(len(self.run_.campaigns)):
                 self.send(which)
+            if self.count == self.total:
+                self.stocked.set()
+                return
 
 
 class Run:
     def __init__(self, world, args):
         self.world, self.args = world, args
         self.rng = random.Random(args.seed)
-        self.carrier = world.carrier(TOWN, ["--no-rtp"])
+        self.carrier = world.carrier(args.town, ["--no-rtp"])
         self.legs = books.Carrier(self.carrier.ledger_path)
         self.hooks_port = start_receiver(world, world.path("receiver.jsonl"))
         self.faults = books.Writer(world.path("faults.jsonl"))
-        self.redis = Redis(world) if args.redis_kills + args.redis_hangs or args.workers > 1 else None
+        self.redis = None
+        if args.failovers:
+            self.redis = Pair(world)
+        elif args.redis_kills + args.redis_hangs or args.workers > 1:
+            self.redis = Redis(world)
         self.ports = [free_port() for _ in range(args.workers)]  # a restart keeps its address
         self.servers, self.begun = [], [0.0] * args.workers
         for number in range(args.workers):
             self.servers.append(self.start(number))
         self.events = Events(self.redis.path if self.redis else
                              os.path.join(world.path("data-0"), "redis", "redis.sock"))
-        self.campaigns = [self.campaign("plain", {}), self.campaign("again", RETRY)]
-        self.submitter = Submitter(self, world.path("submitted.jsonl"), max(4 * args.in_flight, 400))
+        self.campaigns = self.campaign_list()
+        self.submitter = Submitter(self, world.path("submitted.jsonl"), args.contacts)
         self.submitter.start()
         wait_until(self.submitter.stocked.is_set, 30, "the first import")
 
-    def campaign(self, name, more):
+    def campaign_list(self):
+        return [self.campaign("plain", {}), self.campaign("again", RETRY)]
+
+    def campaign(self, name, more, talk_ms=1500):
         first = self.servers[0]
-        steps = [{"pause": 1500}, {"hangup": {}}]
+        steps = [{"pause": talk_ms}, {"hangup": {}}]
         self.world.cli("agent", "put", self.world.agent(name, steps, outdial={
             "agent": {"kind": "script", "steps": steps}, **more}), server=first)
         made = first.api("POST", "/campaigns", {"name": name, "agent": name,
@@ -202,6 +217,12 @@ class Run:
         time.sleep(self.rng.random() * 0.5)
         self.redis.start()
 
+    def failover(self):
+        """To a replica without the last writes. What is imported meanwhile would be lost with them."""
+        self.keep_busy()
+        with self.submitter.gate:
+            self.redis.failover(self.rng.random() * 0.7)
+
     def hang_redis(self):
         self.keep_busy()
         self.redis.signal(signal.SIGSTOP)
@@ -230,9 +251,11 @@ class Run:
         broken, figures = books.join(submitted, self.legs, receiver,
                                      list(books.Tail(self.world.path("faults.jsonl")).facts()),
                                      self.args.workers == 1)
-        wait_until(lambda: self.events.poll() or sum(self.events.ends.values()) >= len(uids), 20,
-                   "the last events")
-        torn = [u.hex() for u in uids if self.events.ends[u] != 1]
+        torn = []
+        if not self.args.failovers:  # whose stream forgets what was read of it
+            wait_until(lambda: self.events.poll() or sum(self.events.ends.values()) >= len(uids), 20,
+                       "the last events")
+            torn = [u.hex() for u in uids if self.events.ends[u] != 1]
         if torn or len(uids) != len(submitted.sent):
             broken["not one end in the store"] = (len(torn), len(uids), torn[:3])
         print(figures, flush=True)
@@ -251,7 +274,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=int(os.environ.get("OUTDIAL_KILLS", "200")))
-    for name in ("redis-kills", "redis-hangs", "pauses"):
+    for name in ("redis-kills", "redis-hangs", "failovers", "pauses"):
         parser.add_argument(f"--{name}", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--in-flight", type=int, default=100)
@@ -259,29 +282,43 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", help="copy the books there")
     args = parser.parse_args()
-    print(f"seed {args.seed}", flush=True)
-    world = World("kill")
-    begin = time.monotonic()
-    try:
+    args.town, args.contacts = TOWN, None
+
+    def go(world):
         run = Run(world, args)
         plan = [run.kill] * args.kills + [run.kill_redis] * args.redis_kills + \
-            [run.hang_redis] * args.redis_hangs + [run.pause] * args.pauses
+            [run.hang_redis] * args.redis_hangs + [run.failover] * args.failovers + \
+            [run.pause] * args.pauses
         run.rng.shuffle(plan)
+        begin = time.monotonic()
         for number, step in enumerate(plan, 1):
             step()
             if number % 100 == 0:
                 print(f"{number} of {len(plan)} after {time.monotonic() - begin:.0f} s", flush=True)
         run.check()
-        print(f"ok   {args.kills} kills, {args.redis_kills} of Redis, {args.redis_hangs} hangs, "
-              f"{args.pauses} pauses, {args.workers} workers ({time.monotonic() - begin:.0f} s)")
+        return (f"{args.kills} kills, {args.redis_kills} of Redis, {args.redis_hangs} hangs, "
+                f"{args.failovers} failovers, {args.pauses} pauses, {args.workers} workers")
+    return judge("kill", args, go)
+
+
+def judge(name, args, go):
+    """Runs go(world); the exit code."""
+    print(f"seed {args.seed}", flush=True)
+    world = World(name)
+    begin = time.monotonic()
+    try:
+        done = go(world)
+        print(f"ok   {done} ({time.monotonic() - begin:.0f} s)")
     except AssertionError as error:
         print(f"FAIL {error}", flush=True)
         world.tell(6)
         return 1
     finally:
         if args.keep:
-            shutil.copytree(world.dir, args.keep, dirs_exist_ok=True,
-                            ignore=lambda at, names: [n for n in names if not n.endswith((".jsonl", ".err"))])
+            os.makedirs(args.keep, exist_ok=True)
+            for entry in os.scandir(world.dir):
+                if entry.name.endswith((".jsonl", ".err")):
+                    shutil.copy(entry.path, args.keep)
         world.end()
     return 0
 

@@ -1,11 +1,13 @@
 """What the fault runs start beside `outdial serve`: a Redis they may kill, stop and start again, and the
 webhook receiver."""
 import os
+import shutil
 import signal
 import socket
 import sys
+import time
 
-from harness import Process, wait_until
+from harness import Process, free_port, wait_until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -27,7 +29,8 @@ class Redis:
         self.path = os.path.join(self.dir, "s")
         self.args = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--unixsocket", self.path,
                      "--dir", self.dir, "--save", "", "--appendonly", "yes", "--appendfsync", "always",
-                     "--maxmemory-policy", "noeviction", "--loglevel", "warning", *args]
+                     "--maxmemory-policy", "noeviction", "--loglevel", "warning",
+                     "--logfile", os.path.join(self.dir, "log"), *args]
         self.process = None
         self.start()
 
@@ -59,3 +62,43 @@ class Redis:
         self.signal(signal.SIGKILL)
         self.process.wait(10)
         self.process.close()
+
+
+class Pair:
+    """A master and its replica behind one path, a symbolic link that a failover lays anew."""
+
+    ARGS = ("--repl-diskless-sync-delay", "0", "--repl-diskless-sync", "yes", "--repl-diskless-load", "on-empty-db")
+
+    def __init__(self, world):
+        self.world, self.made = world, 0
+        self.path = world.path("redis.sock")
+        self.master = self.another()
+        self.lay()
+        self.replica = self.another()
+
+    def another(self):
+        """An empty server; a replica once there is a master, and in step with it."""
+        self.made += 1
+        args = ["--replicaof", "127.0.0.1", str(self.master.port)] if self.made > 1 else []
+        redis = Redis(self.world, f"redis-{self.made}", free_port(socket.SOCK_STREAM), [*self.ARGS, *args])
+        if args:
+            wait_until(lambda: b"master_link_status:up" in redis.ask("INFO", "replication"), 60,
+                       "the replica to be in step", 0.02)
+        return redis
+
+    def lay(self):
+        os.symlink(self.master.path, self.path + ".new")
+        os.replace(self.path + ".new", self.path)
+
+    def failover(self, lost_s):
+        """The replica becomes the master without what was written in the last lost_s seconds."""
+        assert self.replica.ask("REPLICAOF", "NO", "ONE").startswith(b"+OK")
+        time.sleep(lost_s)
+        old, self.master = self.master, self.replica
+        old.kill()
+        self.lay()
+        shutil.rmtree(old.dir)
+        self.replica = self.another()
+
+    def answers(self):
+        return self.master.answers()
