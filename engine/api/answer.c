@@ -63,6 +63,12 @@ void od_request_answer_text(struct od_request *q, int status, const char *type, 
     respond(q, status, type, NULL, text, bytes);
 }
 
+void od_request_answer_page(struct od_request *q, const char *type, const char *headers,
+                            const char *text, size_t bytes)
+{
+    respond(q, 200, type, headers, text, bytes);
+}
+
 void od_request_answer_empty(struct od_request *q, int status)
 {
     respond(q, status, NULL, NULL, NULL, 0);

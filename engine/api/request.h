@@ -93,6 +93,9 @@ struct od_request {
 void od_request_answer(struct od_request *q, int status, yyjson_mut_doc *doc, const char *headers);
 void od_request_answer_text(struct od_request *q, int status, const char *type, const char *text,
                             size_t bytes);
+/* With headers of its own, as in http.h. */
+void od_request_answer_page(struct od_request *q, const char *type, const char *headers,
+                            const char *text, size_t bytes);
 void od_request_answer_empty(struct od_request *q, int status);
 void od_request_problem(struct od_request *q, int status, const char *code, const char *detail, ...)
     __attribute__((format(printf, 4, 5)));

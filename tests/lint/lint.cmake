@@ -18,3 +18,7 @@ od_lint(includes ${lint}/includes_test.sh ${CMAKE_SOURCE_DIR})
 od_lint(format ${lint}/format_test.sh ${CMAKE_SOURCE_DIR})
 od_lint(call_table ${lint}/call_table_test.sh ${CMAKE_SOURCE_DIR}/ARCHITECTURE.md
     $<TARGET_FILE:call_fsm_print>)
+
+# A slip in the console's script would be seen in a browser only.
+find_program(NODE NAMES node nodejs REQUIRED)
+od_lint(console ${NODE} --check ${CMAKE_SOURCE_DIR}/engine/console/console.js)

@@ -49,6 +49,36 @@ static void health_is_open_to_all(void **state)
     fake_close(&x);
 }
 
+/* The page names its files itself; each is there, with the type a browser insists on, and may load
+ * and ask nothing but this server. */
+static void the_console_is_whole(void **state)
+{
+    static const struct {
+        const char *path, *type, *begins;
+    } files[] = {{"/console/", "text/html; charset=utf-8", "<!DOCTYPE html>"},
+                 {"/console/console.js", "text/javascript; charset=utf-8", "//"},
+                 {"/console/console.css", "text/css; charset=utf-8", ":root"}};
+    (void)state;
+    struct fake_exchange x;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        send_full(&x, (struct fake_request){.method = "GET", .path = files[i].path, .key = ""});
+        assert_int_equal(x.status, 200);
+        assert_string_equal(x.type, files[i].type);
+        assert_memory_equal(x.answer, files[i].begins, strlen(files[i].begins));
+        assert_non_null(strstr(x.answer_headers, "script-src 'self'"));
+        assert_non_null(strstr(x.answer_headers, "default-src 'none'"));
+        if (i == 0) {
+            assert_non_null(strstr(x.answer, "src=\"console.js\""));
+            assert_non_null(strstr(x.answer, "href=\"console.css\""));
+            assert_null(strstr(x.answer, "http"));
+        }
+        fake_close(&x);
+    }
+    send_full(&x, (struct fake_request){.method = "GET", .path = "/console/none.js", .key = ""});
+    assert_int_equal(x.status, 404);
+    fake_close(&x);
+}
+
 static void metrics_are_prometheus_text(void **state)
 {
     (void)state;
@@ -509,6 +539,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
     const struct CMUnitTest tests[] = {
         T(health_is_open_to_all),
+        T(the_console_is_whole),
         T(metrics_are_prometheus_text),
         T(only_good_keys_open_the_door),
         T(keys_are_made_and_kept_in_their_scopes),
