@@ -66,7 +66,7 @@ static void on_claim(void *ctx, uint32_t lane, uint32_t count)
 }
 
 static void on_intent(void *ctx, struct od_call_id call, struct od_job_id job,
-                      const struct od_sip_names *names, uint16_t trunk, uint16_t attempt)
+                      const struct od_sip_names *names, uint32_t trunk, uint16_t attempt)
 {
     (void)job;
     (void)attempt;
@@ -169,13 +169,14 @@ static void setup(struct bench *bench, uint32_t trunks, uint32_t cps)
     if (cps)
         trunk.shapes[0] = (struct od_shape){OD_SHAPE_EVEN, cps, 0, OD_NS_PER_S};
     for (uint32_t i = 0; i < trunks; i++) {
-        err = od_engine_set_trunk(bench->engine, (uint16_t)i, &trunk);
+        err = od_engine_set_trunk(bench->engine, i, &trunk);
         OD_ASSERT(err == 0);
     }
     for (uint32_t i = 0; i < bench->lanes; i++) {
         lane.rotor = i / 4;
-        lane.trunks[0] = (uint16_t)(i % trunks);
-        lane.trunks[1] = UINT16_MAX;
+        lane.priority = (int32_t)(i % 3); /* so that age has its turns, too */
+        lane.trunks[0] = i % trunks;
+        lane.trunks[1] = OD_NO_TRUNK;
         err = od_engine_set_lane(bench->engine, i, &lane);
         OD_ASSERT(err == 0);
     }

@@ -48,6 +48,7 @@ struct od_carrier_node {
     size_t chains;                            /* a power of two */
     struct od_number_book book;
     struct od_rate_window accepted, offered;
+    int64_t first_ns; /* the first INVITE's stamp */
     struct od_ledger ledger;
     struct od_carrier_tally tally;
     uint64_t live; /* telephones in a call */

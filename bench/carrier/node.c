@@ -178,9 +178,12 @@ static int take_memory(struct od_carrier_node *n)
     for (size_t i = 0; i < calls; i++)
         n->free_slots[n->free_n++] = (uint32_t)(calls - 1 - i);
     const struct od_profile *p = &n->setup.profile;
+    uint32_t most = p->cps_limit;
+    for (size_t i = 0; i < p->cps_drift.n; i++)
+        most = p->cps_drift.steps[i].limit > most ? p->cps_drift.steps[i].limit : most;
     if (od_number_book_init(&n->book, n->setup.numbers_max) ||
         od_rate_window_init(&n->offered, SECOND_ROOM, 1000000000) ||
-        od_rate_window_init(&n->accepted, p->cps_limit + 1, p->cps_window_ms * 1000000ll))
+        od_rate_window_init(&n->accepted, most + 1, p->cps_window_ms * 1000000ll))
         return -1;
     return 0;
 }

@@ -23,7 +23,8 @@ enum kind {
     TALK,
     CODES,
     DTMF,
-    AUTH
+    AUTH,
+    DRIFT
 };
 
 struct key {
@@ -61,6 +62,8 @@ static const struct key keys[] = {
      "nobody hung up for so long: counted as left off the hook, BYE sent"},
     {"cps_limit", COUNT, AT(cps_limit), "0", "INVITEs taken per rolling window; above it 503"},
     {"cps_window_ms", COUNT, AT(cps_window_ms), "1000", "that window"},
+    {"cps_drift", DRIFT, AT(cps_drift), "none",
+     "SECONDS:LIMIT,...: other limits so long after the first INVITE"},
     {"retry_after_s", COUNT, AT(retry_after_s), "0", "Retry-After of such a 503"},
     {"auth", AUTH, AT(auth), "none", "USER:PASSWORD[:ALGORITHM]: every call is challenged (401)"},
     {"max_calls", COUNT, AT(max_calls), "0", "calls at once; above it 503"},
@@ -212,6 +215,8 @@ static const char *expected(enum kind kind)
         return "auto or tones";
     case AUTH:
         return "none or USER:PASSWORD[:MD5|SHA-256|SHA-512-256]";
+    case DRIFT:
+        return "none or up to 16 SECONDS:LIMIT by time, limits 1 to 100000, as 20:35,40:20";
     }
     return "";
 }
@@ -240,6 +245,39 @@ static bool read_auth(const char *text, struct od_profile_auth *out)
     return !*text &&
            (strcmp(out->algorithm, "MD5") == 0 || strcmp(out->algorithm, "SHA-256") == 0 ||
             strcmp(out->algorithm, "SHA-512-256") == 0);
+}
+
+static bool read_drift(const char *text, struct od_profile_drift *out)
+{
+    char copy[256], *save = NULL;
+    size_t n = strlen(text);
+    memset(out, 0, sizeof *out);
+    if (strcmp(text, "none") == 0)
+        return true;
+    if (n >= sizeof copy)
+        return false;
+    memcpy(copy, text, n + 1);
+    for (char *e = strtok_r(copy, ",", &save); e; e = strtok_r(NULL, ",", &save)) {
+        char *colon = strchr(e, ':');
+        uint64_t after, limit;
+        if (!colon || out->n == OD_PROFILE_STEPS_MAX)
+            return false;
+        *colon = 0;
+        if (!read_uint(e, 1000000, &after) || !read_uint(colon + 1, 100000, &limit) || !limit ||
+            (out->n && after <= out->steps[out->n - 1].after_s))
+            return false;
+        out->steps[out->n].after_s = (uint32_t)after;
+        out->steps[out->n++].limit = (uint32_t)limit;
+    }
+    return out->n > 0;
+}
+
+uint32_t od_profile_cps(const struct od_profile *p, double seconds)
+{
+    uint32_t limit = p->cps_limit;
+    for (size_t i = 0; i < p->cps_drift.n && seconds >= p->cps_drift.steps[i].after_s; i++)
+        limit = p->cps_drift.steps[i].limit;
+    return limit;
 }
 
 static bool store(const struct key *key, void *field, const char *value)
@@ -276,6 +314,8 @@ static bool store(const struct key *key, void *field, const char *value)
         return read_choice(value, key->kind, field);
     case AUTH:
         return read_auth(value, field);
+    case DRIFT:
+        return read_drift(value, field);
     }
     return false;
 }

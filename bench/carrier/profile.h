@@ -15,6 +15,7 @@
 #include <stdio.h>
 
 enum {
+    OD_PROFILE_STEPS_MAX = 16,        /* changes of a limit that drifts */
     OD_PROFILE_CHOICES_MAX = 16,      /* entries of one weighted list */
     OD_PROFILE_WORD_BYTES = 32,       /* longest word of one, with its final zero */
     OD_PROFILE_CREDENTIAL_BYTES = 64, /* a user, a password */
@@ -34,6 +35,14 @@ struct od_profile_auth {
     char user[OD_PROFILE_CREDENTIAL_BYTES]; /* "": nobody is asked */
     char password[OD_PROFILE_CREDENTIAL_BYTES];
     char algorithm[16]; /* MD5, SHA-256, SHA-512-256 */
+};
+
+/* A limit that changes while the carrier runs: from so many seconds after its first INVITE on. */
+struct od_profile_drift {
+    size_t n;
+    struct {
+        uint32_t after_s, limit; /* by time */
+    } steps[OD_PROFILE_STEPS_MAX];
 };
 
 /* Milliseconds. */
@@ -69,6 +78,7 @@ struct od_profile {
     struct od_distribution hangup_ms;  /* answer to the callee's BYE */
     uint32_t talk_max_ms;              /* off the hook this long: counted as left there, then BYE */
     uint32_t cps_limit, cps_window_ms; /* accepted INVITEs per window; 0: no limit */
+    struct od_profile_drift cps_drift; /* of cps_limit */
     struct od_profile_auth auth;
     uint32_t retry_after_s;      /* in a 503 for either limit; 0: none */
     uint32_t max_calls;          /* calls at once; 0: no limit */
@@ -91,6 +101,9 @@ int od_profile_read(struct od_profile *, const char *path, char problem[OD_PROFI
 
 /* Whether every combination makes sense (some outcome must be possible). As od_profile_set(). */
 int od_profile_check(const struct od_profile *, char problem[OD_PROFILE_PROBLEM_BYTES]);
+
+/* cps_limit so many seconds after the first INVITE; 0: no limit. */
+uint32_t od_profile_cps(const struct od_profile *, double seconds);
 
 /* How many letters must change to make one name of the other; SIZE_MAX: b is longer than 31. */
 size_t od_profile_distance(const char *a, const char *b);

@@ -104,11 +104,12 @@ static struct od_refusal check_limits(struct od_carrier_node *n, const struct od
         n->tally.refused_calls++;
         return (struct od_refusal){503, "Concurrent call limit exceeded"};
     }
-    if (p->cps_limit && od_rate_window_count(&n->accepted, a->at.wall_ns) >= p->cps_limit) {
+    uint32_t limit = od_profile_cps(p, (double)(a->at.wall_ns - n->first_ns) / 1e9);
+    if (limit && od_rate_window_count(&n->accepted, a->at.wall_ns) >= limit) {
         n->tally.refused_cps++;
         return (struct od_refusal){503, "CPS limit exceeded"};
     }
-    if (p->cps_limit)
+    if (limit)
         od_rate_window_add(&n->accepted, a->at.wall_ns);
     return (struct od_refusal){0};
 }
@@ -144,7 +145,8 @@ static void write_refused(struct od_carrier_node *n, const struct od_callee *c,
 static void first_invite(struct od_carrier_node *n, const struct od_sip_text *m,
                          const struct od_carrier_arrival *a, uint64_t merge)
 {
-    n->tally.invites++;
+    if (!n->tally.invites++)
+        n->first_ns = a->at.wall_ns;
     od_rate_window_add(&n->offered, a->at.wall_ns);
     struct od_callee *c = od_callee_table_add(n);
     if (!c) {

@@ -33,9 +33,10 @@ static bool limits_valid(const struct od_limits *limits)
 {
     return limits->calls_max >= 1 && limits->calls_max <= 1000000 && limits->dialled_max >= 1 &&
            limits->dialled_max <= limits->calls_max && limits->lanes_max >= 1 &&
-           limits->lanes_max <= 1000000 && limits->trunks_max >= 1 && limits->trunks_max <= 65000 &&
-           limits->events_max >= 1 && !(limits->events_max & (limits->events_max - 1)) &&
-           limits->turn_budget >= 1 && limits->tries_max <= OD_TRIES_MAX;
+           limits->lanes_max <= 1000000 && limits->trunks_max >= 1 &&
+           limits->trunks_max <= 1000000 && limits->events_max >= 1 &&
+           !(limits->events_max & (limits->events_max - 1)) && limits->turn_budget >= 1 &&
+           limits->tries_max <= OD_TRIES_MAX;
 }
 
 static bool ports_valid(const struct od_ports *ports)
@@ -84,7 +85,7 @@ static void init(struct od_engine *engine, uint64_t seed)
     for (uint32_t i = 0; i < engine->limits.lanes_max; i++)
         od_lane_init(engine, i);
     for (uint32_t i = 0; i < engine->limits.trunks_max; i++)
-        od_trunk_init(engine, (uint16_t)i);
+        od_trunk_init(engine, i);
     engine->index_key[0] = od_rng_next(&rng) | 1;
     engine->index_key[1] = od_rng_next(&rng) | 1;
     engine->intent = (struct od_latency){INTENT_NS_FIRST, INTENT_NS_FIRST / 2, 0};

@@ -29,10 +29,7 @@
 #include "engine/core/limit.h"
 #include "outdial/engine.h"
 
-enum {
-    OD_NO_TRUNK = UINT16_MAX,
-    OD_TRIES_MAX = 8,
-};
+enum { OD_TRIES_MAX = 8 };
 
 /* What a fired timer is part of (od_timer.kind). */
 enum od_timer_kind {
@@ -61,7 +58,7 @@ struct od_rate {
 struct od_trunk {
     struct od_trunk_def def;
     bool set;
-    uint16_t index;
+    uint32_t index;
     struct od_rate *rate;
     struct od_limit work; /* the working rate, while it is lower than the configured one */
     struct od_adapt adapt;
@@ -132,11 +129,11 @@ struct od_call {
     uint8_t route;   /* bit i: the lane's path i takes the number */
     uint16_t attempt;
     uint8_t misses;               /* INVITEs refused by trunks' faults */
-    uint16_t tried[OD_TRIES_MAX]; /* the trunks of those */
+    uint32_t tried[OD_TRIES_MAX]; /* the trunks of those */
     uint64_t first_ns;            /* the first INVITE */
     uint64_t retry_ns;            /* when DEFERRED ends */
     uint32_t route_version;
-    uint16_t trunk; /* engine's index, OD_NO_TRUNK before a slot was taken */
+    uint32_t trunk; /* engine's index, OD_NO_TRUNK before a slot was taken */
     /* the lane's queue, the path's arming or armed list, the trunk's challenged calls */
     struct od_list node;
     struct od_timer timer;

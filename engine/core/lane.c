@@ -181,7 +181,7 @@ void od_lane_review(struct od_engine *engine, struct od_lane *lane)
     od_timers_set(&engine->timers, &lane->timer, wake_ns);
 }
 
-static bool was_tried(const struct od_call *call, uint16_t trunk)
+static bool was_tried(const struct od_call *call, uint32_t trunk)
 {
     uint32_t tries = call->misses < OD_TRIES_MAX ? call->misses : OD_TRIES_MAX;
 

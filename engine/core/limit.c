@@ -94,7 +94,11 @@ static void set_turns(struct od_limit *limit, const struct od_shape *shape)
 {
     limit->interval_ns = (guarded(shape->window_ns) + shape->count - 1) / shape->count;
     if (shape->kind == OD_SHAPE_BUCKET) {
-        limit->slack_ns = times(shape->burst - 1, limit->interval_ns);
+        /* A little less than the whole burst: what the network shifts comes out of the rest, where
+         * the guard of a single interval would be too small for it. */
+        uint64_t rest = min_u64(shape->window_ns * (GUARD_PER_MILLE / 2) / 1000,
+                                shape->burst > 1 ? limit->interval_ns / 2 : 0);
+        limit->slack_ns = times(shape->burst - 1, limit->interval_ns) - rest;
     } else {
         uint64_t half = limit->interval_ns / 2;
         uint64_t slack = min_u64(max_u64(half, SLACK_NS_MIN), SLACK_NS_MAX);

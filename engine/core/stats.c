@@ -31,7 +31,7 @@ void od_engine_stats(const struct od_engine *engine, struct od_engine_stats *out
         out->ended_by[cause] = engine->ended_by[cause];
 }
 
-int od_engine_trunk_stats(const struct od_engine *engine, uint16_t index,
+int od_engine_trunk_stats(const struct od_engine *engine, uint32_t index,
                           struct od_trunk_stats *out)
 {
     const struct od_trunk *trunk;

@@ -23,7 +23,7 @@ static bool send_before(const struct od_heap_node *node_a, const struct od_heap_
     return a->send_order < b->send_order;
 }
 
-void od_trunk_init(struct od_engine *engine, uint16_t index)
+void od_trunk_init(struct od_engine *engine, uint32_t index)
 {
     struct od_trunk *trunk = &engine->trunks[index];
 
@@ -254,7 +254,7 @@ void od_trunk_health_time(struct od_engine *engine, struct od_trunk *trunk)
     look(engine, trunk);
 }
 
-void od_trunk_pong(struct od_engine *engine, uint16_t index, uint16_t status)
+void od_trunk_pong(struct od_engine *engine, uint32_t index, uint16_t status)
 {
     struct od_trunk *trunk;
 
@@ -313,7 +313,7 @@ void od_trunk_failed(struct od_engine *engine, const struct od_call *call, const
     look(engine, trunk);
 }
 
-int od_engine_set_trunk(struct od_engine *engine, uint16_t index, const struct od_trunk_def *def)
+int od_engine_set_trunk(struct od_engine *engine, uint32_t index, const struct od_trunk_def *def)
 {
     struct od_trunk *trunk;
 

@@ -8,7 +8,7 @@
 #include "engine/core/engine_state.h"
 #include "engine/core/outcome.h"
 
-void od_trunk_init(struct od_engine *engine, uint16_t index);
+void od_trunk_init(struct od_engine *engine, uint32_t index);
 
 /* What the pacer shall look at in this turn: something changed that may let the trunk ... */
 enum od_touch {
@@ -48,7 +48,7 @@ void od_trunk_good(struct od_engine *engine, struct od_trunk *trunk);
 void od_trunk_failed(struct od_engine *engine, const struct od_call *call, const struct od_end *end,
                      uint32_t retry_after_s);
 void od_trunk_rang(struct od_engine *engine, const struct od_call *call);
-void od_trunk_pong(struct od_engine *engine, uint16_t index, uint16_t status);
+void od_trunk_pong(struct od_engine *engine, uint32_t index, uint16_t status);
 void od_trunk_health_time(struct od_engine *engine, struct od_trunk *trunk);
 
 /* An INVITE of this trunk leaves now. */

@@ -83,7 +83,7 @@ static bool api_ready(void *ctx, char *why, size_t size)
         od_buf_str(&buf, " ms\n");
     }
     for (size_t i = 0; i < trunks; i++)
-        usable += od_host_trunk_usable(host, (uint16_t)i);
+        usable += od_host_trunk_usable(host, i);
     if (trunks && !usable)
         od_buf_str(&buf, "no usable trunk\n");
     return buf.used == 0;

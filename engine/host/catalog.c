@@ -22,26 +22,26 @@ void od_catalog_finish_close(struct od_catalog *catalog)
     fn(ctx);
 }
 
-static uint16_t ways_add(void *ctx, const struct od_config_trunk *config)
+static uint32_t ways_add(void *ctx, const struct od_config_trunk *config)
 {
     struct od_catalog *catalog = ctx;
     if (catalog->closed || catalog->trunk_count >= catalog->config->trunk_count + OD_WAYS_MAX)
-        return UINT16_MAX;
+        return OD_NO_TRUNK;
     return od_catalog_add_trunk(catalog, config);
 }
 
-static void ways_change(void *ctx, uint16_t index, const struct od_config_trunk *config)
+static void ways_change(void *ctx, uint32_t index, const struct od_config_trunk *config)
 {
     od_catalog_change_trunk(ctx, index, config);
 }
 
-static uint16_t ways_named(void *ctx, const char *name)
+static uint32_t ways_named(void *ctx, const char *name)
 {
     const struct od_catalog *catalog = ctx;
     for (size_t i = 0; i < catalog->config->trunk_count; i++)
         if (strcmp(catalog->config->trunks[i].name, name) == 0)
-            return (uint16_t)i;
-    return UINT16_MAX;
+            return i;
+    return OD_NO_TRUNK;
 }
 
 int od_catalog_open(struct od_catalog **out, uv_loop_t *loop, const struct od_config *config,

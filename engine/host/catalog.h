@@ -33,7 +33,7 @@ struct od_trunk_entry {
 struct od_catalog_events {
     void *ctx;
     /* Definitions for the engine, made new or changed. */
-    void (*trunk)(void *ctx, uint16_t index, const struct od_trunk_def *def);
+    void (*trunk)(void *ctx, uint32_t index, const struct od_trunk_def *def);
     void (*lane)(void *ctx, uint32_t lane, const struct od_lane_def *def);
 };
 
@@ -90,21 +90,21 @@ void od_catalog_release_agent(struct od_catalog *catalog, const struct od_agent_
 /* What the carrier said of the trunk's credentials: NULL accepts them, else why it refused. After
  * three refusals in a row the trunk is held, not usable, for 30 s and twice as long each time up to
  * 10 min; the log is told once a minute. */
-void od_catalog_credentials(struct od_catalog *catalog, uint16_t index, const char *why);
+void od_catalog_credentials(struct od_catalog *catalog, uint32_t index, const char *why);
 
 /* The stream agents at that URL take so many calls at once: no more are dialled for them. */
 void od_catalog_capacity(struct od_catalog *catalog, const char *url, uint32_t calls);
 
 /* NULL: no such trunk. Those of the configuration come first; od_catalog_trunk_count() counts only
  * them. */
-const struct od_trunk_entry *od_catalog_trunk(const struct od_catalog *catalog, uint16_t index);
+const struct od_trunk_entry *od_catalog_trunk(const struct od_catalog *catalog, uint32_t index);
 size_t od_catalog_trunk_count(const struct od_catalog *catalog);
 /* Changes a running trunk, and writes down who did. OD_ENOENT: no such trunk. */
 int od_catalog_trunk_change(struct od_catalog *catalog, const char *name,
                             const struct od_api_trunk_change *change, int64_t wall_ms);
 
-/* "" for UINT16_MAX and unknown indices. */
-const char *od_catalog_trunk_name(const struct od_catalog *catalog, uint16_t index);
+/* "" for OD_NO_TRUNK and unknown indices. */
+const char *od_catalog_trunk_name(const struct od_catalog *catalog, uint32_t index);
 
 /* The last known of a lane; NULL when there is none. */
 const struct od_lane_info *od_catalog_find_lane(const struct od_catalog *catalog, uint32_t lane);

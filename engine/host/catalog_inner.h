@@ -44,13 +44,13 @@ struct catalog_trunk {
     struct catalog_live live;
     struct od_trunk_entry entry;
     struct od_catalog *catalog;
-    uint16_t index;
+    uint32_t index;
     uv_timer_t timer;
     bool asking;
     bool gone;             /* what it was made of was deleted */
     bool again;            /* its definition changed while its name was looked up */
-    uint16_t rate_from;    /* 1 + the trunk whose rate it shares; 0: its own */
-    uint16_t rate_of;      /* the trunk whose shapes its rate has: itself, but for a shared one */
+    uint32_t rate_from;    /* 1 + the trunk whose rate it shares; 0: its own */
+    uint32_t rate_of;      /* the trunk whose shapes its rate has: itself, but for a shared one */
     uv_timer_t hold_timer; /* runs while the trunk is held */
     unsigned refusals;     /* of its credentials, since one was accepted */
     uint32_t hold_ms;      /* of the latest hold; 0: none */
@@ -82,9 +82,9 @@ struct od_catalog {
 void od_catalog_finish_close(struct od_catalog *catalog);
 
 /* catalog_trunks.c */
-uint16_t od_catalog_add_trunk(struct od_catalog *catalog, const struct od_config_trunk *config);
+uint32_t od_catalog_add_trunk(struct od_catalog *catalog, const struct od_config_trunk *config);
 /* A trunk of stored credentials gets another definition, or (NULL) none any more. */
-void od_catalog_change_trunk(struct od_catalog *catalog, uint16_t index,
+void od_catalog_change_trunk(struct od_catalog *catalog, uint32_t index,
                              const struct od_config_trunk *config);
 void od_catalog_announce_trunk(struct catalog_trunk *trunk);
 void od_catalog_share_rates(struct od_catalog *catalog);

@@ -37,21 +37,21 @@ struct od_shape od_catalog_even_shape(uint32_t cps_milli)
 
 /* Where the agent's number or its own server leads; false: the document says nothing of it. */
 static bool lane_way(const struct od_catalog *catalog, const struct od_uid *uid,
-                     const struct od_agent_def *agent, uint16_t out[OD_TRUNKS_PER_LANE])
+                     const struct od_agent_def *agent, uint32_t out[OD_TRUNKS_PER_LANE])
 {
     bool known = false;
     if (agent->trunk_count) /* the operator's word is the last */
         return false;
-    uint16_t trunk = od_ways_of(catalog->ways, uid, od_agent_def_root(agent), &known);
+    uint32_t trunk = od_ways_of(catalog->ways, uid, od_agent_def_root(agent), &known);
     out[0] = trunk;
-    if (trunk != UINT16_MAX)
-        out[1] = UINT16_MAX;
+    if (trunk != OD_NO_TRUNK)
+        out[1] = OD_NO_TRUNK;
     return known;
 }
 
 /* The agent's trunks by name; names that the configuration doesn't know are told once per load. */
 static void lane_trunks(const struct od_catalog *catalog, const struct od_agent_def *agent,
-                        uint16_t out[OD_TRUNKS_PER_LANE])
+                        uint32_t out[OD_TRUNKS_PER_LANE])
 {
     size_t n = 0;
     for (size_t i = 0; i < catalog->config->trunk_count && n < OD_TRUNKS_PER_LANE; i++) {
@@ -59,10 +59,10 @@ static void lane_trunks(const struct od_catalog *catalog, const struct od_agent_
         for (unsigned k = 0; k < agent->trunk_count && !wanted; k++)
             wanted = strcmp(agent->trunks[k], catalog->config->trunks[i].name) == 0;
         if (wanted)
-            out[n++] = (uint16_t)i;
+            out[n++] = i;
     }
     if (n < OD_TRUNKS_PER_LANE)
-        out[n] = UINT16_MAX;
+        out[n] = OD_NO_TRUNK;
 }
 
 /* What the engine is told of a lane at that moment. */
@@ -75,7 +75,7 @@ static struct od_lane_def make_lane(const struct od_catalog *catalog,
         .max_calls = info->max_calls,
         .ring_ms = RING_MS_DEFAULT,
         .talk_ms_max = TALK_MS_DEFAULT,
-        .trunks = {UINT16_MAX},
+        .trunks = {OD_NO_TRUNK},
     };
     HASH_FIND(hh, catalog->agents, &info->agent, sizeof info->agent, agent);
     if (info->cps_milli)

@@ -111,9 +111,9 @@ static void ask(struct catalog_trunk *trunk)
     trunk->catalog->pending++;
 }
 
-uint16_t od_catalog_add_trunk(struct od_catalog *catalog, const struct od_config_trunk *config)
+uint32_t od_catalog_add_trunk(struct od_catalog *catalog, const struct od_config_trunk *config)
 {
-    uint16_t index = (uint16_t)catalog->trunk_count++;
+    uint32_t index = (uint32_t)catalog->trunk_count++;
     struct catalog_trunk *trunk = &catalog->trunks[index];
     trunk->catalog = catalog;
     trunk->index = trunk->rate_of = index;
@@ -129,7 +129,7 @@ uint16_t od_catalog_add_trunk(struct od_catalog *catalog, const struct od_config
     return index;
 }
 
-void od_catalog_change_trunk(struct od_catalog *catalog, uint16_t index,
+void od_catalog_change_trunk(struct od_catalog *catalog, uint32_t index,
                              const struct od_config_trunk *config)
 {
     struct catalog_trunk *trunk = &catalog->trunks[index];
@@ -176,7 +176,7 @@ void od_catalog_share_rates(struct od_catalog *catalog)
         while (*all[i].cps_key && strcmp(all[first].cps_key, all[i].cps_key) != 0)
             first++;
         if (!*all[i].cps_key || first < i) {
-            catalog->trunks[i].rate_from = *all[i].cps_key ? (uint16_t)(first + 1) : 0;
+            catalog->trunks[i].rate_from = *all[i].cps_key ? (uint32_t)(first + 1) : 0;
             continue;
         }
         for (size_t k = i + 1; k < catalog->config->trunk_count; k++) {
@@ -186,7 +186,7 @@ void od_catalog_share_rates(struct od_catalog *catalog)
             if (slowest_milli(&all[k].def) < slowest_milli(&all[slowest].def))
                 slowest = k;
         }
-        catalog->trunks[i].rate_of = (uint16_t)slowest;
+        catalog->trunks[i].rate_of = (uint32_t)slowest;
         if (differ)
             od_log(OD_CONFIG_LOG_WARN, "trunk",
                    "cps_key %s: its trunks have different limits; the lowest, %s's, rules",
@@ -227,7 +227,7 @@ static void warn(struct catalog_trunk *trunk, const char *why)
     od_log(OD_CONFIG_LOG_WARN, "trunk", "%s: %s", trunk->entry.config->name, why);
 }
 
-void od_catalog_credentials(struct od_catalog *catalog, uint16_t index, const char *why)
+void od_catalog_credentials(struct od_catalog *catalog, uint32_t index, const char *why)
 {
     struct catalog_trunk *trunk = index < catalog->trunk_count ? &catalog->trunks[index] : NULL;
     if (!trunk || catalog->closed)
@@ -242,7 +242,7 @@ void od_catalog_credentials(struct od_catalog *catalog, uint16_t index, const ch
         hold(trunk, why);
 }
 
-const struct od_trunk_entry *od_catalog_trunk(const struct od_catalog *catalog, uint16_t index)
+const struct od_trunk_entry *od_catalog_trunk(const struct od_catalog *catalog, uint32_t index)
 {
     return index < catalog->trunk_count ? &catalog->trunks[index].entry : NULL;
 }
@@ -252,7 +252,7 @@ size_t od_catalog_trunk_count(const struct od_catalog *catalog)
     return catalog->config->trunk_count;
 }
 
-const char *od_catalog_trunk_name(const struct od_catalog *catalog, uint16_t index)
+const char *od_catalog_trunk_name(const struct od_catalog *catalog, uint32_t index)
 {
     const struct od_trunk_entry *entry = od_catalog_trunk(catalog, index);
     return entry ? entry->config->name : "";

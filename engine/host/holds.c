@@ -32,7 +32,7 @@ static void ask_trunks(const struct od_host *host, const struct od_lane_def *def
 {
     bool takes = false, usable = false, slot = false, rate = false;
     uint64_t next_ns = UINT64_MAX;
-    for (int i = 0; i < OD_TRUNKS_PER_LANE && def->trunks[i] != UINT16_MAX; i++) {
+    for (int i = 0; i < OD_TRUNKS_PER_LANE && def->trunks[i] != OD_NO_TRUNK; i++) {
         const struct od_trunk_entry *entry = od_catalog_trunk(host->catalog, def->trunks[i]);
         struct od_trunk_stats stats;
         if (!entry || od_engine_trunk_stats(host->engine, def->trunks[i], &stats) ||

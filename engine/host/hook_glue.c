@@ -158,8 +158,8 @@ static const char *hook_domain(void *ctx, const char *trunk)
     struct od_host *host = ctx;
     size_t count = od_catalog_trunk_count(host->catalog);
     for (size_t i = 0; i < count && *trunk; i++)
-        if (strcmp(od_catalog_trunk_name(host->catalog, (uint16_t)i), trunk) == 0)
-            return od_catalog_trunk(host->catalog, (uint16_t)i)->config->domain;
+        if (strcmp(od_catalog_trunk_name(host->catalog, i), trunk) == 0)
+            return od_catalog_trunk(host->catalog, i)->config->domain;
     return "";
 }
 

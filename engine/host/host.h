@@ -98,7 +98,7 @@ int od_host_open_outbox(struct od_host *host); /* when store and catalog are the
 /* trunk_glue.c: trunks as the API sees them. */
 size_t od_host_trunks(void *ctx, struct od_api_trunk *out, size_t max); /* ctx: the host */
 int od_host_trunk_change(void *ctx, const char *name, const struct od_api_trunk_change *change);
-bool od_host_trunk_usable(const struct od_host *host, uint16_t index);
+bool od_host_trunk_usable(const struct od_host *host, uint32_t index);
 
 /* holds.c: od_api_host.holds */
 size_t od_host_holds(void *ctx, const struct od_call_rec *rec, struct od_api_hold *out, size_t max);

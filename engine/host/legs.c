@@ -18,7 +18,7 @@ struct leg {
     uint32_t gen;     /* 0: no leg */
     bool on_the_wire; /* od_sip_invite() took it */
     struct od_job_id job;
-    uint16_t trunk;
+    uint32_t trunk;
     const struct od_agent_def *agent;
 };
 
@@ -201,7 +201,7 @@ static void on_drop(void *ctx, struct od_call_id call)
     *leg = (struct leg){0};
 }
 
-static void on_ping(void *ctx, uint16_t index)
+static void on_ping(void *ctx, uint32_t index)
 {
     struct od_legs *legs = ctx;
     const struct od_trunk_entry *trunk = od_catalog_trunk(legs->catalog, index);
@@ -246,7 +246,7 @@ static void on_trying(void *ctx, struct od_call_id call)
     post(ctx, call, OD_EV_TRYING);
 }
 
-static void post_pong(struct od_legs *legs, uint16_t trunk, uint16_t status)
+static void post_pong(struct od_legs *legs, uint32_t trunk, uint16_t status)
 {
     struct od_event event = {.kind = OD_EV_PONG};
     event.u.pong.trunk = trunk;
@@ -254,7 +254,7 @@ static void post_pong(struct od_legs *legs, uint16_t trunk, uint16_t status)
     legs->config.post(legs->config.ctx, &event);
 }
 
-static void on_pong(void *ctx, uint16_t trunk, uint16_t status)
+static void on_pong(void *ctx, uint32_t trunk, uint16_t status)
 {
     post_pong(ctx, trunk, status);
 }
@@ -402,7 +402,7 @@ struct od_sip_events od_legs_sip_events(struct od_legs *legs)
 /* ---- legs in the ledger ---- */
 
 size_t od_legs_note(struct od_legs *legs, struct od_call_id call, struct od_job_id job_id,
-                    uint16_t trunk_index, const struct od_sip_names *names, bool sent, char *out,
+                    uint32_t trunk_index, const struct od_sip_names *names, bool sent, char *out,
                     size_t size)
 {
     const struct od_job *job = od_store_job(legs->store, job_id);
@@ -420,7 +420,7 @@ size_t od_legs_note(struct od_legs *legs, struct od_call_id call, struct od_job_
 static const struct od_config_trunk *trunk_by_name(const struct od_legs *legs, struct od_text name)
 {
     for (size_t i = 0; i < od_catalog_trunk_count(legs->catalog); i++) {
-        const struct od_trunk_entry *trunk = od_catalog_trunk(legs->catalog, (uint16_t)i);
+        const struct od_trunk_entry *trunk = od_catalog_trunk(legs->catalog, i);
         if (trunk && strlen(trunk->config->name) == name.bytes &&
             memcmp(trunk->config->name, name.at, name.bytes) == 0)
             return trunk->config;

@@ -248,7 +248,7 @@ static bool open_outside(struct od_host *host)
     return open_http(host) && open_sip(host) && open_talk(host) && !od_host_open_start_hooks(host);
 }
 
-static void on_trunk_def(void *ctx, uint16_t index, const struct od_trunk_def *def)
+static void on_trunk_def(void *ctx, uint32_t index, const struct od_trunk_def *def)
 {
     struct od_host *host = ctx;
     if (od_engine_set_trunk(host->engine, index, def))

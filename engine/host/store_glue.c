@@ -64,13 +64,13 @@ static void on_rules(void *ctx, const struct od_job *job, struct od_window *wind
     *shared = od_catalog_lane_retries(host->catalog, job->lane);
 }
 
-static const char *on_trunk(void *ctx, uint16_t trunk)
+static const char *on_trunk(void *ctx, uint32_t trunk)
 {
     struct od_host *host = ctx;
     return od_catalog_trunk_name(host->catalog, trunk);
 }
 
-static size_t on_leg(void *ctx, struct od_call_id call, struct od_job_id job, uint16_t trunk,
+static size_t on_leg(void *ctx, struct od_call_id call, struct od_job_id job, uint32_t trunk,
                      const struct od_sip_names *names, bool sent, char *out, size_t size)
 {
     struct od_host *host = ctx;

@@ -52,7 +52,7 @@ static void fill_learnt(struct od_api_trunk *out, const struct od_trunk_stats *s
     out->pings_bad = stats->pings_bad;
 }
 
-bool od_host_trunk_usable(const struct od_host *host, uint16_t index)
+bool od_host_trunk_usable(const struct od_host *host, uint32_t index)
 {
     const struct od_trunk_entry *entry = od_catalog_trunk(host->catalog, index);
     struct od_trunk_stats stats = {0};
@@ -84,16 +84,16 @@ size_t od_host_trunks(void *ctx, struct od_api_trunk *out, size_t max)
     struct od_host *host = ctx;
     size_t count = od_catalog_trunk_count(host->catalog);
     for (size_t i = 0; i < count && i < max; i++) {
-        const struct od_trunk_entry *entry = od_catalog_trunk(host->catalog, (uint16_t)i);
+        const struct od_trunk_entry *entry = od_catalog_trunk(host->catalog, i);
         const struct od_trunk_def *def = &entry->def;
         struct od_trunk_stats stats = {0};
         struct od_api_trunk *trunk = &out[i];
-        od_engine_trunk_stats(host->engine, (uint16_t)i, &stats);
+        od_engine_trunk_stats(host->engine, i, &stats);
         memset(trunk, 0, sizeof *trunk);
         copy(trunk->name, sizeof trunk->name, entry->config->name);
         copy(trunk->server, sizeof trunk->server, entry->config->server);
         copy(trunk->cps_key, sizeof trunk->cps_key, entry->config->cps_key);
-        trunk->usable = od_host_trunk_usable(host, (uint16_t)i);
+        trunk->usable = od_host_trunk_usable(host, i);
         fill_learnt(trunk, &stats);
         tell_reason(trunk, entry, &stats);
         memcpy(trunk->notes, entry->notes, sizeof trunk->notes);

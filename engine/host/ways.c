@@ -33,7 +33,7 @@ struct definition {
 /* Credentials, or an agent's own server. */
 struct source {
     struct od_uid uid;
-    uint16_t trunk; /* UINT16_MAX: none could be made */
+    uint32_t trunk; /* OD_NO_TRUNK: none could be made */
     bool gone;
     UT_hash_handle hh;
 };
@@ -188,19 +188,19 @@ static struct source *find_source(const struct od_ways *ways, const struct od_ui
 }
 
 /* One whose things are gone gives its trunk to the next. */
-static uint16_t idle_trunk(struct od_ways *ways)
+static uint32_t idle_trunk(struct od_ways *ways)
 {
     struct source *source, *next;
     HASH_ITER(hh, ways->sources, source, next)
     {
-        if (source->gone && source->trunk != UINT16_MAX) {
-            uint16_t trunk = source->trunk;
+        if (source->gone && source->trunk != OD_NO_TRUNK) {
+            uint32_t trunk = source->trunk;
             HASH_DEL(ways->sources, source);
             free(source);
             return trunk;
         }
     }
-    return UINT16_MAX;
+    return OD_NO_TRUNK;
 }
 
 static void retire(struct od_ways *ways, const struct od_uid *uid)
@@ -209,7 +209,7 @@ static void retire(struct od_ways *ways, const struct od_uid *uid)
     if (!source || source->gone)
         return;
     source->gone = true;
-    if (source->trunk != UINT16_MAX)
+    if (source->trunk != OD_NO_TRUNK)
         ways->port.change(ways->port.ctx, source->trunk, NULL);
 }
 
@@ -221,7 +221,7 @@ static void put_source(struct od_ways *ways, const struct od_uid *uid, yyjson_va
         source = calloc(1, sizeof *source);
         if (source) {
             source->uid = *uid;
-            source->trunk = UINT16_MAX;
+            source->trunk = OD_NO_TRUNK;
             HASH_ADD(hh, ways->sources, uid, sizeof source->uid, source);
         }
     }
@@ -230,17 +230,17 @@ static void put_source(struct od_ways *ways, const struct od_uid *uid, yyjson_va
         return;
     }
     source->gone = false;
-    if (source->trunk != UINT16_MAX) {
+    if (source->trunk != OD_NO_TRUNK) {
         ways->port.change(ways->port.ctx, source->trunk, &d->config);
         return;
     }
     source->trunk = ways->port.add(ways->port.ctx, &d->config);
-    if (source->trunk == UINT16_MAX) {
+    if (source->trunk == OD_NO_TRUNK) {
         source->trunk = idle_trunk(ways);
-        if (source->trunk != UINT16_MAX)
+        if (source->trunk != OD_NO_TRUNK)
             ways->port.change(ways->port.ctx, source->trunk, &d->config);
     }
-    if (source->trunk == UINT16_MAX)
+    if (source->trunk == OD_NO_TRUNK)
         od_log(OD_CONFIG_LOG_ERROR, "trunk",
                "%s: more than %d SIP credentials are in use; nothing is dialled through these",
                d->name, OD_WAYS_MAX);
@@ -321,7 +321,7 @@ void od_ways_agent(struct od_ways *ways, const struct od_uid *agent, yyjson_val 
         retire(ways, agent);
 }
 
-uint16_t od_ways_of(const struct od_ways *ways, const struct od_uid *agent, yyjson_val *doc,
+uint32_t od_ways_of(const struct od_ways *ways, const struct od_uid *agent, yyjson_val *doc,
                     bool *known)
 {
     const char *primary = yyjson_get_str(yyjson_obj_get(doc, "primary_number_id"));
@@ -339,5 +339,5 @@ uint16_t od_ways_of(const struct od_ways *ways, const struct od_uid *agent, yyjs
     } else {
         *known = false;
     }
-    return source && !source->gone ? source->trunk : UINT16_MAX;
+    return source && !source->gone ? source->trunk : OD_NO_TRUNK;
 }

@@ -25,12 +25,12 @@ struct od_ways;
 
 struct od_ways_port {
     void *ctx;
-    /* A trunk for the definition; UINT16_MAX: no room. */
-    uint16_t (*add)(void *ctx, const struct od_config_trunk *config);
+    /* A trunk for the definition; OD_NO_TRUNK: no room. */
+    uint32_t (*add)(void *ctx, const struct od_config_trunk *config);
     /* Another definition for it; NULL: it is not usable any more. */
-    void (*change)(void *ctx, uint16_t trunk, const struct od_config_trunk *config);
-    /* The index of a configured trunk; UINT16_MAX: there is none of that name. */
-    uint16_t (*named)(void *ctx, const char *name);
+    void (*change)(void *ctx, uint32_t trunk, const struct od_config_trunk *config);
+    /* The index of a configured trunk; OD_NO_TRUNK: there is none of that name. */
+    uint32_t (*named)(void *ctx, const char *name);
 };
 
 int od_ways_create(struct od_ways **out, const struct od_ways_port *port); /* OD_ENOMEM */
@@ -45,9 +45,9 @@ void od_ways_thing(struct od_ways *ways, const struct od_box_port *box, const ch
 void od_ways_agent(struct od_ways *ways, const struct od_uid *agent, yyjson_val *doc);
 
 /* Where calls of the agent go: its own server, else through its number's credentials or trunk.
- * UINT16_MAX: the document says nothing of it. *known: it does, even when that leads nowhere now.
+ * OD_NO_TRUNK: the document says nothing of it. *known: it does, even when that leads nowhere now.
  */
-uint16_t od_ways_of(const struct od_ways *ways, const struct od_uid *agent, yyjson_val *doc,
+uint32_t od_ways_of(const struct od_ways *ways, const struct od_uid *agent, yyjson_val *doc,
                     bool *known);
 
 #endif

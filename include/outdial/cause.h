@@ -43,7 +43,7 @@ struct od_outcome {
     enum od_cause cause;
     enum od_verdict verdict;
     uint16_t sip_status; /* final SIP status, 0 when none came */
-    uint16_t trunk;      /* engine's index of the trunk dialled last, UINT16_MAX for none */
+    uint32_t trunk;      /* engine's index of the trunk dialled last, OD_NO_TRUNK for none */
     uint16_t
         faults; /* INVITEs of this claim refused by trunks' faults: no attempts on the person */
     int64_t dialed_ms;   /* first INVITE handed to the transport */

@@ -23,7 +23,7 @@ struct od_limits {
     uint32_t calls_max;    /* 1..1,000,000: calls alive in memory, from claim to end */
     uint32_t dialled_max;  /* 1..calls_max: calls between intent and end on this node */
     uint32_t lanes_max;    /* 1..1,000,000 */
-    uint32_t trunks_max;   /* 1..65,000 */
+    uint32_t trunks_max;   /* 1..1,000,000 */
     uint32_t events_max;   /* power of two; posting beyond it is refused */
     uint32_t turn_budget;  /* events and timers per turn before run() asks to be called again */
     uint8_t tries_max;     /* INVITEs owed to a contact whose trunks are at fault; 0: one */
@@ -84,7 +84,7 @@ struct od_trunk_def {
     uint16_t bad_max;      /* so many faults or unanswered pings in a row: down; 0: never */
     uint16_t good_min;     /* so many good answers in a row bring it back; 0: one */
     bool adaptive;         /* refusals lower its working rate */
-    uint16_t rate_from; /* 1 + index of the trunk whose shapes rule and whose rate it shares; 0: own
+    uint32_t rate_from; /* 1 + index of the trunk whose shapes rule and whose rate it shares; 0: own
                          */
     struct od_verdict_rule verdicts[OD_VERDICTS_MAX];
 };
@@ -93,7 +93,7 @@ struct od_trunk_def {
 struct od_lane_def {
     int32_t priority; /* higher first */
     uint32_t rotor;   /* lanes of one rotor share a turn among equals (org, agent) */
-    uint16_t trunks[OD_TRUNKS_PER_LANE]; /* UINT16_MAX ends the list */
+    uint32_t trunks[OD_TRUNKS_PER_LANE]; /* OD_NO_TRUNK ends the list */
     struct od_shape shape;               /* the campaign's own pace; kind NONE: none */
     uint32_t max_calls;                  /* the campaign's or agent's cap; 0: none */
     uint32_t ring_ms;                    /* no-answer time from the first 18x, 1,000..600,000 */
@@ -145,7 +145,7 @@ void od_engine_destroy(struct od_engine *engine); /* NULL is fine */
  * definition and keeps its counters and its rate's memory; calls under way keep what they have.
  * OD_EINVAL: index beyond the limits or a field out of range.
  */
-int od_engine_set_trunk(struct od_engine *engine, uint16_t trunk, const struct od_trunk_def *def);
+int od_engine_set_trunk(struct od_engine *engine, uint32_t trunk, const struct od_trunk_def *def);
 int od_engine_set_lane(struct od_engine *engine, uint32_t lane, const struct od_lane_def *def);
 
 /* Copies the event; runs nothing. OD_EBUSY when the ring is full (counted). */
@@ -159,7 +159,7 @@ uint64_t od_engine_run(struct od_engine *engine, struct od_now now);
 bool od_engine_pending(const struct od_engine *engine);
 
 void od_engine_stats(const struct od_engine *engine, struct od_engine_stats *out);
-int od_engine_trunk_stats(const struct od_engine *engine, uint16_t trunk,
+int od_engine_trunk_stats(const struct od_engine *engine, uint32_t trunk,
                           struct od_trunk_stats *out);
 
 /* A trunk's health as a word: "up", "probing", "down". Never NULL. */

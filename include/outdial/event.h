@@ -88,7 +88,7 @@ struct od_event {
             char reason[OD_REASON_MAX];
         } sip;
         struct {
-            uint16_t trunk;
+            uint32_t trunk;
             uint16_t status; /* 200..699; 0: no answer */
         } pong;
         struct {

@@ -22,7 +22,7 @@ struct od_sip_names {
 
 struct od_invite {
     struct od_job_id job;
-    uint16_t trunk; /* engine's index; the host knows server, credentials and identity */
+    uint32_t trunk; /* engine's index; the host knows server, credentials and identity */
     struct od_sip_names names;
     const char *to; /* E.164 or SIP URI */
 };
@@ -41,7 +41,7 @@ struct od_store_port {
     void *ctx;
     void (*claim)(void *ctx, uint32_t lane, uint32_t count);
     void (*intent)(void *ctx, struct od_call_id call, struct od_job_id job,
-                   const struct od_sip_names *names, uint16_t trunk, uint16_t attempt);
+                   const struct od_sip_names *names, uint32_t trunk, uint16_t attempt);
     /* A step others may want to see: state is "ringing" or "talking". Best effort, kept in order.
      */
     void (*progress)(void *ctx, struct od_job_id job, const char *state, int64_t wall_ms);
@@ -63,7 +63,7 @@ struct od_sip_port {
     void (*bye)(void *ctx, struct od_call_id call);    /* answered by CLEARED */
     /* The leg is over: no event follows, and what may still be up is ended. invite() may follow. */
     void (*drop)(void *ctx, struct od_call_id call);
-    void (*ping)(void *ctx, uint16_t trunk); /* an OPTIONS; answered by PONG. May be NULL */
+    void (*ping)(void *ctx, uint32_t trunk); /* an OPTIONS; answered by PONG. May be NULL */
 };
 
 struct od_talk_port {
@@ -81,7 +81,8 @@ struct od_talk_port {
 struct od_step_view {
     struct od_call_id call;
     struct od_uid uid;
-    uint16_t attempt, trunk;
+    uint16_t attempt;
+    uint32_t trunk;
     const char *from, *event, *to;
     enum od_cause cause; /* OD_CAUSE_NONE until the end */
     bool odd;            /* the world did something surprising */

@@ -22,6 +22,9 @@
 /* "Never" as a mono_ns deadline. */
 #define OD_NEVER UINT64_MAX
 
+/* No trunk: an index that ends a list, or says that none was dialled. */
+#define OD_NO_TRUNK UINT32_MAX
+
 enum {
     OD_ENDPOINT_MAX = 128,   /* a dialled address with its NUL: E.164 (16 bytes) or a SIP URI */
     OD_NAME_MAX = 64,        /* names of trunks, orgs, agents' keys, with NUL */

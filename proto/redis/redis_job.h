@@ -43,7 +43,7 @@ struct od_redis_job {
     /* arguments of the orders */
     struct od_call_id call;
     struct od_sip_names names;
-    uint16_t trunk;
+    uint32_t trunk;
     int64_t intent_ms, ringing_ms, answered_ms, due_ms;
     char why[OD_NAME_MAX];
     struct od_outcome outcome;

@@ -66,7 +66,7 @@ static void want(struct od_store *store, struct od_redis_job *job, uint8_t order
 }
 
 static void port_intent(void *ctx, struct od_call_id call, struct od_job_id id,
-                        const struct od_sip_names *names, uint16_t trunk, uint16_t attempt)
+                        const struct od_sip_names *names, uint32_t trunk, uint16_t attempt)
 {
     struct od_store *store = ctx;
     struct od_redis_job *job = od_redis_jobs_of(&store->jobs, id);

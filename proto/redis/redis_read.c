@@ -157,7 +157,7 @@ void od_redis_read_outcome(const struct od_wire_call *record, struct od_outcome 
     if (!record->has_end && (out->cause == OD_CAUSE_CANCELED || out->cause == OD_CAUSE_DEADLINE))
         out->verdict = OD_VERDICT_USER;
     out->sip_status = record->state.sip_status;
-    out->trunk = UINT16_MAX;
+    out->trunk = OD_NO_TRUNK;
     out->dialed_ms = record->state.dialed_ms;
     out->ringing_ms = record->state.ringing_ms;
     out->answered_ms = record->state.answered_ms;

@@ -200,7 +200,7 @@ static int write_dialled(struct od_store *store, const struct od_redis_job *job)
     const char *trunk = NULL;
     size_t bytes = 0;
     struct od_job_id id = {job->index, job->gen};
-    if (store->events.trunk != NULL && job->trunk != UINT16_MAX)
+    if (store->events.trunk != NULL && job->trunk != OD_NO_TRUNK)
         trunk = store->events.trunk(store->events.ctx, job->trunk);
     if (store->events.leg != NULL)
         bytes = store->events.leg(store->events.ctx, job->call, id, job->trunk, &job->names, true,

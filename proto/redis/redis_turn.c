@@ -36,10 +36,10 @@ static bool note_sent(struct od_redis_org *org, struct od_redis_job *job, uint8_
     return true;
 }
 
-static struct od_text trunk_name(const struct od_store *store, uint16_t trunk)
+static struct od_text trunk_name(const struct od_store *store, uint32_t trunk)
 {
     const char *name = NULL;
-    if (store->events.trunk != NULL && trunk != UINT16_MAX)
+    if (store->events.trunk != NULL && trunk != OD_NO_TRUNK)
         name = store->events.trunk(store->events.ctx, trunk);
     if (name == NULL)
         name = "";
@@ -137,7 +137,7 @@ static uint32_t add_orders(struct od_redis_org *org)
                 od_store_log(store, true, "an order could not be encoded");
                 memset(&job->outcome, 0, sizeof job->outcome);
                 job->outcome.cause = OD_CAUSE_UNKNOWN;
-                job->outcome.trunk = UINT16_MAX;
+                job->outcome.trunk = OD_NO_TRUNK;
                 job->outcome.ended_ms = od_store_wall_ms();
                 job->ringing_ms = job->answered_ms = job->intent_ms = job->due_ms = 0;
                 bytes = write_order(store, job, order);

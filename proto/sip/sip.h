@@ -91,7 +91,7 @@ struct od_sip_events {
     /* A 100: the server has our INVITE. May be NULL. */
     void (*trying)(void *ctx, struct od_call_id call);
     /* An OPTIONS was answered; status 0: it was not, or could not be sent. May be NULL. */
-    void (*pong)(void *ctx, uint16_t trunk, uint16_t status);
+    void (*pong)(void *ctx, uint32_t trunk, uint16_t status);
 };
 
 /* Opens the listeners. OD_EBUSY: the address is taken; OD_EINVAL: bad listen or advertise text. In
@@ -154,7 +154,7 @@ int od_sip_recover(struct od_sip *sip, const struct od_sip_recover *what);
 /* Sends an OPTIONS to where this INVITE would go (of `who`, only what says where and as whom). A
  * second one while one is under way for the trunk does nothing. 0, OD_EINVAL, OD_ENOMEM, OD_EIO;
  * `pong` follows on 0 alone. */
-int od_sip_ping(struct od_sip *sip, uint16_t trunk, const struct od_sip_invite *who);
+int od_sip_ping(struct od_sip *sip, uint32_t trunk, const struct od_sip_invite *who);
 
 struct od_sip_stats {
     uint64_t sent, received, retransmitted, dropped, send_failed;

@@ -13,7 +13,7 @@
 
 struct od_sip_ping {
     struct od_sip *sip;
-    uint16_t trunk;
+    uint32_t trunk;
     nta_outgoing_t *orq;
     struct od_sip_ping *next;
 };
@@ -42,7 +42,7 @@ static void ping_free(struct od_sip_ping *ping)
 static int on_answer(struct od_sip_ping *ping, nta_outgoing_t *orq, sip_t const *response)
 {
     struct od_sip *sip = ping->sip;
-    uint16_t trunk = ping->trunk;
+    uint32_t trunk = ping->trunk;
     int status = nta_outgoing_status(orq);
     if (status < 200)
         return 0;
@@ -85,7 +85,7 @@ static nta_outgoing_t *send_options(struct od_sip_ping *ping, const struct od_si
     return orq;
 }
 
-static int send_ping(struct od_sip *sip, uint16_t trunk, const struct od_sip_invite *who)
+static int send_ping(struct od_sip *sip, uint32_t trunk, const struct od_sip_invite *who)
 {
     static const struct od_sip_names nobody = {"0", "0", "z9hG4bK0"};
     struct od_sip_invite named = *who;
@@ -115,7 +115,7 @@ static int send_ping(struct od_sip *sip, uint16_t trunk, const struct od_sip_inv
     return 0;
 }
 
-int od_sip_ping(struct od_sip *sip, uint16_t trunk, const struct od_sip_invite *who)
+int od_sip_ping(struct od_sip *sip, uint32_t trunk, const struct od_sip_invite *who)
 {
     if (sip->closing)
         return OD_ECANCELED;

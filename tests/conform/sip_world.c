@@ -149,7 +149,7 @@ static void on_referred(void *ctx, struct od_call_id call, uint16_t status, bool
     note(w, "! referred %u%s", status, final ? " final" : "");
 }
 
-static void on_pong(void *ctx, uint16_t trunk, uint16_t status)
+static void on_pong(void *ctx, uint32_t trunk, uint16_t status)
 {
     note(ctx, "! pong %u %u", trunk, status);
 }

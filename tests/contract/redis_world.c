@@ -85,14 +85,14 @@ static void on_ended(void *ctx, const struct od_job *job, const struct od_outcom
     snprintf(e->to, sizeof e->to, "%.31s", job->to);
 }
 
-static const char *on_trunk(void *ctx, uint16_t trunk)
+static const char *on_trunk(void *ctx, uint32_t trunk)
 {
     (void)ctx;
     return trunk == 0 ? "main" : NULL;
 }
 
 /* What a leg would be ended with says when it was asked for. */
-static size_t on_leg(void *ctx, struct od_call_id call, struct od_job_id job, uint16_t trunk,
+static size_t on_leg(void *ctx, struct od_call_id call, struct od_job_id job, uint32_t trunk,
                      const struct od_sip_names *names, bool sent, char *out, size_t size)
 {
     struct world *w = ctx;

@@ -113,7 +113,7 @@ static void finish(struct od_contract *c, const struct od_event *job, enum od_ca
     struct od_outcome outcome = {.cause = cause,
                                  .verdict = OD_VERDICT_CALLEE,
                                  .sip_status = 486,
-                                 .trunk = UINT16_MAX,
+                                 .trunk = OD_NO_TRUNK,
                                  .ended_ms = c->wall_ms(c->ctx)};
     c->port->finish(c->port->ctx, job->u.job.job, &outcome);
 }
@@ -326,7 +326,7 @@ static void try_again(struct od_contract *c, const struct od_event *job, enum od
     struct od_outcome outcome = {.cause = OD_CAUSE_BUSY,
                                  .verdict = verdict,
                                  .sip_status = 486,
-                                 .trunk = UINT16_MAX,
+                                 .trunk = OD_NO_TRUNK,
                                  .ended_ms = c->wall_ms(c->ctx),
                                  .retry_ms = retry_ms,
                                  .retry_max = most};

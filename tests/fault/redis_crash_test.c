@@ -76,7 +76,7 @@ static void worker_dial(struct worker *w, uint32_t call)
         w->port->progress(w->port->ctx, w->jobs[call], "talking", 2000);
     struct od_outcome outcome = {.cause = od_rng_below(&w->rng, 2) == 0 ? OD_CAUSE_COMPLETED
                                                                         : OD_CAUSE_BUSY,
-                                 .trunk = UINT16_MAX,
+                                 .trunk = OD_NO_TRUNK,
                                  .ended_ms = 3000};
     w->port->finish(w->port->ctx, w->jobs[call], &outcome);
     w->alive--;

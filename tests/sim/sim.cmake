@@ -25,6 +25,13 @@ endforeach()
 add_test(NAME sim_seeds_known COMMAND od_sim --seeds-file ${CMAKE_SOURCE_DIR}/tests/sim/seeds.txt)
 set_tests_properties(sim_seeds_known PROPERTIES TIMEOUT 120 LABELS sim)
 
+# Limits of every shape at once, against a sender that knows nothing but their words.
+add_executable(rate_property_test ${CMAKE_SOURCE_DIR}/tests/sim/rate_property_test.c)
+target_link_libraries(rate_property_test PRIVATE od_core)
+target_include_directories(rate_property_test PRIVATE ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/include)
+add_test(NAME rate_property_test COMMAND rate_property_test --count 20)
+set_tests_properties(rate_property_test PROPERTIES TIMEOUT 120 LABELS sim)
+
 # od_plant(NAME FILE FROM TO): the core with one mistake in it. FILE of engine/core is copied with
 # FROM replaced by TO, linked in place of the archive's own, and od_sim must find it.
 function(od_plant name file from to)

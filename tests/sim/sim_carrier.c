@@ -16,7 +16,7 @@ struct sim_leg {
     uint32_t serial;        /* a call has a leg for each of its tries */
     uint32_t contact;
     uint32_t lane;
-    uint16_t trunk;
+    uint32_t trunk;
     bool ringing, answered, rejected, hung_up; /* by the callee, as told to the engine */
     bool cancelled, byed;                      /* by the engine */
     bool silent;                               /* nothing is heard of it, not even a 100 */
@@ -553,11 +553,10 @@ static void port_drop(void *ctx, struct od_call_id call)
 
 static void pong(void *ctx, uint64_t trunk, uint64_t status)
 {
-    sim_post(ctx,
-             &(struct od_event){.kind = OD_EV_PONG, .u.pong = {(uint16_t)trunk, (uint16_t)status}});
+    sim_post(ctx, &(struct od_event){.kind = OD_EV_PONG, .u.pong = {trunk, (uint16_t)status}});
 }
 
-static void port_ping(void *ctx, uint16_t trunk)
+static void port_ping(void *ctx, uint32_t trunk)
 {
     static const uint16_t statuses[] = {
         [SIM_ALIVE] = 200, [SIM_UNREACHABLE] = 0, [SIM_SILENT] = 0, [SIM_REFUSING] = 503};

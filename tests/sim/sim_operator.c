@@ -21,7 +21,7 @@ static uint32_t below(struct sim_world *world, uint32_t n)
 
 static void set_trunk(struct sim_world *world, uint32_t index)
 {
-    int err = od_engine_set_trunk(world->engine, (uint16_t)index, &world->trunks[index]);
+    int err = od_engine_set_trunk(world->engine, index, &world->trunks[index]);
 
     OD_ASSERT(err == 0);
 }
@@ -111,7 +111,7 @@ static void route_lane(struct sim_world *world, struct od_lane_def *def)
     memset(def->trunks, 0xff, sizeof def->trunks);
     for (uint32_t i = 0; i < trunks && count < OD_TRUNKS_PER_LANE; i++)
         if (!i || below(world, 2))
-            def->trunks[count++] = (uint16_t)i;
+            def->trunks[count++] = i;
 }
 
 static void pace_lane(struct sim_world *world, struct od_lane_def *def, uint32_t per_10_s)

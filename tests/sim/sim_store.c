@@ -686,7 +686,7 @@ static void port_claim(void *ctx, uint32_t lane, uint32_t count)
 }
 
 static void port_intent(void *ctx, struct od_call_id call, struct od_job_id id,
-                        const struct od_sip_names *names, uint16_t trunk, uint16_t attempt)
+                        const struct od_sip_names *names, uint32_t trunk, uint16_t attempt)
 {
     struct sim_store *store = ctx;
     struct job *job = job_of(store, id, "intent");

@@ -162,7 +162,7 @@ static void double_invite(void *ctx, struct od_call_id call, const struct od_inv
 }
 
 static void double_intent(void *ctx, struct od_call_id call, struct od_job_id job,
-                          const struct od_sip_names *names, uint16_t trunk, uint16_t attempt)
+                          const struct od_sip_names *names, uint32_t trunk, uint16_t attempt)
 {
     seam.real.store.intent(ctx, call, job, names, trunk, attempt);
     if (hit())

@@ -69,7 +69,7 @@ static void port_claim(void *ctx, uint32_t lane, uint32_t count)
 }
 
 static void port_intent(void *ctx, struct od_call_id call, struct od_job_id job,
-                        const struct od_sip_names *names, uint16_t trunk, uint16_t attempt)
+                        const struct od_sip_names *names, uint32_t trunk, uint16_t attempt)
 {
     struct sim_world *world = ctx;
     const struct od_store_port *port = sim_store_port(world->store);
@@ -231,7 +231,7 @@ static void run_idle(struct sim_world *world, uint64_t next_ns, bool look_at_all
     od_engine_stats(world->engine, &before);
     if (look_at_all) {
         for (uint32_t i = 0; i < world->knobs.trunks; i++)
-            od_engine_set_trunk(world->engine, (uint16_t)i, &world->trunks[i]);
+            od_engine_set_trunk(world->engine, i, &world->trunks[i]);
         for (uint32_t i = 0; i < world->knobs.lanes; i++)
             od_engine_set_lane(world->engine, i, &world->lanes[i]);
     } else if (next_ns != OD_NEVER && left_ns > 1) {
@@ -317,7 +317,7 @@ static void check_end(struct sim_world *world, uint64_t next_ns)
     sim_store_check_end(world->store, !world->drained);
     for (uint32_t i = 0; i < world->knobs.trunks; i++) { /* pings alone go on for ever */
         world->trunks[i].ping_ms = 0;
-        od_engine_set_trunk(world->engine, (uint16_t)i, &world->trunks[i]);
+        od_engine_set_trunk(world->engine, i, &world->trunks[i]);
     }
     next_ns = run_engine(world);
     for (int i = 0; next_ns != OD_NEVER && i < 1000; i++) {
@@ -332,7 +332,7 @@ static void check_end(struct sim_world *world, uint64_t next_ns)
         sim_wrong(&world->clock, "at rest, %u calls are alive", stats.alive);
     for (uint32_t i = 0; i < world->knobs.trunks; i++) {
         struct od_trunk_stats trunk;
-        od_engine_trunk_stats(world->engine, (uint16_t)i, &trunk);
+        od_engine_trunk_stats(world->engine, i, &trunk);
         if (trunk.in_use || trunk.armed)
             sim_wrong(&world->clock, "at rest, trunk %u has %u slots taken", i, trunk.in_use);
     }

@@ -166,6 +166,27 @@ static void refuses_by_name(void **state)
     assert_refused("talk", "sing", "talk: expected");
 }
 
+static void a_limit_drifts_by_its_times(void **state)
+{
+    struct od_profile p;
+    (void)state;
+    od_profile_init(&p);
+    set(&p, "cps_limit", "20");
+    assert_int_equal(od_profile_cps(&p, 1e6), 20);
+    set(&p, "cps_drift", "20:35,40:20");
+    assert_int_equal(od_profile_cps(&p, 0), 20);
+    assert_int_equal(od_profile_cps(&p, 19.9), 20);
+    assert_int_equal(od_profile_cps(&p, 20), 35);
+    assert_int_equal(od_profile_cps(&p, 39.9), 35);
+    assert_int_equal(od_profile_cps(&p, 1000), 20);
+    set(&p, "cps_drift", "none");
+    assert_int_equal(od_profile_cps(&p, 30), 20);
+    assert_refused("cps_drift", "20", "cps_drift: expected");
+    assert_refused("cps_drift", "20:0", "cps_drift: expected");
+    assert_refused("cps_drift", "20:35,20:20", "cps_drift: expected");
+    assert_refused("cps_drift", "", "cps_drift: expected");
+}
+
 static int read_file(const char *text, struct od_profile *p, char *problem)
 {
     char path[] = "/tmp/carrier_profile_XXXXXX";
@@ -243,6 +264,7 @@ int main(void)
         cmocka_unit_test(durations_follow_their_distributions),
         cmocka_unit_test(digits_follow_their_weights),
         cmocka_unit_test(refuses_by_name),
+        cmocka_unit_test(a_limit_drifts_by_its_times),
         cmocka_unit_test(reads_files_and_names_lines),
         cmocka_unit_test(book_remembers_up_to_its_limit),
         cmocka_unit_test(window_counts_half_open),

@@ -30,7 +30,7 @@ void post(struct bench *desk, enum od_event_kind kind, struct od_call_id call)
 }
 
 static void on_intent(void *ctx, struct od_call_id call, struct od_job_id job,
-                      const struct od_sip_names *names, uint16_t trunk, uint16_t attempt)
+                      const struct od_sip_names *names, uint32_t trunk, uint16_t attempt)
 {
     struct bench *desk = ctx;
     struct order *order = note(desk, "intent");
@@ -138,7 +138,7 @@ static void on_hook(void *ctx, struct od_call_id call, struct od_job_id job)
     note(ctx, "hook")->call = call;
 }
 
-static void on_ping(void *ctx, uint16_t trunk)
+static void on_ping(void *ctx, uint32_t trunk)
 {
     note(ctx, "ping")->trunk = trunk;
 }
@@ -162,7 +162,7 @@ const struct od_limits limits = {.calls_max = 200,
                                  .turn_budget = 256};
 
 const struct od_lane_def lane_def = {
-    .trunks = {0, UINT16_MAX}, .ring_ms = 30000, .talk_ms_max = 60000, .open = true};
+    .trunks = {0, OD_NO_TRUNK}, .ring_ms = 30000, .talk_ms_max = 60000, .open = true};
 
 const struct od_trunk_def trunk_def = {.name = "t", .weight = 1, .usable = true};
 
@@ -214,7 +214,7 @@ void pass(uint64_t ms)
     run();
 }
 
-void set_trunk(uint16_t index, const struct od_trunk_def *def)
+void set_trunk(uint32_t index, const struct od_trunk_def *def)
 {
     assert_int_equal(od_engine_set_trunk(bench.engine, index, def), 0);
 }

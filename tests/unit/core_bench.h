@@ -24,7 +24,7 @@ struct order {
     struct od_call_id call;
     struct od_job_id job;
     uint32_t lane, count;
-    uint16_t trunk, attempt;
+    uint32_t trunk, attempt;
     char text[32]; /* progress state, why, or endpoint */
     struct od_outcome outcome;
     uint64_t at_ns;
@@ -55,7 +55,7 @@ int bench_teardown(void **state);
 uint64_t run(void);
 /* Lets time pass, turn by turn as the engine asks for it. */
 void pass(uint64_t ms);
-void set_trunk(uint16_t index, const struct od_trunk_def *def);
+void set_trunk(uint32_t index, const struct od_trunk_def *def);
 void set_lane(uint32_t index, const struct od_lane_def *def);
 void ready(uint32_t lane, uint32_t waiting);
 void up(void);

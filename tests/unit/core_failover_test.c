@@ -31,7 +31,7 @@ static struct od_call_id dial_of_two(const struct od_trunk_def *like)
     trunk.priority = 2;
     set_trunk(1, &trunk);
     lane.trunks[1] = 1;
-    lane.trunks[2] = UINT16_MAX;
+    lane.trunks[2] = OD_NO_TRUNK;
     set_lane(0, &lane);
     up();
     job(0, "+15550001");
@@ -62,7 +62,7 @@ static void unreachable(struct od_call_id call)
     run();
 }
 
-static struct od_trunk_stats trunk_stats(uint16_t index)
+static struct od_trunk_stats trunk_stats(uint32_t index)
 {
     struct od_trunk_stats stats;
 
@@ -293,7 +293,7 @@ static void a_failed_probe_costs_twice_the_time(void **state)
     assert_int_equal(trunk_stats(0).health, OD_HEALTH_PROBING);
 }
 
-static void pong(uint16_t trunk, uint16_t status)
+static void pong(uint32_t trunk, uint16_t status)
 {
     struct od_event event = {.kind = OD_EV_PONG, .u.pong = {trunk, status}};
 
@@ -413,7 +413,7 @@ static void another_trunk_is_needed_for_its_prefix_alone(void **state)
     trunk.usable = true;
     set_trunk(1, &trunk);
     lane.trunks[1] = 1;
-    lane.trunks[2] = UINT16_MAX;
+    lane.trunks[2] = OD_NO_TRUNK;
     set_lane(0, &lane);
     up();
     job(0, "+442071234567");

@@ -239,7 +239,8 @@ static void a_bucket_never_gives_more_than_it_has(void **state)
         sender.late_us = 5000;
         sender.stall_one_in = 30;
         run(&sender, 2000);
-        assert_int_equal(sender.sent_ns[burst - 1], sender.sent_ns[0]);
+        /* At once, but for what is left for the network to shift. */
+        assert_true(sender.sent_ns[burst - 1] <= sender.sent_ns[0] + 8 * OD_NS_PER_MS);
         for (uint32_t i = 0; i < sender.count; i++) {
             double at = (double)(sender.sent_ns[i] - sender.sent_ns[0]) / 1e9;
             tokens = tokens + (at - last) * 10 < burst ? tokens + (at - last) * 10 : burst;

@@ -61,7 +61,7 @@ static void trunks_by_priority_then_weight(void **state)
     set_trunk(1, &trunk);
     trunk.priority = 1;
     set_trunk(2, &trunk);
-    memcpy(lane.trunks, (uint16_t[]){2, 0, 1, UINT16_MAX}, 8);
+    memcpy(lane.trunks, (uint32_t[]){2, 0, 1, OD_NO_TRUNK}, 16);
     set_lane(0, &lane);
     queue(1, 40);
     up();
@@ -90,7 +90,7 @@ static void numbers_go_where_their_prefix_says(void **state)
     set_trunk(0, &trunk);
     strcpy(trunk.prefixes[0], "+44");
     set_trunk(1, &trunk);
-    memcpy(lane.trunks, (uint16_t[]){0, 1, UINT16_MAX}, 6);
+    memcpy(lane.trunks, (uint32_t[]){0, 1, OD_NO_TRUNK}, 12);
     set_lane(0, &lane);
     up();
     job(0, "+441");
@@ -116,7 +116,7 @@ static void a_full_trunk_is_walked_around(void **state)
     set_trunk(0, &trunk);
     strcpy(trunk.prefixes[0], "+44");
     set_trunk(1, &trunk);
-    memcpy(lane.trunks, (uint16_t[]){0, 1, UINT16_MAX}, 6);
+    memcpy(lane.trunks, (uint32_t[]){0, 1, OD_NO_TRUNK}, 12);
     set_lane(0, &lane);
     up();
     job(0, "+11");

@@ -33,7 +33,7 @@ static int setup(void **state)
         .created_ms = 1790000000000,
         .outcome = {.cause = OD_CAUSE_COMPLETED,
                     .sip_status = 200,
-                    .trunk = UINT16_MAX,
+                    .trunk = OD_NO_TRUNK,
                     .dialed_ms = 1790000001000,
                     .ringing_ms = 1790000002000,
                     .answered_ms = 1790000003000,

@@ -88,7 +88,7 @@ struct seen {
     struct od_lane_def lane;
 };
 
-static void on_trunk(void *ctx, uint16_t index, const struct od_trunk_def *def)
+static void on_trunk(void *ctx, uint32_t index, const struct od_trunk_def *def)
 {
     struct seen *seen = ctx;
     assert_int_equal(index, 0);
@@ -158,7 +158,7 @@ static void a_call_keeps_the_document_it_began_with(void **state)
     assert_true(seen.lane.open);
     assert_int_equal(seen.lane.ring_ms, 20000);
     assert_int_equal(seen.lane.trunks[0], 0);
-    assert_int_equal(seen.lane.trunks[1], UINT16_MAX);
+    assert_int_equal(seen.lane.trunks[1], OD_NO_TRUNK);
     /* 2.5 calls/s is 5 in 2 s */
     assert_int_equal(seen.lane.shape.count, 5);
     assert_true(seen.lane.shape.window_ns == 2 * OD_NS_PER_S);

@@ -174,7 +174,7 @@ static void dial(struct world *w, enum od_cause cause)
     w->port->finish(w->port->ctx, job.u.job.job,
                     &(struct od_outcome){.cause = cause,
                                          .sip_status = 200,
-                                         .trunk = UINT16_MAX,
+                                         .trunk = OD_NO_TRUNK,
                                          .dialed_ms = 1790000000500,
                                          .ringing_ms = 1790000001000,
                                          .answered_ms = 1790000002000,
