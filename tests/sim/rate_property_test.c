@@ -101,22 +101,17 @@ static uint64_t earliest(const struct od_shape *shape, const struct times *times
     uint64_t interval_ns = shape->count ? shape->window_ns / shape->count : 0;
     uint64_t even_ns = 0, window_ns = 0;
 
-    switch ((enum od_shape_kind)shape->kind) {
-    case OD_SHAPE_NONE:
+    if (shape->kind == OD_SHAPE_NONE)
         return 0;
-    case OD_SHAPE_BUCKET:
+    if (shape->kind == OD_SHAPE_BUCKET)
         return *bucket_ns > (shape->burst - 1) * interval_ns
                    ? *bucket_ns - (shape->burst - 1) * interval_ns
                    : 0;
-    case OD_SHAPE_EVEN:
-        if (times->n)
-            even_ns = times->at_ns[times->n - 1] + interval_ns;
-        /* fall through: no window holds more than its count either */
-    case OD_SHAPE_WINDOW:
-        if (times->n >= shape->count)
-            window_ns = times->at_ns[times->n - shape->count] + shape->window_ns;
-        break;
-    }
+    /* No window of EVEN holds more than its count either. */
+    if (shape->kind == OD_SHAPE_EVEN && times->n)
+        even_ns = times->at_ns[times->n - 1] + interval_ns;
+    if (times->n >= shape->count)
+        window_ns = times->at_ns[times->n - shape->count] + shape->window_ns;
     return even_ns > window_ns ? even_ns : window_ns;
 }
 
