@@ -519,6 +519,8 @@ void od_call_sent(struct od_engine *engine, const struct od_call *call, uint64_t
     trunk = &engine->trunks[call->trunk];
     late.since = trunk->rate->invites - call->rate_invite;
     od_limits_late(trunk->rate->limits, trunk->rate->limit_count, &late);
+    if (trunk->rate->share)
+        od_share_late(trunk->rate->share, call->charged_ns, sent_ns);
     if (sent_ns > trunk->rate->last_send_ns)
         trunk->rate->last_send_ns = sent_ns;
     late.since = trunk->invites - call->trunk_invite;

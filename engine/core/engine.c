@@ -52,7 +52,7 @@ static int take_memory(struct od_engine *engine)
 {
     const struct od_limits *limits = &engine->limits;
     uint32_t paths = limits->lanes_max * OD_TRUNKS_PER_LANE + limits->calls_max;
-    uint32_t timers = limits->calls_max + limits->lanes_max + 4 * limits->trunks_max;
+    uint32_t timers = limits->calls_max + limits->lanes_max + 5 * limits->trunks_max;
 
     engine->lanes = calloc(limits->lanes_max, sizeof *engine->lanes);
     engine->lane_logs = calloc((size_t)limits->lanes_max * OD_LIMIT_LOG, sizeof *engine->lane_logs);
@@ -60,8 +60,10 @@ static int take_memory(struct od_engine *engine)
     engine->rates = calloc(limits->trunks_max, sizeof *engine->rates);
     engine->trunk_logs = calloc((size_t)limits->trunks_max * OD_SHAPES_MAX * OD_LIMIT_LOG,
                                 sizeof *engine->trunk_logs);
+    if (engine->ports.rate.ask)
+        engine->shares = calloc(limits->trunks_max, sizeof *engine->shares);
     if (!engine->lanes || !engine->lane_logs || !engine->trunks || !engine->rates ||
-        !engine->trunk_logs ||
+        !engine->trunk_logs || (engine->ports.rate.ask && !engine->shares) ||
         od_ring_init(&engine->events, limits->events_max, sizeof(struct od_event)) ||
         od_timers_init(&engine->timers, timers) ||
         od_pool_init(&engine->calls, limits->calls_max, sizeof(struct od_call)) ||
@@ -131,6 +133,7 @@ void od_engine_destroy(struct od_engine *engine)
     free(engine->lane_logs);
     free(engine->trunks);
     free(engine->rates);
+    free(engine->shares);
     free(engine->trunk_logs);
     free(engine);
 }
@@ -390,9 +393,13 @@ static void take_event(struct od_engine *engine, struct od_event *event)
         break;
     case OD_EV_STORE_DOWN:
         engine->store_up = false;
+        od_trunk_rates_void(engine);
         break;
     case OD_EV_LEASE:
         engine->lease_until_ns = event->u.lease.until_ns;
+        break;
+    case OD_EV_GRANT:
+        od_trunk_grant(engine, &event->u.grant);
         break;
     case OD_EV_LANE_READY:
         on_lane_ready(engine, event);
@@ -442,6 +449,9 @@ static void take_timer(struct od_engine *engine, struct od_timer *timer)
         break;
     case OD_TIMER_TRUNK_HEALTH:
         od_trunk_health_time(engine, OD_OWNER(timer, struct od_trunk, health_timer));
+        break;
+    case OD_TIMER_RATE_ASK:
+        od_trunk_rate_ask(engine, OD_OWNER(timer, struct od_rate, ask_timer));
         break;
     }
 }

@@ -27,6 +27,7 @@
 #include "engine/core/fair.h"
 #include "engine/core/health.h"
 #include "engine/core/limit.h"
+#include "engine/core/share.h"
 #include "outdial/engine.h"
 
 enum { OD_TRIES_MAX = 8 };
@@ -39,6 +40,7 @@ enum od_timer_kind {
     OD_TIMER_TRUNK_ARM,
     OD_TIMER_TRUNK_CLAIM,
     OD_TIMER_TRUNK_HEALTH,
+    OD_TIMER_RATE_ASK,
 };
 
 /* The rate of one trunk, or of several that share it. */
@@ -53,6 +55,9 @@ struct od_rate {
     uint32_t trunks;         /* that use it */
     struct od_list members;  /* those */
     uint32_t ready, hooking; /* sums over them; ready: challenged ones too */
+    struct od_share *share;  /* our part of it; NULL: no rate is shared with other processes */
+    struct od_timer ask_timer;
+    uint64_t plenty_ns; /* more waited than could be claimed, last */
 };
 
 struct od_trunk {
@@ -177,7 +182,8 @@ struct od_engine {
     uint64_t index_key[2];
     struct od_lane *lanes;
     struct od_trunk *trunks;
-    struct od_rate *rates; /* by trunk */
+    struct od_rate *rates;   /* by trunk */
+    struct od_share *shares; /* by trunk; NULL without a port for them */
     struct od_limit_entry *lane_logs, *trunk_logs;
 
     /* lanes to look at again, to empty, with undialled calls; paths to empty */

@@ -152,6 +152,7 @@ static bool send_from(struct od_engine *engine, struct od_trunk *trunk, uint32_t
         when_ns = od_trunk_when(engine, trunk);
         if (when_ns > now_ns) {
             *wake_ns = when_ns;
+            od_trunk_rate_hurry(engine, trunk->rate);
             return false;
         }
         if (!*budget)
@@ -349,6 +350,7 @@ static void claim_one(struct od_engine *engine, struct od_trunk *trunk, struct o
         return;
     }
     od_fair_served(&path->claim);
+    od_trunk_rate_hurry(engine, trunk->rate);
     lane->claiming = true;
     lane->asked = count;
     lane->claim_trunk = trunk;

@@ -41,6 +41,8 @@ int od_engine_trunk_stats(const struct od_engine *engine, uint32_t index,
         return OD_EINVAL;
     trunk = &engine->trunks[index];
     when_ns = od_trunk_when(engine, trunk);
+    if (when_ns == OD_NEVER) /* no slot is known: about then */
+        when_ns = od_trunk_plan_ns(engine, trunk, 0);
     *out = (struct od_trunk_stats){
         .in_use = trunk->in_use,
         .armed = trunk->hooking + trunk->ready,

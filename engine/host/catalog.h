@@ -106,6 +106,10 @@ int od_catalog_trunk_change(struct od_catalog *catalog, const char *name,
 /* "" for OD_NO_TRUNK and unknown indices. */
 const char *od_catalog_trunk_name(const struct od_catalog *catalog, uint32_t index);
 
+/* By what name all processes on one Redis know the rate that this trunk keeps: its cps_key, or else
+ * its own name. "" for unknown indices. */
+const char *od_catalog_rate_key(const struct od_catalog *catalog, uint32_t index);
+
 /* The last known of a lane; NULL when there is none. */
 const struct od_lane_info *od_catalog_find_lane(const struct od_catalog *catalog, uint32_t lane);
 

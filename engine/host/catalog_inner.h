@@ -43,6 +43,7 @@ struct catalog_live {
 struct catalog_trunk {
     struct catalog_live live;
     struct od_trunk_entry entry;
+    char rate_key[OD_NAME_MAX + 2];
     struct od_catalog *catalog;
     uint32_t index;
     uv_timer_t timer;

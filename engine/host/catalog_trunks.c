@@ -28,6 +28,7 @@ static void live_def(struct catalog_trunk *trunk, struct od_trunk_def *def)
     const struct catalog_live *live = &trunk->live;
     *def = trunk->entry.config->def;
     def->rate_from = trunk->rate_from;
+    def->shared = *trunk->catalog->config->redis.url; /* else the Redis is ours alone */
     memcpy(def->shapes, rate->entry.config->def.shapes, sizeof def->shapes);
     if (live->has_cps) {
         memset(def->shapes, 0, sizeof def->shapes);
@@ -111,6 +112,20 @@ static void ask(struct catalog_trunk *trunk)
     trunk->catalog->pending++;
 }
 
+/* A trunk without a key is the same trunk wherever it has the same name. */
+static void name_rate(struct catalog_trunk *trunk)
+{
+    const struct od_config_trunk *config = trunk->entry.config;
+    bool keyed = *config->cps_key;
+    snprintf(trunk->rate_key, sizeof trunk->rate_key, "%c:%s", keyed ? 'k' : 't',
+             keyed ? config->cps_key : config->name);
+}
+
+const char *od_catalog_rate_key(const struct od_catalog *catalog, uint32_t index)
+{
+    return index < catalog->trunk_count ? catalog->trunks[index].rate_key : "";
+}
+
 uint32_t od_catalog_add_trunk(struct od_catalog *catalog, const struct od_config_trunk *config)
 {
     uint32_t index = (uint32_t)catalog->trunk_count++;
@@ -118,6 +133,7 @@ uint32_t od_catalog_add_trunk(struct od_catalog *catalog, const struct od_config
     trunk->catalog = catalog;
     trunk->index = trunk->rate_of = index;
     trunk->entry.config = config;
+    name_rate(trunk);
     snprintf(trunk->entry.reason, sizeof trunk->entry.reason, "name not resolved yet");
     uv_timer_init(catalog->loop, &trunk->timer);
     trunk->timer.data = trunk;
@@ -138,6 +154,7 @@ void od_catalog_change_trunk(struct od_catalog *catalog, uint32_t index,
     trunk->gone = !config;
     if (config) {
         trunk->entry.config = config;
+        name_rate(trunk);
         trunk->entry.addr.family = 0;
         trunk->entry.held = false;
         trunk->refusals = 0;

@@ -284,6 +284,8 @@ static bool open_engine(struct od_host *host)
         .talk = *od_start_hooks_port(host->start_hooks),
         .trace = {.ctx = host, .step = on_step},
     };
+    if (*config->redis.url)
+        ports.rate = *od_store_rate_port(host->store);
     if (limits.dialled_max > limits.calls_max)
         limits.dialled_max = limits.calls_max;
     if (od_host_ident_key(host, limits.ident_key) ||

@@ -70,6 +70,12 @@ static const char *on_trunk(void *ctx, uint32_t trunk)
     return od_catalog_trunk_name(host->catalog, trunk);
 }
 
+static const char *on_rate_key(void *ctx, uint32_t rate)
+{
+    struct od_host *host = ctx;
+    return od_catalog_rate_key(host->catalog, rate);
+}
+
 static size_t on_leg(void *ctx, struct od_call_id call, struct od_job_id job, uint32_t trunk,
                      const struct od_sip_names *names, bool sent, char *out, size_t size)
 {
@@ -134,6 +140,7 @@ int od_host_open_store(struct od_host *host, const char *path_or_host, int port)
                                                    .rules = on_rules,
                                                    .stop = on_stop,
                                                    .trunk = on_trunk,
+                                                   .rate_key = on_rate_key,
                                                    .leg = on_leg,
                                                    .orphan = on_orphan,
                                                    .unfit = on_unfit,

@@ -26,6 +26,7 @@ enum od_event_kind {
     OD_EV_RELEASED,    /* call: the store has it back */
     OD_EV_LOST,        /* call: our lease ran out and another worker has it; end it, dial nothing */
     OD_EV_LEASE,       /* u.lease: what we hold is ours until then; beyond it no INVITE may leave */
+    OD_EV_GRANT,       /* u.grant: our part of a rate that is shared with other processes */
 
     /* from SIP */
     OD_EV_SENT,       /* call: an INVITE was handed to the transport; u.sent */
@@ -49,6 +50,19 @@ enum od_event_kind {
     OD_EV_DRAIN, /* no new claims; give back what has not been dialled */
 
     OD_EV_COUNT,
+};
+
+/* Of a shared rate: all of it for a while, or moments at which one INVITE may leave each. An answer
+ * may come as several of these. */
+enum { OD_GRANT_SLOTS = 16 };
+struct od_grant {
+    uint32_t rate;          /* index of the trunk that keeps the rate's limits */
+    uint8_t count;          /* slots */
+    bool last;              /* of the answer to one ask */
+    bool voids;             /* what was granted before this is void: the clock it was in was set */
+    uint64_t sole_until_ns; /* mono: until then nobody else uses the rate; 0: others do */
+    uint64_t late_ns;       /* a slot may be used so long after its moment */
+    uint64_t from_ns[OD_GRANT_SLOTS]; /* mono, rising */
 };
 
 struct od_event {
@@ -81,6 +95,7 @@ struct od_event {
         struct {
             uint64_t until_ns; /* mono; OD_NEVER: no lease is kept */
         } lease;
+        struct od_grant grant;
         struct {
             uint16_t status;        /* 101..699; 0: the transaction ended with no response */
             uint32_t retry_after_s; /* 0: none given */

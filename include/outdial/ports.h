@@ -51,6 +51,23 @@ struct od_store_port {
     void (*finish)(void *ctx, struct od_job_id job, const struct od_outcome *outcome);
 };
 
+/* What this process could use of a rate that it shares with others. */
+struct od_rate_ask {
+    uint32_t want;        /* calls to be sent beyond the slots that are held; 0: none, but soon */
+    uint64_t interval_ns; /* between two slots of the rate, whoever has them; whole microseconds */
+    uint64_t late_ns;     /* how long after its moment a slot may be used */
+    uint64_t pause_ns;    /* between a sole use and another's first slot, and the other way round */
+    bool sole;            /* the whole rate may be granted while nobody else wants it */
+};
+
+/* The books of the rates that processes share: engine/core/share.h. */
+struct od_rate_port {
+    void *ctx;
+    /* rate: index of the trunk that keeps its limits. Answered by GRANT, the last one marked; while
+     * the books can't be reached it isn't, and is asked again. */
+    void (*ask)(void *ctx, uint32_t rate, const struct od_rate_ask *ask);
+};
+
 struct od_sip_port {
     void *ctx;
     /* Opens media, offers it, sends the INVITE. Answered by SENT, then PROGRESS/ANSWER/REJECT. */
@@ -98,6 +115,7 @@ struct od_ports {
     struct od_sip_port sip;
     struct od_talk_port talk;
     struct od_trace_port trace; /* step may be NULL */
+    struct od_rate_port rate;   /* ask may be NULL: no rate is shared with other processes */
 };
 
 #endif

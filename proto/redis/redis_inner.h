@@ -8,6 +8,7 @@
  *   redis_repo*   the API's requests
  *   redis_guard   API keys, idempotency
  *   redis_gather  requests that share a script
+ *   redis_share   rates shared with other processes
  *   redis_watch   what other processes say of keys
  *
  * Stages of the store: DOWN (no connection) -> CHECKING (INFO asked) -> SERVING (orgs are taken up
@@ -119,6 +120,8 @@ struct od_store {
     struct od_repo_port repo;
     struct od_guard_port guard;
     struct od_redis_watch *watch;
+    struct od_redis_share *share;
+    struct od_rate_port rate_port;
     struct od_outbox_port outbox_port;
     struct od_outbox_events outbox; /* all NULL: nothing is delivered here */
     char worker[OD_NAME_MAX];
@@ -202,6 +205,14 @@ void od_redis_turn_undo(struct od_redis_org *org);
 
 void od_redis_guard_init(struct od_store *store);
 void od_redis_key_gone(struct od_store *store, const uint8_t *hash); /* NULL: any may be */
+
+/* redis_share.c */
+
+int od_redis_share_open(struct od_store *store);
+void od_redis_share_close(struct od_store *store);
+void od_redis_share_port_init(struct od_store *store);
+/* Sends what was asked for. */
+void od_redis_share_run(struct od_store *store);
 
 /* redis_watch.c: the connection on which revoked keys are told; may be missing. */
 

@@ -29,6 +29,8 @@
  *   keys           hash: what is known of the org's API keys, by uid
  *   once:<sha-256> hash: an idempotency key and the answer it got
  *
+ * "od:{shared}:r:<key>": the books of a rate that processes share (scripts/share.lua).
+ *
  * Outside of any org: "od:orgs", a set of names; "od:keys:<sha-256 in hex>", a hash; "od:gone", a
  * stream of the hashes of revoked keys.
  */

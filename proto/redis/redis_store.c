@@ -359,6 +359,7 @@ static void handle_closed(struct od_store *store)
         free(org);
     }
     free(store->orgs);
+    od_redis_share_close(store);
     free(store->scratch);
     od_redis_cmd_deinit(&store->cmd);
     free(store);
@@ -403,6 +404,7 @@ static void run(struct od_store *store)
     if (store->stage == OD_STORE_SERVING) {
         for (uint32_t i = 0; i < store->org_count; i++)
             next = sooner(next, run_org(store->orgs[i], now));
+        od_redis_share_run(store);
         if (now >= store->orgs_at_ms)
             look_for_orgs(store);
         next = sooner(next, store->orgs_at_ms);
@@ -462,6 +464,7 @@ static void init_ports(struct od_store *store)
     od_redis_port_init(store);
     od_redis_repo_init(store);
     od_redis_outbox_port_init(store);
+    od_redis_share_port_init(store);
 }
 
 int od_store_open(struct od_store **out, uv_loop_t *loop, const struct od_store_config *config,
@@ -489,12 +492,15 @@ int od_store_open(struct od_store **out, uv_loop_t *loop, const struct od_store_
     int err =
         store->scratch == NULL ? OD_ENOMEM : od_redis_jobs_init(&store->jobs, config->jobs_max);
     if (err == 0)
+        err = od_redis_share_open(store);
+    if (err == 0)
         err = open_conn(store);
     if (err == 0 && od_redis_watch_open(store) != 0)
         od_store_log(store, true, "out of memory: every request will ask for its key");
     store->config.path_or_host = store->config.password = store->config.worker = NULL;
     if (err != 0) {
         od_redis_jobs_deinit(&store->jobs);
+        od_redis_share_close(store);
         free(store->scratch);
         free(store);
         return err;

@@ -112,6 +112,9 @@ struct od_store_events {
     /* The name of the engine's trunk index, for the ledger. NULL (the function or its answer): the
      * ledger says nothing of the trunk. */
     const char *(*trunk)(void *ctx, uint32_t trunk);
+    /* By what name other processes know the rate of that index: those of one name share it. NULL:
+     * by none. */
+    const char *(*rate_key)(void *ctx, uint32_t rate);
     /* What another process needs to end the call's leg (proto/sip/sip.h, od_sip_note): asked when
      * the intent is written (sent: false), when it rings and when it is answered. Writes at most
      * size bytes, returns how many; 0: nothing. May be NULL. */
@@ -150,6 +153,8 @@ void od_store_close(struct od_store *store, void (*fn)(void *ctx), void *ctx);
 
 /* All live as long as the store. */
 const struct od_store_port *od_store_port(struct od_store *store);
+/* Rates shared with the other processes on this Redis. */
+const struct od_rate_port *od_store_rate_port(struct od_store *store);
 const struct od_repo_port *od_store_repo(struct od_store *store);
 const struct od_guard_port *od_store_guard(struct od_store *store);
 
@@ -183,6 +188,7 @@ struct od_store_stats {
     uint64_t turns;        /* turn scripts that carried work */
     uint64_t heartbeats;   /* turn scripts that carried none */
     uint64_t round_trips;  /* all scripts and commands of the queue: turns, heartbeats, changes */
+    uint64_t shares;       /* scripts that shared rates, counted apart */
     uint64_t outbox_turns; /* scripts of the outbox, counted apart */
     uint64_t commands;     /* everything sent, the repo's included */
     uint64_t claimed, intents, releases, finishes; /* stored */

@@ -180,7 +180,7 @@ class Run:
         self.begun[number] = time.time()
         server = Server(self.world, [{
             "name": "main", "server": self.carrier.address, "max_calls": most, "ring_timeout_s": 3,
-            "cps_limit": max(self.args.cps // self.args.workers, 1)}], name=f"serve-{number}", extra=extra,
+            "cps_limit": max(self.args.cps // self.args.workers, 1), "cps_key": str(number)}], name=f"serve-{number}", extra=extra,
             ready_s=ready_s)
         self.faults.note("start", source=self.source(number))
         return server
