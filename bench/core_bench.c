@@ -143,7 +143,12 @@ static void setup(struct bench *bench, uint32_t trunks, uint32_t cps)
                                      .events_max = 1u << 16,
                                      .turn_budget = 1024};
     const struct od_ports ports = {
-        .store = {bench, on_claim, on_intent, on_progress, on_release, on_finish},
+        .store = {.ctx = bench,
+                  .claim = on_claim,
+                  .intent = on_intent,
+                  .progress = on_progress,
+                  .release = on_release,
+                  .finish = on_finish},
         .sip = {.ctx = bench,
                 .invite = on_invite,
                 .invite_again = on_call,
@@ -151,7 +156,8 @@ static void setup(struct bench *bench, uint32_t trunks, uint32_t cps)
                 .ack = on_call,
                 .bye = on_call,
                 .drop = on_call},
-        .talk = {bench, on_talk, on_talk, on_stop, on_talk},
+        .talk =
+            {.ctx = bench, .prepare = on_talk, .start = on_talk, .stop = on_stop, .hook = on_talk},
     };
     struct od_trunk_def trunk = {.weight = 1, .usable = true};
     struct od_lane_def lane = {.ring_ms = 30000, .talk_ms_max = 60000, .open = true};

@@ -13,6 +13,7 @@
 #include "engine/agent/agent_rules.h"
 #include "engine/agent/agent_steps.h"
 #include "engine/agent/agent_stream_read.h"
+#include "engine/agent/transfer_read.h"
 #include "engine/base/str.h"
 #include "outdial/err.h"
 
@@ -129,6 +130,12 @@ static int read_duration(struct od_agent_reader *r, yyjson_val *root, struct od_
         err = od_agent_bool(r, duration, "isEnabled", &enabled);
         if (!err)
             err = od_agent_uint(r, duration, "maxDurationSeconds", 1, DURATION_S_MAX, &seconds);
+        uint32_t handed_on = 0;
+        if (!err)
+            err = od_agent_uint(r, duration, "maxDurationInTransferSeconds", 1,
+                                OD_TRANSFER_TALK_S_MAX, &handed_on);
+        if (!err && enabled && handed_on)
+            def->transfer.talk_ms_max = handed_on * 1000;
         od_agent_leave(r, mark);
         if (!err && enabled && !def->max_duration_s)
             def->max_duration_s = seconds;
@@ -227,10 +234,27 @@ static int read_agent(struct od_agent_reader *r, yyjson_val *agent, struct def_b
     return err;
 }
 
+/* How a bot's orders hand on, where they don't say. */
+static int read_transfer(struct od_agent_reader *r, yyjson_val *object, struct od_agent_def *def)
+{
+    static const char *const known[] = {"mode",    "ring_timeout_s", "max_duration_s",
+                                        "on_fail", "on_end",         NULL};
+    if (!object || yyjson_is_null(object))
+        return 0;
+    size_t mark = od_agent_enter(r, "transfer");
+    int err = yyjson_is_obj(object)
+                  ? od_agent_keys(r, object, known)
+                  : od_agent_refuse(r, "an object like {\"mode\": \"bridge\"}", object);
+    if (!err)
+        err = od_transfer_read_all(r, object, &def->transfer);
+    od_agent_leave(r, mark);
+    return err;
+}
+
 static int read_outdial(struct od_agent_reader *r, yyjson_val *outdial, struct def_box *box)
 {
-    static const char *const known[] = {"agent",  "trunks", "ring_timeout_s", "retry", "amd",
-                                        "record", NULL};
+    static const char *const known[] = {"agent", "trunks", "ring_timeout_s", "retry",
+                                        "amd",   "record", "transfer",       NULL};
     if (!outdial) /* a vendor's document: the configuration's default agent talks */
         return 0;
     size_t mark = od_agent_enter(r, "outdial");
@@ -245,6 +269,8 @@ static int read_outdial(struct od_agent_reader *r, yyjson_val *outdial, struct d
         err = od_agent_retry_read(r, yyjson_obj_get(outdial, "retry"), &box->def.retry);
     if (!err)
         err = od_agent_media_read(r, outdial, &box->def);
+    if (!err)
+        err = read_transfer(r, yyjson_obj_get(outdial, "transfer"), &box->def);
     if (!err && yyjson_obj_get(outdial, "agent"))
         err = read_agent(r, yyjson_obj_get(outdial, "agent"), box);
     od_agent_leave(r, mark);
@@ -256,6 +282,7 @@ static int read_root(struct od_agent_reader *r, yyjson_val *root, struct def_box
     if (!yyjson_is_obj(root))
         return od_agent_refuse(r, "an object", root);
     box->def.enabled = true;
+    od_transfer_init(&box->def.transfer);
     int err = read_name(r, root, &box->def);
     if (!err)
         err = od_agent_bool(r, root, "isEnabled", &box->def.enabled);

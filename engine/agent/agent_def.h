@@ -35,6 +35,7 @@
 
 #include "engine/agent/agent_features.h"
 #include "engine/agent/agent_stream.h"
+#include "engine/agent/transfer.h"
 #include "engine/media/amd.h"
 #include "outdial/rules.h"
 #include "outdial/types.h"
@@ -57,7 +58,7 @@ enum od_step_kind {
     OD_STEP_LABEL,    /* text: a place to go to */
     OD_STEP_GOTO,     /* to */
     OD_STEP_BRANCH,   /* into: the gathered value that decides; cases; to: otherwise */
-    OD_STEP_TRANSFER, /* text: whom to hand the callee on to */
+    OD_STEP_TRANSFER, /* text: whom to hand the callee on to; transfer: how */
     OD_STEP_COUNT,
 };
 
@@ -91,6 +92,9 @@ struct od_agent_step {
     uint32_t to;       /* the same, resolved */
     uint32_t case_count;
     const struct od_step_case *cases; /* BRANCH */
+    struct od_transfer transfer;      /* TRANSFER; label and to: where it goes on when it failed */
+    const char *after; /* TRANSFER: where, after the two have talked; NULL: nowhere */
+    uint32_t after_to; /* the same, resolved */
 };
 
 /* Whether the engine listens for who takes the call (engine/media/amd.h). */
@@ -124,6 +128,7 @@ struct od_agent_def {
     struct od_amd_config amd;
     bool record; /* both sides, from the answer on */
     struct od_agent_features features;
+    struct od_transfer transfer;   /* how a bot's order hands on, unless it says otherwise */
     uint8_t kind;                  /* enum od_agent_kind */
     struct od_agent_stream stream; /* STREAM */
     uint32_t step_count;           /* SCRIPT: 1.. */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/agent/transfer_read.h"
 #include "outdial/err.h"
 
 enum {
@@ -301,13 +302,37 @@ static int read_branch(struct od_agent_reader *r, yyjson_val *holder, struct od_
     return err;
 }
 
+/* { "to": .., "mode": "bridge", .. }: on_fail and on_end name the labels where the script goes on.
+ */
+static int read_handing_on(struct od_agent_reader *r, yyjson_val *t, struct od_agent_step *step)
+{
+    static const char *const known[] = {
+        "to", "mode", "ring_timeout_s", "max_duration_s", "on_fail", "on_end", NULL};
+    int err = od_agent_keys(r, t, known);
+    if (!err)
+        err = od_agent_text(r, t, "to", 1, OD_ENDPOINT_MAX - 1, &step->text);
+    if (!err && !step->text)
+        err = od_agent_refuse_text(r, "to: a phone number or a SIP URI", "nothing");
+    if (!err)
+        err = od_transfer_read(r, t, &step->transfer);
+    if (!err)
+        err = od_agent_text(r, t, "on_fail", 1, LABEL_BYTES_MAX, &step->label);
+    if (!err)
+        err = od_agent_text(r, t, "on_end", 1, LABEL_BYTES_MAX, &step->after);
+    return err;
+}
+
 static int read_transfer(struct od_agent_reader *r, yyjson_val *holder, struct od_agent_step *step)
 {
-    int err = od_agent_text(r, holder, "transfer", 1, OD_ENDPOINT_MAX - 1, &step->text);
-    if (err || step->text)
-        return err;
+    yyjson_val *value = yyjson_obj_get(holder, "transfer");
+    od_transfer_init(&step->transfer);
+    if (yyjson_is_str(value))
+        return od_agent_text(r, holder, "transfer", 1, OD_ENDPOINT_MAX - 1, &step->text);
     size_t mark = od_agent_enter(r, "transfer");
-    err = od_agent_refuse(r, "a phone number or a SIP URI", yyjson_obj_get(holder, "transfer"));
+    int err =
+        yyjson_is_obj(value)
+            ? read_handing_on(r, value, step)
+            : od_agent_refuse(r, "a phone number or a SIP URI, or an object with \"to\"", value);
     od_agent_leave(r, mark);
     return err;
 }
@@ -389,6 +414,8 @@ static int resolve(struct od_agent_reader *r, struct od_agent_step *steps, size_
         struct od_step_case *cases = (struct od_step_case *)step->cases;
         size_t mark = od_agent_enter_index(r, i);
         err = find_label(r, steps, count, step->label, &step->to);
+        if (!err)
+            err = find_label(r, steps, count, step->after, &step->after_to);
         for (uint32_t c = 0; !err && c < step->case_count; c++)
             err = find_label(r, steps, count, cases[c].label, &cases[c].to);
         if (!err && step->kind == OD_STEP_BRANCH && !is_gathered(steps, count, step->into))

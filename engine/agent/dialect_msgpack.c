@@ -273,7 +273,7 @@ static bool read_rest(struct reading *r, uint64_t kind)
         return true;
     case TRANSFER:
         command->kind = OD_STREAM_TRANSFER;
-        return text_element(r) && command->text_bytes;
+        return text_element(r) && command->text_bytes && (!r->left || json_element(r));
     case ACCEPT:
         command->kind = OD_STREAM_ACCEPT;
         return true;

@@ -276,14 +276,17 @@ static bool walk(struct od_script *script)
     return false;
 }
 
-static void begin_transfer(struct od_script *script, const char *text, uint64_t now_ns)
+static void begin_transfer(struct od_script *script, const struct od_agent_step *step,
+                           uint64_t now_ns)
 {
     char target[OD_TEMPLATE_BYTES_MAX + 1];
     script->phase = PHASE_TRANSFER;
-    script->deadline_ns = now_ns + OD_SCRIPT_TRANSFER_MS * OD_NS_PER_MS;
-    if (od_template_fill(script->context, text, target, sizeof target) < 0)
+    script->deadline_ns = step->transfer.bridge /* its own end is certain, and told */
+                              ? OD_NEVER
+                              : now_ns + OD_SCRIPT_TRANSFER_MS * OD_NS_PER_MS;
+    if (od_template_fill(script->context, step->text, target, sizeof target) < 0)
         target[0] = 0;
-    script->port.transfer(script->port.ctx, target);
+    script->port.transfer(script->port.ctx, target, &step->transfer);
 }
 
 static void enter(struct od_script *script, uint64_t now_ns)
@@ -306,7 +309,7 @@ static void enter(struct od_script *script, uint64_t now_ns)
         script->phase = PHASE_PAUSE;
         script->frames_left = (step->ms + OD_FRAME_MS - 1) / OD_FRAME_MS;
     } else if (step->kind == OD_STEP_TRANSFER) {
-        begin_transfer(script, step->text, now_ns);
+        begin_transfer(script, step, now_ns);
     } else {
         begin_tail(script);
     }
@@ -343,10 +346,16 @@ static void end_gather(struct od_script *script, uint64_t now_ns)
     }
 }
 
-void od_script_transferred(struct od_script *script, uint64_t now_ns)
+void od_script_transferred(struct od_script *script, uint64_t now_ns, bool talked)
 {
-    if (script->phase == PHASE_TRANSFER)
-        next_step(script, now_ns);
+    const struct od_agent_step *step = &script->def->steps[script->step];
+    if (script->phase != PHASE_TRANSFER)
+        return;
+    script->key_count = 0; /* what was pressed meanwhile was for somebody else */
+    if (talked && !step->after)
+        begin_tail(script);
+    else
+        go(script, talked ? step->after_to : step->to, now_ns);
 }
 
 void od_script_start(struct od_script *script, uint64_t now_ns)
@@ -472,7 +481,7 @@ static void advance(struct od_script *script, uint64_t now_ns)
         case PHASE_TRANSFER:
             if (now_ns < script->deadline_ns)
                 return;
-            next_step(script, now_ns);
+            od_script_transferred(script, now_ns, false);
             continue;
         case PHASE_TAIL:
             if (script->frames_left) {

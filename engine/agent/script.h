@@ -22,7 +22,7 @@
 enum {
     OD_SCRIPT_TAIL_FRAMES = 10,    /* 200 ms of silence between the last sample played and done */
     OD_SCRIPT_WALK_MAX = 1000,     /* steps that one call may walk through; loops end there */
-    OD_SCRIPT_TRANSFER_MS = 60000, /* then the script goes on without it */
+    OD_SCRIPT_TRANSFER_MS = 60000, /* of a REFER; then the script goes on without it */
     OD_SCRIPT_AHEAD = 2,           /* steps whose audio may be held: the present one and the next */
 };
 
@@ -37,8 +37,8 @@ struct od_script_port {
     /* The step is over: its clip is not used any more, its answer not needed if still to come. */
     void (*forget)(void *ctx, uint32_t step);
     void (*done)(void *ctx); /* hang up */
-    /* The callee is to be handed on; answered by od_script_transferred(). */
-    void (*transfer)(void *ctx, const char *target);
+    /* The callee is to be handed on, in that way; answered by od_script_transferred(). */
+    void (*transfer)(void *ctx, const char *target, const struct od_transfer *how);
     void (*failed)(void *ctx, const char *why);
 };
 
@@ -60,8 +60,9 @@ void od_script_no_clip(struct od_script *script, uint32_t step, const char *why)
 
 void od_script_digit(struct od_script *script, uint64_t now_ns, char digit);
 
-/* The handing on has failed: the script goes on. (When it has succeeded the call ends.) */
-void od_script_transferred(struct od_script *script, uint64_t now_ns);
+/* The handing on is over: it has failed, or (of a bridge) the two have talked and the other one has
+ * hung up. The script goes on where its step says. (A call handed on by REFER just ends.) */
+void od_script_transferred(struct od_script *script, uint64_t now_ns, bool talked);
 
 /* The next 20 ms (160 bytes of mu-law); silence when there is nothing to say. */
 void od_script_frame(struct od_script *script, uint64_t now_ns, uint8_t out[160]);

@@ -8,6 +8,7 @@
 
 #include "engine/base/assert.h"
 #include "engine/base/str.h"
+#include "engine/core/bridge.h"
 #include "engine/core/hours.h"
 #include "engine/core/ident.h"
 #include "engine/core/lane.h"
@@ -77,6 +78,8 @@ const char *od_call_shut(const struct od_engine *engine, const struct od_call *c
     int64_t wall_ms = engine->now.wall_ms;
 
     *until_ms = 0;
+    if (od_bridge_is_leg(call))
+        return NULL; /* its call is up: whoever it is handed to is expected to be there */
     if (!od_lane_in_hours(call->lane, wall_ms))
         return "schedule"; /* the lane itself waits for its time */
     if (od_window_open(window, wall_ms))
@@ -113,11 +116,13 @@ static uint64_t state_ns(const struct od_engine *engine, const struct od_call *c
         ms = engine->trunks[call->trunk].def.patience_ms;
     } else if (call->state == OD_CALL_RINGING) {
         uint32_t trunk_ms = engine->trunks[call->trunk].def.ring_ms_max;
-        ms = call->lane->def.ring_ms;
+        ms = od_bridge_is_leg(call) ? call->ring_ms : call->lane->def.ring_ms;
         if (trunk_ms && trunk_ms < ms)
             ms = trunk_ms;
     } else if (call->state == OD_CALL_TALKING) {
-        ms = call->lane->def.talk_ms_max;
+        ms = od_bridge_is_leg(call) ? call->talk_ms_max : call->lane->def.talk_ms_max;
+    } else if (call->state < OD_CALL_DIALING && od_bridge_is_leg(call) && call->ring_ms < ms) {
+        ms = call->ring_ms; /* somebody holds the line */
     }
     return ms * OD_NS_PER_MS;
 }
@@ -194,7 +199,7 @@ void od_call_time(struct od_engine *engine, struct od_call *call)
 static void slot_take(struct od_engine *engine, struct od_call *call)
 {
     engine->dialled++;
-    call->lane->in_use++;
+    call->lane->in_use += !od_bridge_is_leg(call); /* the cap is on people called */
     engine->trunks[call->trunk].in_use++;
 }
 
@@ -203,7 +208,7 @@ static void slot_put(struct od_engine *engine, struct od_call *call)
     struct od_trunk *trunk = &engine->trunks[call->trunk];
 
     engine->dialled--;
-    call->lane->in_use--;
+    call->lane->in_use -= !od_bridge_is_leg(call);
     trunk->in_use--;
     od_lane_touch(engine, call->lane);
     od_trunk_touch(engine, trunk, OD_TOUCH_ARM | OD_TOUCH_CLAIM);
@@ -243,6 +248,7 @@ static void leave(struct od_engine *engine, struct od_call *call)
     switch ((enum od_call_state)call->state) {
     case OD_CALL_QUEUED:
         call->lane->queued--;
+        call->lane->legs_queued -= od_bridge_is_leg(call);
         break;
     case OD_CALL_DEFERRED:
         call->lane->deferred_count--;
@@ -280,8 +286,9 @@ static void enter(struct od_engine *engine, struct od_call *call)
     switch ((enum od_call_state)call->state) {
     case OD_CALL_QUEUED:
         call->lane->queued++;
+        call->lane->legs_queued += od_bridge_is_leg(call);
         /* Who was under way already goes before those that were not. */
-        if (call->first_ns || call->trunk != OD_NO_TRUNK)
+        if (od_bridge_is_leg(call) || call->first_ns || call->trunk != OD_NO_TRUNK)
             od_list_push_front(&call->lane->queue, &call->node);
         else
             od_list_push(&call->lane->queue, &call->node);
@@ -534,8 +541,11 @@ static void order_sip(struct od_engine *engine, struct od_call *call, unsigned a
     const struct od_sip_port *sip = &engine->ports.sip;
 
     if (actions & OD_ACT_INVITE) {
-        struct od_invite invite = {
-            .job = call->job, .trunk = call->trunk, .names = call->names, .to = call->to};
+        struct od_invite invite = {.job = call->job,
+                                   .trunk = call->trunk,
+                                   .names = call->names,
+                                   .to = call->to,
+                                   .first = call->first};
         if (!call->first_ns)
             call->first_ns = engine->now.mono_ns;
         charge(engine, call);
@@ -564,8 +574,13 @@ static void order_store(struct od_engine *engine, struct od_call *call, unsigned
 {
     const struct od_store_port *store = &engine->ports.store;
 
-    if (actions & OD_ACT_INTENT) {
+    if (actions & OD_ACT_INTENT)
         od_ident_make(engine->limits.ident_key, &call->uid, call->attempt, &call->names);
+    if (od_bridge_is_leg(call)) {
+        od_bridge_order_store(engine, call, actions);
+        return;
+    }
+    if (actions & OD_ACT_INTENT) {
         store->intent(store->ctx, call->id, call->job, &call->names, call->trunk, call->attempt);
     }
     if (actions & OD_ACT_NOTE)
@@ -621,11 +636,13 @@ static void trace(struct od_engine *engine, const struct od_call *call, enum od_
         .to = od_call_state_name(call->state),
         .cause = call->outcome.cause,
         .odd = odd,
+        .first = call->first,
     };
     engine->ports.trace.step(engine->ports.trace.ctx, engine->now, &view);
 }
 
-struct od_call *od_call_create(struct od_engine *engine, const struct od_event *job)
+/* In CREATED, with nothing but its place and its timer. */
+static struct od_call *create(struct od_engine *engine, struct od_lane *lane, const char *to)
 {
     struct od_call_id id;
     struct od_call *call = od_pool_get(&engine->calls, &id.index, &id.gen);
@@ -640,29 +657,68 @@ struct od_call *od_call_create(struct od_engine *engine, const struct od_event *
         .trunk = OD_NO_TRUNK,
         .timer = {.kind = OD_TIMER_CALL},
         .since_ns = engine->now.mono_ns,
-        .lane = &engine->lanes[job->u.job.lane],
-        .job = job->u.job.job,
-        .uid = job->u.job.uid,
-        .attempt = job->u.job.attempt,
-        .deadline_wall_ms = job->u.job.deadline_wall_ms,
-        .window = job->u.job.window,
-        .tries = job->u.job.tries,
+        .lane = lane,
     };
     od_list_init(&call->node);
-    od_str_copy(call->to, sizeof call->to, job->u.job.to,
-                strnlen(job->u.job.to, sizeof job->u.job.to));
+    od_str_copy(call->to, sizeof call->to, to, strnlen(to, sizeof call->to));
+    engine->by_state[OD_CALL_CREATED]++;
+    return call;
+}
+
+struct od_call *od_call_create_leg(struct od_engine *engine, struct od_call *first,
+                                   const struct od_event *bridge)
+{
+    struct od_call *call = create(engine, first->lane, bridge->u.bridge.to);
+
+    if (!call)
+        return NULL;
+    call->first = first->id;
+    call->job = first->job;
+    call->uid = first->uid;
+    call->attempt = od_bridge_attempt(++first->legs);
+    call->hooked = true; /* its call's was asked */
+    call->ring_ms = bridge->u.bridge.ring_ms;
+    call->talk_ms_max = bridge->u.bridge.talk_ms_max;
+    call->until_ns = engine->now.mono_ns + state_ns(engine, call);
+    start_timer(engine, call);
+    first->second = call->id;
+    engine->bridged++;
+    return call;
+}
+
+void od_call_extend(struct od_engine *engine, struct od_call *call, uint64_t until_ns)
+{
+    if (call->until_ns >= until_ns)
+        return;
+    call->until_ns = until_ns;
+    start_timer(engine, call);
+}
+
+struct od_call *od_call_create(struct od_engine *engine, const struct od_event *job)
+{
+    struct od_call *call = create(engine, &engine->lanes[job->u.job.lane], job->u.job.to);
+
+    if (!call)
+        return NULL;
+    call->job = job->u.job.job;
+    call->uid = job->u.job.uid;
+    call->attempt = job->u.job.attempt;
+    call->deadline_wall_ms = job->u.job.deadline_wall_ms;
+    call->window = job->u.job.window;
+    call->tries = job->u.job.tries;
     call->until_ns = engine->now.mono_ns + state_ns(engine, call);
     start_timer(engine, call);
     engine->claimed++;
-    engine->by_state[OD_CALL_CREATED]++;
-    od_index_add(&engine->calls_by_uid, od_call_uid_hash(engine, &call->uid), id.index);
+    od_index_add(&engine->calls_by_uid, od_call_uid_hash(engine, &call->uid), call->id.index);
     return call;
 }
 
 static void destroy(struct od_engine *engine, struct od_call *call)
 {
     engine->by_state[OD_CALL_ENDED]--;
-    od_index_remove(&engine->calls_by_uid, od_call_uid_hash(engine, &call->uid), call->id.index);
+    if (!od_bridge_is_leg(call))
+        od_index_remove(&engine->calls_by_uid, od_call_uid_hash(engine, &call->uid),
+                        call->id.index);
     od_pool_put(&engine->calls, call);
 }
 
@@ -676,9 +732,15 @@ void od_call_do(struct od_engine *engine, struct od_call *call, enum od_call_eve
 {
     enum od_call_state from = call->state;
     struct od_call_step step = od_call_fsm_step(from, event);
-    bool odd = step.actions & OD_ACT_SURPRISE;
-    bool moves = step.next != from;
+    bool odd, moves;
 
+    /* A second leg can't go back to the store: its call is up and waits for it. */
+    if (od_bridge_is_leg(call) && step.actions & OD_ACT_RELEASE) {
+        event = OD_CALL_EV_CANCEL;
+        step = od_call_fsm_step(from, event);
+    }
+    odd = step.actions & OD_ACT_SURPRISE;
+    moves = step.next != from;
     if (call->unreported)
         reported(engine, call);
     od_engine_fold(engine, engine->now.mono_ns);
@@ -696,6 +758,8 @@ void od_call_do(struct od_engine *engine, struct od_call *call, enum od_call_eve
         trace(engine, call, from, event, odd);
     order_sip(engine, call, step.actions);
     order_talk(engine, call, step.actions);
+    if (moves)
+        od_bridge_moved(engine, call, from); /* the other leg's BYE leaves before the end is told */
     order_store(engine, call, step.actions);
     if (moves && step.next == OD_CALL_ENDED)
         destroy(engine, call);

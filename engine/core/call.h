@@ -12,6 +12,13 @@
 /* A call for a job the store handed over, in CREATED. NULL: no room (counted). */
 struct od_call *od_call_create(struct od_engine *engine, const struct od_event *job);
 
+/* A second leg for a call that talks, in CREATED; bridge.h. NULL: no room (counted). */
+struct od_call *od_call_create_leg(struct od_engine *engine, struct od_call *first,
+                                   const struct od_event *bridge);
+
+/* Its state may last until then, if that is longer than it may now. */
+void od_call_extend(struct od_engine *engine, struct od_call *call, uint64_t until_ns);
+
 /* NULL when the call is over, which is normal. */
 struct od_call *od_call_get(const struct od_engine *engine, struct od_call_id id);
 

@@ -10,6 +10,7 @@
 #include "engine/base/assert.h"
 #include "engine/base/rng.h"
 #include "engine/base/uid.h"
+#include "engine/core/bridge.h"
 #include "engine/core/call.h"
 #include "engine/core/lane.h"
 #include "engine/core/pacer.h"
@@ -409,6 +410,9 @@ static void take_event(struct od_engine *engine, struct od_event *event)
         break;
     case OD_EV_CLAIM_DONE:
         on_claim_done(engine, event);
+        break;
+    case OD_EV_BRIDGE:
+        od_bridge_begin(engine, event);
         break;
     case OD_EV_PONG:
         od_trunk_pong(engine, event->u.pong.trunk, event->u.pong.status);

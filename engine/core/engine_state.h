@@ -115,6 +115,7 @@ struct od_lane {
     struct od_trunk *claim_trunk; /* whose ahead counts the claim under way */
     uint64_t claim_after_ns;
     uint32_t queued, ready, in_use;
+    uint32_t legs_queued; /* second legs among the queued */
 
     uint32_t deferred_count;
     struct od_list queue;                   /* QUEUED calls */
@@ -159,6 +160,12 @@ struct od_call {
     struct od_outcome outcome;
     struct od_sip_names names;
     char to[OD_ENDPOINT_MAX];
+
+    /* two legs (bridge.h) */
+    struct od_call_id first;       /* of a second leg: whose; gen 0: it is none */
+    struct od_call_id second;      /* the call's second leg; gen 0: there is none */
+    uint8_t legs;                  /* second legs it has had */
+    uint32_t ring_ms, talk_ms_max; /* of a second leg: its own */
 };
 
 /* A smoothed time and its spread, as RFC 6298 section 2 smooths round trips. */
@@ -199,7 +206,7 @@ struct od_engine {
     uint32_t route_version;
     uint64_t arm_orders;
     struct od_latency intent, hook;
-    uint64_t claimed, invited, answered, ended, retried, late, odd, full;
+    uint64_t claimed, invited, answered, ended, retried, bridged, late, odd, full;
     uint64_t ended_by[OD_CAUSE_COUNT];
     uint64_t hash;
 };

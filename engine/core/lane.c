@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/base/assert.h"
+#include "engine/core/bridge.h"
 #include "engine/core/hours.h"
 #include "engine/core/path.h"
 #include "engine/core/route.h"
@@ -86,6 +87,12 @@ static void sooner(uint64_t *wake_ns, uint64_t at_ns)
         *wake_ns = at_ns;
 }
 
+/* Its cap is reached: of what is queued, only second legs may go on. */
+static bool full(const struct od_lane *lane)
+{
+    return lane->def.max_calls && lane->in_use >= lane->def.max_calls;
+}
+
 static bool wants_claim(const struct od_engine *engine, const struct od_lane *lane,
                         uint64_t *wake_ns)
 {
@@ -113,7 +120,7 @@ static bool wants_arm(const struct od_engine *engine, const struct od_lane *lane
 {
     uint64_t send_ns, lead_ns;
 
-    if (!lane->queued || (lane->def.max_calls && lane->in_use >= lane->def.max_calls))
+    if (!lane->queued || (full(lane) && !lane->legs_queued))
         return false;
     if (lane->limit.shape.kind == OD_SHAPE_NONE)
         return true;
@@ -268,6 +275,8 @@ struct od_call *od_lane_pick(struct od_engine *engine, struct od_lane *lane,
 
     for (int i = 0; node && i < LOOK_PAST; i++, node = od_list_after(&lane->queue, node)) {
         struct od_call *call = OD_OWNER(node, struct od_call, node);
+        if (full(lane) && !od_bridge_is_leg(call))
+            continue;
         od_lane_route(engine, call);
         if (call->route & bit || !call->route)
             return call;

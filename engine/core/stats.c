@@ -23,6 +23,7 @@ void od_engine_stats(const struct od_engine *engine, struct od_engine_stats *out
         .answered = engine->answered,
         .ended = engine->ended,
         .retried = engine->retried,
+        .bridged = engine->bridged,
         .late = engine->late,
         .odd = engine->odd,
         .full = engine->full,

@@ -20,6 +20,7 @@ struct leg {
     struct od_job_id job;
     uint32_t trunk;
     const struct od_agent_def *agent;
+    struct od_call_id first; /* of a second leg: its call; gen 0: it is none */
 };
 
 struct od_legs {
@@ -139,7 +140,8 @@ static void on_invite(void *ctx, struct od_call_id call, const struct od_invite 
     const struct od_trunk_entry *trunk = od_catalog_trunk(legs->catalog, invite->trunk);
     struct od_addr media;
     struct leg *leg = &legs->legs[call.index];
-    *leg = (struct leg){.gen = call.gen, .job = invite->job, .trunk = invite->trunk};
+    *leg = (struct leg){
+        .gen = call.gen, .job = invite->job, .trunk = invite->trunk, .first = invite->first};
     if (!job || !trunk || !trunk->addr.family) {
         post_local_reject(legs, call, 503, trunk ? "trunk not resolved" : "no such trunk");
         return;
@@ -378,6 +380,9 @@ static void on_referred(void *ctx, struct od_call_id call, uint16_t status, bool
 static void on_message(void *ctx, struct od_call_id call, bool outgoing, const char *start_line)
 {
     struct od_legs *legs = ctx;
+    const struct leg *leg = find(legs, call);
+    if (leg && leg->first.gen)
+        call = leg->first; /* its call's trace shows both */
     od_ladder_add(legs->config.ladder, call, &(struct od_uid){{0}}, od_turn_now().wall_ms,
                   outgoing ? OD_LADDER_SENT : OD_LADDER_RECEIVED, start_line);
 }
@@ -401,18 +406,18 @@ struct od_sip_events od_legs_sip_events(struct od_legs *legs)
 
 /* ---- legs in the ledger ---- */
 
-size_t od_legs_note(struct od_legs *legs, struct od_call_id call, struct od_job_id job_id,
-                    uint32_t trunk_index, const struct od_sip_names *names, bool sent, char *out,
-                    size_t size)
+size_t od_legs_note(struct od_legs *legs, struct od_call_id call, const struct od_invite *order,
+                    bool sent, char *out, size_t size)
 {
-    const struct od_job *job = od_store_job(legs->store, job_id);
+    const struct od_job *job = od_store_job(legs->store, order->job);
     const struct leg *leg = find(legs, call);
-    const struct od_trunk_entry *trunk = od_catalog_trunk(legs->catalog, trunk_index);
+    const struct od_trunk_entry *trunk = od_catalog_trunk(legs->catalog, order->trunk);
     if (!job || !trunk || !trunk->addr.family || (sent && !leg))
         return 0;
     const struct od_agent_def *agent =
         leg ? leg->agent : od_catalog_find_agent(legs->catalog, &job->agent);
-    struct od_sip_invite invite = make_invite(trunk, job, agent, names);
+    struct od_sip_invite invite = make_invite(trunk, job, agent, &order->names);
+    invite.to = order->to;
     int bytes = od_sip_note(legs->sip, sent ? call : (struct od_call_id){0, 0}, &invite, out, size);
     return bytes < 0 ? 0 : (size_t)bytes;
 }

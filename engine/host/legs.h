@@ -41,9 +41,8 @@ struct od_sip_events od_legs_sip_events(struct od_legs *legs);
 
 /* What ends the call's leg when this process can't any more, for the ledger; see od_store_events.
  */
-size_t od_legs_note(struct od_legs *legs, struct od_call_id call, struct od_job_id job,
-                    uint32_t trunk, const struct od_sip_names *names, bool sent, char *out,
-                    size_t size);
+size_t od_legs_note(struct od_legs *legs, struct od_call_id call, const struct od_invite *order,
+                    bool sent, char *out, size_t size);
 /* Ends a dead worker's leg at the carrier. */
 void od_legs_recover(struct od_legs *legs, const struct od_orphan *orphan);
 

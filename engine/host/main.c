@@ -44,8 +44,11 @@ static void on_step(void *ctx, struct od_now now, const struct od_step_view *vie
 {
     struct od_host *host = ctx;
     char text[96];
-    snprintf(text, sizeof text, "%s -> %s (%s)", view->from, view->to, view->event);
-    od_ladder_add(host->ladder, view->call, &view->uid, now.wall_ms, OD_LADDER_STEP, text);
+    bool second = view->first.gen;
+    snprintf(text, sizeof text, "%s%s -> %s (%s)", second ? "second leg: " : "", view->from,
+             view->to, view->event);
+    od_ladder_add(host->ladder, second ? view->first : view->call,
+                  second ? &(struct od_uid){{0}} : &view->uid, now.wall_ms, OD_LADDER_STEP, text);
     if (od_log_enabled(OD_CONFIG_LOG_DEBUG)) {
         char uid[OD_UID_TEXT];
         od_uid_text(&view->uid, uid);
@@ -59,7 +62,7 @@ static void on_step(void *ctx, struct od_now now, const struct od_step_view *vie
     /* What was got ready for a call that was never dialled; of others it changes nothing. */
     if (!strcmp(view->to, "ended") || !strcmp(view->to, "waiting"))
         od_talk_forget(host->talk, view->call);
-    if (strcmp(view->to, "ended") == 0)
+    if (!second && strcmp(view->to, "ended") == 0)
         od_ladder_end(host->ladder, view->call);
 }
 

@@ -187,14 +187,25 @@ static void on_stop(void *ctx, struct od_call_id call, struct od_job_id job, enu
     inner->stop(inner->ctx, call, job, cause);
 }
 
+static void on_bridge(void *ctx, struct od_call_id call, struct od_call_id leg,
+                      const struct od_outcome *outcome)
+{
+    const struct od_talk_port *inner = ((struct od_start_hooks *)ctx)->config.inner;
+    inner->bridge(inner->ctx, call, leg, outcome);
+}
+
 int od_start_hooks_create(struct od_start_hooks **out, const struct od_start_hooks_config *config)
 {
     struct od_start_hooks *hooks = calloc(1, sizeof *hooks);
     if (!hooks)
         return OD_ENOMEM;
     hooks->config = *config;
-    hooks->port = (struct od_talk_port){
-        .ctx = hooks, .prepare = on_prepare, .start = on_start, .stop = on_stop, .hook = on_hook};
+    hooks->port = (struct od_talk_port){.ctx = hooks,
+                                        .prepare = on_prepare,
+                                        .start = on_start,
+                                        .stop = on_stop,
+                                        .hook = on_hook,
+                                        .bridge = on_bridge};
     *out = hooks;
     return 0;
 }

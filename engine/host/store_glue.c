@@ -76,11 +76,11 @@ static const char *on_rate_key(void *ctx, uint32_t rate)
     return od_catalog_rate_key(host->catalog, rate);
 }
 
-static size_t on_leg(void *ctx, struct od_call_id call, struct od_job_id job, uint32_t trunk,
-                     const struct od_sip_names *names, bool sent, char *out, size_t size)
+static size_t on_leg(void *ctx, struct od_call_id call, const struct od_invite *invite, bool sent,
+                     char *out, size_t size)
 {
     struct od_host *host = ctx;
-    return od_legs_note(host->legs, call, job, trunk, names, sent, out, size);
+    return od_legs_note(host->legs, call, invite, sent, out, size);
 }
 
 static void on_orphan(void *ctx, const struct od_orphan *orphan)

@@ -130,6 +130,7 @@ static void end_media(struct od_talk *talk, struct od_talk_session *session)
 
 static void end_session(struct od_talk *talk, struct od_talk_session *session)
 {
+    od_talk_bridge_part(session);
     end_media(talk, session);
     od_talk_session_end_agent(session, OD_CAUSE_NONE);
     talk->sessions[session->call.index] = NULL;
@@ -192,6 +193,17 @@ static void on_prepare(void *ctx, struct od_call_id call, struct od_job_id job)
     make_agent(talk, session);
 }
 
+static void start_second(struct od_talk *talk, struct od_talk_session *leg, uint64_t now_ns)
+{
+    struct od_talk_session *first = find(talk, leg->bridge.first);
+    begin_ticking(talk, leg, now_ns);
+    leg->started = true;
+    leg->tick_ns = now_ns;
+    od_media_leg_start(&leg->leg, now_ns, leg->phase);
+    if (!first || od_talk_bridge_join(first, leg, now_ns))
+        od_talk_session_fail(leg, OD_EV_AGENT_FAILED, "nobody to talk to");
+}
+
 static void on_start(void *ctx, struct od_call_id call, struct od_job_id job)
 {
     struct od_talk *talk = ctx;
@@ -212,11 +224,28 @@ static void on_start(void *ctx, struct od_call_id call, struct od_job_id job)
         od_talk_session_fail(session, OD_EV_MEDIA_FAILED, "no RTP port was leased");
         return;
     }
+    if (session->bridge.first.gen) {
+        start_second(talk, session, now_ns);
+        return;
+    }
     make_agent(talk, session);
     if (!session->agent)
         return; /* the reason was posted */
     begin_ticking(talk, session, now_ns);
     od_talk_session_start(session, now_ns);
+}
+
+/* A second leg: its session exists from the beginning, so that nothing takes it for a call. */
+static void on_bridge(void *ctx, struct od_call_id call, struct od_call_id leg,
+                      const struct od_outcome *outcome)
+{
+    struct od_talk *talk = ctx;
+    struct od_talk_session *first = find(talk, call);
+    struct od_talk_session *second = outcome ? NULL : get(talk, leg);
+    if (second)
+        second->bridge.first = call;
+    if (outcome && first)
+        od_talk_bridge_over(first, od_media_now(), outcome);
 }
 
 /* What the engine noted of the call's audio, and what its agent did. */
@@ -252,7 +281,15 @@ static void on_stop(void *ctx, struct od_call_id call, struct od_job_id job, enu
     if (!session)
         return;
     od_talk_session_mute(session);
+    od_talk_bridge_part(session);
     end_ticking(talk, session);
+    if (session->bridge.first.gen) { /* the record is its call's */
+        session->ordered = false;
+        if (!session->leg.socket)
+            end_session(talk, session);
+        return;
+    }
+    od_talk_bridge_note(session);
     od_talk_session_end_agent(session, cause);
     if (session->result)
         talk->host.events.result(talk->host.events.ctx, job, session->result,
@@ -358,6 +395,7 @@ void od_talk_drop(struct od_talk *talk, struct od_call_id call)
     struct od_talk_session *session = find(talk, call);
     if (!session)
         return;
+    od_talk_bridge_part(session);
     end_media(talk, session);
     od_talk_session_end_agent(session, OD_CAUSE_NONE);
     if (!session->ordered)
@@ -464,8 +502,12 @@ static struct od_talk *create_talk(const struct od_talk_config *config,
     talk->any_source = config->any_source;
     uint32_t silent_ms = config->silent_ms_max ? config->silent_ms_max : SILENT_MS_DEFAULT;
     talk->host.silent_ns_max = silent_ms == UINT32_MAX ? OD_NEVER : silent_ms * OD_NS_PER_MS;
-    talk->port = (struct od_talk_port){
-        .ctx = talk, .prepare = on_prepare, .start = on_start, .stop = on_stop, .hook = on_hook};
+    talk->port = (struct od_talk_port){.ctx = talk,
+                                       .prepare = on_prepare,
+                                       .start = on_start,
+                                       .stop = on_stop,
+                                       .hook = on_hook,
+                                       .bridge = on_bridge};
     for (unsigned i = 0; i < OD_CLOCK_PHASES; i++)
         od_list_init(&talk->phases[i]);
     choose_local(talk, config);

@@ -23,6 +23,13 @@ struct od_job;
 struct od_talk_agent;
 struct od_talk_session;
 
+/* How a bridge goes (talk_bridge.h). */
+enum od_bridge_step {
+    OD_BRIDGE_JOINED, /* the other one has answered: the agent hears and says nothing meanwhile */
+    OD_BRIDGE_OVER,   /* they have talked; the other one has hung up, or their time was up */
+    OD_BRIDGE_FAILED, /* nobody took it */
+};
+
 struct od_talk_agent_ops {
     /* The call is answered: it may speak. */
     void (*start)(struct od_talk_agent *agent, uint64_t now_ns);
@@ -42,6 +49,10 @@ struct od_talk_agent_ops {
     /* After od_talk_session_refer(): how the target's phone answers; final: the last word, and with
      * a 2xx the call ends. NULL: not wanted. */
     void (*referred)(struct od_talk_agent *agent, uint64_t now_ns, uint16_t status, bool final);
+    /* After od_talk_bridge_begin(): what comes of it; outcome: of OVER and FAILED. NULL: it begins
+     * none. */
+    void (*bridged)(struct od_talk_agent *agent, uint64_t now_ns, enum od_bridge_step step,
+                    const struct od_outcome *outcome);
     /* The end: frees the agent and returns what it brought, a JSON object to be freed by the caller
      * or NULL. */
     char *(*finish)(struct od_talk_agent *agent, enum od_cause cause, size_t *bytes);

@@ -31,7 +31,8 @@ struct talk_script {
     const struct od_agent_def *def;
     struct od_script *script;
     bool started;
-    bool transfer_failed; /* told at the next frame, never from inside the asking */
+    bool transfer_over; /* told at the next frame, never from inside the asking */
+    bool talked;        /* of a bridge that is over: there was one */
     struct audio audio[OD_SCRIPT_AHEAD];
 };
 
@@ -102,17 +103,30 @@ static void on_script_done(void *ctx)
     od_talk_session_done(self->session);
 }
 
-static void on_script_transfer(void *ctx, const char *target)
+static void on_script_transfer(void *ctx, const char *target, const struct od_transfer *how)
 {
     struct talk_script *self = ctx;
-    self->transfer_failed = od_talk_session_refer(self->session, target) != 0;
+    int err = how->bridge ? od_talk_bridge_begin(self->session, target, how)
+                          : od_talk_session_refer(self->session, target);
+    self->transfer_over = err != 0;
+    self->talked = false;
+}
+
+static void on_bridged(struct od_talk_agent *agent, uint64_t now_ns, enum od_bridge_step step,
+                       const struct od_outcome *outcome)
+{
+    struct talk_script *self = script_of(agent);
+    (void)now_ns;
+    (void)outcome;
+    self->transfer_over = step != OD_BRIDGE_JOINED;
+    self->talked = step == OD_BRIDGE_OVER;
 }
 
 static void on_referred(struct od_talk_agent *agent, uint64_t now_ns, uint16_t status, bool final)
 {
     (void)now_ns;
     if (final && status >= 300)
-        script_of(agent)->transfer_failed = true;
+        script_of(agent)->transfer_over = true;
 }
 
 static void on_script_failed(void *ctx, const char *why)
@@ -153,9 +167,9 @@ static void on_frame(struct od_talk_agent *agent, uint64_t now_ns, uint8_t ulaw[
 {
     struct talk_script *self = script_of(agent);
     tell_script(self);
-    if (self->transfer_failed) {
-        self->transfer_failed = false;
-        od_script_transferred(self->script, now_ns);
+    if (self->transfer_over) {
+        self->transfer_over = false;
+        od_script_transferred(self->script, now_ns, self->talked);
     }
     od_script_frame(self->script, now_ns, ulaw);
 }
@@ -179,6 +193,7 @@ static const struct od_talk_agent_ops ops = {.start = on_start,
                                              .frame = on_frame,
                                              .digit = on_digit,
                                              .referred = on_referred,
+                                             .bridged = on_bridged,
                                              .finish = on_finish};
 
 int od_talk_script_create(struct od_talk_agent **out, struct od_talk_session *session,

@@ -29,6 +29,8 @@ int od_talk_session_create(struct od_talk_session **out, const struct od_talk_ho
 void od_talk_session_destroy(struct od_talk_session *session)
 {
     od_talk_media_end(&session->media);
+    od_talk_bridge_part(session);
+    free(session->bridge.notes);
     free(session->result);
     free(session->notes);
     free(session->returns);
@@ -39,6 +41,8 @@ void od_talk_session_mute(struct od_talk_session *session)
 {
     session->ended = true;
 }
+
+enum { BRIDGED_KEY_MS = 100 }; /* how long a key is sent that was pressed on the other side */
 
 static void post(struct od_talk_session *session, enum od_event_kind kind, const char *reason)
 {
@@ -84,11 +88,13 @@ void od_talk_session_referred(struct od_talk_session *session, uint16_t status, 
 static void on_frame(void *ctx, uint64_t now_ns, uint8_t ulaw[OD_FRAME_BYTES])
 {
     struct od_talk_session *session = ctx;
-    if (session->agent && session->speaks && !session->waits)
+    if (session->bridge.partner)
+        od_relay_get(session->bridge.relay, ulaw);
+    else if (session->agent && session->speaks && !session->waits)
         session->agent->ops->frame(session->agent, now_ns, ulaw);
     else
         memset(ulaw, OD_ULAW_SILENCE, OD_FRAME_BYTES);
-    if (session->noise_level > 0)
+    if (session->noise_level > 0 && !session->bridge.partner)
         od_noise_mix(ulaw, session->host->noise, session->noise_level, &session->noise_at);
     od_talk_media_said(&session->media, ulaw);
 }
@@ -96,7 +102,11 @@ static void on_frame(void *ctx, uint64_t now_ns, uint8_t ulaw[OD_FRAME_BYTES])
 static void on_digit(void *ctx, uint64_t now_ns, char digit)
 {
     struct od_talk_session *session = ctx;
-    if (session->agent && session->speaks)
+    struct od_talk_session *partner = session->bridge.partner;
+    if (partner) { /* one that came in the sound goes there in the sound */
+        if (session->leg.dtmf_type)
+            od_media_leg_send_keys(&partner->leg, &digit, 1, BRIDGED_KEY_MS);
+    } else if (session->agent && session->speaks)
         session->agent->ops->digit(session->agent, now_ns, digit);
 }
 
@@ -184,9 +194,11 @@ static void on_heard(void *ctx, const uint8_t ulaw[OD_FRAME_BYTES], enum od_jitt
     const struct od_talk_events *host = &session->host->events;
     struct od_amd_verdict verdict;
     session->heard_frames++;
-    if (session->agent && session->speaks && session->agent->ops->heard)
+    if (session->bridge.partner)
+        od_relay_put(session->bridge.partner->bridge.relay, ulaw);
+    else if (session->agent && session->speaks && session->agent->ops->heard)
         session->agent->ops->heard(session->agent, session->tick_ns, ulaw, what);
-    if (od_talk_media_heard(&session->media, ulaw, &verdict))
+    if (od_talk_media_heard(&session->media, ulaw, &verdict) && !session->bridge.partner)
         on_verdict(session, &verdict);
     if (host->heard)
         host->heard(host->ctx, session->call, ulaw, what == OD_JITTER_AUDIO);
@@ -210,7 +222,8 @@ void od_talk_session_tick(struct od_talk_session *session, uint64_t now_ns)
     session->tick_ns = now_ns;
     session->heard_frames = 0;
     od_media_leg_tick(&session->leg, now_ns, &events);
-    if (session->agent && session->speaks && session->agent->ops->after && session->heard_frames)
+    if (session->agent && session->speaks && session->agent->ops->after && session->heard_frames &&
+        !session->bridge.partner)
         session->agent->ops->after(session->agent, now_ns, session->heard_frames);
     check_silence(session, now_ns);
 }
@@ -254,6 +267,8 @@ void od_talk_session_note(struct od_talk_session *session, const char *name, con
 bool od_talk_session_make_agent(struct od_talk_session *session)
 {
     const struct od_talk_events *events = &session->host->events;
+    if (session->bridge.first.gen) /* a second leg: its call's agent has made it */
+        return false;
     if (session->agent || !(session->admitting || (session->leg.socket && session->ordered)))
         return false;
     const struct od_job *job = events->job(events->ctx, session->job);

@@ -14,6 +14,7 @@
 #include "engine/host/speech.h"
 #include "engine/host/talk.h"
 #include "engine/host/talk_agent.h"
+#include "engine/host/talk_bridge.h"
 #include "engine/host/talk_media.h"
 
 enum { OD_TALK_WHY_MAX = 160 };
@@ -52,6 +53,7 @@ struct od_talk_session {
     bool leave_message;
     bool started;
     struct od_talk_media media;
+    struct od_talk_bridge bridge;
 
     /* private */
     const struct od_talk_host *host;

@@ -16,6 +16,7 @@
 #include "engine/agent/conduct.h"
 #include "engine/agent/handover.h"
 #include "engine/agent/stream.h"
+#include "engine/agent/transfer_read.h"
 #include "engine/base/str.h"
 #include "engine/host/log.h"
 #include "engine/host/stream_hub.h"
@@ -48,6 +49,8 @@ struct talk_stream {
     bool answered, heard_now;
     struct tool_call tools[TOOLS_AT_ONCE];
     char transfer[OD_ENDPOINT_MAX]; /* the callee is handed on when all was said; "": no */
+    struct od_transfer how;         /* and how */
+    struct od_transfer transfers;   /* as the agent's document says */
     struct od_conduct conduct;
     struct od_agent_features features;
     uint32_t max_duration_s;
@@ -239,7 +242,8 @@ static void tell_transfer(struct talk_stream *self, unsigned status, bool final)
 
 static void transfer(struct talk_stream *self)
 {
-    int err = od_talk_session_refer(self->session, self->transfer);
+    int err = self->how.bridge ? od_talk_bridge_begin(self->session, self->transfer, &self->how)
+                               : od_talk_session_refer(self->session, self->transfer);
     self->transfer[0] = 0;
     if (err)
         tell_transfer(self, err == OD_EINVAL ? 400 : err == OD_ECONFLICT ? 491 : 481, true);
@@ -247,8 +251,50 @@ static void transfer(struct talk_stream *self)
 
 static void on_referred(struct od_talk_agent *agent, uint64_t now_ns, uint16_t status, bool final)
 {
+    struct talk_stream *self = stream_of(agent);
     (void)now_ns;
-    tell_transfer(stream_of(agent), status, final);
+    tell_transfer(self, status, final);
+    if (final && status >= 300 && self->how.fail_hangup)
+        od_talk_session_done(self->session);
+}
+
+static void take_transfer(struct talk_stream *self, const struct od_stream_command *command)
+{
+    char why[256];
+    self->how = self->transfers;
+    if (od_transfer_parse(command->json, command->json_bytes, &self->how, why, sizeof why)) {
+        on_odd(self, why);
+        tell_transfer(self, 400, true);
+        return;
+    }
+    od_str_copy(self->transfer, sizeof self->transfer, command->text, command->text_bytes);
+}
+
+/* What was still to be said when the other one answered is not said afterwards. */
+static void stand_back(struct talk_stream *self)
+{
+    static const struct od_stream_command clear = {.kind = OD_STREAM_CLEAR};
+    od_stream_command(self->stream, &clear);
+    od_stream_notice(self->stream, "transfer", "{\"status\":200,\"final\":false,\"bridged\":true}");
+}
+
+static void on_bridged(struct od_talk_agent *agent, uint64_t now_ns, enum od_bridge_step step,
+                       const struct od_outcome *outcome)
+{
+    struct talk_stream *self = stream_of(agent);
+    char json[160];
+    (void)now_ns;
+    if (step == OD_BRIDGE_JOINED) {
+        stand_back(self);
+        return;
+    }
+    snprintf(json, sizeof json,
+             "{\"status\":%u,\"final\":true,\"bridged\":false,\"talked\":%s,\"outcome\":\"%s\"}",
+             outcome->sip_status, step == OD_BRIDGE_OVER ? "true" : "false",
+             od_cause_name(outcome->cause));
+    od_stream_notice(self->stream, "transfer", json);
+    if (step == OD_BRIDGE_OVER ? !self->how.end_agent : self->how.fail_hangup)
+        od_talk_session_done(self->session);
 }
 
 static void on_order(void *ctx, const struct od_stream_command *command)
@@ -267,7 +313,7 @@ static void on_order(void *ctx, const struct od_stream_command *command)
         call_tool(self, command);
         break;
     case OD_STREAM_TRANSFER:
-        od_str_copy(self->transfer, sizeof self->transfer, command->text, command->text_bytes);
+        take_transfer(self, command);
         break;
     case OD_STREAM_SEND_DTMF:
         if (od_media_leg_send_keys(&self->session->leg, command->text, command->text_bytes,
@@ -421,6 +467,7 @@ static const struct od_talk_agent_ops ops = {.start = on_start,
                                              .digit = on_digit,
                                              .verdict = on_verdict,
                                              .referred = on_referred,
+                                             .bridged = on_bridged,
                                              .finish = on_finish};
 
 /* ---- making ---- */
@@ -438,6 +485,7 @@ static bool copy_def(struct talk_stream *self, const struct od_agent_def *def)
     self->connect_at_answer = stream->connect_at_answer;
     self->ring_when_down = stream->ring_when_down;
     self->features = def->features;
+    self->transfers = def->transfer;
     self->max_duration_s = def->max_duration_s;
     memcpy(self->name, def->name, sizeof self->name);
     return copy_text(&self->url, stream->url) && copy_text(&self->auth_token, stream->auth_token) &&

@@ -109,6 +109,7 @@ struct od_engine_stats {
     uint32_t alive, queued, armed, dialing, ringing, talking, clearing; /* calls now, by state */
     uint64_t claimed, invited, answered, ended;                         /* since create */
     uint64_t retried; /* attempts that ended but not their calls: these are not in `ended` */
+    uint64_t bridged; /* second legs made: these are in neither */
     uint64_t late, odd, full; /* events about the dead; surprises; refused for want of room */
     uint64_t ended_by[OD_CAUSE_COUNT];
 };

@@ -44,6 +44,7 @@ enum od_event_kind {
     OD_EV_AGENT_FAILED, /* call: the agent broke; u.fail.reason */
     OD_EV_MEDIA_FAILED, /* call: no usable media (SDP answer, silence, ports); u.fail.reason */
     OD_EV_HOOK_DONE,    /* call: the start hook answered; u.hook */
+    OD_EV_BRIDGE,       /* call: its callee is to talk to somebody else; u.bridge */
 
     /* from the operator */
     OD_EV_STOP,  /* call: cancel or hang up; u.stop */
@@ -113,6 +114,11 @@ struct od_event {
             bool accept;
             char reason[OD_REASON_MAX];
         } hook;
+        struct {
+            uint32_t ring_ms;     /* how long that phone may ring, 1,000..600,000 */
+            uint32_t talk_ms_max; /* and how long the two may talk, 1,000.. */
+            char to[OD_ENDPOINT_MAX];
+        } bridge;
         struct {
             bool before_answer_only; /* cancel: an answered call is left alone */
             uint8_t cause;           /* enum od_cause to end with: CANCELED, DEADLINE, COMPLETED */

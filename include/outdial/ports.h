@@ -24,7 +24,8 @@ struct od_invite {
     struct od_job_id job;
     uint32_t trunk; /* engine's index; the host knows server, credentials and identity */
     struct od_sip_names names;
-    const char *to; /* E.164 or SIP URI */
+    const char *to;          /* E.164 or SIP URI */
+    struct od_call_id first; /* of a second leg: the call it is one of; gen 0: it is a call */
 };
 
 /*
@@ -49,6 +50,10 @@ struct od_store_port {
     void (*release)(void *ctx, struct od_call_id call, struct od_job_id job, int64_t not_before_ms,
                     const char *why);
     void (*finish)(void *ctx, struct od_job_id job, const struct od_outcome *outcome);
+    /* The call's second leg, of the job that its first holds. sent: false, before its INVITE: its
+     * intent, answered by DURABLE or NOT_DURABLE for `call`, which is the second leg's. true: it
+     * rings or is answered; best effort. NULL: there are no second legs. */
+    void (*leg)(void *ctx, struct od_call_id call, const struct od_invite *invite, bool sent);
 };
 
 /* What this process could use of a rate that it shares with others. */
@@ -92,6 +97,11 @@ struct od_talk_port {
      * only this try of it was, by its trunk's fault; prepare() may follow. */
     void (*stop)(void *ctx, struct od_call_id call, struct od_job_id job, enum od_cause cause);
     void (*hook)(void *ctx, struct od_call_id call, struct od_job_id job); /* -> HOOK_DONE */
+    /* After BRIDGE: `leg` is being dialled for the call (outcome NULL), and is over (its outcome).
+     * In between come prepare(), start() and stop() for it as for any call. A leg with gen 0 was
+     * never dialled. NULL: there are no second legs. */
+    void (*bridge)(void *ctx, struct od_call_id call, struct od_call_id leg,
+                   const struct od_outcome *outcome);
 };
 
 /* One line per state change, from the one place that changes states. Strings are static. */
@@ -103,6 +113,8 @@ struct od_step_view {
     const char *from, *event, *to;
     enum od_cause cause; /* OD_CAUSE_NONE until the end */
     bool odd;            /* the world did something surprising */
+    struct od_call_id
+        first; /* of a second leg: the call it is one of, with the same uid; or gen 0 */
 };
 
 struct od_trace_port {

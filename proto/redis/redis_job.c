@@ -37,6 +37,7 @@ static void release_texts(struct od_redis_job *job)
     free(job->data);
     free(job->result);
     free(job->media);
+    free(job->leg);
 }
 
 void od_redis_jobs_deinit(struct od_redis_jobs *jobs)
@@ -88,6 +89,7 @@ void od_redis_jobs_put(struct od_redis_jobs *jobs, struct od_redis_job *job)
     job->data = NULL;
     job->result = NULL;
     job->media = NULL;
+    job->leg = NULL;
     job->media_bytes = 0;
     job->gen++;
     job->chain = jobs->free;

@@ -16,10 +16,21 @@ struct od_redis_org;
 enum { /* orders, in the order in which they reach the store */
        OD_JOB_INTENT = 1,
        OD_JOB_PROGRESS = 2,
-       OD_JOB_RELEASE = 4,
-       OD_JOB_FINISH = 8,
-       OD_JOB_BURY = 16, /* its record can't be read: the engine never hears of it */
+       OD_JOB_LEG = 4, /* of its second leg */
+       OD_JOB_RELEASE = 8,
+       OD_JOB_FINISH = 16,
+       OD_JOB_BURY = 32, /* its record can't be read: the engine never hears of it */
        OD_JOB_FINAL = OD_JOB_RELEASE | OD_JOB_FINISH | OD_JOB_BURY,
+};
+
+/* A call's second leg, for the ledger. */
+struct od_redis_leg {
+    struct od_call_id call;
+    struct od_sip_names names;
+    uint32_t trunk;
+    bool sent;   /* it rings or is answered: more can be said of it */
+    bool stored; /* its intent is */
+    char to[OD_ENDPOINT_MAX];
 };
 
 struct od_redis_job {
@@ -38,7 +49,8 @@ struct od_redis_job {
     struct od_redis_job *next;
     uint32_t chain; /* next slot + 1 of the same hash, or of the free list */
     void *texts;
-    char *data; /* a start hook's texts; NULL: none */
+    char *data;               /* a start hook's texts; NULL: none */
+    struct od_redis_leg *leg; /* NULL: it never had a second one */
 
     /* arguments of the orders */
     struct od_call_id call;

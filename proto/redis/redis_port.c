@@ -128,6 +128,34 @@ static void port_finish(void *ctx, struct od_job_id id, const struct od_outcome 
     want(store, job, OD_JOB_FINISH);
 }
 
+static void leg_refused(struct od_store *store, struct od_call_id call)
+{
+    od_store_post(store, &(struct od_event){.kind = OD_EV_NOT_DURABLE, .call = call});
+}
+
+static void port_leg(void *ctx, struct od_call_id call, const struct od_invite *invite, bool sent)
+{
+    struct od_store *store = ctx;
+    struct od_redis_job *job = od_redis_jobs_of(&store->jobs, invite->job);
+    bool gone = job == NULL || job->given_up; /* the call has ended meanwhile, which is normal */
+    if (!gone && job->leg == NULL)
+        job->leg = calloc(1, sizeof *job->leg);
+    if (gone || job->leg == NULL) {
+        if (!sent)
+            leg_refused(store, call);
+        return;
+    }
+    struct od_redis_leg *leg = job->leg;
+    bool stored = sent && leg->stored;
+    *leg = (struct od_redis_leg){.call = call,
+                                 .names = invite->names,
+                                 .trunk = invite->trunk,
+                                 .sent = sent,
+                                 .stored = stored};
+    snprintf(leg->to, sizeof leg->to, "%s", invite->to);
+    want(store, job, OD_JOB_LEG);
+}
+
 void od_redis_port_init(struct od_store *store)
 {
     store->port = (struct od_store_port){
@@ -137,5 +165,6 @@ void od_redis_port_init(struct od_store *store)
         .progress = port_progress,
         .release = port_release,
         .finish = port_finish,
+        .leg = port_leg,
     };
 }

@@ -47,28 +47,42 @@ static bool read_name(char *out, size_t size, struct od_text text)
     return text.bytes > 0 && text.bytes < size && od_str_copy(out, size, text.at, text.bytes);
 }
 
+static bool read_names(struct od_sip_names *out, const struct od_wire_attempt *attempt)
+{
+    return read_name(out->call_id, sizeof out->call_id, attempt->call_id) &&
+           read_name(out->from_tag, sizeof out->from_tag, attempt->from_tag) &&
+           read_name(out->branch, sizeof out->branch, attempt->branch);
+}
+
+static void tell_orphan(struct od_store *store, const struct od_uid *uid,
+                        const struct od_wire_attempt *attempt, struct od_text note)
+{
+    struct od_orphan orphan = {.uid = *uid, .trunk = attempt->trunk, .note = note};
+    if (!read_names(&orphan.names, attempt)) {
+        store->stats.odd++;
+        return;
+    }
+    store->stats.orphans++;
+    store->events.orphan(store->events.ctx, &orphan);
+}
+
 static void tell_orphans(struct od_redis_org *org, const struct redisReply *orphans)
 {
     struct od_store *store = org->store;
     if (store->events.orphan == NULL || !od_redis_read_array(orphans, 2))
         return;
     for (size_t i = 0; i + 2 <= orphans->elements; i += 2) {
-        struct od_orphan orphan = {0};
+        struct od_uid uid;
         struct od_wire_call record;
         struct od_text bytes = od_redis_read_text(orphans, i + 1);
-        if (!od_redis_read_uid(orphans, i, &orphan.uid) ||
-            od_wire_call_get(bytes.at, bytes.bytes, &record) != 0 ||
-            !read_name(orphan.names.call_id, sizeof orphan.names.call_id, record.attempt.call_id) ||
-            !read_name(orphan.names.from_tag, sizeof orphan.names.from_tag,
-                       record.attempt.from_tag) ||
-            !read_name(orphan.names.branch, sizeof orphan.names.branch, record.attempt.branch)) {
+        if (!od_redis_read_uid(orphans, i, &uid) ||
+            od_wire_call_get(bytes.at, bytes.bytes, &record) != 0) {
             store->stats.odd++;
             continue;
         }
-        orphan.trunk = record.attempt.trunk;
-        orphan.note = record.leg;
-        store->stats.orphans++;
-        store->events.orphan(store->events.ctx, &orphan);
+        tell_orphan(store, &uid, &record.attempt, record.leg);
+        if (record.second.leg.bytes > 0)
+            tell_orphan(store, &uid, &record.second, record.second.leg);
     }
 }
 
@@ -203,8 +217,11 @@ static int write_dialled(struct od_store *store, const struct od_redis_job *job)
     if (store->events.trunk != NULL && job->trunk != OD_NO_TRUNK)
         trunk = store->events.trunk(store->events.ctx, job->trunk);
     if (store->events.leg != NULL)
-        bytes = store->events.leg(store->events.ctx, job->call, id, job->trunk, &job->names, true,
-                                  leg, sizeof leg);
+        bytes = store->events.leg(
+            store->events.ctx, job->call,
+            &(struct od_invite){
+                .job = id, .trunk = job->trunk, .names = job->names, .to = job->pub.to},
+            true, leg, sizeof leg);
     return od_wire_reconcile(
         store->scratch, OD_STORE_SCRATCH, &(struct od_wire_order){job->pub.uid, job->fence},
         &(struct od_wire_attempt){
@@ -224,6 +241,10 @@ static void take_verdict(struct od_redis_org *org, struct od_redis_job *job, int
     struct od_store *store = org->store;
     if (fence > 0) {
         job->fence = (uint32_t)fence;
+        if (job->leg != NULL && !job->given_up) { /* it may have forgotten the second leg alone */
+            job->want |= OD_JOB_LEG;
+            od_redis_org_list(org, job);
+        }
         return;
     }
     job->missing = fence < 0;

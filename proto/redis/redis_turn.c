@@ -75,9 +75,35 @@ static struct od_text leg_text(struct od_store *store, const struct od_redis_job
     size_t bytes = 0;
     if (store->events.leg != NULL)
         bytes = store->events.leg(store->events.ctx, job->call,
-                                  (struct od_job_id){job->index, job->gen}, job->trunk, &job->names,
+                                  &(struct od_invite){.job = {job->index, job->gen},
+                                                      .trunk = job->trunk,
+                                                      .names = job->names,
+                                                      .to = job->pub.to},
                                   sent, out, OD_WIRE_LEG_MAX);
     return (struct od_text){out, bytes};
+}
+
+static int write_second(struct od_store *store, const struct od_redis_job *job)
+{
+    const struct od_redis_leg *leg = job->leg;
+    char note[OD_WIRE_LEG_MAX];
+    size_t bytes = 0;
+    if (store->events.leg != NULL)
+        bytes = store->events.leg(store->events.ctx, leg->call,
+                                  &(struct od_invite){.job = {job->index, job->gen},
+                                                      .trunk = leg->trunk,
+                                                      .names = leg->names,
+                                                      .to = leg->to},
+                                  leg->sent, note, sizeof note);
+    return od_wire_order_second(
+        store->scratch, OD_STORE_SCRATCH, &(struct od_wire_order){job->pub.uid, job->fence},
+        &(struct od_wire_attempt){
+            .trunk = trunk_name(store, leg->trunk),
+            .call_id = text_of(leg->names.call_id, sizeof leg->names.call_id - 1),
+            .from_tag = text_of(leg->names.from_tag, sizeof leg->names.from_tag - 1),
+            .branch = text_of(leg->names.branch, sizeof leg->names.branch - 1),
+            .leg = {note, bytes},
+        });
 }
 
 static int write_order(struct od_store *store, const struct od_redis_job *job, uint8_t which)
@@ -101,6 +127,8 @@ static int write_order(struct od_store *store, const struct od_redis_job *job, u
     case OD_JOB_PROGRESS:
         return od_wire_order_progress(store->scratch, OD_STORE_SCRATCH, &order, job->ringing_ms,
                                       job->answered_ms, leg_text(store, job, true, leg));
+    case OD_JOB_LEG:
+        return write_second(store, job);
     case OD_JOB_RELEASE:
         return od_wire_order_release(store->scratch, OD_STORE_SCRATCH, &order, job->due_ms,
                                      job->why);
@@ -261,6 +289,22 @@ static void intent_done(struct od_redis_org *org, struct od_redis_job *job, bool
                                             .call = job->call});
 }
 
+/* The verdict on an intent is news; on what is added to it later, none. */
+static void leg_done(struct od_redis_org *org, struct od_redis_job *job, bool ours, bool late)
+{
+    struct od_redis_leg *leg = job->leg;
+    if (leg == NULL || leg->stored || job->given_up)
+        return;
+    if (ours && late) { /* as of an intent */
+        job->want |= OD_JOB_LEG;
+        od_redis_org_list(org, job);
+        return;
+    }
+    leg->stored = ours;
+    od_store_post(org->store, &(struct od_event){.kind = ours ? OD_EV_DURABLE : OD_EV_NOT_DURABLE,
+                                                 .call = leg->call});
+}
+
 static void finish_done(struct od_redis_org *org, struct od_redis_job *job, char verdict)
 {
     struct od_store *store = org->store;
@@ -308,6 +352,8 @@ static void read_verdicts(struct od_redis_org *org, struct od_text verdicts, boo
             store->stats.not_ours++;
         if (org->sent[i].order == OD_JOB_INTENT)
             intent_done(org, job, ours, late);
+        else if (org->sent[i].order == OD_JOB_LEG)
+            leg_done(org, job, ours, late);
         else if (org->sent[i].order == OD_JOB_RELEASE)
             release_done(org, job, ours);
         else if (org->sent[i].order == OD_JOB_FINISH)

@@ -92,10 +92,11 @@ struct od_wire_call {
     bool has_attempt, has_end;
     struct od_wire_attempt attempt; /* the latest */
     struct od_wire_end end;
-    struct od_text result; /* empty: none */
-    struct od_text leg;    /* the latest; empty: none */
-    struct od_text media;  /* JSON object about the call's audio; empty: none */
-    uint8_t hook_status;   /* enum od_call_hook_status */
+    struct od_text result;         /* empty: none */
+    struct od_text leg;            /* the latest; empty: none */
+    struct od_wire_attempt second; /* the call's second leg, the latest; its leg empty: none */
+    struct od_text media;          /* JSON object about the call's audio; empty: none */
+    uint8_t hook_status;           /* enum od_call_hook_status */
     struct od_text hook_error;
 };
 
@@ -137,6 +138,9 @@ int od_wire_order_intent(void *out, size_t size, const struct od_wire_order *ord
 /* ringing_ms, answered_ms: 0 for not yet. leg: empty for nothing new. */
 int od_wire_order_progress(void *out, size_t size, const struct od_wire_order *order,
                            int64_t ringing_ms, int64_t answered_ms, struct od_text leg);
+/* What ends the call's second leg, as the intent's attempt: trunk, names and leg of it. */
+int od_wire_order_second(void *out, size_t size, const struct od_wire_order *order,
+                         const struct od_wire_attempt *second);
 int od_wire_order_release(void *out, size_t size, const struct od_wire_order *order,
                           int64_t not_before_ms, const char *why);
 /* Sets a claimed record aside that could not be read. */

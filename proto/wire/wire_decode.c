@@ -269,6 +269,12 @@ static int entry_get(char type, const uint8_t *at, size_t bytes, struct od_wire_
         out->attempt.number = (uint16_t)value;
         out->has_attempt = ok;
         break;
+    case 'B':
+        err = open_doc(at, bytes, 5, &zone, &f);
+        ok = err == 0 && text(&f[0], OD_NAME_MAX - 1, &out->second.trunk) &&
+             text(&f[1], 64, &out->second.call_id) && text(&f[2], 64, &out->second.from_tag) &&
+             text(&f[3], 64, &out->second.branch) && text(&f[4], OD_WIRE_LEG_MAX, &out->second.leg);
+        break;
     case 'E':
         err = open_doc(at, bytes, 3, &zone, &f);
         ok = err == 0 && number(&f[0], OD_VERDICT_USER, &value) &&

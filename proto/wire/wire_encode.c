@@ -319,6 +319,23 @@ int od_wire_order_progress(void *at, size_t size, const struct od_wire_order *or
     return done(&out);
 }
 
+int od_wire_order_second(void *at, size_t size, const struct od_wire_order *order,
+                         const struct od_wire_attempt *second)
+{
+    struct out out = order_begin(at, size, 'B', order);
+    size_t body = entry_begin(&out, 'B');
+    msgpack_packer pk;
+    msgpack_packer_init(&pk, &out, put_packed);
+    msgpack_pack_array(&pk, 5);
+    pack_text(&pk, &out, second->trunk, OD_NAME_MAX - 1);
+    pack_text(&pk, &out, second->call_id, 64);
+    pack_text(&pk, &out, second->from_tag, 64);
+    pack_text(&pk, &out, second->branch, 64);
+    pack_text(&pk, &out, second->leg, OD_WIRE_LEG_MAX);
+    entry_end(&out, body);
+    return done(&out);
+}
+
 int od_wire_order_release(void *at, size_t size, const struct od_wire_order *order,
                           int64_t not_before_ms, const char *why)
 {

@@ -92,15 +92,14 @@ static const char *on_trunk(void *ctx, uint32_t trunk)
 }
 
 /* What a leg would be ended with says when it was asked for. */
-static size_t on_leg(void *ctx, struct od_call_id call, struct od_job_id job, uint32_t trunk,
-                     const struct od_sip_names *names, bool sent, char *out, size_t size)
+static size_t on_leg(void *ctx, struct od_call_id call, const struct od_invite *invite, bool sent,
+                     char *out, size_t size)
 {
     struct world *w = ctx;
-    const struct od_job *of = od_store_job(w->store, job);
-    (void)trunk;
-    if (of == NULL || names->call_id[0] == '\0')
+    if (od_store_job(w->store, invite->job) == NULL || invite->names.call_id[0] == '\0')
         return 0;
-    return (size_t)snprintf(out, size, "%s %u to %s", sent ? "sent" : "unsent", call.index, of->to);
+    return (size_t)snprintf(out, size, "%s %u to %s", sent ? "sent" : "unsent", call.index,
+                            invite->to);
 }
 
 static void on_orphan(void *ctx, const struct od_orphan *orphan)

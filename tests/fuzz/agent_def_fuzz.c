@@ -43,10 +43,10 @@ static void on_done(void *ctx)
     ((struct world *)ctx)->ended = true;
 }
 
-static void on_transfer(void *ctx, const char *target)
+static void on_transfer(void *ctx, const char *target, const struct od_transfer *how)
 {
     (void)ctx;
-    if (!target)
+    if (!target || !how->ring_ms)
         abort();
 }
 

@@ -77,8 +77,8 @@ od_plant(node_cap_exceeded pacer.c "engine->limits.dialled_max" "(engine->limits
 od_plant(node_slot_kept call.c "engine->dialled--;" ";")
 od_plant(undialled_slot_kept call.c "if (had.slot && !has.slot)" "if (had.leg && !has.slot)")
 od_plant(closed_lane_dialled lane.c "open = od_lane_open(engine, lane);" "open = lane->set;")
-od_plant(deadline_ignored call.c ".deadline_wall_ms = job->u.job.deadline_wall_ms"
-    ".deadline_wall_ms = 0")
+od_plant(deadline_ignored call.c "call->deadline_wall_ms = job->u.job.deadline_wall_ms"
+    "call->deadline_wall_ms = 0")
 od_plant(claim_never_over engine.c "lane->claiming = false;" ";")
 od_plant(bye_waits_for_ever call.c "[OD_CALL_CLEARING] = 33000," "[OD_CALL_CLEARING] = 4000000000,")
 od_plant(free_slot_unnoticed call.c
@@ -87,6 +87,9 @@ od_plant(hours_not_asked call.c "if (od_window_open(window, wall_ms))" "if (true
 od_plant(retry_without_end retry.c "tries >= rule->attempts_max" "tries > rule->attempts_max + 1u")
 od_plant(retry_too_early retry.c "(int64_t)rule->after_s[outcome->cause] * 1000" "(int64_t)rule->after_s[outcome->cause]")
 
+od_plant(second_leg_left_up bridge.c "od_call_do(engine, other, OD_CALL_EV_STOP, NULL);" ";")
+od_plant(second_leg_end_untold bridge.c "talk->bridge(talk->ctx, leg->first, leg->id, &leg->outcome);"
+    ";")
 od_plant(callees_verdict_dialled_again call.c
     "if (end.verdict != OD_VERDICT_TRUNK || call->state == OD_CALL_RINGING)"
     "if (call->state == OD_CALL_RINGING)")

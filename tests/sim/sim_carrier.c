@@ -23,6 +23,7 @@ struct sim_leg {
     uint64_t invited_ns;
     bool challenged; /* the next INVITE of the leg is awaited */
     uint32_t answers, acks;
+    struct od_call_id first; /* of a second leg: whose */
 };
 
 static const struct {
@@ -84,10 +85,10 @@ static void reject(struct sim_world *world, struct sim_leg *leg, uint16_t status
     if (final(leg))
         return;
     leg->rejected = true;
-    if (!local && !leg->cancelled &&
+    if (!local && !leg->cancelled && !leg->first.gen &&
         (status == 486 || status == 480 || status == 600 || status == 603))
         world->spoken[leg->contact] = 1;
-    if (local || status / 100 == 5 || status == 403 || status == 408)
+    if (!leg->first.gen && (local || status / 100 == 5 || status == 403 || status == 408))
         world->faults[leg->contact]++;
     event.u.sip.status = status;
     event.u.sip.local = local;
@@ -126,7 +127,7 @@ static void put_off(void *ctx, uint64_t name, uint64_t wait_s)
         return;
     event.call = leg->call;
     leg->rejected = true;
-    world->faults[leg->contact]++;
+    world->faults[leg->contact] += !leg->first.gen;
     if (world->retry_after_ns[leg->trunk] < until_ns)
         world->retry_after_ns[leg->trunk] = until_ns;
     sim_post(world, &event);
@@ -348,6 +349,35 @@ static void check_rules(struct sim_world *world, const struct sim_contact *conta
         sim_wrong(&world->clock, "contact %u: tried again too early", number);
 }
 
+bool sim_carrier_second(const struct sim_world *world, struct od_call_id call)
+{
+    return world->legs[call.index].call.gen == call.gen && world->legs[call.index].first.gen;
+}
+
+/* A second leg: of a call that talks, written down before, under the trunk's rules alone. */
+static void check_second(struct sim_world *world, struct sim_leg *leg,
+                         const struct od_invite *invite)
+{
+    bool durable = false;
+    uint16_t attempt;
+    uint32_t number = sim_store_job(world->store, invite->job, &durable, &attempt);
+
+    if (number == UINT32_MAX) {
+        sim_wrong(&world->clock, "a second leg for a job that is not the engine's");
+        return;
+    }
+    leg->contact = number;
+    leg->lane = sim_store_contact(world->store, number)->lane;
+    if (!sim_talk_on(world, invite->first))
+        sim_wrong(&world->clock, "contact %u: a second leg when nobody talks", number);
+    if (!sim_store_leg_durable(world->store, invite->job))
+        sim_wrong(&world->clock, "contact %u: a second leg before its intent was durable", number);
+    if (world->clock.now_ns < world->retry_heard_ns[invite->trunk])
+        sim_wrong(&world->clock, "trunk %u: a second leg before Retry-After has passed",
+                  invite->trunk);
+    world->seconds++;
+}
+
 static void check_invite(struct sim_world *world, struct sim_leg *leg,
                          const struct od_invite *invite)
 {
@@ -430,13 +460,18 @@ static void port_invite(void *ctx, struct od_call_id call, const struct od_invit
     *leg = (struct sim_leg){.call = call,
                             .serial = ++world->legs_made,
                             .invited_ns = world->clock.now_ns,
-                            .trunk = invite->trunk};
-    check_invite(world, leg, invite);
+                            .trunk = invite->trunk,
+                            .first = invite->first};
+    if (invite->first.gen)
+        check_second(world, leg, invite);
+    else
+        check_invite(world, leg, invite);
     held_up(world);
     sim_rate_sent(world, &world->trunk_rates[leg->trunk], false, "trunk", leg->trunk);
     sim_rate_sent(world, &world->lane_rates[leg->lane], false, "lane", leg->lane);
     sim_cap_take(world, &world->trunk_caps[leg->trunk], "trunk", leg->trunk);
-    sim_cap_take(world, &world->lane_caps[leg->lane], "lane", leg->lane);
+    if (!leg->first.gen) /* the cap is on people called */
+        sim_cap_take(world, &world->lane_caps[leg->lane], "lane", leg->lane);
     if (++world->legs_live > world->limits.dialled_max)
         sim_wrong(&world->clock, "%u calls at once, the node's cap is %u", world->legs_live,
                   world->limits.dialled_max);
@@ -544,10 +579,12 @@ static void port_drop(void *ctx, struct od_call_id call)
     if (leg->answered && !leg->acks)
         sim_wrong(&world->clock, "contact %u answered and got no ACK", leg->contact);
     world->unacked -= leg->answers - leg->acks; /* crossed the end: not the engine's any more */
-    world->on_phone[leg->contact]--;
     world->legs_live--;
     world->trunk_caps[leg->trunk].used--;
-    world->lane_caps[leg->lane].used--;
+    if (!leg->first.gen) {
+        world->on_phone[leg->contact]--;
+        world->lane_caps[leg->lane].used--;
+    }
     *leg = (struct sim_leg){0};
 }
 
@@ -567,8 +604,23 @@ static void port_ping(void *ctx, uint32_t trunk)
               world, trunk, statuses[world->dead[trunk]]);
 }
 
+/* A second leg whose first has hung up is on its way down, too. */
+static void check_seconds(struct sim_world *world)
+{
+    for (uint32_t i = 0; world->seconds_live && i < world->limits.calls_max; i++) {
+        const struct sim_leg *leg = &world->legs[i];
+        if (leg->call.gen && leg->first.gen && !sim_talk_on(world, leg->first) && !final(leg) &&
+            !leg->cancelled && !leg->byed)
+            sim_wrong(&world->clock, "contact %u: a second leg outlives the first", leg->contact);
+        if (leg->call.gen && leg->first.gen && !sim_talk_on(world, leg->first) && leg->answered &&
+            !leg->hung_up && !leg->cancelled && !leg->byed)
+            sim_wrong(&world->clock, "contact %u: a second leg talks on alone", leg->contact);
+    }
+}
+
 void sim_carrier_check(struct sim_world *world)
 {
+    check_seconds(world);
     memcpy(world->retry_heard_ns, world->retry_after_ns, sizeof world->retry_heard_ns);
     if (world->unacked)
         sim_wrong(&world->clock, "%u answers are not acknowledged", world->unacked);

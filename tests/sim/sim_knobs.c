@@ -123,6 +123,7 @@ static void draw_faults(struct sim_knobs *knobs, struct od_rng *rng)
     knobs->hostile = maybe(rng, 500);
     knobs->slow_send = maybe(rng, 50);
     knobs->pause = maybe(rng, 5);
+    knobs->bridge = maybe(rng, 500);
 }
 
 void sim_knobs_draw(struct sim_knobs *knobs, uint64_t seed)

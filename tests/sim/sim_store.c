@@ -40,6 +40,7 @@ struct job {
     uint32_t contact, fence;
     uint16_t attempt;
     bool asked, durable;    /* intent ordered; intent reported durable */
+    bool leg_durable;       /* its second leg's, likewise */
     struct od_call_id call; /* of its intent */
 };
 
@@ -705,6 +706,46 @@ static void port_intent(void *ctx, struct od_call_id call, struct od_job_id id,
           &(struct op){.kind = OP_INTENT, .job = id.index, .call = call, .attempt = attempt});
 }
 
+/* The second leg's intent. It waits for a store that is away. */
+static void leg_stored(void *ctx, uint64_t name, uint64_t call)
+{
+    struct sim_store *store = ctx;
+    struct od_job_id id = {(uint32_t)(name >> 32), (uint32_t)name};
+    struct od_event event = {.kind = OD_EV_NOT_DURABLE,
+                             .call = {(uint32_t)(call >> 32), (uint32_t)call}};
+    struct job *job = id.index < store->jobs_used ? &store->jobs[id.index] : NULL;
+
+    if (!store->up) {
+        sim_after(store->clock, 50 * OD_NS_PER_MS, leg_stored, store, name, call);
+        return;
+    }
+    if (job && job->gen == id.gen && job->state == JOB_LIVE && sim_store_ours(store, id)) {
+        job->leg_durable = true;
+        event.kind = OD_EV_DURABLE;
+    }
+    post(store, &event);
+}
+
+static void port_leg(void *ctx, struct od_call_id call, const struct od_invite *invite, bool sent)
+{
+    struct sim_store *store = ctx;
+    struct od_job_id id = invite->job;
+    struct job *job = id.index < store->jobs_used ? &store->jobs[id.index] : NULL;
+
+    if (sent)
+        return;
+    if (job && job->gen == id.gen)
+        job->leg_durable = false;
+    sim_after(store->clock, (1 + od_rng_below(store->rng, 30)) * OD_NS_PER_MS, leg_stored, store,
+              (uint64_t)id.index << 32 | id.gen, (uint64_t)call.index << 32 | call.gen);
+}
+
+bool sim_store_leg_durable(const struct sim_store *store, struct od_job_id id)
+{
+    return id.index < store->jobs_used && store->jobs[id.index].gen == id.gen &&
+           store->jobs[id.index].leg_durable;
+}
+
 static void port_progress(void *ctx, struct od_job_id id, const char *state, int64_t wall_ms)
 {
     struct sim_store *store = ctx;
@@ -764,6 +805,7 @@ struct sim_store *sim_store_create(struct sim_clock *clock, struct od_rng *rng,
                                          .claim = port_claim,
                                          .intent = port_intent,
                                          .progress = port_progress,
+                                         .leg = port_leg,
                                          .release = port_release,
                                          .finish = port_finish};
     store->contacts = calloc(config->contacts_max, sizeof *store->contacts);

@@ -108,6 +108,9 @@ uint32_t sim_store_ended(const struct sim_store *store);
 /* True while the job's claim is the one that counts. */
 bool sim_store_ours(const struct sim_store *store, struct od_job_id job);
 
+/* True when the intent of its call's second leg was reported durable. */
+bool sim_store_leg_durable(const struct sim_store *store, struct od_job_id job);
+
 /* The contact of a job that is not given back yet, UINT32_MAX: none such. *durable: its intent was
  * reported durable. */
 uint32_t sim_store_job(const struct sim_store *store, struct od_job_id job, bool *durable,

@@ -106,6 +106,15 @@ static void port_finish(void *ctx, struct od_job_id job, const struct od_outcome
     port->finish(port->ctx, job, outcome);
 }
 
+static void port_leg(void *ctx, struct od_call_id call, const struct od_invite *invite, bool sent)
+{
+    struct sim_world *world = ctx;
+    const struct od_store_port *port = sim_store_port(world->store);
+
+    sim_order(world, "leg", call.index, sent);
+    port->leg(port->ctx, call, invite, sent);
+}
+
 static void port_step(void *ctx, struct od_now now, const struct od_step_view *view)
 {
     struct sim_world *world = ctx;
@@ -129,8 +138,8 @@ static void world_init(struct sim_world *world)
                                       .latency_us = world->knobs.store_us,
                                       .post = post_from_store,
                                       .ctx = world};
-    struct od_ports ports = {
-        .store = {world, port_claim, port_intent, port_progress, port_release, port_finish}};
+    struct od_ports ports = {.store = {world, port_claim, port_intent, port_progress, port_release,
+                                       port_finish, port_leg}};
     int err;
 
     world->limits = (struct od_limits){.calls_max = world->knobs.calls_max,
@@ -256,7 +265,7 @@ static bool done(struct sim_world *world)
     if (sim_store_busy(world->store) || od_engine_pending(world->engine))
         return false;
     od_engine_stats(world->engine, &stats);
-    if (stats.alive || world->legs_live || world->talks_live)
+    if (stats.alive || world->legs_live || world->talks_live || world->seconds_live)
         return false;
     return world->drained || (sim_store_contacts(world->store) == world->knobs.calls &&
                               sim_store_ended(world->store) == world->knobs.calls);
@@ -336,6 +345,8 @@ static void check_end(struct sim_world *world, uint64_t next_ns)
         if (trunk.in_use || trunk.armed)
             sim_wrong(&world->clock, "at rest, trunk %u has %u slots taken", i, trunk.in_use);
     }
+    if (world->seconds_live)
+        sim_wrong(&world->clock, "at rest, %u second legs are not over", world->seconds_live);
     if (world->legs_live || world->talks_live)
         sim_wrong(&world->clock, "at rest, %u legs and %u agents are left", world->legs_live,
                   world->talks_live);

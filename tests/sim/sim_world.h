@@ -54,6 +54,8 @@ struct sim_world {
     struct sim_leg *legs;   /* by call index */
     struct sim_talk *talks; /* by call index */
     uint32_t legs_live, talks_live;
+    uint32_t seconds_live;        /* second legs the engine has told of and not ended */
+    uint64_t seconds;             /* dialled */
     uint32_t unacked;             /* 2xx the engine was told of and has not acknowledged */
     uint64_t *dialled;            /* by contact: bit n: attempt n was dialled; no two alike */
     uint8_t *on_phone;            /* by contact: legs alive */
@@ -110,11 +112,15 @@ void sim_order(struct sim_world *world, const char *what, uint32_t index, uint64
 
 void sim_carrier_init(struct sim_world *world, struct od_sip_port *port);
 void sim_carrier_deinit(struct sim_world *world);
+/* True when the call is another's second leg; as of its INVITE. */
+bool sim_carrier_second(const struct sim_world *world, struct od_call_id call);
 /* After the engine has seen all events: nothing may be owed to a callee. */
 void sim_carrier_check(struct sim_world *world);
 
 void sim_talk_init(struct sim_world *world, struct od_talk_port *port);
 void sim_talk_deinit(struct sim_world *world);
+/* True while somebody talks on the call. */
+bool sim_talk_on(const struct sim_world *world, struct od_call_id call);
 
 /* Sets up lanes, trunks and contacts, and what the operator and the users will do. */
 void sim_operator_init(struct sim_world *world);

@@ -91,9 +91,9 @@ static void on_failed(void *ctx, const char *why)
     w->ends++;
 }
 
-static void on_transfer(void *ctx, const char *target)
+static void on_transfer(void *ctx, const char *target, const struct od_transfer *how)
 {
-    note(ctx, "transfer(%s)", target);
+    note(ctx, how->bridge ? "bridge(%s)" : "transfer(%s)", target);
 }
 
 static void give(struct world *w, uint32_t step)
@@ -468,6 +468,36 @@ static void test_a_branch_follows_what_was_gathered(void **state)
     }
 }
 
+static void test_a_bridge_goes_on_where_its_step_says(void **state)
+{
+    static const char steps[] =
+        "[{\"transfer\":{\"to\":\"x\",\"mode\":\"bridge\",\"on_fail\":\"f\",\"on_end\":\"e\"}},"
+        "{\"hangup\":{}},{\"label\":\"f\"},{\"say\":\"f\"},{\"hangup\":{}},{\"label\":\"e\"},"
+        "{\"say\":\"e\"},{\"hangup\":{}}]";
+    (void)state;
+    struct world *w = begin(steps, NULL);
+    start(w);
+    frames(w, OD_SCRIPT_TRANSFER_MS / 20 + 10); /* whoever dials it knows when it is over */
+    expect_line(w, "bridge(x) .x3010");
+    od_script_digit(w->script, w->now_ns, '1'); /* for the other one */
+    od_script_transferred(w->script, w->now_ns, false);
+    frames(w, 1);
+    expect_line(w, "speak3(f) f");
+    end(w);
+    w = begin(steps, NULL);
+    start(w);
+    od_script_transferred(w->script, w->now_ns, true);
+    frames(w, 1);
+    expect_line(w, "bridge(x) speak6(e) e");
+    end(w);
+    w = begin("[{\"transfer\":{\"to\":\"x\",\"mode\":\"bridge\"}},{\"pause\":60000}]", NULL);
+    start(w);
+    od_script_transferred(w->script, w->now_ns, true); /* they have talked: that was it */
+    frames(w, 2);
+    expect_line(w, "bridge(x) done .x2");
+    end(w);
+}
+
 static void test_loops_end(void **state)
 {
     (void)state;
@@ -491,8 +521,8 @@ static void test_a_callee_is_handed_on(void **state)
     start(w);
     frames(w, 10);
     expect_line(w, "speak0(a) speak2(c) ax3 forget0 transfer(+1555) .x7");
-    od_script_transferred(w->script, w->now_ns);
-    od_script_transferred(w->script, w->now_ns);
+    od_script_transferred(w->script, w->now_ns, false);
+    od_script_transferred(w->script, w->now_ns, false);
     frames(w, 4);
     expect_line(w, "cx3 forget2 .");
     end(w);
@@ -522,6 +552,7 @@ int main(void)
         cmocka_unit_test(test_a_branch_follows_what_was_gathered),
         cmocka_unit_test(test_loops_end),
         cmocka_unit_test(test_a_callee_is_handed_on),
+        cmocka_unit_test(test_a_bridge_goes_on_where_its_step_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

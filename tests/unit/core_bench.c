@@ -146,9 +146,18 @@ static void on_ping(void *ctx, uint32_t trunk)
 struct od_ports ports_of(struct bench *desk)
 {
     return (struct od_ports){
-        .store = {desk, on_claim, on_intent, on_progress, on_release, on_finish},
+        .store = {.ctx = desk,
+                  .claim = on_claim,
+                  .intent = on_intent,
+                  .progress = on_progress,
+                  .release = on_release,
+                  .finish = on_finish},
         .sip = {desk, on_invite, on_invite_again, on_cancel, on_ack, on_bye, on_drop, on_ping},
-        .talk = {desk, on_prepare, on_start, on_stop, on_hook},
+        .talk = {.ctx = desk,
+                 .prepare = on_prepare,
+                 .start = on_start,
+                 .stop = on_stop,
+                 .hook = on_hook},
     };
 }
 

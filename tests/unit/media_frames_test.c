@@ -14,6 +14,7 @@
 #include "engine/base/rng.h"
 #include "engine/media/clock.h"
 #include "engine/media/player.h"
+#include "engine/media/relay.h"
 #include "outdial/err.h"
 
 #define HOUR_NS UINT64_C(3600000000000)
@@ -125,6 +126,27 @@ static void test_player_refuses_a_ninth_clip_and_clears(void **state)
     assert_false(od_player_next_done(&player, &tag));
 }
 
+/* Goal: frames pass in their order; a burst costs the oldest, an empty place is silence. */
+static void test_a_relay_holds_a_few_frames(void **state)
+{
+    struct od_relay relay = {0};
+    uint8_t frame[OD_FRAME_BYTES];
+    (void)state;
+    for (uint8_t i = 1; i <= OD_RELAY_FRAMES + 2; i++) {
+        memset(frame, i, sizeof frame);
+        od_relay_put(&relay, frame);
+    }
+    assert_int_equal(relay.dropped, 2);
+    for (uint8_t i = 3; i <= OD_RELAY_FRAMES + 2; i++) {
+        od_relay_get(&relay, frame);
+        assert_int_equal(frame[0], i);
+        assert_int_equal(frame[OD_FRAME_BYTES - 1], i);
+    }
+    od_relay_get(&relay, frame);
+    assert_int_equal(frame[0], OD_ULAW_SILENCE);
+    assert_int_equal(relay.missed, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -133,6 +155,7 @@ int main(void)
         cmocka_unit_test(test_clock_waits_for_its_start),
         cmocka_unit_test(test_player_joins_clips_without_a_gap),
         cmocka_unit_test(test_player_refuses_a_ninth_clip_and_clears),
+        cmocka_unit_test(test_a_relay_holds_a_few_frames),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -163,6 +163,16 @@ local function set_aside(op, uid, s)
 end
 
 does = { X = set_aside, I = intent, P = progress, L = release, F = finish }
+
+-- What ends the second leg of a call, before it is dialled and whenever more of it is known. A call
+-- that is stopped dials nobody else.
+function does.B(op, uid, s)
+    if s[PHASE] < DIALING or s[PHASE] == ENDED or s[FLAGS] >= STOPPED then
+        return '0'
+    end
+    call('APPEND', CALL .. uid, op:sub(22))
+    return '1'
+end
 end
 for i = 7 + 2 * asked, #ARGV do
     local op = ARGV[i]

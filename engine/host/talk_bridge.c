@@ -1,0 +1,128 @@
+/*
+ * talk_bridge - see talk_bridge.h.
+ */
+#include "engine/host/talk_bridge.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/str.h"
+#include "engine/host/talk_session.h"
+#include "outdial/err.h"
+
+int od_talk_bridge_begin(struct od_talk_session *session, const char *to,
+                         const struct od_transfer *how)
+{
+    struct od_talk_bridge *bridge = &session->bridge;
+    struct od_event event = {.kind = OD_EV_BRIDGE, .call = session->call};
+    if (!*to || strlen(to) >= sizeof event.u.bridge.to)
+        return OD_EINVAL;
+    if (session->ended || bridge->asked || bridge->first.gen)
+        return OD_ECONFLICT;
+    bridge->asked = true;
+    bridge->talked = false;
+    bridge->how = *how;
+    od_str_copy(bridge->to, sizeof bridge->to, to, strlen(to));
+    event.u.bridge.ring_ms = how->ring_ms;
+    event.u.bridge.talk_ms_max = how->talk_ms_max;
+    memcpy(event.u.bridge.to, bridge->to, sizeof event.u.bridge.to);
+    session->host->events.post(session->host->events.ctx, &event);
+    return 0;
+}
+
+int od_talk_bridge_join(struct od_talk_session *session, struct od_talk_session *leg,
+                        uint64_t now_ns)
+{
+    session->bridge.relay = calloc(1, sizeof *session->bridge.relay);
+    leg->bridge.relay = calloc(1, sizeof *leg->bridge.relay);
+    session->bridge.partner = leg;
+    leg->bridge.partner = session;
+    if (!session->bridge.relay || !leg->bridge.relay) {
+        od_talk_bridge_part(session);
+        return OD_ENOMEM;
+    }
+    session->bridge.talked = true;
+    session->bridge.joined_ns = now_ns;
+    if (session->agent && session->agent->ops->bridged)
+        session->agent->ops->bridged(session->agent, now_ns, OD_BRIDGE_JOINED, NULL);
+    return 0;
+}
+
+static void forget(struct od_talk_bridge *bridge)
+{
+    bridge->partner = NULL;
+    free(bridge->relay);
+    bridge->relay = NULL;
+}
+
+void od_talk_bridge_part(struct od_talk_session *session)
+{
+    if (session->bridge.partner)
+        forget(&session->bridge.partner->bridge);
+    forget(&session->bridge);
+}
+
+/* ",{...}" for the record. */
+static void note(struct od_talk_bridge *bridge, uint64_t now_ns, const struct od_outcome *outcome)
+{
+    char json[OD_ENDPOINT_MAX + OD_REASON_MAX + 160];
+    uint64_t talk_ms = bridge->talked ? (now_ns - bridge->joined_ns) / OD_NS_PER_MS : 0;
+    struct od_buf buf;
+    od_buf_init(&buf, json, sizeof json);
+    od_buf_str(&buf, ",{\"mode\":\"bridge\",\"to\":\"");
+    for (const char *c = bridge->to; *c; c++) /* a bot's words: nothing may break out */
+        od_buf_char(&buf, *c == '"' || *c == '\\' || (unsigned char)*c < ' ' ? '?' : *c);
+    od_buf_str(&buf, "\",\"outcome\":\"");
+    od_buf_str(&buf, od_cause_name(outcome->cause));
+    od_buf_str(&buf, "\",\"sip_status\":");
+    od_buf_u64(&buf, outcome->sip_status);
+    od_buf_str(&buf, ",\"talk_ms\":");
+    od_buf_u64(&buf, talk_ms);
+    od_buf_char(&buf, '}');
+    char *notes = buf.cut ? NULL : realloc(bridge->notes, bridge->notes_bytes + buf.used);
+    if (!notes)
+        return;
+    memcpy(notes + bridge->notes_bytes, json, buf.used);
+    bridge->notes = notes;
+    bridge->notes_bytes += buf.used;
+}
+
+void od_talk_bridge_over(struct od_talk_session *session, uint64_t now_ns,
+                         const struct od_outcome *outcome)
+{
+    struct od_talk_bridge *bridge = &session->bridge;
+    if (!bridge->asked)
+        return;
+    od_talk_bridge_part(session);
+    bridge->asked = false;
+    note(bridge, now_ns, outcome);
+    if (session->agent && session->agent->ops->bridged && !session->ended)
+        session->agent->ops->bridged(session->agent, now_ns,
+                                     bridge->talked ? OD_BRIDGE_OVER : OD_BRIDGE_FAILED, outcome);
+}
+
+void od_talk_bridge_note(struct od_talk_session *session)
+{
+    struct od_talk_bridge *bridge = &session->bridge;
+    struct od_outcome hung_up = {.cause = OD_CAUSE_COMPLETED,
+                                 .sip_status = bridge->talked ? 200 : 0};
+    if (!bridge->talked)
+        hung_up.cause = OD_CAUSE_CANCELED;
+    if (bridge->asked) /* the callee has hung up, on the other one too */
+        note(bridge, session->tick_ns, &hung_up);
+    bridge->asked = false;
+    if (!bridge->notes)
+        return;
+    char *json = malloc(bridge->notes_bytes + 1);
+    if (json) {
+        memcpy(json, bridge->notes, bridge->notes_bytes);
+        json[0] = '[';
+        json[bridge->notes_bytes] = ']';
+        od_talk_session_note(session, "transfers", json, bridge->notes_bytes + 1);
+    }
+    free(json);
+    free(bridge->notes);
+    bridge->notes = NULL;
+    bridge->notes_bytes = 0;
+}

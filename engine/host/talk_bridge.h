@@ -1,0 +1,51 @@
+/*
+ * talk_bridge - two sessions joined: the call's own, whose agent stands back for as long, and its
+ * second leg's, which has none. Frames and keys go from each to the other; what is recorded and
+ * measured of the call goes on. Private to the talking half of the host.
+ *
+ * The order: begin() posts OD_EV_BRIDGE; the engine makes the leg (made()), which rings, is
+ * answered (join()) and ends (over()); or it refuses it, and over() comes at once.
+ */
+#ifndef ENGINE_HOST_TALK_BRIDGE_H
+#define ENGINE_HOST_TALK_BRIDGE_H
+
+#include "engine/agent/transfer.h"
+#include "engine/media/relay.h"
+#include "outdial/cause.h"
+#include "outdial/types.h"
+
+struct od_talk_session;
+
+/* What a session knows of it. All zero: nothing. */
+struct od_talk_bridge {
+    struct od_call_id first;         /* of a second leg: whose; gen 0: it is a call */
+    struct od_talk_session *partner; /* joined with it; NULL: no */
+    struct od_relay *relay;          /* frames for this one's ear; while joined */
+    struct od_transfer how;          /* of a call: the latest */
+    char to[OD_ENDPOINT_MAX];
+    bool asked;         /* one is under way */
+    bool talked;        /* it was joined */
+    uint64_t joined_ns; /* since when */
+    char *notes;        /* what became of each, for the record: ",{json}"... */
+    size_t notes_bytes;
+};
+
+/* 0: over() follows. OD_EINVAL: no target; OD_ECONFLICT: one is under way, or the call is over. */
+int od_talk_bridge_begin(struct od_talk_session *session, const char *to,
+                         const struct od_transfer *how);
+
+/* The second leg is answered: the two hear each other from now on. OD_ENOMEM. */
+int od_talk_bridge_join(struct od_talk_session *session, struct od_talk_session *leg,
+                        uint64_t now_ns);
+
+/* They hear each other no more; fine for those that don't. */
+void od_talk_bridge_part(struct od_talk_session *session);
+
+/* The second leg has ended, or there never was one. Tells the agent. */
+void od_talk_bridge_over(struct od_talk_session *session, uint64_t now_ns,
+                         const struct od_outcome *outcome);
+
+/* What of it belongs in the call's record is noted there; once, at the end. */
+void od_talk_bridge_note(struct od_talk_session *session);
+
+#endif
