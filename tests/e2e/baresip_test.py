@@ -76,11 +76,25 @@ def best_correlation(recording, reference):
                 for i in range(len(heard) - len(wanted) + 1)), default=0.0)
 
 
+def sip_port():
+    """A port that baresip can have: over UDP and TCP, and the next one for TLS."""
+    while True:
+        port = free_port()
+        try:
+            for number in (port, port + 1):
+                with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as s:
+                    s.bind(("127.0.0.1", number))
+            return port
+        except OSError:
+            continue
+
+
 class Baresip:
     """secure: only SRTP is spoken. says: samples of what its microphone hears; silence else."""
 
     def __init__(self, world, codec="PCMU", secure=False, says=None):
-        self.sip, self.control = free_port(), free_port(socket.SOCK_STREAM)
+        self.control = free_port(socket.SOCK_STREAM)
+        self.sip = sip_port()
         self.records = world.path("records")
         conf = world.path("baresip")
         os.mkdir(conf)
@@ -317,4 +331,41 @@ def talks_both_ways_through_rtpengine(world):
     talk_both_ways(world, "PCMU/8000/1", {"codecs": ["pcmu"]}, False, relayed=True)
 
 
-main(talks_both_ways_through_rtpengine, hears_and_answers, talks_both_ways_with_hold_and_all_keys, talks_both_ways_through_srtp)
+def is_handed_on_by_refer(world):
+    """baresip does as REFER asks: it calls the desk, tells how that goes, and our call ends."""
+    desk = world.carrier({"answer": 100, "no_answer": 0, "busy": 0, "decline": 0, "fail": 0, "ring_ms": "100",
+                          "hangup_ms": "1500"})
+    baresip = Baresip(world)
+    server = world.serve([{"name": "main", "server": f"127.0.0.1:{baresip.sip}"}])
+    world.cli("agent", "put", world.agent("sender", [
+        {"pause": 500}, {"transfer": f"sip:+16660000001@{desk.address}"}, {"pause": 30000}, {"hangup": {}}]),
+        server=server)
+    call = world.cli("call", "new", f"sip:callee@127.0.0.1:{baresip.sip}", "--agent", "sender",
+                     server=server).stdout.strip()
+    ended = wait_until(lambda: server.api("GET", f"/calls/{call}")["ended_at"] and
+                       server.api("GET", f"/calls/{call}"), 25, "the end of the call")
+    assert ended["status"] == "completed" and ended["duration_ms"] < 20000, ended
+    wait_until(lambda: "+16660000001" in desk.calls_by_number(), 10, "the desk's call")
+    trace = [line["text"] for line in server.api("GET", f"/calls/{call}/trace")["trace"]]
+    assert any(t.startswith("REFER ") for t in trace) and any(t.startswith("NOTIFY ") for t in trace), trace
+    assert server.stop() == 0
+
+
+def is_the_desk_of_a_bridge(world):
+    """A key of the callee arrives at baresip, which was dialled as the second leg."""
+    callee = world.carrier({"answer": 100, "no_answer": 0, "busy": 0, "decline": 0, "fail": 0, "ring_ms": "100",
+                            "talk": "silence", "digits": "5", "digit_delay_ms": "3000", "hangup_ms": "6000"})
+    baresip = Baresip(world)
+    server = world.serve([{"name": "main", "server": callee.address, "prefixes": ["+1555"]},
+                          {"name": "desk", "server": f"127.0.0.1:{baresip.sip}"}])
+    world.cli("agent", "put", world.agent("sender", [
+        {"transfer": {"to": f"sip:callee@127.0.0.1:{baresip.sip}", "mode": "bridge"}}]), server=server)
+    call = world.cli("call", "new", "+15550001111", "--agent", "sender", server=server).stdout.strip()
+    ended = wait_until(lambda: server.api("GET", f"/calls/{call}")["ended_at"] and
+                       server.api("GET", f"/calls/{call}"), 25, "the end of the call")
+    assert ended["status"] == "completed" and ended["media"]["transfers"][0]["talk_ms"] > 3000, ended
+    wait_until(lambda: "received event: '5'" in baresip.process.stdout(), 5, "the key at baresip")
+    assert server.stop() == 0
+
+
+main(is_handed_on_by_refer, is_the_desk_of_a_bridge, talks_both_ways_through_rtpengine, hears_and_answers, talks_both_ways_with_hold_and_all_keys, talks_both_ways_through_srtp)
