@@ -41,7 +41,6 @@
     X(retry, "attempts on a contact at most, 0 and 1: no rule")                                    \
     X(retry_s, "from an attempt to the next, at most")                                             \
     X(hours, "contacts with hours of their own, per mille")                                        \
-    X(bridge, "talks whose callee is handed to somebody else, per mille")                          \
     /* faults */                                                                                   \
     X(stall, "turns that come up to 2 s late, per mille")                                          \
     X(outage, "times the store goes away")                                                         \
@@ -70,7 +69,8 @@
     X(both_bye, "talks both sides end at once, per mille")                                         \
     X(hostile, "events that make no sense, per mille of calls")                                    \
     X(slow_send, "INVITEs that leave up to 30 ms after their order, per mille")                    \
-    X(pause, "times the process stands still, some longer than its lease")
+    X(pause, "times the process stands still, some longer than its lease")                         \
+    X(bridge, "talks whose callee is handed to somebody else, per mille: orders cross their ends")
 
 struct sim_knobs {
 #define X(name, what) uint32_t name;

@@ -482,13 +482,13 @@ static void test_a_bridge_goes_on_where_its_step_says(void **state)
     od_script_digit(w->script, w->now_ns, '1'); /* for the other one */
     od_script_transferred(w->script, w->now_ns, false);
     frames(w, 1);
-    expect_line(w, "speak3(f) f");
+    expect_line(w, "speak3(f) d");
     end(w);
     w = begin(steps, NULL);
     start(w);
     od_script_transferred(w->script, w->now_ns, true);
     frames(w, 1);
-    expect_line(w, "bridge(x) speak6(e) e");
+    expect_line(w, "bridge(x) speak6(e) g");
     end(w);
     w = begin("[{\"transfer\":{\"to\":\"x\",\"mode\":\"bridge\"}},{\"pause\":60000}]", NULL);
     start(w);
