@@ -23,7 +23,13 @@
 #include "outdial/err.h"
 #include "proto/sip/sip_internal.h"
 
-enum { TEXT_MAX = 256, MESSAGE_MAX = OD_SIP_NOTE_MAX + 512 };
+enum {
+    TEXT_MAX = 256,
+    MESSAGE_MAX = OD_SIP_NOTE_MAX + 512,
+    /* A note doesn't tell of REFERs sent after it. A CSeq may be more than one higher than the one
+     * before (RFC 3261 section 12.2.2), never lower or equal: the BYE goes past them all. */
+    REFERS_UNKNOWN = 200,
+};
 
 /* ---- writing ---- */
 
@@ -245,6 +251,7 @@ static int begin(struct od_sip_leg *leg, const struct note *note, const struct o
     if (!leg->uri)
         return OD_EPROTO;
     leg->invite_cseq = note->cseq;
+    leg->refers = answered ? REFERS_UNKNOWN : 0;
     leg->answer = make_answer(leg, note);
     return answered && !leg->answer ? OD_EPROTO : 0;
 }
