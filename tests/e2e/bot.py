@@ -137,9 +137,10 @@ class Bot:
     """Serves on a free port until close(). script(connection) runs for each connection; an exception
     in it is the test's failure, told by check()."""
 
-    def __init__(self, script=None, status=101, subprotocol=None, accept_after_s=0, port=0):
+    def __init__(self, script=None, status=101, subprotocol=None, accept_after_s=0, port=0,
+                 tls=None):
         self.script, self.status, self.subprotocol = script, status, subprotocol
-        self.accept_after_s = accept_after_s
+        self.accept_after_s, self.tls = accept_after_s, tls  # tls: an ssl.SSLContext
         self.connections, self.requests, self.errors = [], [], []
         self.loop = asyncio.new_event_loop()
         self.ready = threading.Event()
@@ -147,12 +148,12 @@ class Bot:
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
         self.ready.wait(10)
-        self.url = f"ws://127.0.0.1:{self.port}/media"
+        self.url = f"ws{'s' if tls else ''}://{'localhost' if tls else '127.0.0.1'}:{self.port}/media"
 
     def run(self):
         asyncio.set_event_loop(self.loop)
         self.server = self.loop.run_until_complete(
-            asyncio.start_server(self.serve, "127.0.0.1", self.port, limit=1 << 24))
+            asyncio.start_server(self.serve, "127.0.0.1", self.port, limit=1 << 24, ssl=self.tls))
         self.port = self.server.sockets[0].getsockname()[1]
         self.ready.set()
         self.loop.run_forever()
