@@ -22,13 +22,13 @@ build_packages=(
     build-essential cmake ninja-build pkg-config ca-certificates
     libuv1-dev libglib2.0-dev tzdata libsofia-sip-ua-dev libhiredis-dev libssl-dev libyaml-dev
     libllhttp-dev libyyjson-dev uthash-dev zlib1g-dev
-    redis-server espeak-ng libspeexdsp-dev libspandsp-dev libopus-dev libsrtp2-dev libjemalloc-dev
+    redis-server espeak-ng libspeexdsp-dev libspandsp-dev libopus-dev libopusenc-dev libsrtp2-dev libjemalloc-dev
 )
 # msgpack-c's C library: one development package name on Debian 12, another from 13 on.
 msgpack_packages=(libmsgpack-c-dev libmsgpack-dev)
 test_packages=(
     libcmocka-dev clang clang-format llvm valgrind strace sip-tester
-    baresip-core libclang-rt-dev python3 curl sox git asterisk-core-sounds-en-wav prometheus
+    baresip-core libclang-rt-dev python3 curl sox git asterisk-core-sounds-en-wav prometheus rtpengine-daemon opus-tools
 )
 command -v node >/dev/null || test_packages+=(nodejs npm)
 

@@ -20,6 +20,9 @@
  *                                     "leave_message", timeout_ms?, human_as_machine?,
  *                                     machine_as_human? }
  *   outdial.record                    true: calls are recorded
+ *   outdial.recording                 { format: "wav"|"opus" }: likewise, in that format
+ *   outdial.transfer                  how a bot's orders hand on where they don't say (transfer.h);
+ *                                     also maxDuration.maxDurationInTransferSeconds
  *   voicemail_action                  "hangup" | "leave_message"; turns amd on
  *   ivrDetection | config.features.ivrDetection { isEnabled, forOutbound }; turns amd on
  *   outdial.agent                     { kind: "script", voice?, steps: [ ... ] }, or
@@ -58,6 +61,7 @@ enum od_step_kind {
     OD_STEP_LABEL,    /* text: a place to go to */
     OD_STEP_GOTO,     /* to */
     OD_STEP_BRANCH,   /* into: the gathered value that decides; cases; to: otherwise */
+    OD_STEP_RECORD,   /* the callee, into a file of its own; into: where the result names it */
     OD_STEP_TRANSFER, /* text: whom to hand the callee on to; transfer: how */
     OD_STEP_COUNT,
 };
@@ -82,9 +86,11 @@ struct od_agent_step {
     char finish_key; /* GATHER: ends the input early, is not part of it; 0: none */
     uint8_t digits;  /* GATHER: 1..OD_AGENT_DIGITS_MAX */
     uint8_t choice_count;
-    uint32_t ms;      /* PAUSE: how long; GATHER: longest wait for the next digit */
-    const char *text; /* UTF-8 with {{name}} places; see the kinds */
-    const char *into; /* GATHER: key of the result */
+    uint32_t ms; /* PAUSE: how long; GATHER: longest wait for the next digit; RECORD: longest */
+    const char *text;                     /* UTF-8 with {{name}} places; see the kinds */
+    const char *into;                     /* GATHER, RECORD: key of the result */
+    uint32_t quiet_ms;                    /* RECORD: silence that ends it; 0: none does */
+    bool beep;                            /* RECORD: a tone says that it begins */
     const struct od_step_choice *choices; /* GATHER: digits not among them stay a string */
     const char *voice;                    /* SAY: NULL: the agent's */
     uint8_t retry;     /* GATHER: so many times more when nothing that fits was gathered */
@@ -126,7 +132,8 @@ struct od_agent_def {
     uint8_t amd_mode;   /* enum od_amd_mode */
     bool leave_message; /* talk to a machine after its beep; else hang up */
     struct od_amd_config amd;
-    bool record; /* both sides, from the answer on */
+    bool record;      /* both sides, from the answer on */
+    bool record_opus; /* as Ogg Opus; else WAV */
     struct od_agent_features features;
     struct od_transfer transfer;   /* how a bot's order hands on, unless it says otherwise */
     uint8_t kind;                  /* enum od_agent_kind */

@@ -46,6 +46,27 @@ int od_agent_media_read_vendors(struct od_agent_reader *r, yyjson_val *root,
     return err;
 }
 
+/* { "format": "opus" }: calls are recorded, in that format. */
+static int read_recording(struct od_agent_reader *r, yyjson_val *recording,
+                          struct od_agent_def *def)
+{
+    static const char *const known[] = {"format", NULL};
+    static const char *const formats[] = {"wav", "opus", NULL};
+    uint8_t format = 0;
+    if (!recording || yyjson_is_null(recording))
+        return 0;
+    size_t mark = od_agent_enter(r, "recording");
+    int err = yyjson_is_obj(recording)
+                  ? od_agent_keys(r, recording, known)
+                  : od_agent_refuse(r, "an object like { \"format\": \"opus\" }", recording);
+    if (!err)
+        err = read_word(r, recording, "format", formats, "\"wav\" or \"opus\"", &format);
+    od_agent_leave(r, mark);
+    def->record = !err;
+    def->record_opus = format == 1;
+    return err;
+}
+
 int od_agent_media_read(struct od_agent_reader *r, yyjson_val *outdial, struct od_agent_def *def)
 {
     static const char *const known[] = {
@@ -56,6 +77,8 @@ int od_agent_media_read(struct od_agent_reader *r, yyjson_val *outdial, struct o
     uint32_t timeout_ms = def->amd.timeout_ms, human = def->amd.human_as_machine;
     uint32_t machine = def->amd.machine_as_human;
     int err = od_agent_bool(r, outdial, "record", &def->record);
+    if (!err)
+        err = read_recording(r, yyjson_obj_get(outdial, "recording"), def);
     if (err || !amd || yyjson_is_null(amd))
         return err;
     size_t mark = od_agent_enter(r, "amd");

@@ -19,14 +19,19 @@ enum {
     INTO_BYTES_MAX = 64,
     LABEL_BYTES_MAX = 64,
     RETRY_MAX = 10,
+    RECORD_S_MAX = 600,
+    RECORD_S_DEFAULT = 60,
+    QUIET_MS_MAX = 60000,
+    QUIET_MS_DEFAULT = 3000,
 };
 
 static const char KEYS[] = "0123456789*#ABCD"; /* RFC 4733 section 3.2, events 0 to 15 */
 
 static const char *const STEP_NAMES[OD_STEP_COUNT] = {
-    [OD_STEP_SAY] = "say",     [OD_STEP_PLAY] = "play",     [OD_STEP_GATHER] = "gather",
-    [OD_STEP_PAUSE] = "pause", [OD_STEP_HANGUP] = "hangup", [OD_STEP_LABEL] = "label",
-    [OD_STEP_GOTO] = "goto",   [OD_STEP_BRANCH] = "branch", [OD_STEP_TRANSFER] = "transfer",
+    [OD_STEP_SAY] = "say",       [OD_STEP_PLAY] = "play",     [OD_STEP_GATHER] = "gather",
+    [OD_STEP_PAUSE] = "pause",   [OD_STEP_HANGUP] = "hangup", [OD_STEP_LABEL] = "label",
+    [OD_STEP_GOTO] = "goto",     [OD_STEP_BRANCH] = "branch", [OD_STEP_TRANSFER] = "transfer",
+    [OD_STEP_RECORD] = "record",
 };
 
 const char *od_step_name(enum od_step_kind kind)
@@ -243,6 +248,34 @@ static int read_gather(struct od_agent_reader *r, yyjson_val *holder, struct od_
     return err;
 }
 
+static int read_record(struct od_agent_reader *r, yyjson_val *holder, struct od_agent_step *step)
+{
+    static const char *const known[] = {"into", "max_s", "silence_ms", "finish_key", "beep", NULL};
+    yyjson_val *record = yyjson_obj_get(holder, "record");
+    uint32_t max_s = RECORD_S_DEFAULT;
+    size_t mark = od_agent_enter(r, "record");
+    int err = yyjson_is_obj(record) ? od_agent_keys(r, record, known)
+                                    : od_agent_refuse(r, "an object with \"into\"", record);
+    step->quiet_ms = QUIET_MS_DEFAULT;
+    step->beep = true;
+    step->finish_key = '#';
+    if (!err)
+        err = od_agent_text(r, record, "into", 1, INTO_BYTES_MAX, &step->into);
+    if (!err && !step->into)
+        err = od_agent_refuse_text(r, "into: the name of the result's value", "nothing");
+    if (!err)
+        err = od_agent_uint(r, record, "max_s", 1, RECORD_S_MAX, &max_s);
+    step->ms = max_s * 1000;
+    if (!err)
+        err = od_agent_uint(r, record, "silence_ms", 0, QUIET_MS_MAX, &step->quiet_ms);
+    if (!err)
+        err = od_agent_bool(r, record, "beep", &step->beep);
+    if (!err)
+        err = read_finish_key(r, record, step);
+    od_agent_leave(r, mark);
+    return err;
+}
+
 /* A step that is a label's name: { "label": "name" }, { "goto": "name" }. */
 static int read_name(struct od_agent_reader *r, yyjson_val *holder, const char *key,
                      const char **out)
@@ -339,8 +372,8 @@ static int read_transfer(struct od_agent_reader *r, yyjson_val *holder, struct o
 
 static int read_step(struct od_agent_reader *r, yyjson_val *value, struct od_agent_step *step)
 {
-    static const char expected[] = "an object with one key, the step: say, play, gather, pause or "
-                                   "hangup; label, goto, branch or transfer";
+    static const char expected[] = "an object with one key, the step: say, play, gather, record, "
+                                   "pause, transfer or hangup; label, goto or branch";
     if (!yyjson_is_obj(value))
         return od_agent_refuse(r, expected, value);
     if (yyjson_obj_size(value) != 1)
@@ -367,6 +400,8 @@ static int read_step(struct od_agent_reader *r, yyjson_val *value, struct od_age
             return read_name(r, value, "goto", &step->label);
         case OD_STEP_BRANCH:
             return read_branch(r, value, step);
+        case OD_STEP_RECORD:
+            return read_record(r, value, step);
         case OD_STEP_TRANSFER:
             return read_transfer(r, value, step);
         case OD_STEP_HANGUP:

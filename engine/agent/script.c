@@ -11,6 +11,8 @@
 
 #include "engine/agent/template.h"
 #include "engine/base/str.h"
+#include "engine/media/g711.h"
+#include "engine/media/level.h"
 #include "engine/media/player.h"
 #include "outdial/err.h"
 
@@ -19,6 +21,8 @@ enum phase {
     PHASE_AUDIO,  /* the step's audio is waited for or played */
     PHASE_GATHER, /* keys are waited for */
     PHASE_PAUSE,
+    PHASE_BEEP,     /* a tone says that recording begins */
+    PHASE_RECORD,   /* the callee is recorded */
     PHASE_TRANSFER, /* the other phone is being asked */
     PHASE_TAIL,     /* the last sample is on its way to the callee's ear */
     PHASE_OVER,     /* done or failed was said */
@@ -35,10 +39,12 @@ struct slot {
     char why[OD_REASON_MAX];
 };
 
-/* What a gather brought. */
+/* What a gather or a recording brought. */
 struct answer {
     const struct od_agent_step *step;
     bool set;
+    uint8_t part;                         /* RECORD */
+    uint32_t frames;                      /* RECORD: how long it is */
     char digits[OD_AGENT_DIGITS_MAX + 1]; /* empty: nothing was pressed */
 };
 
@@ -56,9 +62,12 @@ struct od_script {
     uint64_t deadline_ns;               /* GATHER, TRANSFER */
     uint32_t walked;                    /* steps entered */
     uint8_t retries;                    /* of the gather under way */
+    uint8_t parts;                      /* recordings begun */
+    uint32_t quiet_frames;              /* RECORD: since the callee said something */
+    bool record_over;                   /* RECORD: a key, or silence */
     char keys[OD_AGENT_DIGITS_MAX + 1]; /* pressed and not yet taken by a gather */
     uint32_t key_count;
-    struct answer *answers; /* one per gather step, in order */
+    struct answer *answers; /* one per step that brings one, in order */
     uint32_t answer_count;
 };
 
@@ -68,12 +77,17 @@ static bool has_audio(const struct od_agent_step *step)
            (step->kind == OD_STEP_GATHER && step->text);
 }
 
+static bool brings(const struct od_agent_step *step)
+{
+    return step->kind == OD_STEP_GATHER || step->kind == OD_STEP_RECORD;
+}
+
 int od_script_create(struct od_script **out, const struct od_agent_def *def, const char *context,
                      size_t bytes, const struct od_script_port *port)
 {
     uint32_t gathers = 0;
     for (uint32_t i = 0; i < def->step_count; i++)
-        gathers += def->steps[i].kind == OD_STEP_GATHER;
+        gathers += brings(&def->steps[i]);
     struct od_script *script = calloc(1, sizeof *script);
     *out = NULL;
     if (!script)
@@ -91,7 +105,7 @@ int od_script_create(struct od_script **out, const struct od_agent_def *def, con
         return err;
     }
     for (uint32_t i = 0; i < def->step_count; i++) {
-        if (def->steps[i].kind == OD_STEP_GATHER)
+        if (brings(&def->steps[i]))
             script->answers[script->answer_count++].step = &def->steps[i];
     }
     *out = script;
@@ -276,6 +290,34 @@ static bool walk(struct od_script *script)
     return false;
 }
 
+enum { BEEP_FRAMES = 15, VOICE_DBOV = 45 }; /* 300 ms; what is louder is somebody */
+
+static void begin_recording(struct od_script *script)
+{
+    const struct od_agent_step *step = &script->def->steps[script->step];
+    struct answer *answer = answer_of(script);
+    if (script->parts == UINT8_MAX) {
+        fail(script, "script: more than 255 recordings on one call");
+        return;
+    }
+    script->phase = PHASE_RECORD;
+    script->frames_left = step->ms / OD_FRAME_MS;
+    script->quiet_frames = 0;
+    script->record_over = false;
+    answer->set = true;
+    answer->part = ++script->parts;
+    answer->frames = 0;
+    script->port.record(script->port.ctx, answer->part);
+}
+
+/* 1,000 Hz: a period is eight samples. */
+static void beep(uint8_t out[OD_FRAME_BYTES])
+{
+    static const int16_t period[8] = {0, 5657, 8000, 5657, 0, -5657, -8000, -5657};
+    for (unsigned i = 0; i < OD_FRAME_BYTES; i++)
+        out[i] = od_ulaw_encode(period[i % 8]);
+}
+
 static void begin_transfer(struct od_script *script, const struct od_agent_step *step,
                            uint64_t now_ns)
 {
@@ -308,6 +350,12 @@ static void enter(struct od_script *script, uint64_t now_ns)
     } else if (step->kind == OD_STEP_PAUSE) {
         script->phase = PHASE_PAUSE;
         script->frames_left = (step->ms + OD_FRAME_MS - 1) / OD_FRAME_MS;
+    } else if (step->kind == OD_STEP_RECORD && step->beep) {
+        script->phase = PHASE_BEEP;
+        script->frames_left = BEEP_FRAMES;
+        script->spoke = true;
+    } else if (step->kind == OD_STEP_RECORD) {
+        begin_recording(script);
     } else if (step->kind == OD_STEP_TRANSFER) {
         begin_transfer(script, step, now_ns);
     } else {
@@ -400,6 +448,11 @@ void od_script_digit(struct od_script *script, uint64_t now_ns, char digit)
 {
     if (script->phase == PHASE_NEW || script->phase >= PHASE_TAIL)
         return;
+    if (script->phase == PHASE_RECORD) { /* keys are part of what is said, but for the one */
+        script->record_over =
+            script->record_over || digit == script->def->steps[script->step].finish_key;
+        return;
+    }
     if (script->key_count == OD_AGENT_DIGITS_MAX)
         return; /* more than any gather can take */
     script->keys[script->key_count++] = digit;
@@ -413,6 +466,33 @@ void od_script_digit(struct od_script *script, uint64_t now_ns, char digit)
         (next < script->def->step_count && script->def->steps[next].kind == OD_STEP_GATHER);
     if (script->phase == PHASE_AUDIO && before_gather)
         end_audio(script, now_ns);
+}
+
+void od_script_heard(struct od_script *script, const uint8_t ulaw[160])
+{
+    if (script->phase != PHASE_RECORD)
+        return;
+    uint32_t quiet_ms = script->def->steps[script->step].quiet_ms;
+    answer_of(script)->frames++;
+    script->quiet_frames =
+        od_level_dbov(ulaw, OD_FRAME_BYTES) <= VOICE_DBOV ? 0 : script->quiet_frames + 1;
+    if (quiet_ms && script->quiet_frames * OD_FRAME_MS >= quiet_ms)
+        script->record_over = true;
+}
+
+bool od_script_waits(const struct od_script *script)
+{
+    return script->phase == PHASE_GATHER;
+}
+
+void od_script_remind(struct od_script *script)
+{
+    const struct od_agent_step *step = &script->def->steps[script->step];
+    if (script->phase != PHASE_GATHER || !step->text || script->key_count)
+        return;
+    script->phase = PHASE_AUDIO;
+    script->playing = false;
+    ask_ahead(script, 1);
 }
 
 /* Moves waiting keys into the gather's answer. True when it is complete. */
@@ -478,6 +558,21 @@ static void advance(struct od_script *script, uint64_t now_ns)
             }
             next_step(script, now_ns);
             continue;
+        case PHASE_BEEP:
+            if (script->frames_left) {
+                script->frames_left--;
+                return;
+            }
+            begin_recording(script);
+            continue;
+        case PHASE_RECORD:
+            if (script->frames_left && !script->record_over) {
+                script->frames_left--;
+                return;
+            }
+            script->port.record_end(script->port.ctx);
+            next_step(script, now_ns);
+            continue;
         case PHASE_TRANSFER:
             if (now_ns < script->deadline_ns)
                 return;
@@ -503,12 +598,20 @@ void od_script_frame(struct od_script *script, uint64_t now_ns, uint8_t out[160]
     advance(script, now_ns);
     if (script->phase == PHASE_AUDIO && script->playing)
         od_player_frame(&script->player, out);
+    else if (script->phase == PHASE_BEEP)
+        beep(out);
     else
         memset(out, OD_ULAW_SILENCE, OD_FRAME_BYTES);
 }
 
 static yyjson_mut_val *answer_value(yyjson_mut_doc *doc, const struct answer *answer)
 {
+    if (answer->step->kind == OD_STEP_RECORD) {
+        yyjson_mut_val *value = yyjson_mut_obj(doc);
+        yyjson_mut_obj_add_uint(doc, value, "part", answer->part);
+        yyjson_mut_obj_add_uint(doc, value, "duration_ms", (uint64_t)answer->frames * OD_FRAME_MS);
+        return value;
+    }
     if (!answer->digits[0])
         return yyjson_mut_null(doc);
     for (uint32_t i = 0; i < answer->step->choice_count; i++) {

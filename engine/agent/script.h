@@ -40,6 +40,9 @@ struct od_script_port {
     /* The callee is to be handed on, in that way; answered by od_script_transferred(). */
     void (*transfer)(void *ctx, const char *target, const struct od_transfer *how);
     void (*failed)(void *ctx, const char *why);
+    /* The callee is recorded from now on, as the call's part 1, 2, ..; until record_end(). */
+    void (*record)(void *ctx, uint8_t part);
+    void (*record_end)(void *ctx);
 };
 
 /* context: the call's JSON object, for {{name}}; bytes 0: none. OD_EINVAL: it isn't one; OD_ENOMEM.
@@ -58,6 +61,14 @@ void od_script_start(struct od_script *script, uint64_t now_ns);
 void od_script_clip(struct od_script *script, uint32_t step, const uint8_t *ulaw, size_t bytes);
 void od_script_no_clip(struct od_script *script, uint32_t step, const char *why);
 
+/* 20 ms of the callee: silence ends a recording. */
+void od_script_heard(struct od_script *script, const uint8_t ulaw[160]);
+
+/* True while the callee is expected to press something. */
+bool od_script_waits(const struct od_script *script);
+/* Then: the prompt is said once more, if there is one; what was pressed counts on. */
+void od_script_remind(struct od_script *script);
+
 void od_script_digit(struct od_script *script, uint64_t now_ns, char digit);
 
 /* The handing on is over: it has failed, or (of a bridge) the two have talked and the other one has
@@ -67,9 +78,9 @@ void od_script_transferred(struct od_script *script, uint64_t now_ns, bool talke
 /* The next 20 ms (160 bytes of mu-law); silence when there is nothing to say. */
 void od_script_frame(struct od_script *script, uint64_t now_ns, uint8_t out[160]);
 
-/* The gathered values as a JSON object, to be freed by the caller; NULL when the script gathers
- * nothing, or there is no memory. A gather without an answer is null; one not reached is left out.
- */
+/* The gathered values as a JSON object, of recordings {"part": 1, "duration_ms": 4200}; to be freed
+ * by the caller. NULL: the script gathers nothing, or there is no memory. A gather without an
+ * answer is null; one not reached is left out. */
 char *od_script_result(const struct od_script *script, size_t *bytes);
 
 #endif

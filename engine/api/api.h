@@ -98,7 +98,7 @@ struct od_api_host {
     /* A piece of a call's recording from `at` on, read off the loop. fn fires once, later: err 0
      * and count 0 at the end, OD_ENOENT when there is none. OD_ENOMEM: it won't fire. NULL: nothing
      * is recorded here. */
-    int (*recording)(void *ctx, const struct od_uid *call, uint64_t at,
+    int (*recording)(void *ctx, const struct od_uid *call, uint8_t part, uint64_t at,
                      void (*fn)(void *ctx, int err, const uint8_t *bytes, size_t count,
                                 uint64_t total),
                      void *fn_ctx);

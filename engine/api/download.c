@@ -4,8 +4,11 @@
 #include "engine/api/download.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine/api/native.h"
+#include "engine/api/query.h"
+#include "engine/base/str.h"
 #include "outdial/err.h"
 
 enum { QUEUE_HIGH = 1024 * 1024 }; /* unsent bytes beyond which nothing more is read */
@@ -14,6 +17,7 @@ struct od_download {
     struct od_request *q;
     struct od_download *next; /* of those that wait */
     struct od_uid call;
+    uint8_t part; /* what its agent recorded; 0: the whole call */
     uint64_t at;
     bool begun, waits;
 };
@@ -42,6 +46,13 @@ static void stop_waiting(struct od_download *d)
     d->waits = false;
 }
 
+static void begin(struct od_request *q, bool ogg)
+{
+    q->x->ops->begin(q->x, 200, ogg ? "audio/ogg" : "audio/wav",
+                     ogg ? "Content-Disposition: attachment; filename=\"recording.opus\"\r\n"
+                         : "Content-Disposition: attachment; filename=\"recording.wav\"\r\n");
+}
+
 static void on_piece(void *ctx, int err, const uint8_t *bytes, size_t count, uint64_t total)
 {
     struct od_download *d = ctx;
@@ -55,8 +66,7 @@ static void on_piece(void *ctx, int err, const uint8_t *bytes, size_t count, uin
     if (!d->begun) {
         d->begun = true;
         q->answered = true;
-        q->x->ops->begin(q->x, 200, "audio/wav",
-                         "Content-Disposition: attachment; filename=\"recording.wav\"\r\n");
+        begin(q, count >= 4 && !memcmp(bytes, "OggS", 4)); /* RFC 3533 section 6 */
     }
     if (err || !count) { /* the file's end; or it broke: the client sees too little */
         q->x->ops->finish(q->x);
@@ -80,9 +90,23 @@ static void read_on(struct od_download *d)
     struct od_request *q = d->q;
     const struct od_api_host *host = &q->api->host;
     od_request_out(q);
-    int err = host->recording(host->ctx, &d->call, d->at, on_piece, d);
+    int err = host->recording(host->ctx, &d->call, d->part, d->at, on_piece, d);
     if (err)
         on_piece(d, err, NULL, 0, 0);
+}
+
+/* part=N, as the call's result names it; 0: none is named. OD_ENOENT: there is no such part. */
+static int read_part(const struct od_request *q, uint8_t *out)
+{
+    char text[OD_QUERY_VALUE_MAX];
+    uint64_t part = 0;
+    *out = 0;
+    if (!od_query_get(q->x->query, "part", text))
+        return 0;
+    if (!od_str_u64(text, strlen(text), UINT8_MAX, &part) || !part)
+        return OD_ENOENT;
+    *out = (uint8_t)part;
+    return 0;
 }
 
 static void call_read(void *ctx, int err, const struct od_call_rec *recs, size_t count,
@@ -94,6 +118,9 @@ static void call_read(void *ctx, int err, const struct od_call_rec *recs, size_t
         return;
     if (!err && (!count || !q->api->host.recording))
         err = OD_ENOENT;
+    uint8_t part = 0;
+    if (!err)
+        err = read_part(q, &part);
     struct od_download *d = err ? NULL : calloc(1, sizeof *d);
     if (!d) {
         od_request_err(q, err ? err : OD_ENOMEM, "call");
@@ -101,6 +128,7 @@ static void call_read(void *ctx, int err, const struct od_call_rec *recs, size_t
     }
     d->q = q;
     d->call = recs->id;
+    d->part = part;
     q->work = d;
     q->download = d;
     read_on(d);

@@ -17,6 +17,7 @@ static const char *const agents_query[] = {"limit", "cursor", "name", NULL};
 static const char *const calls_query[] = {"limit", "cursor", "status", "state", "cause", NULL};
 static const char *const import_query[] = {"number_column", NULL};
 static const char *const events_query[] = {"after", NULL};
+static const char *const part_query[] = {"part", NULL};
 static const char *const keys_query[] = {"org", NULL};
 static const char *const ready_query[] = {"verbose", NULL};
 
@@ -51,7 +52,8 @@ static const struct od_route routes[] = {
     {"GET", V1 "/calls/{id}", OD_SCOPE_READ, OD_TAKES_NOTHING, od_calls_show, NULL},
     {"GET", V1 "/calls/{id}/why", OD_SCOPE_READ, OD_TAKES_NOTHING, od_calls_why, NULL},
     {"GET", V1 "/calls/{id}/trace", OD_SCOPE_READ, OD_TAKES_NOTHING, od_calls_trace, NULL},
-    {"GET", V1 "/calls/{id}/recording", OD_SCOPE_READ, OD_TAKES_NOTHING, od_calls_recording, NULL},
+    {"GET", V1 "/calls/{id}/recording", OD_SCOPE_READ, OD_TAKES_NOTHING, od_calls_recording,
+     part_query},
     {"POST", V1 "/calls/{id}/cancel", OD_SCOPE_DIAL, OD_TAKES_NOTHING, od_calls_cancel, NULL},
     {"POST", V1 "/calls/{id}/hangup", OD_SCOPE_DIAL, OD_TAKES_NOTHING, od_calls_hangup, NULL},
 

@@ -31,13 +31,13 @@ static void api_stats(void *ctx, struct od_engine_stats *out)
     od_engine_stats(host->engine, out);
 }
 
-static int api_recording(void *ctx, const struct od_uid *call, uint64_t at,
+static int api_recording(void *ctx, const struct od_uid *call, uint8_t part, uint64_t at,
                          void (*fn)(void *ctx, int err, const uint8_t *bytes, size_t count,
                                     uint64_t total),
                          void *fn_ctx)
 {
     struct od_host *host = ctx;
-    return od_recordings_read(od_talk_recordings(host->talk), call, at, fn, fn_ctx);
+    return od_recordings_read(od_talk_recordings(host->talk), call, part, at, fn, fn_ctx);
 }
 
 static size_t api_more_metrics(void *ctx, char *out, size_t size)

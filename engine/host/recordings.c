@@ -16,7 +16,7 @@
 
 #include "engine/base/uid.h"
 #include "engine/host/log.h"
-#include "engine/media/wav.h"
+#include "engine/host/recording_file.h"
 #include "outdial/err.h"
 
 enum {
@@ -25,7 +25,6 @@ enum {
     PIECE_BYTES = FRAMES * FRAME_BOTH,
     QUEUE_BYTES_MAX = 64 * 1024 * 1024, /* 70 calls' minute, or 4,000 calls' second */
     PATH_BYTES = 512,
-    RATE = 8000,
 };
 
 /* A second's worth on its way to the disk; frames 0 and last: the end alone. */
@@ -48,8 +47,7 @@ struct od_recording {
     bool told; /* that it broke */
 
     /* the writer's */
-    int fd; /* -1: not open */
-    uint32_t data_bytes;
+    struct od_recording_file file;
     atomic_int failed; /* errno; read by the loop */
 };
 
@@ -70,75 +68,30 @@ struct od_recordings {
 
 /* ---- the writer ---- */
 
-static bool write_all(int fd, const void *bytes, size_t count, off_t at)
-{
-    const uint8_t *from = bytes;
-    while (count) {
-        ssize_t n = pwrite(fd, from, count, at);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0) {
-            errno = n ? errno : ENOSPC;
-            return false;
-        }
-        from += n;
-        at += n;
-        count -= (size_t)n;
-    }
-    return true;
-}
-
-static bool write_header(struct od_recording *r)
-{
-    uint8_t header[OD_WAV_HEADER_BYTES];
-    od_wav_header_of(header, OD_WAV_PCM, 2, RATE, r->data_bytes);
-    return write_all(r->fd, header, sizeof header, 0);
-}
-
 static bool write_piece(struct od_recording *r, const struct piece *piece)
 {
-    static _Thread_local uint8_t pcm[FRAMES * OD_FRAME_BYTES * 4];
+    static _Thread_local int16_t stereo[2 * FRAMES * OD_FRAME_BYTES];
     size_t used = 0;
     for (unsigned f = 0; f < piece->frames; f++) {
         const uint8_t *left = piece->both + f * FRAME_BOTH, *right = left + OD_FRAME_BYTES;
         for (unsigned i = 0; i < OD_FRAME_BYTES; i++) {
-            uint16_t l = (uint16_t)od_ulaw_decode(left[i]),
-                     r16 = (uint16_t)od_ulaw_decode(right[i]);
-            pcm[used++] = (uint8_t)l;
-            pcm[used++] = (uint8_t)(l >> 8);
-            pcm[used++] = (uint8_t)r16;
-            pcm[used++] = (uint8_t)(r16 >> 8);
+            stereo[used++] = od_ulaw_decode(left[i]);
+            stereo[used++] = od_ulaw_decode(right[i]);
         }
     }
-    if (r->fd < 0) {
-        r->fd = open(r->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-        if (r->fd < 0 || !write_header(r))
-            return false;
-    }
-    if (!write_all(r->fd, pcm, used, (off_t)(OD_WAV_HEADER_BYTES + (uint64_t)r->data_bytes)))
-        return false;
-    r->data_bytes += (uint32_t)used;
-    if (write_header(r))
-        return true;
-    r->data_bytes -= (uint32_t)used;
-    return false;
+    return od_recording_file_write(&r->file, r->path, stereo, used / 2);
 }
 
 static void take(struct piece *piece)
 {
     struct od_recording *r = piece->recording;
     bool last = piece->last;
-    if (piece->frames && !atomic_load(&r->failed) && !write_piece(r, piece)) {
-        int err = errno;
-        if (r->fd >= 0 && ftruncate(r->fd, (off_t)(OD_WAV_HEADER_BYTES + (uint64_t)r->data_bytes)))
-            err = errno; /* trailing bytes that the header doesn't count do no harm */
-        atomic_store(&r->failed, err ? err : EIO);
-    }
+    if (piece->frames && !atomic_load(&r->failed) && !write_piece(r, piece))
+        atomic_store(&r->failed, errno ? errno : EIO);
     free(piece);
     if (!last)
         return;
-    if (r->fd >= 0)
-        close(r->fd);
+    od_recording_file_close(&r->file);
     free(r);
 }
 
@@ -196,21 +149,33 @@ static struct piece *new_piece(struct od_recording *r)
     return piece;
 }
 
-struct od_recording *od_recording_open(struct od_recordings *recordings, const struct od_uid *call)
+/* "CALL.wav", "CALL-2.opus" */
+static void name_file(const struct od_recordings *recordings, const struct od_uid *call,
+                      struct od_recording_how how, char out[PATH_BYTES])
 {
-    char name[OD_UID_TEXT];
+    char name[OD_UID_TEXT], part[8] = "";
+    od_uid_text(call, name);
+    if (how.part)
+        snprintf(part, sizeof part, "-%u", how.part);
+    snprintf(out, PATH_BYTES, "%s/%s%s.%s", recordings->folder, name, part,
+             how.opus ? "opus" : "wav");
+}
+
+struct od_recording *od_recording_open(struct od_recordings *recordings, const struct od_uid *call,
+                                       struct od_recording_how how)
+{
     struct od_recording *r = calloc(1, sizeof *r);
     if (!r)
         return NULL;
     r->owner = recordings;
-    r->fd = -1;
+    r->file.fd = -1;
+    r->file.as_opus = how.opus;
     r->piece = new_piece(r);
     if (!r->piece) { /* the end needs one in any case */
         free(r);
         return NULL;
     }
-    od_uid_text(call, name);
-    snprintf(r->path, sizeof r->path, "%s/%s.wav", recordings->folder, name);
+    name_file(recordings, call, how, r->path);
     recordings->stats.begun++;
     return r;
 }
@@ -279,7 +244,7 @@ void od_recording_close(struct od_recording *recording)
 
 struct reading {
     uv_work_t work;
-    char path[PATH_BYTES];
+    char path[PATH_BYTES], or_path[PATH_BYTES]; /* WAV, or Opus */
     uint64_t at, total;
     int err;
     ssize_t count;
@@ -293,6 +258,8 @@ static void read_piece(uv_work_t *work)
     struct reading *reading = work->data;
     struct stat facts;
     int fd = open(reading->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 && errno == ENOENT)
+        fd = open(reading->or_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0) {
         reading->err = errno == ENOENT ? OD_ENOENT : OD_EIO;
         return;
@@ -316,10 +283,9 @@ static void on_read(uv_work_t *work, int status)
     free(reading);
 }
 
-int od_recordings_read(struct od_recordings *recordings, const struct od_uid *call, uint64_t at,
-                       od_recording_read_fn fn, void *ctx)
+int od_recordings_read(struct od_recordings *recordings, const struct od_uid *call, uint8_t part,
+                       uint64_t at, od_recording_read_fn fn, void *ctx)
 {
-    char name[OD_UID_TEXT];
     struct reading *reading = malloc(sizeof *reading);
     if (!reading)
         return OD_ENOMEM;
@@ -328,8 +294,9 @@ int od_recordings_read(struct od_recordings *recordings, const struct od_uid *ca
     reading->at = at;
     reading->fn = fn;
     reading->ctx = ctx;
-    od_uid_text(call, name);
-    snprintf(reading->path, sizeof reading->path, "%s/%s.wav", recordings->folder, name);
+    name_file(recordings, call, (struct od_recording_how){.part = part}, reading->path);
+    name_file(recordings, call, (struct od_recording_how){.part = part, .opus = true},
+              reading->or_path);
     if (uv_queue_work(recordings->loop, &reading->work, read_piece, on_read)) {
         free(reading);
         return OD_ENOMEM;

@@ -1,5 +1,5 @@
 /*
- * recordings - calls written to disk as stereo WAV files (16 bits, 8 kHz; left the callee, right
+ * recordings - calls written to disk as stereo WAV or Ogg Opus files (8 kHz; left the callee, right
  * the agent) under DATA_DIR/recordings, by a thread of its own: a slow, full or broken disk costs
  * the recording, never a frame of the call. What is on disk is a valid file at any moment: samples
  * are written first, the header that counts them after, once a second.
@@ -30,8 +30,14 @@ int od_recordings_open(struct od_recordings **out, uv_loop_t *loop, const char *
 /* fn fires when all that was handed over is written or given up. */
 void od_recordings_close(struct od_recordings *recordings, void (*fn)(void *ctx), void *ctx);
 
+struct od_recording_how {
+    bool opus;    /* else WAV */
+    uint8_t part; /* 0: the whole call; else what its agent recorded, 1.. */
+};
+
 /* NULL: no memory. The file is named by the call; an earlier one of its name is replaced. */
-struct od_recording *od_recording_open(struct od_recordings *recordings, const struct od_uid *call);
+struct od_recording *od_recording_open(struct od_recordings *recordings, const struct od_uid *call,
+                                       struct od_recording_how how);
 
 /* The next 20 ms of the callee; the agent's side is silence until said(). */
 void od_recording_heard(struct od_recording *recording, const uint8_t ulaw[OD_FRAME_BYTES]);
@@ -52,8 +58,8 @@ enum { OD_RECORDING_PIECE = 128 * 1024 };
 typedef void (*od_recording_read_fn)(void *ctx, int err, const uint8_t *bytes, size_t count,
                                      uint64_t total);
 /* OD_ENOMEM. */
-int od_recordings_read(struct od_recordings *recordings, const struct od_uid *call, uint64_t at,
-                       od_recording_read_fn fn, void *ctx);
+int od_recordings_read(struct od_recordings *recordings, const struct od_uid *call, uint8_t part,
+                       uint64_t at, od_recording_read_fn fn, void *ctx);
 
 void od_recordings_stats(const struct od_recordings *recordings, struct od_recordings_stats *out);
 

@@ -10,7 +10,7 @@ if(NOT TARGET od_log)
 endif()
 
 od_ring(od_talk engine/host
-    SOURCES clip.c media_clock.c media_leg.c media_reports.c recordings.c speech.c speech_disk.c speech_table.c synth.c talk.c
+    SOURCES clip.c media_clock.c media_leg.c media_reports.c recording_file.c recordings.c speech.c speech_disk.c speech_table.c synth.c talk.c
         talk_bridge.c
         stream_hub.c talk_media.c talk_script.c talk_session.c talk_stream.c
     LIBS od_agent od_media od_ws od_rtp od_voice od_sip od_log od_base PkgConfig::UV PkgConfig::SPEEXDSP

@@ -28,7 +28,8 @@ void od_talk_media_answered(struct od_talk_media *media, const struct od_agent_d
     if (media->amd)
         od_amd_answer(media->amd);
     if (def->record && !media->recording)
-        media->recording = od_recording_open(recordings, call);
+        media->recording = od_recording_open(recordings, call,
+                                             (struct od_recording_how){.opus = def->record_opus});
 }
 
 bool od_talk_media_heard(struct od_talk_media *media, const uint8_t ulaw[OD_FRAME_BYTES],

@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/agent/conduct.h"
 #include "engine/agent/script.h"
 #include "engine/base/str.h"
+#include "engine/host/recordings.h"
 #include "engine/host/speech.h"
 #include "engine/host/talk_agent.h"
 #include "engine/host/talk_session.h"
@@ -30,6 +32,10 @@ struct talk_script {
     struct od_talk_session *session;
     const struct od_agent_def *def;
     struct od_script *script;
+    struct od_uid call;
+    struct od_recording *tape; /* a step's; NULL: none is under way */
+    struct od_conduct conduct;
+    bool heard_now;
     bool started;
     bool transfer_over; /* told at the next frame, never from inside the asking */
     bool talked;        /* of a bridge that is over: there was one */
@@ -129,6 +135,23 @@ static void on_referred(struct od_talk_agent *agent, uint64_t now_ns, uint16_t s
         script_of(agent)->transfer_over = true;
 }
 
+/* ---- recording ---- */
+
+static void on_script_record(void *ctx, uint8_t part)
+{
+    struct talk_script *self = ctx;
+    self->tape =
+        od_recording_open(self->session->host->recordings, &self->call,
+                          (struct od_recording_how){.opus = self->def->record_opus, .part = part});
+}
+
+static void on_script_record_end(void *ctx)
+{
+    struct talk_script *self = ctx;
+    od_recording_close(self->tape);
+    self->tape = NULL;
+}
+
 static void on_script_failed(void *ctx, const char *why)
 {
     struct talk_script *self = ctx;
@@ -156,6 +179,7 @@ static void on_start(struct od_talk_agent *agent, uint64_t now_ns)
 {
     struct talk_script *self = script_of(agent);
     self->started = true;
+    od_conduct_init(&self->conduct, &self->def->features, 0);
     for (unsigned i = 0; i < OD_SCRIPT_AHEAD; i++) {
         if (self->audio[i].request)
             od_speech_hurry(self->audio[i].request);
@@ -172,11 +196,45 @@ static void on_frame(struct od_talk_agent *agent, uint64_t now_ns, uint8_t ulaw[
         od_script_transferred(self->script, now_ns, self->talked);
     }
     od_script_frame(self->script, now_ns, ulaw);
+    self->heard_now = ulaw[0] != OD_ULAW_SILENCE || ulaw[OD_FRAME_BYTES - 1] != OD_ULAW_SILENCE;
+}
+
+static void on_heard(struct od_talk_agent *agent, uint64_t now_ns,
+                     const uint8_t ulaw[OD_FRAME_BYTES], enum od_jitter_frame what)
+{
+    struct talk_script *self = script_of(agent);
+    (void)now_ns;
+    (void)what;
+    if (self->tape)
+        od_recording_heard(self->tape, ulaw);
+    od_script_heard(self->script, ulaw);
+    if (self->conduct.features.silence)
+        od_conduct_heard(&self->conduct, ulaw);
+}
+
+/* While keys are waited for somebody should speak or press now and then (silenceManagement). */
+static void on_after(struct od_talk_agent *agent, uint64_t now_ns, uint32_t frames)
+{
+    struct talk_script *self = script_of(agent);
+    (void)now_ns;
+    if (!self->conduct.features.silence)
+        return;
+    while (frames--) {
+        bool busy = self->heard_now || !od_script_waits(self->script);
+        enum od_conduct_fact fact = od_conduct_step(&self->conduct, busy);
+        for (; fact != OD_CONDUCT_NOTHING; fact = od_conduct_next(&self->conduct)) {
+            if (fact == OD_CONDUCT_REMIND)
+                od_script_remind(self->script);
+            else if (fact == OD_CONDUCT_GIVE_UP)
+                od_talk_session_done(self->session);
+        }
+    }
 }
 
 static void on_digit(struct od_talk_agent *agent, uint64_t now_ns, char digit)
 {
     od_script_digit(script_of(agent)->script, now_ns, digit);
+    od_conduct_key(&script_of(agent)->conduct);
 }
 
 static char *on_finish(struct od_talk_agent *agent, enum od_cause cause, size_t *bytes)
@@ -184,6 +242,7 @@ static char *on_finish(struct od_talk_agent *agent, enum od_cause cause, size_t 
     struct talk_script *self = script_of(agent);
     (void)cause;
     char *result = od_script_result(self->script, bytes);
+    od_recording_close(self->tape);
     od_script_destroy(self->script);
     free(self);
     return result;
@@ -191,6 +250,8 @@ static char *on_finish(struct od_talk_agent *agent, enum od_cause cause, size_t 
 
 static const struct od_talk_agent_ops ops = {.start = on_start,
                                              .frame = on_frame,
+                                             .heard = on_heard,
+                                             .after = on_after,
                                              .digit = on_digit,
                                              .referred = on_referred,
                                              .bridged = on_bridged,
@@ -206,12 +267,15 @@ int od_talk_script_create(struct od_talk_agent **out, struct od_talk_session *se
     self->agent.ops = &ops;
     self->session = session;
     self->def = def;
+    self->call = job->uid;
     struct od_script_port port = {.ctx = self,
                                   .speak = on_script_speak,
                                   .play = on_script_play,
                                   .forget = on_script_forget,
                                   .done = on_script_done,
                                   .transfer = on_script_transfer,
+                                  .record = on_script_record,
+                                  .record_end = on_script_record_end,
                                   .failed = on_script_failed};
     int err = od_script_create(&self->script, def, job->context.at, job->context.bytes, &port);
     if (err) {

@@ -43,6 +43,18 @@ static void on_done(void *ctx)
     ((struct world *)ctx)->ended = true;
 }
 
+static void on_record(void *ctx, uint8_t part)
+{
+    (void)ctx;
+    if (!part)
+        abort();
+}
+
+static void on_record_end(void *ctx)
+{
+    (void)ctx;
+}
+
 static void on_transfer(void *ctx, const char *target, const struct od_transfer *how)
 {
     (void)ctx;
@@ -86,6 +98,8 @@ static void run(const struct od_agent_def *def, const uint8_t *data, size_t size
                                   .forget = on_forget,
                                   .done = on_done,
                                   .transfer = on_transfer,
+                                  .record = on_record,
+                                  .record_end = on_record_end,
                                   .failed = on_failed};
     struct od_script *script;
     uint8_t frame[160];

@@ -96,6 +96,16 @@ static void on_transfer(void *ctx, const char *target, const struct od_transfer 
     note(ctx, how->bridge ? "bridge(%s)" : "transfer(%s)", target);
 }
 
+static void on_record(void *ctx, uint8_t part)
+{
+    note(ctx, "record%u", part);
+}
+
+static void on_record_end(void *ctx)
+{
+    note(ctx, "recorded");
+}
+
 static void give(struct world *w, uint32_t step)
 {
     memset(w->clips[step], 'a' + (int)step, CLIP_BYTES);
@@ -143,6 +153,8 @@ static struct world *begin(const char *steps, const char *context)
                                   .forget = on_forget,
                                   .done = on_done,
                                   .transfer = on_transfer,
+                                  .record = on_record,
+                                  .record_end = on_record_end,
                                   .failed = on_failed};
     assert_int_equal(
         od_script_create(&w->script, w->def, context, context ? strlen(context) : 0, &port), 0);
@@ -498,6 +510,72 @@ static void test_a_bridge_goes_on_where_its_step_says(void **state)
     end(w);
 }
 
+/* The callee says something for so many frames. */
+static void hear(struct world *w, unsigned frames_count, uint8_t code)
+{
+    uint8_t ulaw[160];
+    memset(ulaw, code, sizeof ulaw);
+    for (unsigned i = 0; i < 160; i += 2)
+        ulaw[i] = (uint8_t)(code ^ 0x80);
+    while (frames_count--) {
+        od_script_heard(w->script, ulaw);
+        frames(w, 1);
+    }
+}
+
+static void test_a_recording_ends_by_key_silence_or_time(void **state)
+{
+    static const char steps[] = "[{\"record\":{\"into\":\"a\",\"beep\":false,\"max_s\":1}},"
+                                "{\"record\":{\"into\":\"b\",\"beep\":false,\"silence_ms\":200}},"
+                                "{\"record\":{\"into\":\"c\",\"beep\":false,\"silence_ms\":0}},"
+                                "{\"hangup\":{}}]";
+    (void)state;
+    struct world *w = begin(steps, NULL);
+    start(w);
+    hear(w, 51, 0x10); /* loud: its second is over */
+    expect_line(w, "record1 .x50 recorded record2 .");
+    hear(w, 20, 0x10);
+    hear(w, 11, 0xff); /* and silence, for 200 ms */
+    expect_line(w, ".x29 recorded record3 .x2");
+    hear(w, 100, 0xff);
+    od_script_digit(w->script, w->now_ns, '5'); /* no end of it */
+    hear(w, 1, 0xff);
+    od_script_digit(w->script, w->now_ns, '#');
+    frames(w, 1);
+    expect_line(w, ".x101 recorded done .");
+    size_t bytes;
+    char *result = od_script_result(w->script, &bytes);
+    assert_non_null(result);
+    assert_non_null(strstr(result, "\"b\":{\"part\":2,\"duration_ms\":6"));
+    free(result);
+    end(w);
+    w = begin("[{\"record\":{\"into\":\"a\"}},{\"hangup\":{}}]", NULL);
+    start(w);
+    uint8_t frame[160];
+    od_script_frame(w->script, w->now_ns, frame); /* the beep */
+    assert_int_not_equal(frame[1], OD_ULAW_SILENCE);
+    assert_memory_equal(frame, frame + 8, 152); /* 1,000 Hz */
+    end(w);
+}
+
+static void test_a_reminder_repeats_the_prompt(void **state)
+{
+    (void)state;
+    struct world *w = begin("[{\"gather\":{\"digits\":1,\"into\":\"a\",\"prompt\":\"p\","
+                            "\"timeout_ms\":10000}},{\"hangup\":{}}]",
+                            NULL);
+    start(w);
+    frames(w, 10);
+    expect_line(w, "speak0(p) ax3 forget0 .x7");
+    assert_true(od_script_waits(w->script));
+    od_script_remind(w->script);
+    assert_false(od_script_waits(w->script));
+    frames(w, 5);
+    expect_line(w, "speak0(p) ax3 forget0 .x2");
+    assert_true(od_script_waits(w->script));
+    end(w);
+}
+
 static void test_loops_end(void **state)
 {
     (void)state;
@@ -553,6 +631,8 @@ int main(void)
         cmocka_unit_test(test_loops_end),
         cmocka_unit_test(test_a_callee_is_handed_on),
         cmocka_unit_test(test_a_bridge_goes_on_where_its_step_says),
+        cmocka_unit_test(test_a_recording_ends_by_key_silence_or_time),
+        cmocka_unit_test(test_a_reminder_repeats_the_prompt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,6 +24,7 @@
 #include "outdial/err.h"
 
 static char folder[64];
+static const struct od_recording_how WAV, OPUS = {.opus = true};
 
 struct world {
     uv_loop_t loop;
@@ -123,7 +124,7 @@ static void both_sides_are_on_disk(void **ctx)
     struct od_wav wav;
     (void)ctx;
     begin(&w, 1);
-    struct od_recording *r = od_recording_open(w.recordings, &w.call);
+    struct od_recording *r = od_recording_open(w.recordings, &w.call, WAV);
     frames(r, 0, 130);
     struct od_recording_facts facts = od_recording_facts(r);
     assert_int_equal(facts.ms, 2600);
@@ -158,7 +159,7 @@ static void it_is_read_in_pieces(void **ctx)
     struct world w;
     (void)ctx;
     begin(&w, 2);
-    struct od_recording *r = od_recording_open(w.recordings, &w.call);
+    struct od_recording *r = od_recording_open(w.recordings, &w.call, WAV);
     frames(r, 0, 300); /* 192,000 bytes */
     od_recording_close(r);
     struct od_recordings_stats stats = {.queued_bytes = 1};
@@ -171,7 +172,7 @@ static void it_is_read_in_pieces(void **ctx)
     piece_bytes = 0;
     do {
         unsigned before = pieces;
-        assert_int_equal(od_recordings_read(w.recordings, &w.call, at, on_piece, NULL), 0);
+        assert_int_equal(od_recordings_read(w.recordings, &w.call, 0, at, on_piece, NULL), 0);
         while (pieces == before)
             uv_run(&w.loop, UV_RUN_ONCE);
         assert_int_equal(piece_err, 0);
@@ -180,7 +181,7 @@ static void it_is_read_in_pieces(void **ctx)
     assert_int_equal(at, 192000 + OD_WAV_HEADER_BYTES);
     assert_int_equal(pieces, 2);
     w.call.b[14] = 99;
-    assert_int_equal(od_recordings_read(w.recordings, &w.call, 0, on_piece, NULL), 0);
+    assert_int_equal(od_recordings_read(w.recordings, &w.call, 0, 0, on_piece, NULL), 0);
     while (pieces == 2)
         uv_run(&w.loop, UV_RUN_ONCE);
     assert_int_equal(piece_err, OD_ENOENT);
@@ -198,7 +199,7 @@ static void a_full_disk_leaves_a_valid_file(void **ctx)
     small.rlim_cur = 100000; /* three seconds and a bit */
     begin(&w, 3);
     setrlimit(RLIMIT_FSIZE, &small);
-    struct od_recording *r = od_recording_open(w.recordings, &w.call);
+    struct od_recording *r = od_recording_open(w.recordings, &w.call, WAV);
     frames(r, 0, 400);
     struct od_recordings_stats stats = {.queued_bytes = 1};
     for (int i = 0; i < 5000 && stats.queued_bytes; i++) {
@@ -218,6 +219,59 @@ static void a_full_disk_leaves_a_valid_file(void **ctx)
     finish(&w);
 }
 
+/* Ogg pages (RFC 3533 section 6) one after the other, and nothing else; how many. */
+static unsigned whole_pages(const uint8_t *at, size_t bytes)
+{
+    unsigned count = 0;
+    while (bytes) {
+        assert_true(bytes >= 27 && !memcmp(at, "OggS", 4));
+        size_t page = 27u + at[26];
+        assert_true(bytes >= page);
+        for (unsigned i = 0; i < at[26]; i++)
+            page += at[27 + i];
+        assert_true(bytes >= page);
+        at += page;
+        bytes -= page;
+        count++;
+    }
+    return count;
+}
+
+static void a_full_disk_leaves_whole_pages_of_opus(void **ctx)
+{
+    struct world w;
+    struct rlimit limit, small;
+    char path[300];
+    (void)ctx;
+    getrlimit(RLIMIT_FSIZE, &limit);
+    small = limit;
+    small.rlim_cur = 20000; /* four seconds or so */
+    begin(&w, 9);
+    setrlimit(RLIMIT_FSIZE, &small);
+    struct od_recording *r = od_recording_open(w.recordings, &w.call, OPUS);
+    frames(r, 0, 1000);
+    struct od_recordings_stats stats = {.queued_bytes = 1};
+    for (int i = 0; i < 10000 && stats.queued_bytes; i++) {
+        uv_sleep(1);
+        od_recordings_stats(w.recordings, &stats);
+    }
+    for (int i = 0; i < 10000 && od_recording_facts(r).complete; i++)
+        uv_sleep(1);
+    assert_false(od_recording_facts(r).complete);
+    od_recording_close(r);
+    setrlimit(RLIMIT_FSIZE, &limit);
+    path_of(&w, path, sizeof path);
+    strcpy(strstr(path, ".wav"), ".opus");
+    FILE *f = fopen(path, "rb");
+    assert_non_null(f);
+    w.file = malloc(1 << 20);
+    w.bytes = fread(w.file, 1, 1 << 20, f);
+    fclose(f);
+    assert_true(w.bytes > 4000 && w.bytes <= 20000);
+    assert_true(whole_pages(w.file, w.bytes) >= 4);
+    finish(&w);
+}
+
 static void a_killed_process_leaves_a_valid_file(void **ctx)
 {
     struct world w;
@@ -230,7 +284,7 @@ static void a_killed_process_leaves_a_valid_file(void **ctx)
     pid_t child = fork();
     if (!child) {
         begin(&w, 4);
-        struct od_recording *r = od_recording_open(w.recordings, &w.call);
+        struct od_recording *r = od_recording_open(w.recordings, &w.call, WAV);
         frames(r, 0, 175);
         struct od_recordings_stats stats = {.queued_bytes = 1};
         for (unsigned f = 175;; f++) {
@@ -267,7 +321,7 @@ static void a_hung_disk_holds_nobody_up(void **ctx)
     path_of(&w, path, sizeof path);
     unlink(path);
     assert_int_equal(mkfifo(path, 0600), 0);
-    struct od_recording *r = od_recording_open(w.recordings, &w.call);
+    struct od_recording *r = od_recording_open(w.recordings, &w.call, WAV);
     frames(r, 0, 2000); /* 40 s while the disk does nothing: all is taken */
     assert_int_equal(od_recording_facts(r).ms, 40000);
     struct od_recordings_stats stats;
@@ -324,6 +378,7 @@ int main(void)
         cmocka_unit_test(both_sides_are_on_disk),
         cmocka_unit_test(it_is_read_in_pieces),
         cmocka_unit_test(a_full_disk_leaves_a_valid_file),
+        cmocka_unit_test(a_full_disk_leaves_whole_pages_of_opus),
         cmocka_unit_test(a_killed_process_leaves_a_valid_file),
         cmocka_unit_test(a_hung_disk_holds_nobody_up),
         cmocka_unit_test(what_cannot_be_opened_says_why),
