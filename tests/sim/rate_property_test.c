@@ -400,14 +400,18 @@ static void draw(uint64_t seed)
                                      .events_max = 1u << 16,
                                      .turn_budget = 256};
     const struct od_ports ports = {
-        .store = {NULL, on_claim, on_intent, on_progress, on_release, on_finish},
+        .store = {.claim = on_claim,
+                  .intent = on_intent,
+                  .progress = on_progress,
+                  .release = on_release,
+                  .finish = on_finish},
         .sip = {.invite = on_invite,
                 .invite_again = on_invite_again,
                 .cancel = on_call,
                 .ack = on_call,
                 .bye = on_call,
                 .drop = on_call},
-        .talk = {NULL, on_talk, on_talk, on_stop, on_talk},
+        .talk = {.prepare = on_talk, .start = on_talk, .stop = on_stop, .hook = on_talk},
     };
 
     memset(&w, 0, sizeof w);
