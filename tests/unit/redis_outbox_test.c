@@ -156,8 +156,8 @@ static struct od_uid a_call(struct world *w, const struct od_uid *agent, const c
     return call.id;
 }
 
-/* The call's whole life: rings, is answered, ends. */
-static void dial(struct world *w, enum od_cause cause)
+/* The call is about to be dialled. */
+static struct od_event begin(struct world *w)
 {
     struct od_event event, job = {0};
     do
@@ -169,6 +169,11 @@ static void dial(struct world *w, enum od_cause cause)
     w->port->intent(w->port->ctx, (struct od_call_id){1, 1}, job.u.job.job, &names, 0,
                     job.u.job.attempt);
     assert_true(world_next_of(w, OD_EV_DURABLE, &event));
+    return job;
+}
+
+static void live(struct world *w, struct od_event job, enum od_cause cause)
+{
     w->port->progress(w->port->ctx, job.u.job.job, "ringing", 1790000001000);
     w->port->progress(w->port->ctx, job.u.job.job, "talking", 1790000002000);
     w->port->finish(w->port->ctx, job.u.job.job,
@@ -179,6 +184,12 @@ static void dial(struct world *w, enum od_cause cause)
                                          .ringing_ms = 1790000001000,
                                          .answered_ms = 1790000002000,
                                          .ended_ms = 1790000003000});
+}
+
+/* The call's whole life: rings, is answered, ends. */
+static void dial(struct world *w, enum od_cause cause)
+{
+    live(w, begin(w), cause);
 }
 
 static void read_call(struct got *got, size_t row, struct od_call_rec *rec)
@@ -257,6 +268,25 @@ static void a_life_is_told_in_order_as_it_was(void **state)
     assert_int_equal(world_call_get(w, org, &call), 0);
     assert_int_equal(w->calls[0].hook_status, OD_CALL_HOOK_DELIVERED);
     assert_int_equal(w->calls[0].phase, OD_PHASE_ENDED);
+}
+
+/* The user's wish to end it is kept beside what says to whom it is told. */
+static void a_stopped_call_is_told_to_the_same(void **state)
+{
+    struct world *w = *state;
+    struct od_uid agent = an_agent(w, "{}");
+    struct od_uid call = a_call(w, &agent, "http://h/x", OD_CALL_HOOK_URL);
+    struct od_event job = begin(w);
+    assert_int_equal(world_stop(w, org, &call, true), 0);
+    live(w, job, OD_CAUSE_CANCELED);
+    world_run_for(w, 300);
+    listen_to(w);
+    wait_claims(w, 1);
+    assert_int_equal(claims[0].row_count, 4);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(claims[0].rows[i].to, OD_HOOK_TO_NATIVE);
+    ack(w, &claims[0], "dddd", 0);
+    no_more_claims(w);
 }
 
 static void each_destination_has_its_own_chain(void **state)
@@ -552,6 +582,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(nobody_to_tell_no_rows),
         TEST(a_life_is_told_in_order_as_it_was),
+        TEST(a_stopped_call_is_told_to_the_same),
         TEST(each_destination_has_its_own_chain),
         TEST(per_call_hooks_choose_by_the_end),
         TEST(a_late_row_joins_its_chain),

@@ -80,7 +80,7 @@ tell = function(uid, s, kind, ms, record_bytes)
     local ends = kind >= T_COMPLETED
     local to = {}
     if flags % 16 >= HAS_HOOK then
-        to[1] = { flags >= HOOK_CALLINGBOX and CALLINGBOX or NATIVE, NO_POINT }
+        to[1] = { flags % STOPPED >= HOOK_CALLINGBOX and CALLINGBOX or NATIVE, NO_POINT }
     elseif hooks[1] then
         to[1] = { NATIVE, NO_POINT }
     elseif hooks[2] % 2 == 1 then
