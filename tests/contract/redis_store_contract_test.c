@@ -1,10 +1,17 @@
 /*
  * redis_store_contract_test - the store contract over Redis, each test on a server of its own.
+ *
+ *   redis_store_contract_test [TEST]
  */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#include <cmocka.h>
 
 #include "tests/contract/redis_world.h"
 #include "tests/contract/store_contract.h"
@@ -135,7 +142,9 @@ static struct od_contract *open_world(const struct od_cap *caps)
     return &c->contract;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
     return od_contract_run(&(struct od_contract_worlds){.open = open_world, .close = close_world});
 }

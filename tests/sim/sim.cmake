@@ -34,8 +34,14 @@ set_tests_properties(rate_property_test PROPERTIES TIMEOUT 120 LABELS sim)
 
 # od_plant(NAME FILE FROM TO): the core with one mistake in it. FILE of engine/core is copied with
 # FROM replaced by TO, linked in place of the archive's own, and od_sim must find it.
+# od_plant(NAME FILE FROM TO): the core, or the simulated store, with one mistake in it. FILE of
+# engine/core (or with a path of its own) is copied with FROM replaced by TO, linked in place of the
+# archive's own, and od_sim must find it within 10,000 worlds.
 function(od_plant name file from to)
-    set(source ${CMAKE_SOURCE_DIR}/engine/core/${file})
+    if(NOT file MATCHES "/")
+        set(file engine/core/${file})
+    endif()
+    set(source ${CMAKE_SOURCE_DIR}/${file})
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${source})
     file(READ ${source} text)
     string(FIND "${text}" "${from}" at)
@@ -49,7 +55,7 @@ function(od_plant name file from to)
     target_link_libraries(plant_${name} PRIVATE od_simlib)
     target_include_directories(plant_${name} PRIVATE ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/include)
     target_compile_options(plant_${name} PRIVATE -w)
-    add_test(NAME sim_plant_${name} COMMAND plant_${name} --seeds 1:300 --expect-failure)
+    add_test(NAME sim_plant_${name} COMMAND plant_${name} --seeds 1:10000 --expect-failure)
     set_tests_properties(sim_plant_${name} PROPERTIES TIMEOUT 120 LABELS sim)
 endfunction()
 
@@ -97,3 +103,57 @@ od_plant(retry_after_forgotten trunk.c
     "trunk->hold_until_ns = later(trunk->hold_until_ns, now_ns + wait_s * OD_NS_PER_S);" ";")
 od_plant(tries_without_end call.c "call->misses < engine->limits.tries_max &&" "")
 od_plant(names_used_twice call.c "call->attempt++;" ";")
+
+# What a store may do wrong, and the world around it notices.
+od_plant(store_intent_not_written tests/sim/sim_store.c
+    "    contact->intent = true;"
+    "    ;")
+od_plant(store_fence_reused tests/sim/sim_store.c
+    "contact->fence++;"
+    ";")
+od_plant(store_release_forgotten tests/sim/sim_store.c
+    "wait_for(store, contact, op->not_before_ms);"
+    ";")
+od_plant(store_takes_anybodys_order tests/sim/sim_store.c
+    "ours = contact->phase == SIM_HELD && contact->fence == job->fence;"
+    "ours = contact->phase == SIM_HELD;")
+od_plant(store_ends_twice tests/sim/sim_store.c
+    "ours = contact->phase == SIM_HELD && contact->fence == job->fence;"
+    "ours = contact->fence == job->fence;")
+od_plant(store_lease_too_long tests/sim/sim_store.c
+    "UINT64_C(900000)"
+    "UINT64_C(1100000)")
+od_plant(store_lost_claim_kept tests/sim/sim_store.c
+    "if (store->contacts[i].phase != SIM_HELD || job_holds(store, i))"
+    "if (true)")
+od_plant(store_orders_lost_with_the_connection tests/sim/sim_store.c
+    "add_op(&store->gathered, &lost.at[i]);"
+    ";")
+od_plant(store_loss_not_told tests/sim/sim_store.c
+    "post(store, &(struct od_event){.kind = OD_EV_LOST, .call = job->call});"
+    ";")
+od_plant(store_back_too_early tests/sim/sim_store.c
+    "(uint64_t)wait_ms * OD_NS_PER_MS, put_back"
+    "(uint64_t)wait_ms * OD_NS_PER_MS / 2, put_back")
+od_plant(store_attempts_not_counted tests/sim/sim_store.c
+    "    contact->attempts = attempt;"
+    "    ;")
+od_plant(store_stale_reply_is_news tests/sim/sim_store.c
+    "if (epoch != store->epoch)
+        return;
+    store->late"
+    "if (false)
+        return;
+    store->late")
+od_plant(store_suppressed_may_dial tests/sim/sim_store.c
+    "number && number->suppressed"
+    "number && false")
+od_plant(store_cap_not_asked tests/sim/sim_store.c
+    "    if (until_ms) {"
+    "    if (false) {")
+od_plant(store_cap_window_too_short tests/sim/sim_store.c
+    "number->log[number->count - cap->attempts] + cap->window_ms"
+    "number->log[number->count - cap->attempts] + cap->window_ms / 2")
+od_plant(store_cap_one_too_many tests/sim/sim_store.c
+    "if (number->count >= cap->attempts)"
+    "if (number->count > cap->attempts)")

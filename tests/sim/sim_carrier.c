@@ -345,6 +345,9 @@ static void check_rules(struct sim_world *world, const struct sim_contact *conta
     if (contact->tries && contact->tries >= world->knobs.retry)
         sim_wrong(&world->clock, "contact %u: attempt %u on the person, allowed are %u", number,
                   contact->tries + 1u, world->knobs.retry);
+    if (world->suppressed_ms[number] && contact->intent_ms > world->suppressed_ms[number] &&
+        !world->knobs.wall_jump)
+        sim_wrong(&world->clock, "contact %u: an INVITE to a suppressed number", number);
     if (contact->last_cause && world->turn_wall_ms < due_ms && !world->knobs.wall_jump)
         sim_wrong(&world->clock, "contact %u: tried again too early", number);
 }
@@ -425,6 +428,7 @@ static void check_invite(struct sim_world *world, struct sim_leg *leg,
                          (lane->window.next_ms && world->turn_wall_ms >= lane->window.next_ms)))
         sim_wrong(clock, "lane %u: an INVITE while it is closed", contact->lane);
     check_rules(world, contact, number);
+    sim_attempt_dialled(world, number);
     if (!world->trunks[invite->trunk].usable)
         sim_wrong(clock, "trunk %u: an INVITE while it is not usable", invite->trunk);
     if (contact->deadline_ms && contact->deadline_ms <= world->turn_wall_ms)

@@ -107,3 +107,48 @@ void sim_cap_take(struct sim_world *world, struct sim_cap *cap, const char *whos
         sim_wrong(&world->clock, "%s %u: %u calls at once, allowed are %u", whose, index, cap->used,
                   most);
 }
+
+/* ---- a number's cap, by the times of its intents ---- */
+
+static const char *to_of(struct sim_world *world, uint32_t contact)
+{
+    return sim_store_contact(world->store, contact)->to;
+}
+
+void sim_attempt_dialled(struct sim_world *world, uint32_t contact)
+{
+    int64_t now_ms = sim_store_contact(world->store, contact)->intent_ms,
+            from_ms = now_ms - INT64_C(1000) * world->knobs.cap_s;
+    uint32_t count = 1;
+
+    if (!world->knobs.cap ||
+        world->knobs.wall_jump) /* by a clock that jumps, nothing is provable */
+        return;
+    for (uint32_t i = world->attempt_count; i--;) {
+        const struct sim_attempt *at = &world->attempts[i];
+        if (at->void_ || strcmp(to_of(world, at->contact), to_of(world, contact)) != 0)
+            continue;
+        if (at->contact == contact && at->intent_ms == now_ms)
+            return; /* another trunk's turn */
+        count += at->intent_ms > from_ms && at->intent_ms <= now_ms;
+    }
+    if (count > world->knobs.cap)
+        sim_wrong(&world->clock, "contact %u: attempt %u on its number in %u s", contact, count,
+                  world->knobs.cap_s);
+    OD_ASSERT(world->attempt_count < (world->knobs.calls + 1) * SIM_ATTEMPTS_MAX);
+    world->attempts[world->attempt_count++] = (struct sim_attempt){contact, now_ms, false};
+}
+
+void sim_attempt_void(struct sim_world *world, struct od_job_id job)
+{
+    bool durable;
+    uint16_t attempt;
+    uint32_t contact = sim_store_job(world->store, job, &durable, &attempt);
+
+    for (uint32_t i = world->attempt_count; contact != UINT32_MAX && i--;) {
+        if (world->attempts[i].contact != contact)
+            continue;
+        world->attempts[i].void_ = true;
+        return;
+    }
+}

@@ -133,6 +133,9 @@ void sim_knobs_draw(struct sim_knobs *knobs, uint64_t seed)
     sim_knobs_quiet(knobs);
     draw_size(knobs, &rng);
     draw_faults(knobs, &rng);
+    knobs->cap =
+        between(&rng, 0, 3) ? 0 : between(&rng, 1, 3); /* last: older seeds stay as they are */
+    knobs->cap_s = between(&rng, 1, 120);
 }
 
 void sim_knobs_no_faults(struct sim_knobs *knobs)

@@ -41,6 +41,8 @@
     X(retry, "attempts on a contact at most, 0 and 1: no rule")                                    \
     X(retry_s, "from an attempt to the next, at most")                                             \
     X(hours, "contacts with hours of their own, per mille")                                        \
+    X(cap, "attempts on a number in any cap_s, 0 no cap")                                          \
+    X(cap_s, "that window")                                                                        \
     /* faults */                                                                                   \
     X(stall, "turns that come up to 2 s late, per mille")                                          \
     X(outage, "times the store goes away")                                                         \

@@ -287,6 +287,7 @@ static void suppress(void *ctx, uint64_t contact, uint64_t unused)
     struct sim_world *world = ctx;
 
     (void)unused;
+    world->suppressed_ms[contact] = sim_wall_ms(&world->clock);
     sim_store_suppress(world->store, sim_store_contact(world->store, (uint32_t)contact)->to, true);
 }
 
@@ -297,7 +298,13 @@ static void add_contact(void *ctx, uint64_t lane, uint64_t deadline)
     uint32_t number;
     char to[32];
 
-    snprintf(to, sizeof to, "%s%09u", countries[below(world, COUNTRIES)], below(world, 1000000000));
+    if (world->knobs.cap) { /* some numbers are many contacts' */
+        uint32_t which = below(world, 40);
+        snprintf(to, sizeof to, "%s%09u", countries[which % COUNTRIES], which);
+    } else {
+        snprintf(to, sizeof to, "%s%09u", countries[below(world, COUNTRIES)],
+                 below(world, 1000000000));
+    }
     if (deadline)
         deadline_ms = sim_wall_ms(&world->clock) + 1 + below(world, 120000);
     number = sim_store_add(world->store, (uint32_t)lane, to, deadline_ms, world->seed);

@@ -147,6 +147,7 @@ static void apply_claim(struct sim_store *store, struct op *op)
             break;
         store->contacts[number].phase = SIM_HELD;
         store->contacts[number].fence++;
+        store->contacts[number].lapsed = false;
         op->claimed[op->got++] = number;
     }
 }

@@ -94,6 +94,7 @@ static void port_release(void *ctx, struct od_call_id call, struct od_job_id job
     const struct od_store_port *port = sim_store_port(world->store);
 
     sim_order(world, "release", job.index, (uint64_t)not_before_ms);
+    sim_attempt_void(world, job);
     port->release(port->ctx, call, job, not_before_ms, why);
 }
 
@@ -103,6 +104,8 @@ static void port_finish(void *ctx, struct od_job_id job, const struct od_outcome
     const struct od_store_port *port = sim_store_port(world->store);
 
     sim_order(world, "finish", job.index, (uint64_t)outcome->cause);
+    if (outcome->verdict == OD_VERDICT_TRUNK)
+        sim_attempt_void(world, job);
     port->finish(port->ctx, job, outcome);
 }
 
@@ -142,6 +145,7 @@ static void world_init(struct sim_world *world)
                                        port_finish, port_leg}};
     int err;
 
+    config.caps[0] = (struct od_cap){world->knobs.cap, INT64_C(1000) * world->knobs.cap_s};
     world->limits = (struct od_limits){.calls_max = world->knobs.calls_max,
                                        .dialled_max = world->knobs.dialled_max,
                                        .lanes_max = SIM_LANES_MAX,
@@ -158,7 +162,11 @@ static void world_init(struct sim_world *world)
     world->spoken = calloc(config.contacts_max, 1);
     world->faults = calloc(config.contacts_max, 1);
     world->job_of = calloc(config.contacts_max, sizeof *world->job_of);
-    OD_ASSERT(world->dialled && world->on_phone && world->spoken && world->faults && world->job_of);
+    world->suppressed_ms = calloc(config.contacts_max, sizeof *world->suppressed_ms);
+    world->attempts =
+        calloc((size_t)config.contacts_max * SIM_ATTEMPTS_MAX, sizeof *world->attempts);
+    OD_ASSERT(world->dialled && world->on_phone && world->spoken && world->faults &&
+              world->job_of && world->attempts && world->suppressed_ms);
     sim_carrier_init(world, &ports.sip);
     sim_talk_init(world, &ports.talk);
     if (world->log)
@@ -186,6 +194,8 @@ static void world_deinit(struct sim_world *world)
     free(world->spoken);
     free(world->faults);
     free(world->job_of);
+    free(world->attempts);
+    free(world->suppressed_ms);
 }
 
 /* Turns until the engine has nothing more to do now. */

@@ -17,6 +17,8 @@
 
 enum { SIM_LANES_MAX = 16, SIM_TRUNKS_MAX = 8, SIM_LEASE_MS = 10000 };
 
+enum { SIM_ATTEMPTS_MAX = 64 }; /* of a contact */
+
 enum sim_death { SIM_ALIVE, SIM_UNREACHABLE, SIM_SILENT, SIM_REFUSING };
 
 /* What left under one rate, and the rate it must keep. */
@@ -32,6 +34,13 @@ struct sim_cap {
     uint32_t now, before; /* 0: none */
     uint64_t changed_ns;
     uint32_t used;
+};
+
+/* An attempt on a number, for the cap; voided when no phone can have rung. */
+struct sim_attempt {
+    uint32_t contact;
+    int64_t intent_ms;
+    bool void_;
 };
 
 struct sim_leg; /* the carrier's view of a call */
@@ -62,7 +71,10 @@ struct sim_world {
     uint8_t *spoken;              /* by contact: the callee's verdict is in: never dialled again */
     uint8_t *faults;              /* by contact: faults of trunks since it was claimed */
     struct od_job_id *job_of;     /* by contact: the job that was dialled last */
-    uint8_t dead[SIM_TRUNKS_MAX]; /* enum sim_death */
+    int64_t *suppressed_ms;       /* by contact: since when nobody may dial its number; 0 */
+    struct sim_attempt *attempts; /* in their order */
+    uint32_t attempt_count;
+    uint8_t dead[SIM_TRUNKS_MAX];            /* enum sim_death */
     uint64_t retry_after_ns[SIM_TRUNKS_MAX]; /* no INVITE before: said, and heard by the engine */
     uint64_t retry_heard_ns[SIM_TRUNKS_MAX];
     uint32_t legs_made;
@@ -130,6 +142,10 @@ void sim_rate_sent(struct sim_world *world, struct sim_rate *rate, bool resent, 
                    uint32_t index);
 void sim_rate_deinit(struct sim_rate *rate);
 void sim_cap_set(struct sim_world *world, struct sim_cap *cap, uint32_t now);
+/* An INVITE to the contact: its number's cap must allow it. */
+void sim_attempt_dialled(struct sim_world *world, uint32_t contact);
+/* The job's last attempt was none on the person. */
+void sim_attempt_void(struct sim_world *world, struct od_job_id job);
 void sim_cap_take(struct sim_world *world, struct sim_cap *cap, const char *whose, uint32_t index);
 
 #endif
