@@ -32,9 +32,9 @@ def line_of(path, headers, body):
     told = json.loads(body)
     data = told.get("data") if isinstance(told.get("data"), dict) else {}
     call = data.get("call") or told.get("call") or data or told
-    return json.dumps({"t": time.time(), "path": path, "id": headers.get("webhook-id", ""),
+    return json.dumps({"t": time.time(), "path": path, "id": headers.get("webhook-id") or told.get("id"),
                        "type": told.get("type"), "call": call.get("id") or call.get("callId"),
-                       "to": call.get("to") or call.get("endpoint"),
+                       "to": call.get("to") or call.get("to_number") or call.get("endpoint"),
                        "cause": call.get("hangup_cause"), "status": call.get("status")}) + "\n"
 
 

@@ -24,3 +24,5 @@ od_fault(kill_workers 400 kill_test.py --kills 4 --pauses 1 --workers 2)
 od_fault(crowd 400 crowd_test.py --contacts 4000 --every-s 1 --cps 800)
 # One rate over three processes, one of them killed. The long form: --least 95 on a quiet machine.
 od_fault(share 200 share_test.py --least 60)
+# The long form takes all scenarios, and every call of theirs.
+od_fault(syscalls 400 syscall_test.py --scenarios answered,posted_twice --stride 12)
