@@ -84,10 +84,10 @@ class Submitter(threading.Thread):
         self.count, self.over, self.stocked = 0, threading.Event(), threading.Event()
         self.gate = threading.Lock()
 
-    def stock(self):
-        """Whether what waits will do for a while."""
+    def short(self):
+        """The campaigns in which too little waits."""
         views = [self.run_.any("GET", f"/campaigns/{c}")["counts"] for c in self.run_.campaigns]
-        return all(v["total"] - v["ended"] - v["active"] >= self.piece for v in views)
+        return [i for i, v in enumerate(views) if v["total"] - v["ended"] - v["active"] < self.piece]
 
     def send(self, which):
         piece = self.piece if self.total is None else min(self.piece, self.total - self.count)
@@ -107,15 +107,15 @@ class Submitter(threading.Thread):
     def run(self):
         while not self.over.is_set():
             try:
-                if self.stock():
-                    self.stocked.set()
-                    time.sleep(0.1)
-                    continue
+                short = self.short()
             except (AssertionError, OSError):
                 time.sleep(0.02)
                 continue
-            for which in range(len(self.run_.campaigns)):
+            for which in short:
                 self.send(which)
+            if not short:
+                self.stocked.set()
+                time.sleep(0.1)
             if self.count == self.total:
                 self.stocked.set()
                 return
@@ -244,7 +244,7 @@ class Run:
         receiver = books.Receiver(self.world.path("receiver.jsonl"))
         uids = []
         for campaign in self.campaigns:
-            wait_until(lambda c=campaign: self.over(c), 300, "the campaign to end", 0.5)
+            wait_until(lambda c=campaign: self.over(c), 600, "the campaign to end", 0.5)
             uids += [bytes.fromhex(c["id"].replace("-", "")) for c in self.servers[0].contacts(campaign)]
         wait_until(lambda: not self.legs.read().open, 40, "the last legs to end")
         wait_until(lambda: len(receiver.read().ends) >= len(uids), 120, "the last webhooks")
