@@ -5,31 +5,35 @@ od_unit_test(redis_store_contract_test DIR contract TIMEOUT 120
     LIBS od_redis
     SOURCES ${CMAKE_CURRENT_LIST_DIR}/store_contract.c ${redis_world})
 
-# od_redis_plant(NAME FILE FROM TO TEST): the scripts with one mistake in them, linked in place of the
-# right ones; the contract's TEST must fail over it.
+# od_redis_plant(NAME FROM TO TEST): the scripts with one mistake in them, linked in place of the right
+# ones; the contract's TEST must fail over it. FROM stands in one of the scripts.
 get_property(redis_scripts GLOBAL PROPERTY OD_REDIS_SCRIPTS)
-function(od_redis_plant name file from to test)
+function(od_redis_plant name from to test)
     set(right ${CMAKE_SOURCE_DIR}/proto/redis/scripts)
     set(dir ${CMAKE_CURRENT_BINARY_DIR}/mistaken_scripts/${name})
-    file(GLOB sources ${right}/*.lua ${right}/embed.cmake)
-    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${sources})
+    file(GLOB sources ${right}/*.lua)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${sources} ${right}/embed.cmake)
+    configure_file(${right}/embed.cmake ${dir}/embed.cmake COPYONLY)
+    set(planted FALSE)
+    set(mistaken)
     foreach(source ${sources})
         get_filename_component(leaf ${source} NAME)
-        if(NOT leaf STREQUAL file)
-            configure_file(${source} ${dir}/${leaf} COPYONLY)
+        file(READ ${source} text)
+        string(FIND "${text}" "${from}" at)
+        if(NOT at EQUAL -1)
+            set(planted TRUE)
+            string(REPLACE "${from}" "${to}" text "${text}")
         endif()
+        file(CONFIGURE OUTPUT ${dir}/${leaf} CONTENT "${text}" @ONLY)
+        list(APPEND mistaken ${dir}/${leaf})
     endforeach()
-    file(READ ${right}/${file} text)
-    string(FIND "${text}" "${from}" at)
-    if(at EQUAL -1)
-        message(FATAL_ERROR "plant ${name}: ${file} no longer contains: ${from}")
+    if(NOT planted)
+        message(FATAL_ERROR "plant ${name}: no script contains any more: ${from}")
     endif()
-    string(REPLACE "${from}" "${to}" text "${text}")
-    file(CONFIGURE OUTPUT ${dir}/${file} CONTENT "${text}" @ONLY)
     add_custom_command(OUTPUT ${dir}/redis_scripts.c
         COMMAND ${CMAKE_COMMAND} -DOUT=${dir}/redis_scripts.c -DDIR=${dir} "-DNAMES=${redis_scripts}"
             -P ${dir}/embed.cmake
-        DEPENDS ${dir}/${file} ${sources} VERBATIM)
+        DEPENDS ${mistaken} ${dir}/embed.cmake VERBATIM)
     add_executable(plant_redis_${name}
         ${CMAKE_SOURCE_DIR}/tests/contract/redis_store_contract_test.c
         ${CMAKE_SOURCE_DIR}/tests/contract/store_contract.c ${redis_world} ${dir}/redis_scripts.c)
@@ -41,30 +45,40 @@ function(od_redis_plant name file from to test)
         PASS_REGULAR_EXPRESSION "\\[  FAILED  \\] ${test}")
 endfunction()
 
-od_redis_plant(intent_not_written turn.lua
+od_redis_plant(intent_not_written
     "s[PHASE], s[TRIES] = DIALING, s[TRIES] - s[TRIES] % ATTEMPT + tries" "s[PHASE] = s[PHASE]"
     intent_is_written_once)
-od_redis_plant(order_last_in_first turn.lua "redis.pcall('LPOP', queue" "redis.pcall('RPOP', queue"
+od_redis_plant(order_last_in_first
+    "redis.pcall('LPOP', queue" "redis.pcall('RPOP', queue"
     claims_come_in_order)
-od_redis_plant(release_forgotten turn.lua "give_back(uid, s, due, op:sub(28))" "keep(uid, s)"
+od_redis_plant(release_forgotten
+    "give_back(uid, s, due, op:sub(28))" "keep(uid, s)"
     release_goes_to_the_front)
-od_redis_plant(release_to_the_back common.lua "push('LPUSH', lane, back)" "push('RPUSH', lane, back)"
+od_redis_plant(release_to_the_back
+    "push('LPUSH', lane, back)" "push('RPUSH', lane, back)"
     release_goes_to_the_front)
-od_redis_plant(lease_never_lost turn.lua "if lease == 0 or call(" "if lease == -1 and call("
+od_redis_plant(lease_never_lost
+    "if lease == 0 or call(" "if lease == -1 and call("
     a_lapsed_lease_gives_everything_up)
-od_redis_plant(unknown_goes_back common.lua
+od_redis_plant(unknown_goes_back
     "if s[PHASE] < DIALING then
         give_back" "if s[PHASE] < ENDED then
         give_back" a_lapsed_lease_gives_everything_up)
-od_redis_plant(suppressed_dialled turn.lua "call('ZSCORE', numbers.suppressed, to) then" "false then"
+od_redis_plant(suppressed_dialled
+    "call('ZSCORE', numbers.suppressed, to) then" "false then"
     a_suppressed_number_is_not_dialled)
-od_redis_plant(cap_not_asked turn.lua "if free > ms then" "if false then" a_capped_number_waits)
-od_redis_plant(refusal_counted turn.lua "elseif s[PHASE] >= DIALING and on_person == 0 and" "elseif false and"
+od_redis_plant(cap_not_asked
+    "if free > ms then" "if false then" a_capped_number_waits)
+od_redis_plant(refusal_counted
+    "elseif s[PHASE] >= DIALING and on_person == 0 and" "elseif false and"
     what_rang_nowhere_does_not_count)
-od_redis_plant(retry_at_once turn.lua "let_wait(uid, s, retry, 'retry')" "let_wait(uid, s, 0, 'retry')"
+od_redis_plant(retry_at_once
+    "let_wait(uid, s, retry, 'retry')" "let_wait(uid, s, 0, 'retry')"
     a_retry_waits_and_comes_again)
-od_redis_plant(stopped_tried_again turn.lua "s[FLAGS] < STOPPED and" "" canceled_while_dialled_is_not_tried_again)
-od_redis_plant(end_not_told common.lua "emit(EV_ENDED, uid, cause, s[SIP], ms)" "cause = cause" finish_ends_once)
+od_redis_plant(stopped_tried_again
+    "s[FLAGS] < STOPPED and" "" canceled_while_dialled_is_not_tried_again)
+od_redis_plant(end_not_told
+    "emit(EV_ENDED, uid, cause, s[SIP], ms)" "cause = cause" finish_ends_once)
 
 if(OUTDIAL_BENCH)
     add_executable(od_store_bench ${CMAKE_SOURCE_DIR}/bench/store_bench.c
