@@ -49,9 +49,9 @@ static struct od_uid an_agent(struct world *w)
 static void some_calls(struct world *w, const struct od_uid *agent, struct od_uid *uids,
                        size_t count)
 {
-    struct od_call_new calls[16] = {0};
-    static char to[16][24];
-    assert_true(count <= 16);
+    static struct od_call_new calls[450];
+    static char to[450][24];
+    assert_true(count <= 450);
     for (size_t i = 0; i < count; i++) {
         snprintf(to[i], sizeof to[i], "+1555%07zu", i);
         uids[i] = world_uid(w);
@@ -192,6 +192,34 @@ static void a_restart_ends_its_own_legs(void **state)
     assert_string_equal(twin->orphans[0].note, "sent 0 to +15550000000");
     world_close(twin);
     world_close(dead);
+}
+
+/* However many there are, and whoever dies on the way: the last of the line has all of them before
+ * it is up. */
+static void many_legs_outlive_many_heirs(void **state)
+{
+    enum { MANY = 450 };
+    static struct od_uid uids[MANY];
+    static struct od_event jobs[MANY];
+    struct world *w = *state, *line[4];
+    struct od_event event;
+    line[0] = world_join(w, "twin", 60000);
+    struct od_uid agent = an_agent(line[0]);
+    some_calls(line[0], &agent, uids, MANY);
+    uint32_t lane = ready(line[0]), got = 0;
+    while (got < MANY)
+        got += claim(line[0], lane, MANY - got, jobs + got);
+    for (uint32_t i = 0; i < MANY; i++)
+        line[0]->port->intent(line[0]->port->ctx, (struct od_call_id){i, 1}, jobs[i].u.job.job,
+                              &names, 0, jobs[i].u.job.attempt);
+    for (uint32_t i = 0; i < MANY; i++)
+        assert_true(world_next_of(line[0], OD_EV_DURABLE, &event));
+    for (int i = 1; i < 4; i++) {
+        line[i] = world_join(w, "twin", 60000);
+        assert_int_equal(line[i]->orphan_count, MANY);
+    }
+    for (int i = 3; i >= 0; i--)
+        world_close(line[i]);
 }
 
 /* What a stopped process finds when it goes on: a lease in the past, until Redis has said more. */
@@ -385,8 +413,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(legs_of_the_dead_are_handed_over), TEST(a_leg_outlives_its_heir),
         TEST(a_restart_ends_its_own_legs),      TEST(the_lease_is_told_and_ends),
-        TEST(flushall_lets_calls_go_on),        TEST(a_forgotten_intent_is_told_again),
-        TEST(damaged_records_are_set_aside),
+        TEST(many_legs_outlive_many_heirs),     TEST(flushall_lets_calls_go_on),
+        TEST(a_forgotten_intent_is_told_again), TEST(damaged_records_are_set_aside),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

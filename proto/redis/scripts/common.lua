@@ -16,7 +16,7 @@ local THINGS, THING, THING_KEYS = P .. 'ths:', P .. 'th:', P .. 'thk:'
 local CAMPAIGNS, CAMPAIGN, CONTACTS, NUMBERS = P .. 'cps', P .. 'cp:', P .. 'cl:', P .. 'nums:'
 local SWEEPS, EVENTS, SEQ = P .. 'sweeps', P .. 'ev', P .. 'seq'
 local DEAD = P .. 'dead' -- what could not be read: when and why
-local LEGS = P .. 'legs' -- calls whose leg is to be ended at the carrier, by who does it
+local LEGS = P .. 'legs:' -- by worker: calls whose leg it is to end at the carrier, by their end's time
 local ONCE = P .. 'once:'
 
 local EINVAL, ENOENT, EEXIST, ECONFLICT = -1, -3, -4, -5
@@ -312,8 +312,8 @@ end
 
 -- Legs without an owner: (uid, record)*, for the process that runs this script to end them.
 local orphans = {}
-local function adopt_leg(uid, worker)
-    call('HSET', LEGS, uid, worker)
+local function adopt_leg(uid, worker, over)
+    call('ZADD', LEGS .. worker, over, uid)
     orphans[#orphans + 1] = uid
     orphans[#orphans + 1] = call('GET', CALL .. uid)
 end
@@ -332,7 +332,7 @@ local function reclaim(uid, worker, by)
         s[WORKER] = 0
         keep(uid, s)
         tell_ended(uid)
-        adopt_leg(uid, by)
+        adopt_leg(uid, by, NOW)
     end
     return 1
 end

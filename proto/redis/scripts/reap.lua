@@ -12,7 +12,21 @@ if worker ~= '' then
     return { 0, found, ended, orphans }
 end
 
+-- A leg that a worker took over to end and died: the next one ends it. One that lives repeats its CANCEL
+-- or BYE by itself; after some time nothing can be up any more.
+local LEG_MS, LEGS_MAX = 40000, 100
+local function inherit_legs(dead)
+    local legs = call('ZPOPMAX', LEGS .. dead, LEGS_MAX) -- the latest first: they are up for sure
+    for i = 1, #legs, 2 do
+        if tonumber(legs[i + 1]) + LEG_MS >= NOW and state(legs[i]) then
+            adopt_leg(legs[i], own, legs[i + 1])
+        end
+    end
+    return #legs / 2
+end
+
 local more = 0
+call('ZREMRANGEBYSCORE', LEGS .. own, '-inf', NOW - LEG_MS)
 local dead = call('ZRANGEBYSCORE', WORKERS, '-inf', lease == 0 and 0 or NOW - lease,
     'LIMIT', 0, 1)[1]
 if dead then
@@ -32,23 +46,10 @@ if dead then
         found = found + reclaim(uid, tonumber(dead), own)
     end
     settle()
-    if #uids < 100 then
+    if inherit_legs(dead) < LEGS_MAX and #uids < 100 then
         call('ZREM', WORKERS, dead)
         call('DEL', STOPS .. dead)
         outbox_release(dead)
-    end
-end
-
--- Legs that a worker took over to end and died: a bounded number each time. One that lives repeats
--- its CANCEL or BYE by itself; after some time nothing can be up any more.
-local LEG_MS, LEGS_MAX = 40000, 200
-for _, uid in ipairs(call('HRANDFIELD', LEGS, LEGS_MAX)) do
-    local by = call('HGET', LEGS, uid)
-    local s = state(uid)
-    if not s or s[OVER] + LEG_MS < NOW then
-        call('HDEL', LEGS, uid)
-    elseif by ~= own and tonumber(call('ZSCORE', WORKERS, by) or '0') == 0 then
-        adopt_leg(uid, own)
     end
 end
 return { more, found, ended, orphans }
