@@ -6,6 +6,7 @@
  *   redis_sync    taking up service in an org; changes; the dead (ends by od_redis_org_ready)
  *   redis_turn    one turn: orders out, verdicts and jobs in
  *   redis_repo*   the API's requests
+ *   redis_acked   calls acknowledged lately, looked for in a Redis that takes another's place
  *   redis_guard   API keys, idempotency
  *   redis_gather  requests that share a script
  *   redis_share   rates shared with other processes
@@ -64,6 +65,23 @@ struct od_redis_outbox {
     uint64_t due_ms, turn_at_ms; /* due: monotonic; UINT64_MAX: nothing waits */
 };
 
+/* A call whose storing was acknowledged. */
+struct od_redis_noted {
+    struct od_uid uid;
+    uint64_t ms;
+    bool told; /* that it is missing */
+};
+
+/* redis_acked.c */
+struct od_redis_acked {
+    struct od_redis_noted *ring; /* oldest first, from head */
+    uint32_t size, head, count;
+    uint32_t asked; /* of them, by the check under way */
+    bool asking;
+    char run_id[41];   /* of the Redis they are known to be in */
+    char asked_of[41]; /* of the one the check under way is about */
+};
+
 struct od_redis_org {
     struct od_store *store;
     char name[OD_NAME_MAX];
@@ -100,7 +118,14 @@ struct od_redis_org {
     uint32_t asked_total;
 
     struct od_redis_outbox outbox;
+    struct od_redis_acked acked;
 };
+
+/* The call's storing has been acknowledged. */
+void od_redis_acked_note(struct od_redis_org *org, const struct od_uid *uid);
+/* Asks a Redis that is another one than before for what was acknowledged lately. */
+void od_redis_acked_check(struct od_redis_org *org);
+void od_redis_acked_deinit(struct od_redis_org *org);
 
 struct od_repo_call;
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/uid.h"
 #include "outdial/err.h"
 #include "proto/redis/redis_gather.h"
 #include "proto/redis/redis_read.h"
@@ -30,6 +31,21 @@ static void add_uid(struct od_store *store, const struct od_uid *uid)
 
 /* Adding */
 
+/* What is acknowledged now; those that were there already are not what was asked for. */
+static void note_added(struct od_repo_call *call, const uint32_t *twice, size_t twice_count)
+{
+    static const struct od_uid none;
+    struct od_redis_org *org = org_of(call);
+    struct od_uid *uids = call->held;
+    if (uids == NULL || org == NULL)
+        return;
+    for (size_t i = 0; i < twice_count; i++)
+        uids[twice[i]] = none;
+    for (size_t i = 0; i < call->batch; i++)
+        if (!od_uid_equal(&uids[i], &none))
+            od_redis_acked_note(org, &uids[i]);
+}
+
 void od_repo_added_done(void *ctx, const struct redisReply *reply)
 {
     struct od_repo_call *call = ctx;
@@ -49,6 +65,7 @@ void od_repo_added_done(void *ctx, const struct redisReply *reply)
         if (index >= 0 && (size_t)index < call->batch)
             twice[count++] = (uint32_t)index;
     }
+    note_added(call, twice, count);
     call->fn.added(call->fn_ctx, 0, call->batch - count, twice, count);
     free(twice);
     od_repo_end(call);
@@ -107,9 +124,21 @@ static void add_single(struct od_repo_call *call, const struct od_uid *agent, in
 
 void od_repo_added_slice(struct od_repo_call *call, const struct redisReply *reply, size_t at)
 {
+    struct od_redis_org *org = org_of(call);
     (void)reply, (void)at; /* single calls know no number that is there already */
+    if (org != NULL)
+        od_redis_acked_note(org, &call->uid);
     call->fn.added(call->fn_ctx, 0, 1, NULL, 0);
     od_repo_end(call);
+}
+
+/* For when they are acknowledged. */
+static void keep_uids(struct od_repo_call *call, const struct od_call_new *calls, size_t count)
+{
+    struct od_uid *uids = malloc(count * sizeof *uids);
+    for (size_t i = 0; uids != NULL && i < count; i++)
+        uids[i] = calls[i].id;
+    call->held = uids;
 }
 
 static void calls_add(void *ctx, const char *org, const struct od_uid *agent,
@@ -129,9 +158,11 @@ static void calls_add(void *ctx, const char *org, const struct od_uid *agent,
     od_repo_touch_org(call);
     call->batch = count;
     if (campaign == NULL && count == 1) {
+        call->uid = calls->id;
         add_single(call, agent, priority, calls);
         return;
     }
+    keep_uids(call, calls, count);
     od_redis_script_begin(&store->cmd, OD_SCRIPT_CALLS_ADD, call->prefix);
     add_uid(store, agent);
     add_uid(store, campaign);

@@ -356,6 +356,7 @@ static void handle_closed(struct od_store *store)
         free(org->asked.all);
         free(org->sent);
         od_redis_outbox_deinit(org);
+        od_redis_acked_deinit(org);
         free(org);
     }
     free(store->orgs);

@@ -192,6 +192,8 @@ struct od_store_stats {
     uint64_t shares;       /* scripts that shared rates, counted apart */
     uint64_t outbox_turns; /* scripts of the outbox, counted apart */
     uint64_t commands;     /* everything sent, the repo's included */
+    /* calls that were acknowledged and that a Redis in another's place lacks */
+    uint64_t forgotten;
     uint64_t claimed, intents, releases, finishes; /* stored */
     uint64_t retries;                              /* finishes that were not their calls' end */
     uint64_t not_ours; /* orders refused because the call was canceled or taken over */

@@ -518,6 +518,7 @@ static void turn_done(void *ctx, const struct redisReply *reply)
     od_redis_tell_ended(org, reply->element[4]);
     if (od_redis_read_array(reply, 6) && !org->outbox.busy)
         od_redis_outbox_due(org, od_redis_read_int(reply, 5));
+    od_redis_acked_check(org);
     od_redis_sync_changes(org, (uint64_t)od_redis_read_int(reply, 0));
     od_store_kick(store); /* also when nothing is left to send: the heartbeat has to be set */
 }

@@ -406,15 +406,73 @@ static void damaged_records_are_set_aside(void **state)
     world_close(other);
 }
 
+static uint64_t forgotten(const struct world *w)
+{
+    struct od_store_stats stats;
+    od_store_stats(w->store, &stats);
+    return stats.forgotten;
+}
+
+static bool two_are_forgotten(struct world *w)
+{
+    return forgotten(w) >= 2;
+}
+
+/* Another Redis in the place of the one before, with or without what it had acknowledged. */
+static void another_redis(struct world *w)
+{
+    redis_server_kill(&w->server);
+    assert_true(world_wait_down(w));
+    assert_true(redis_server_restart(&w->server, NULL));
+    assert_true(world_wait_up(w));
+}
+
+/* What was acknowledged and is not there any more is named, once; what is there is not. */
+static void acknowledged_calls_that_are_missing_are_named(void **state)
+{
+    struct world *w = *state;
+    struct od_uid agent = an_agent(w), uids[5];
+    char text[64], name[OD_UID_TEXT];
+    some_calls(w, &agent, uids, 5);
+    another_redis(w);
+    world_run_for(w, 600); /* three heartbeats */
+    assert_int_equal(forgotten(w), 0);
+    for (int i = 1; i < 4; i += 2) {
+        char key[32] = "od:{acme}:c:";
+        char lua[200] = "";
+        size_t used = (size_t)snprintf(lua, sizeof lua, "return redis.call('DEL', '%s", key);
+        for (int b = 0; b < 16; b++)
+            used += (size_t)snprintf(lua + used, sizeof lua - used, "\\%03u", uids[i].b[b]);
+        snprintf(lua + used, sizeof lua - used, "')");
+        assert_true(redis_server_ask(&w->server, text, sizeof text, 3,
+                                     (const char *const[]){"EVAL", lua, "0"}));
+        assert_string_equal(text, "1");
+    }
+    another_redis(w);
+    assert_true(world_until(w, two_are_forgotten, WORLD_LIMIT_MS));
+    for (int i = 0; i < 5; i++) {
+        od_uid_text(&uids[i], name);
+        assert_int_equal(strstr(w->last_log, name) != NULL, i == 1 || i == 3);
+    }
+    another_redis(w);
+    world_run_for(w, 600);
+    assert_int_equal(forgotten(w), 2);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(legs_of_the_dead_are_handed_over), TEST(a_leg_outlives_its_heir),
-        TEST(a_restart_ends_its_own_legs),      TEST(the_lease_is_told_and_ends),
-        TEST(many_legs_outlive_many_heirs),     TEST(flushall_lets_calls_go_on),
-        TEST(a_forgotten_intent_is_told_again), TEST(damaged_records_are_set_aside),
+        TEST(legs_of_the_dead_are_handed_over),
+        TEST(a_leg_outlives_its_heir),
+        TEST(a_restart_ends_its_own_legs),
+        TEST(the_lease_is_told_and_ends),
+        TEST(many_legs_outlive_many_heirs),
+        TEST(flushall_lets_calls_go_on),
+        TEST(a_forgotten_intent_is_told_again),
+        TEST(damaged_records_are_set_aside),
+        TEST(acknowledged_calls_that_are_missing_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
