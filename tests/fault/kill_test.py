@@ -20,6 +20,7 @@ import random
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -195,7 +196,7 @@ class Run:
 
     def end(self, number, victim):
         victim.process.send_signal(signal.SIGKILL)
-        victim.wait(10)
+        victim.wait(60)
         self.faults.note("kill", source=self.source(number))
         victim.close()
 
@@ -309,7 +310,7 @@ def judge(name, args, go):
     try:
         done = go(world)
         print(f"ok   {done} ({time.monotonic() - begin:.0f} s)")
-    except AssertionError as error:
+    except (AssertionError, subprocess.TimeoutExpired) as error:
         print(f"FAIL {error}", flush=True)
         world.tell(6)
         return 1
