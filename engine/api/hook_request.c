@@ -195,9 +195,9 @@ static bool value_ok(const char *value)
 /* Headers that the sender makes itself. */
 static bool is_ours(const char *name)
 {
-    static const char *const ours[] = {"host",       "content-length", "transfer-encoding",
-                                       "connection", "user-agent",     "webhook-id",
-                                       "expect",     "upgrade",        "te"};
+    static const char *const ours[] = {
+        "host",       "content-length", "transfer-encoding", "connection", "user-agent",
+        "webhook-id", "expect",         "upgrade",           "te",         "proxy-authorization"};
     for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
         if (od_str_equal_nocase(name, strlen(name), ours[i]))
             return true;

@@ -8,8 +8,11 @@
 #include "engine/base/str.h"
 #include "engine/host/host.h"
 #include "engine/host/log.h"
+#include "engine/host/options_hooks.h"
 #include "outdial/err.h"
 #include "proto/http/http_guard.h"
+#include "proto/http/http_proxy.h"
+#include "proto/http/http_tls.h"
 
 enum {
     CALLS_MAX = 8192,
@@ -43,25 +46,65 @@ static void read_rules(const struct od_config *config, struct od_http_rules *rul
     }
 }
 
-int od_host_open_client(struct od_host *host)
+static bool read_proxy(const struct od_config *config, struct od_http_proxy *proxy)
 {
+    char text[OD_HTTP_HOST_MAX];
+    if (!od_http_proxy_read(proxy, config->webhooks.proxy_url))
+        return false;
+    proxy->names_trusted = config->webhooks.proxy_looks_up;
+    for (const char *at = config->webhooks.proxy_except; *at;) {
+        at = next_text(at, text, sizeof text);
+        if (od_http_proxy_except_read(&proxy->except[proxy->except_count], text))
+            proxy->except_count++;
+    }
+    return true;
+}
+
+/* The client by the configuration's rules. */
+static int open_http_client(struct od_host *host, char *why, size_t why_bytes)
+{
+    const struct od_config *config = host->config;
+    struct od_http_identity identities[OD_CLIENT_CERTS_MAX];
     struct od_http_rules rules;
-    read_rules(host->config, &rules);
-    int err = od_http_client_open(&host->client, &host->loop,
-                                  &(struct od_http_client_config){
-                                      .user_agent = "outdial/" OUTDIAL_VERSION,
-                                      .rules = &rules,
-                                      .calls_max = CALLS_MAX,
-                                      .connections_max = CONNECTIONS_MAX,
-                                      .per_origin_max = PER_ORIGIN_MAX,
-                                      .waiting_per_origin_max = WAITING_PER_ORIGIN_MAX,
-                                  });
+    struct od_http_proxy proxy;
+    read_rules(config, &rules);
+    for (size_t i = 0; i < config->webhooks.client_cert_count; i++) {
+        const struct od_config_client_cert *cert = &config->webhooks.client_certs[i];
+        identities[i] = (struct od_http_identity){cert->host, cert->port, cert->cert, cert->key};
+    }
+    int err = od_http_client_open(
+        &host->client, &host->loop,
+        &(struct od_http_client_config){
+            .user_agent = "outdial/" OUTDIAL_VERSION,
+            .extra_ca_file = *config->webhooks.ca_file ? config->webhooks.ca_file : NULL,
+            .identities = identities,
+            .identity_count = config->webhooks.client_cert_count,
+            .proxy = read_proxy(config, &proxy) ? &proxy : NULL,
+            .rules = &rules,
+            .calls_max = CALLS_MAX,
+            .connections_max = CONNECTIONS_MAX,
+            .per_origin_max = PER_ORIGIN_MAX,
+            .waiting_per_origin_max = WAITING_PER_ORIGIN_MAX,
+            .why = why,
+            .why_bytes = why_bytes,
+        });
+    explicit_bzero(&proxy, sizeof proxy);
+    return err;
+}
+
+bool od_host_open_client(struct od_host *host)
+{
+    char why[200] = "out of memory";
+    int err = open_http_client(host, why, sizeof why);
     if (!err)
         err = od_hook_asker_open(&host->asker, &host->loop, host->client,
                                  host->config->webhooks.allow_private);
     if (!err)
         err = od_tools_create(&host->tools, host->asker);
-    return err;
+    if (err)
+        od_log(OD_CONFIG_LOG_ERROR, "webhook", "%s",
+               err == OD_EIO ? "the system's certificate authorities can't be read" : why);
+    return !err;
 }
 
 static struct yyjson_val *hook_agent(void *ctx, const struct od_uid *agent)

@@ -89,7 +89,7 @@ int od_host_open_api(struct od_host *host);
 struct od_http_handler od_host_http_handler(struct od_host *host);
 
 /* hook_glue.c: what goes out over HTTP. */
-int od_host_open_client(struct od_host *host);      /* and what is asked by it */
+bool od_host_open_client(struct od_host *host);     /* and what is asked by it */
 int od_host_open_start_hooks(struct od_host *host); /* when the talk is there */
 int od_host_hook_try(void *ctx, struct yyjson_val *hook, const char *payload, size_t bytes,
                      od_hook_tried_fn fn, void *fn_ctx, const char **why);

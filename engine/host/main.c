@@ -243,12 +243,12 @@ static bool open_outside(struct od_host *host)
                        &(struct od_legs_config){.calls_max = config->limits.contacts_leased_max,
                                                 .ladder = host->ladder,
                                                 .post = post,
-                                                .ctx = host}) ||
-        od_host_open_client(host)) {
+                                                .ctx = host})) {
         od_log(OD_CONFIG_LOG_ERROR, "host", "out of memory; lower limits.contacts_leased_max");
         return false;
     }
-    return open_http(host) && open_sip(host) && open_talk(host) && !od_host_open_start_hooks(host);
+    return od_host_open_client(host) && open_http(host) && open_sip(host) && open_talk(host) &&
+           !od_host_open_start_hooks(host);
 }
 
 static void on_trunk_def(void *ctx, uint32_t index, const struct od_trunk_def *def)

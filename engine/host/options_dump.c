@@ -318,6 +318,31 @@ static void put_caps(struct writer *w, const struct od_config *config)
     end_list(w);
 }
 
+/* How webhooks get to where they go. */
+static void put_hook_ways(struct writer *w, const struct od_config *config)
+{
+    const char *at = strrchr(config->webhooks.proxy_url, '@');
+    char url[400];
+    snprintf(url, sizeof url, at ? "http://***%s" : "%s", at ? at : config->webhooks.proxy_url);
+    put_text(w, "ca_file", config->webhooks.ca_file);
+    if (begin_list(w, "client_certs", config->webhooks.client_cert_count)) {
+        for (size_t i = 0; i < config->webhooks.client_cert_count; i++) {
+            const struct od_config_client_cert *cert = &config->webhooks.client_certs[i];
+            begin_item(w);
+            put_text(w, "host", cert->written);
+            put_text(w, "cert", cert->cert);
+            put_text(w, "key", cert->key);
+            end_item(w);
+        }
+        end_list(w);
+    }
+    begin_map(w, "proxy");
+    put_text(w, "url", url);
+    put_text(w, "except", config->webhooks.proxy_except);
+    put_text(w, "lookup", config->webhooks.proxy_looks_up ? "proxy" : "here");
+    end_map(w);
+}
+
 static void put_config(struct writer *w, const struct od_config *config)
 {
     static const char *const levels[] = {"error", "warn", "info", "debug"};
@@ -391,6 +416,7 @@ static void put_config(struct writer *w, const struct od_config *config)
     put_text(w, "signing_secret", *config->webhooks.signing_secret ? "***" : "");
     put_text(w, "allow", config->webhooks.allow);
     put_text(w, "ports", config->webhooks.ports);
+    put_hook_ways(w, config);
     end_map(w);
     begin_map(w, "log");
     put_text(w, "level", levels[config->log.level]);

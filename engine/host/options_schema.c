@@ -9,8 +9,8 @@
 #include "engine/base/str.h"
 #include "engine/core/hours.h"
 #include "engine/host/options_check.h"
+#include "engine/host/options_hooks.h"
 #include "engine/host/options_trunk.h"
-#include "proto/http/http_guard.h"
 
 enum { CAP_HOURS_MAX = 744 }; /* as long as the store remembers */
 enum { KEYS_MAX = 1000, TRUNKS_MAX = 1000, AGENTS_MAX = 1000, NUMBERS_MAX = 4096 };
@@ -26,6 +26,7 @@ static const char *const srtp_modes[] = {"off", "optional", "required", NULL};
 const char *const od_voice_words[OD_VOICE_COUNT] = {"pcmu", "pcma", "g722", "opus"};
 static const char *const only_rfc4733[] = {"rfc4733", NULL};
 static const char *const only_stream[] = {"stream", NULL};
+static const char *const proxy_lookups[] = {"here", "proxy", NULL};
 
 /* ---- single texts ---- */
 
@@ -331,72 +332,6 @@ static void take_scopes(struct od_reader *r, void *base, const struct od_source 
     key->scopes = od_reader_text(r, joined);
 }
 
-/* ---- webhooks ---- */
-
-static const char *check_signing_secret(struct od_reader *r, void *base, const char *text)
-{
-    (void)r;
-    (void)base;
-    size_t secrets = 0, bytes;
-    for (const char *at = text; *at; at += bytes + (at[bytes] == ',')) {
-        bytes = strcspn(at, ",");
-        if (bytes < 24 || bytes > 256 || ++secrets > 4)
-            return "up to four secrets of 24 to 256 characters, the new one first, with commas "
-                   "between";
-    }
-    return NULL;
-}
-
-/* The texts joined, each taken by a parser. */
-static const char *join_checked(struct od_reader *r, const struct od_source *source,
-                                const char *const *texts, size_t count, size_t max,
-                                bool (*ok)(const char *text), const char *expected)
-{
-    char joined[1024], shown[96];
-    struct od_buf buf;
-    od_buf_init(&buf, joined, sizeof joined);
-    for (size_t i = 0; i < count; i++) {
-        if (!ok(texts[i]) || i >= max) {
-            od_reader_problem(r, source, "expected %s, found %s", expected,
-                              od_reader_shown(source, texts[i], shown, sizeof shown));
-            return "";
-        }
-        if (i)
-            od_buf_str(&buf, ", ");
-        od_buf_str(&buf, texts[i]);
-    }
-    return od_reader_text(r, joined);
-}
-
-static bool is_net(const char *text)
-{
-    struct od_http_net net;
-    return od_http_net_parse(text, &net);
-}
-
-static bool is_ports(const char *text)
-{
-    struct od_http_ports ports;
-    return od_http_ports_parse(text, &ports);
-}
-
-static void take_hook_nets(struct od_reader *r, void *base, const struct od_source *source,
-                           const char *const *texts, size_t count)
-{
-    struct od_config *config = base;
-    config->webhooks.allow =
-        join_checked(r, source, texts, count, OD_HTTP_NETS_MAX, is_net,
-                     "networks like 10.0.0.0/8 or fd00::/8, with no bits below the prefix");
-}
-
-static void take_hook_ports(struct od_reader *r, void *base, const struct od_source *source,
-                            const char *const *texts, size_t count)
-{
-    struct od_config *config = base;
-    config->webhooks.ports = join_checked(r, source, texts, count, OD_HTTP_PORTS_MAX, is_ports,
-                                          "ports like 443 or 8000-8999");
-}
-
 /* ---- items ---- */
 
 /* Both or none: one alone is a key that was forgotten, and every call would be refused. */
@@ -618,12 +553,24 @@ const struct od_option od_options_table[] = {
      AT(webhooks.timeout_ms), .initial = "10000", .min = 100, .max = 30000,
      .help = "longest wait for a webhook's answer"},
     {"webhooks.signing_secret", OD_OPTION_SECRET, .offset = AT(webhooks.signing_secret),
-     .initial = "", .check = check_signing_secret,
+     .initial = "", .check = od_check_signing_secret,
      .help = "secret of inline webhooks, or NEW,OLD while it changes"},
-    {"webhooks.allow", OD_OPTION_TEXTS, .initial = "", .take_texts = take_hook_nets,
+    {"webhooks.allow", OD_OPTION_TEXTS, .initial = "", .take_texts = od_take_hook_nets,
      .help = "networks that webhooks may go to besides public addresses"},
-    {"webhooks.ports", OD_OPTION_TEXTS, .initial = "", .take_texts = take_hook_ports,
+    {"webhooks.ports", OD_OPTION_TEXTS, .initial = "", .take_texts = od_take_hook_ports,
      .help = "the only ports that webhooks may go to"},
+    {"webhooks.ca_file", OD_OPTION_TEXT, .offset = AT(webhooks.ca_file), .initial = "",
+     .help = "PEM file of authorities trusted besides the system's", .check = check_file},
+    {"webhooks.client_certs", OD_OPTION_LIST, .offset = AT(webhooks.client_certs),
+     .count_offset = AT(webhooks.client_cert_count), .max = OD_CLIENT_CERTS_MAX,
+     .items = od_client_cert_table, .item_bytes = sizeof(struct od_config_client_cert)},
+    {"webhooks.proxy.url", OD_OPTION_SECRET, .offset = AT(webhooks.proxy_url), .initial = "",
+     .help = "HTTP proxy that webhooks go by", .check = od_check_hook_proxy},
+    {"webhooks.proxy.except", OD_OPTION_TEXTS, .initial = "", .take_texts = od_take_proxy_except,
+     .help = "hosts, domains and networks that are reached without it"},
+    {"webhooks.proxy.lookup", OD_OPTION_WORD, .offset = AT(webhooks.proxy_looks_up),
+     .initial = "here", .words = proxy_lookups,
+     .help = "who finds the addresses of names: here, which is judged, or proxy"},
     {"compat.dasha_running_status", OD_OPTION_BOOL, .offset = AT(compat.dasha_running_status),
      .initial = "false", .help = "the Dasha dialect says Running where its guide says InProgress"},
     {"log.level", OD_OPTION_WORD, .offset = AT(log.level), .initial = "info", .words = log_levels,

@@ -80,6 +80,14 @@ struct od_config_cap {
     const char *per_h; /* as written */
 };
 
+/* A certificate of ours for destinations of webhooks that ask for one. */
+struct od_config_client_cert {
+    const char *written;    /* as written */
+    const char *host;       /* lower case; "*.example.net": every name below it */
+    uint16_t port;          /* 0: any */
+    const char *cert, *key; /* PEM files */
+};
+
 struct od_config {
     const char *data_dir;
 
@@ -146,6 +154,12 @@ struct od_config {
         const char *signing_secret; /* secret; of inline webhooks, "new,old"; "": from the box */
         const char *allow;          /* "10.0.0.0/8, ...": networks allowed besides public ones */
         const char *ports;          /* "443, 8000-8999": the only ones allowed; "": the usual */
+        const char *ca_file;        /* of authorities trusted besides the system's; "": none */
+        const struct od_config_client_cert *client_certs;
+        size_t client_cert_count;
+        const char *proxy_url;    /* secret (its password); "": none */
+        const char *proxy_except; /* "example.net, 10.0.0.0/8, ...": reached without it */
+        uint8_t proxy_looks_up;   /* bool: names are the proxy's to look up, and to judge */
     } webhooks;
     struct {
         bool dasha_running_status; /* Running where the vendor's guide says InProgress */

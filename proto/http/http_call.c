@@ -11,9 +11,9 @@
 
 enum { ANSWER_BYTES_MAX = 1024 * 1024, DEADLINE_MS = 30000 };
 
-static const char *const reserved[] = {"connection", "content-length",    "content-type",
-                                       "host",       "transfer-encoding", "user-agent",
-                                       NULL};
+static const char *const reserved[] = {
+    "connection",          "content-length",    "content-type", "host",
+    "proxy-authorization", "transfer-encoding", "user-agent",   NULL};
 
 void od_http_call_free(struct od_http_request_call *call)
 {
@@ -42,6 +42,10 @@ static int build_head(struct od_http_request_call *call, const struct od_http_ca
     int err = 0;
     add_text(&call->head, method, &err);
     add_text(&call->head, " ", &err);
+    if (call->origin->by_proxy) { /* absolute form, RFC 9112 section 3.2.2 */
+        add_text(&call->head, "http://", &err);
+        add_text(&call->head, authority, &err);
+    }
     if (url->target_bytes == 0 || url->target[0] != '/')
         add_text(&call->head, "/", &err);
     if (!err)
@@ -52,6 +56,8 @@ static int build_head(struct od_http_request_call *call, const struct od_http_ca
     add_text(&call->head, call->client->user_agent, &err);
     add_text(&call->head, "\r\n", &err);
     add_text(&call->head, length, &err);
+    if (call->origin->by_proxy)
+        add_text(&call->head, call->client->proxy.authorization, &err);
     if (def->content_type) {
         add_text(&call->head, "Content-Type: ", &err);
         add_text(&call->head, def->content_type, &err);
@@ -84,14 +90,15 @@ static bool is_repeatable(const struct od_http_call *def, const char *method)
     return false;
 }
 
-struct od_http_request_call *od_http_call_create(struct od_http_client *client,
+struct od_http_request_call *od_http_call_create(struct od_http_origin *origin,
                                                  const struct od_http_call *def, const char *method,
                                                  const struct od_http_url *url)
 {
     struct od_http_request_call *call = calloc(1, sizeof *call);
     if (!call)
         return NULL;
-    call->client = client;
+    call->client = origin->client;
+    call->origin = origin;
     call->is_head = strcmp(method, "HEAD") == 0;
     call->repeatable = is_repeatable(def, method);
     call->stream_body = def->stream_body;

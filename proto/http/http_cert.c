@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "outdial/err.h"
+#include "proto/http/http_tls_ctx.h"
 
 enum { LOOK_EVERY_MS = 2000, PATH_BYTES = 1024, WHY_BYTES = 512 };
 

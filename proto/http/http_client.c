@@ -38,6 +38,8 @@ static struct od_http_origin *origin_get(struct od_http_client *client,
     origin->url = *url;
     origin->url.target = "";
     origin->allow_private = allow_private;
+    origin->by_proxy =
+        url->scheme == OD_HTTP_PLAIN && od_http_proxy_takes(client->dialer.proxy, url);
     origin->next = client->origins;
     if (client->origins)
         client->origins->prev = origin;
@@ -334,10 +336,9 @@ int od_http_client_request(struct od_http_client *client, const struct od_http_c
     od_http_origin_touch(origin); /* also frees it when nothing comes of this */
     if (origin->waiting >= client->config.waiting_per_origin_max)
         return OD_EBUSY;
-    struct od_http_request_call *call = od_http_call_create(client, def, method, &url);
+    struct od_http_request_call *call = od_http_call_create(origin, def, method, &url);
     if (!call)
         return OD_ENOMEM;
-    call->origin = origin;
     slot_get(client, call);
     client->stats.requests++;
     wait_last(call);
@@ -402,8 +403,11 @@ int od_http_url_join(const char *base, const char *path, char *out, size_t size)
 
 static void fill_defaults(struct od_http_client_config *config)
 {
-    config->user_agent = config->ca_file = NULL;
+    config->user_agent = config->ca_file = config->extra_ca_file = NULL;
     config->rules = NULL;
+    config->proxy = NULL;
+    config->identities = NULL;
+    config->why = NULL;
     if (!config->connections_max)
         config->connections_max = 256;
     if (!config->per_origin_max)
@@ -443,9 +447,32 @@ static int open_memory(struct od_http_client *client, const struct od_http_clien
 static void client_free(struct od_http_client *client)
 {
     od_http_plain_deinit(&client->plain);
+    explicit_bzero(&client->proxy, sizeof client->proxy); /* its password */
     free(client->user_agent);
     free(client->slots);
     free(client);
+}
+
+static void on_tls_gone(void *ctx)
+{
+    (void)ctx;
+}
+
+static int open_tls(struct od_http_client *client, const struct od_http_client_config *config)
+{
+    char why[200];
+    int err = od_http_tls_open(&client->tls, client->loop, config->ca_file);
+    if (err)
+        return err;
+    if (config->extra_ca_file)
+        err = od_http_tls_trust(client->tls, config->extra_ca_file, why, sizeof why);
+    for (size_t i = 0; !err && i < config->identity_count; i++)
+        err = od_http_tls_show(client->tls, &config->identities[i], why, sizeof why);
+    if (err && config->why)
+        od_str_copy(config->why, config->why_bytes, why, strlen(why));
+    if (err)
+        od_http_tls_close(client->tls, on_tls_gone, NULL);
+    return err;
 }
 
 int od_http_client_open(struct od_http_client **out, uv_loop_t *loop,
@@ -457,7 +484,7 @@ int od_http_client_open(struct od_http_client **out, uv_loop_t *loop,
     client->loop = loop;
     int err = open_memory(client, config);
     if (!err)
-        err = od_http_tls_open(&client->tls, loop, config->ca_file);
+        err = open_tls(client, config);
     if (err) {
         client_free(client);
         return err;
@@ -467,6 +494,10 @@ int od_http_client_open(struct od_http_client **out, uv_loop_t *loop,
     if (config->rules) {
         client->rules = *config->rules;
         client->dialer.rules = &client->rules;
+    }
+    if (config->proxy) {
+        client->proxy = *config->proxy;
+        client->dialer.proxy = &client->proxy;
     }
     od_http_deadlines_init(&client->deadlines, loop, expired, client);
     od_http_laters_init(&client->origin_laters, loop, run_origin, client);

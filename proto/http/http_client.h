@@ -25,12 +25,18 @@
 
 struct od_http_client;
 struct od_http_head;
+struct od_http_identity;
+struct od_http_proxy;
 struct od_http_rules;
 
 /* Numbers: 0 takes the default in brackets. Strings are copied. */
 struct od_http_client_config {
-    const char *user_agent;            /* ["outdial"] */
-    const char *ca_file;               /* PEM file of trusted authorities; [NULL: the system's] */
+    const char *user_agent;    /* ["outdial"] */
+    const char *ca_file;       /* PEM file of trusted authorities; [NULL: the system's] */
+    const char *extra_ca_file; /* authorities trusted besides; [NULL: none] */
+    const struct od_http_identity *identities; /* certificates of ours (http_tls.h); copied */
+    size_t identity_count;
+    const struct od_http_proxy *proxy; /* [NULL: none]; copied */
     const struct od_http_rules *rules; /* of the guard; [NULL: none]. With rules, ports are judged
                                           for calls with allow_private too. Copied */
     uint32_t connections_max;          /* [256] */
@@ -40,6 +46,8 @@ struct od_http_client_config {
     uint32_t idle_ms;                  /* [30,000] keep-alive of an unused connection */
     uint32_t connect_ms;               /* [5,000] per address, TLS included */
     uint32_t dns_ttl_ms;               /* [30,000] found names are believed for so long */
+    char *why;                         /* OD_EINVAL of open(): which file is wrong; may be NULL */
+    size_t why_bytes;
 };
 
 /* A call of this client; a stale id finds nothing. gen 0 is never alive. */
@@ -70,7 +78,7 @@ struct od_http_call {
     const char *url;          /* "http://host[:port]/path?query", "https://...",
                                  "unix:/path/of/socket:/path?query" */
     const char *headers;      /* NULL or "Name: value\r\n..." lines; not Host, Content-Length,
-                                 Transfer-Encoding, Connection, User-Agent */
+                                 Transfer-Encoding, Connection, User-Agent, Proxy-Authorization */
     const char *content_type; /* NULL: no such header */
     const void *body;
     size_t body_bytes;
@@ -92,7 +100,8 @@ struct od_http_call {
     void *ctx;
 };
 
-/* OD_ENOMEM; OD_EIO: no TLS (the CA file can't be read). */
+/* OD_ENOMEM; OD_EIO: no TLS (the CA file can't be read); OD_EINVAL: the user agent, or a file of
+ * extra_ca_file or identities. */
 int od_http_client_open(struct od_http_client **out, uv_loop_t *loop,
                         const struct od_http_client_config *config);
 

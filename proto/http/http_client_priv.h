@@ -28,6 +28,7 @@ struct od_http_origin {
     struct od_http_origin *next, *prev;
     struct od_http_url url; /* without its target */
     bool allow_private;
+    bool by_proxy; /* its requests are the proxy's to forward, in absolute form */
     struct od_http_request_call *first, *last; /* waiting for a connection */
     uint32_t waiting;
     uint32_t links;            /* being dialled, in use and idle */
@@ -92,6 +93,7 @@ struct od_http_client {
     struct od_http_client_config config; /* every number filled in; strings NULL */
     char *user_agent;
     struct od_http_rules rules; /* used when the configuration had some */
+    struct od_http_proxy proxy; /* likewise */
     struct od_http_plain_set plain;
     struct od_http_tls *tls;
     struct od_http_dialer dialer;
@@ -112,7 +114,7 @@ struct od_http_client {
 /* The definition keeps the rules; the URL is read apart. */
 bool od_http_call_ok(const struct od_http_call *def, const char *method);
 /* Neither queued nor in a slot yet. NULL: no memory. */
-struct od_http_request_call *od_http_call_create(struct od_http_client *client,
+struct od_http_request_call *od_http_call_create(struct od_http_origin *origin,
                                                  const struct od_http_call *def, const char *method,
                                                  const struct od_http_url *url);
 void od_http_call_free(struct od_http_request_call *call);

@@ -1,34 +1,62 @@
 /*
  * http_dial - see the header. The address that the guard has judged is the one connected to: the
- * name is not asked again in between (DNS rebinding).
+ * name is not asked again in between (DNS rebinding). What a proxy changes in that is told in
+ * http_proxy.h.
+ *
+ *   look-up ─▶ judgement ─▶ [look-up of the proxy] ─▶ race ─▶ [tunnel] ─▶ [TLS] ─▶ told
+ *                                                      ▲ failed  │          │
+ *                                                      └─────────┴──────────┘ the addresses left
  */
 #include "proto/http/http_dial.h"
 
+#include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "outdial/err.h"
 #include "proto/http/http_guard.h"
+#include "proto/http/http_race.h"
+#include "proto/http/http_tunnel.h"
+
+/* The time of a unix socket, or of what is left to do over a connection. */
+enum { LANE_REST = OD_HTTP_RACE_LANES };
+
+#define OWNER_OF(type, member, pointer) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 struct od_http_dial {
     struct od_http_dialer *dialer;
     struct od_http_url url; /* without its target */
     bool allow_private;
-    struct od_http_addrs addrs;
-    unsigned next;                 /* of addrs */
-    struct od_http_stream *stream; /* of the address being tried */
+    const struct od_http_proxy *proxy; /* NULL: directly */
+    struct od_addr target;             /* what the proxy is asked for; family 0: by name */
+    struct od_http_race race;
+    struct od_http_stream *stream; /* the race's winner, then what stands on it */
+    struct od_http_tunnel *tunnel; /* being asked for */
     struct od_http_deadline deadline;
     struct od_http_dns_waiter waiter;
     od_http_dialed_fn fn;
     void *ctx;
 };
 
+/* What has come of the connection is given up. */
+static void drop_stream(struct od_http_dial *dial)
+{
+    od_http_deadline_stop(&dial->deadline);
+    if (dial->tunnel)
+        od_http_tunnel_cancel(dial->tunnel);
+    dial->tunnel = NULL;
+    if (dial->stream)
+        od_http_stream_abandon(dial->stream);
+    dial->stream = NULL;
+}
+
 /* The dial is over: nothing of it is left but the stream, if it is handed on. */
 static void dial_free(struct od_http_dial *dial)
 {
-    od_http_deadline_stop(&dial->deadline);
+    drop_stream(dial);
+    od_http_race_stop(&dial->race);
     od_http_dns_forget(&dial->waiter);
-    if (dial->stream)
-        od_http_stream_abandon(dial->stream);
     free(dial);
 }
 
@@ -50,113 +78,204 @@ static void tell(struct od_http_dial *dial, int err, const char *why)
     fn(ctx, err, stream, why);
 }
 
-/* Begins to connect to the next address that can be begun with. */
-static int try_next(struct od_http_dial *dial, const char **why);
-
-static void attempt_failed(struct od_http_dial *dial, int err, const char *why)
+/* A connection came to nothing: the addresses that are left have their turn. */
+static void failed(struct od_http_dial *dial, int err, const char *why)
 {
-    od_http_deadline_stop(&dial->deadline);
-    od_http_stream_abandon(dial->stream);
-    dial->stream = NULL;
-    const char *last = why;
-    if (dial->next < dial->addrs.count && try_next(dial, &last) == 0)
-        return;
-    tell(dial, err, why);
+    const char *next_why;
+    drop_stream(dial);
+    if (dial->url.scheme == OD_HTTP_UNIX || od_http_race_run(&dial->race, &next_why))
+        tell(dial, err, why);
 }
+
+/* ---- over a connection ---- */
 
 static void on_secured(void *ctx, int err, const char *why)
 {
     struct od_http_dial *dial = ctx;
     if (err)
-        attempt_failed(dial, err, why);
+        failed(dial, err, why);
     else
         tell(dial, 0, "");
 }
 
-static void on_connected(void *ctx, int uv_err)
+static void secure(struct od_http_dial *dial)
 {
-    struct od_http_dial *dial = ctx;
-    if (uv_err) {
-        attempt_failed(dial, OD_EDOWN, uv_strerror(uv_err));
-        return;
-    }
+    struct od_http_stream *below = dial->stream;
     if (dial->url.scheme != OD_HTTP_TLS) {
         tell(dial, 0, "");
         return;
     }
-    struct od_http_stream *below = dial->stream;
     dial->stream = NULL;
     if (od_http_tls_connect(dial->dialer->tls, below, &dial->url, on_secured, dial, &dial->stream))
         tell(dial, OD_ENOMEM, "no memory");
 }
 
-static int try_next(struct od_http_dial *dial, const char **why)
+static void on_tunneled(void *ctx, int err, const char *why)
 {
-    struct od_http_dialer *dialer = dial->dialer;
-    int err = OD_EDOWN;
-    *why = "no address";
-    while (dial->next < dial->addrs.count) {
-        struct od_addr addr = dial->addrs.at[dial->next++];
-        addr.port = dial->url.port;
-        dialer->connects++;
-        err = od_http_plain_connect(dialer->plain, &addr, on_connected, dial, &dial->stream);
-        if (err) {
-            *why = err == OD_ENOMEM ? "no memory" : "unreachable";
-            continue;
-        }
-        od_http_deadline_start(&dialer->deadlines, &dial->deadline, 0, dialer->connect_ms);
-        return 0;
-    }
-    return err;
+    struct od_http_dial *dial = ctx;
+    dial->tunnel = NULL;
+    if (err)
+        failed(dial, err, why);
+    else
+        secure(dial);
 }
 
-/* Leaves the allowed addresses; false when there were some and none is allowed. */
-static bool judge(struct od_http_dial *dial, const char **why)
+/* "host:port" of the destination: the address that was judged, or the name. */
+static void write_target(const struct od_http_dial *dial, char *out, size_t size)
 {
-    unsigned kept = 0;
-    for (unsigned i = 0; i < dial->addrs.count; i++) {
-        struct od_addr addr = dial->addrs.at[i];
+    char text[INET6_ADDRSTRLEN];
+    const struct od_addr *addr = &dial->target;
+    if (!addr->family)
+        snprintf(out, size, "%s:%u", dial->url.host, dial->url.port);
+    else if (inet_ntop(addr->family == 4 ? AF_INET : AF_INET6, addr->ip, text, sizeof text))
+        snprintf(out, size, addr->family == 4 ? "%s:%u" : "[%s]:%u", text, dial->url.port);
+}
+
+static void on_raced(void *ctx, int err, struct od_http_stream *stream, uint64_t left_ms,
+                     const char *why)
+{
+    struct od_http_dial *dial = ctx;
+    char target[OD_HTTP_HOST_MAX + 8] = "";
+    if (err) {
+        tell(dial, err, why);
+        return;
+    }
+    dial->stream = stream;
+    od_http_deadline_start(&dial->dialer->deadlines, &dial->deadline, LANE_REST, left_ms);
+    if (!dial->proxy || dial->url.scheme != OD_HTTP_TLS) {
+        secure(dial);
+        return;
+    }
+    write_target(dial, target, sizeof target);
+    if (od_http_tunnel_open(&dial->tunnel, stream, dial->proxy, target, on_tunneled, dial))
+        tell(dial, OD_ENOMEM, "no memory");
+}
+
+/* ---- where to ---- */
+
+static const char *judge_one(const struct od_http_dial *dial, const struct od_addr *addr)
+{
+    return dial->allow_private && !dial->dialer->rules
+               ? NULL
+               : od_http_guard_check(dial->dialer->rules, addr, dial->allow_private);
+}
+
+/* Leaves the allowed addresses; false when there were some and none is allowed, or when one is not
+ * and a proxy may come to choose it. */
+static bool judge(struct od_http_dial *dial, struct od_http_addrs *addrs, const char **why)
+{
+    unsigned kept = 0, count = addrs->count;
+    for (unsigned i = 0; i < count; i++) {
+        struct od_addr addr = addrs->at[i];
         addr.port = dial->url.port;
-        const char *reason =
-            dial->allow_private && !dial->dialer->rules
-                ? NULL
-                : od_http_guard_check(dial->dialer->rules, &addr, dial->allow_private);
+        const char *reason = judge_one(dial, &addr);
         if (reason)
             *why = reason;
         else
-            dial->addrs.at[kept++] = dial->addrs.at[i];
+            addrs->at[kept++] = addrs->at[i];
     }
-    bool denied = dial->addrs.count && !kept;
-    dial->addrs.count = kept;
+    addrs->count = kept;
+    bool denied = count && (!kept || (dial->proxy && kept < count));
     if (denied)
         dial->dialer->denied++;
     return !denied;
 }
 
-static int begin(struct od_http_dial *dial, const char **why)
+/* The proxy is trusted with names: only what is plain without a look-up is judged. */
+static bool judge_name(struct od_http_dial *dial, const char **why)
 {
-    if (!judge(dial, why))
-        return OD_EDENIED;
-    return try_next(dial, why);
+    struct od_addr any = {.family = 4, .port = dial->url.port};
+    if (!dial->allow_private && od_http_proxy_own_name(dial->url.host))
+        *why = "loopback";
+    else
+        *why = dial->allow_private
+                   ? judge_one(dial, &any)
+                   : od_http_guard_check(dial->dialer->rules, &any, true); /* the port's rules */
+    if (*why)
+        dial->dialer->denied++;
+    return !*why;
 }
 
-static const char *lookup_why(int err)
+static const char *lookup_why(int err, bool of_proxy)
 {
+    if (of_proxy)
+        return "the proxy's name could not be looked up";
     return err == OD_ENOENT ? "no such host" : "the name could not be looked up";
 }
 
-static void on_found(void *ctx, int err, const struct od_http_addrs *addrs)
+static int run(struct od_http_dial *dial, const struct od_http_addrs *addrs, uint16_t port,
+               const char **why)
+{
+    od_http_race_set(&dial->race, addrs, port);
+    return od_http_race_run(&dial->race, why);
+}
+
+/* Begins with a host: an address, or a name whose look-up on_found tells. 0: it goes on. */
+static int ask(struct od_http_dial *dial, const char *host,
+               void (*fn)(void *ctx, int err, const struct od_http_addrs *),
+               struct od_http_addrs *addrs)
+{
+    dial->waiter.fn = fn;
+    dial->waiter.ctx = dial;
+    return od_http_dns_ask(&dial->dialer->dns, host, &dial->waiter, addrs);
+}
+
+static void on_proxy_found(void *ctx, int err, const struct od_http_addrs *addrs)
 {
     struct od_http_dial *dial = ctx;
-    const char *why = "";
-    if (err) {
-        tell(dial, OD_EDOWN, lookup_why(err));
-        return;
-    }
-    dial->addrs = *addrs;
-    err = begin(dial, &why);
+    const char *why = lookup_why(err, true);
+    if (!err)
+        err = run(dial, addrs, dial->proxy->url.port, &why);
+    else
+        err = OD_EDOWN;
     if (err)
         tell(dial, err, why);
+}
+
+/* The proxy is the operator's own and may be anywhere. */
+static int go_to_proxy(struct od_http_dial *dial, const char **why)
+{
+    struct od_http_addrs addrs = {.at = {dial->proxy->url.numeric}, .count = 1};
+    if (dial->proxy->url.numeric.family)
+        return run(dial, &addrs, dial->proxy->url.port, why);
+    int err = ask(dial, dial->proxy->url.host, on_proxy_found, &addrs);
+    if (err == OD_EBUSY)
+        return 0;
+    *why = lookup_why(err, true);
+    return err ? OD_EDOWN : run(dial, &addrs, dial->proxy->url.port, why);
+}
+
+static int begin(struct od_http_dial *dial, struct od_http_addrs *addrs, const char **why)
+{
+    if (!judge(dial, addrs, why))
+        return OD_EDENIED;
+    if (!dial->proxy)
+        return run(dial, addrs, dial->url.port, why);
+    if (!addrs->count) {
+        *why = "no address";
+        return OD_EDOWN;
+    }
+    dial->target = addrs->at[0];
+    return go_to_proxy(dial, why);
+}
+
+static void on_found(void *ctx, int err, const struct od_http_addrs *found)
+{
+    struct od_http_dial *dial = ctx;
+    struct od_http_addrs addrs = *found;
+    const char *why = lookup_why(err, false);
+    err = err ? OD_EDOWN : begin(dial, &addrs, &why);
+    if (err)
+        tell(dial, err, why);
+}
+
+static void on_unix(void *ctx, int uv_err)
+{
+    struct od_http_dial *dial = ctx;
+    if (uv_err)
+        failed(dial, OD_EDOWN, uv_strerror(uv_err));
+    else
+        tell(dial, 0, "");
 }
 
 static int begin_unix(struct od_http_dial *dial, const char **why)
@@ -168,26 +287,27 @@ static int begin_unix(struct od_http_dial *dial, const char **why)
     }
     dial->dialer->connects++;
     *why = "no memory";
-    int err = od_http_plain_connect_unix(dial->dialer->plain, dial->url.host, on_connected, dial,
+    int err = od_http_plain_connect_unix(dial->dialer->plain, dial->url.host, on_unix, dial,
                                          &dial->stream);
     if (!err)
-        od_http_deadline_start(&dial->dialer->deadlines, &dial->deadline, 0,
+        od_http_deadline_start(&dial->dialer->deadlines, &dial->deadline, LANE_REST,
                                dial->dialer->connect_ms);
     return err;
 }
 
 static int begin_name(struct od_http_dial *dial, const char **why)
 {
-    dial->waiter.fn = on_found;
-    dial->waiter.ctx = dial;
-    int err = od_http_dns_ask(&dial->dialer->dns, dial->url.host, &dial->waiter, &dial->addrs);
+    struct od_http_addrs addrs;
+    if (dial->proxy && dial->proxy->names_trusted)
+        return judge_name(dial, why) ? go_to_proxy(dial, why) : OD_EDENIED;
+    int err = ask(dial, dial->url.host, on_found, &addrs);
     if (err == OD_EBUSY)
         return 0;
     if (err) {
-        *why = lookup_why(err);
+        *why = lookup_why(err, false);
         return OD_EDOWN;
     }
-    return begin(dial, why);
+    return begin(dial, &addrs, why);
 }
 
 int od_http_dial_start(struct od_http_dialer *dialer, const struct od_http_url *url,
@@ -203,15 +323,21 @@ int od_http_dial_start(struct od_http_dialer *dialer, const struct od_http_url *
     dial->url = *url;
     dial->url.target = "";
     dial->allow_private = allow_private;
+    dial->proxy = od_http_proxy_takes(dialer->proxy, url) ? dialer->proxy : NULL;
+    dial->race = (struct od_http_race){.plain = dialer->plain,
+                                       .deadlines = &dialer->deadlines,
+                                       .connect_ms = dialer->connect_ms,
+                                       .connects = &dialer->connects,
+                                       .fn = on_raced,
+                                       .ctx = dial};
     dial->fn = fn;
     dial->ctx = ctx;
     int err;
     if (url->scheme == OD_HTTP_UNIX) {
         err = begin_unix(dial, why);
     } else if (url->numeric.family) {
-        dial->addrs.at[0] = url->numeric;
-        dial->addrs.count = 1;
-        err = begin(dial, why);
+        struct od_http_addrs addrs = {.at = {url->numeric}, .count = 1};
+        err = begin(dial, &addrs, why);
     } else {
         err = begin_name(dial, why);
     }
@@ -228,9 +354,10 @@ int od_http_dial_start(struct od_http_dialer *dialer, const struct od_http_url *
 static void expired(void *ctx, struct od_http_deadline *entry)
 {
     (void)ctx;
-    struct od_http_dial *dial =
-        (struct od_http_dial *)(void *)((char *)entry - offsetof(struct od_http_dial, deadline));
-    attempt_failed(dial, OD_EDOWN, "connection timed out");
+    if (entry->lane < OD_HTTP_RACE_LANES)
+        od_http_race_expired(entry);
+    else
+        failed(OWNER_OF(struct od_http_dial, deadline, entry), OD_EDOWN, "connection timed out");
 }
 
 void od_http_dialer_init(struct od_http_dialer *dialer, uv_loop_t *loop,

@@ -1,6 +1,7 @@
 /*
  * http_dial - from a URL to a stream on which HTTP can be spoken: look-up, the guard's judgement,
- * each address in turn with a deadline of its own, TLS where the scheme wants it.
+ * the race of the addresses, a proxy's tunnel where there is a proxy, TLS where the scheme wants
+ * it.
  *
  * Lifetime: the dialer is embedded in the client. A dial lives from start() until its callback or
  * cancel().
@@ -12,6 +13,7 @@
 #include "proto/http/http_dns.h"
 #include "proto/http/http_guard.h"
 #include "proto/http/http_plain.h"
+#include "proto/http/http_proxy.h"
 #include "proto/http/http_tls.h"
 #include "proto/http/http_url.h"
 
@@ -25,6 +27,7 @@ struct od_http_dialer {
     struct od_http_deadlines deadlines;
     uint32_t connect_ms;
     const struct od_http_rules *rules; /* the client's; NULL: none */
+    const struct od_http_proxy *proxy; /* the client's; NULL: none */
     uint64_t connects, denied;         /* addresses tried; URLs refused by the guard */
 };
 

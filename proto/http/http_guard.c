@@ -111,7 +111,7 @@ static bool port_ok(const struct od_http_rules *rules, uint16_t port)
     return true;
 }
 
-static bool in_net(const struct od_http_net *net, const struct od_addr *addr)
+bool od_http_net_has(const struct od_http_net *net, const struct od_addr *addr)
 {
     unsigned whole = net->bits / 8u, rest = net->bits % 8u;
     if (net->addr.family != addr->family || memcmp(net->addr.ip, addr->ip, whole) != 0)
@@ -126,7 +126,7 @@ const char *od_http_guard_check(const struct od_http_rules *rules, const struct 
         return "a port that is not allowed";
     const char *reason = allow_private ? NULL : od_http_guard_reason(addr);
     for (unsigned i = 0; reason && rules && i < rules->net_count; i++)
-        if (in_net(&rules->nets[i], addr))
+        if (od_http_net_has(&rules->nets[i], addr))
             reason = NULL;
     return reason;
 }

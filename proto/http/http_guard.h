@@ -40,6 +40,7 @@ const char *od_http_guard_check(const struct od_http_rules *rules, const struct 
 
 /* "10.0.0.0/8", "fd00::/8", "192.168.1.7": false when it is none, or has bits below its prefix. */
 bool od_http_net_parse(const char *text, struct od_http_net *out);
+bool od_http_net_has(const struct od_http_net *net, const struct od_addr *addr);
 /* "443" or "8000-8999". */
 bool od_http_ports_parse(const char *text, struct od_http_ports *out);
 

@@ -93,13 +93,19 @@ static void complete(struct od_http_link *link, bool more_came)
     od_http_response_free(&answered);
 }
 
-static void take_head(struct od_http_link *link)
+/* False when the link is closed. */
+static bool take_head(struct od_http_link *link)
 {
     struct od_http_request_call *call = link->call;
+    if (link->origin->by_proxy && link->response.status == 407) { /* no word of the destination's */
+        fail(link, OD_EDOWN, "the proxy asks for other credentials (407)");
+        return false;
+    }
     struct od_http_answer answer = {
         .status = link->response.status, .why = "", .headers = link->response.head};
     if (call->on_head)
         call->on_head(call->ctx, &answer);
+    return true;
 }
 
 /* False when the link is closed. */
@@ -138,7 +144,8 @@ static void stream_data(void *ctx, const char *data, size_t bytes)
         case OD_HTTP_MORE:
             break;
         case OD_HTTP_HEAD:
-            take_head(link);
+            if (!take_head(link))
+                return;
             break;
         case OD_HTTP_BODY:
             if (!take_body(link))

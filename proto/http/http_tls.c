@@ -7,7 +7,6 @@
  */
 #include "proto/http/http_tls.h"
 
-#include <dirent.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -16,12 +15,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/str.h"
 #include "outdial/err.h"
+#include "proto/http/http_tls_ctx.h"
 
 enum { PLAIN_BYTES = 16 * 1024 }; /* a TLS record's most */
 
+/* A certificate of ours that some destinations are shown, first come first. */
+struct shown {
+    struct shown *next;
+    char host[OD_HTTP_HOST_MAX];
+    uint16_t port;
+    SSL_CTX *ctx; /* holds certificate, chain and key */
+};
+
 struct od_http_tls {
     SSL_CTX *ctx;
+    struct shown *shown;
     struct od_http_laters laters;
     void (*closed)(void *ctx);
     void *closed_ctx;
@@ -251,6 +261,32 @@ static bool set_peer(SSL *ssl, const struct od_http_url *url)
            X509_VERIFY_PARAM_set1_host(param, url->host, 0) == 1;
 }
 
+static bool is_shown_to(const struct shown *shown, const struct od_http_url *url)
+{
+    const char *host = url->host, *below = shown->host + 1;
+    size_t host_bytes = strlen(host), below_bytes = strlen(below);
+    if (shown->port && shown->port != url->port)
+        return false;
+    if (shown->host[0] != '*')
+        return strcmp(shown->host, host) == 0;
+    return !url->numeric.family && host_bytes > below_bytes &&
+           strcmp(host + host_bytes - below_bytes, below) == 0;
+}
+
+/* Our own certificate, for when the peer asks for one. */
+static bool set_identity(const struct od_http_tls *tls, SSL *ssl, const struct od_http_url *url)
+{
+    STACK_OF(X509) *chain = NULL;
+    for (const struct shown *shown = tls->shown; shown; shown = shown->next) {
+        if (!is_shown_to(shown, url))
+            continue;
+        SSL_CTX_get0_chain_certs(shown->ctx, &chain);
+        return SSL_use_cert_and_key(ssl, SSL_CTX_get0_certificate(shown->ctx),
+                                    SSL_CTX_get0_privatekey(shown->ctx), chain, 1) == 1;
+    }
+    return true;
+}
+
 static struct secure *secure_create(struct od_http_tls *tls, bool server)
 {
     struct secure *secure = calloc(1, sizeof *secure);
@@ -282,7 +318,7 @@ int od_http_tls_connect(struct od_http_tls *tls, struct od_http_stream *below,
                         struct od_http_stream **out)
 {
     struct secure *secure = secure_create(tls, false);
-    if (!secure || !set_peer(secure->ssl, url)) {
+    if (!secure || !set_peer(secure->ssl, url) || !set_identity(tls, secure->ssl, url)) {
         if (secure)
             SSL_free(secure->ssl);
         free(secure);
@@ -337,109 +373,46 @@ static void run_later(void *ctx, struct od_http_later *entry)
     read_up((struct secure *)(void *)((char *)entry - offsetof(struct secure, later)));
 }
 
-/* Does the system's folder of authorities have files named by hash, as OpenSSL looks for them? */
-static bool has_hashed_folder(void)
-{
-    const char *path = getenv(X509_get_default_cert_dir_env());
-    DIR *dir = opendir(path ? path : X509_get_default_cert_dir());
-    bool found = false;
-    if (!dir)
-        return false;
-    for (struct dirent *entry; !found && (entry = readdir(dir));) {
-        size_t n = strlen(entry->d_name);
-        found = n == 10 && strcmp(entry->d_name + 8, ".0") == 0;
-    }
-    closedir(dir);
-    return found;
-}
-
-/* The system's bundle takes 30 ms to read, the folder is read one authority at a time when a
- * handshake needs it: so the bundle only when somebody named it or there is no folder. */
-static bool set_trust(SSL_CTX *ctx, const char *ca_file)
-{
-    if (ca_file)
-        return SSL_CTX_load_verify_locations(ctx, ca_file, NULL) == 1;
-    if (getenv(X509_get_default_cert_file_env()) || !has_hashed_folder())
-        return SSL_CTX_set_default_verify_paths(ctx) == 1;
-    return SSL_CTX_set_default_verify_dir(ctx) == 1;
-}
-
 int od_http_tls_open(struct od_http_tls **out, uv_loop_t *loop, const char *ca_file)
 {
-    static const unsigned char alpn[] = "\x08http/1.1";
     struct od_http_tls *tls = calloc(1, sizeof *tls);
     if (!tls)
         return OD_ENOMEM;
-    tls->ctx = SSL_CTX_new(TLS_client_method());
-    if (!tls->ctx) {
+    int err = od_http_tls_client_ctx(&tls->ctx, ca_file);
+    if (err) {
         free(tls);
-        return OD_ENOMEM;
-    }
-    SSL_CTX_set_min_proto_version(tls->ctx, TLS1_2_VERSION);
-    SSL_CTX_set_options(tls->ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-    SSL_CTX_set_verify(tls->ctx, SSL_VERIFY_PEER, NULL);
-    SSL_CTX_set_session_cache_mode(tls->ctx, SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_mode(tls->ctx, SSL_MODE_RELEASE_BUFFERS);
-    SSL_CTX_set_alpn_protos(tls->ctx, alpn, sizeof alpn - 1);
-    if (!set_trust(tls->ctx, ca_file)) {
-        SSL_CTX_free(tls->ctx);
-        free(tls);
-        return OD_EIO;
+        return err;
     }
     od_http_laters_init(&tls->laters, loop, run_later, tls);
     *out = tls;
     return 0;
 }
 
-/* The client's list holds http/1.1, or it didn't ask; to anything else (h2 alone) we say no. */
-static int choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_bytes,
-                       const unsigned char *in, unsigned in_bytes, void *arg)
+int od_http_tls_trust(struct od_http_tls *tls, const char *ca_file, char *why, size_t why_bytes)
 {
-    static const unsigned char ours[] = "\x08http/1.1";
-    (void)ssl, (void)arg;
-    unsigned char *chosen;
-    int rc = SSL_select_next_proto(&chosen, out_bytes, ours, sizeof ours - 1, in, in_bytes);
-    *out = chosen;
-    return rc == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
+    return od_http_tls_ctx_trust(tls->ctx, ca_file, why, why_bytes);
 }
 
-static int refuse_file(SSL_CTX *ctx, const char *file, const char *what, char *why,
-                       size_t why_bytes)
+int od_http_tls_show(struct od_http_tls *tls, const struct od_http_identity *identity, char *why,
+                     size_t why_bytes)
 {
-    const char *reason = ERR_reason_error_string(ERR_peek_last_error());
-    snprintf(why, why_bytes, "%s: %s: %s", file, what, reason ? reason : "unreadable");
-    ERR_clear_error();
-    SSL_CTX_free(ctx);
-    return OD_EINVAL;
-}
-
-int od_http_tls_server_ctx(SSL_CTX **out, const char *cert_file, const char *key_file, char *why,
-                           size_t why_bytes)
-{
-    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
-    if (!ctx) {
-        snprintf(why, why_bytes, "no memory");
-        return OD_ENOMEM;
+    struct shown *shown = calloc(1, sizeof *shown);
+    int err = OD_ENOMEM;
+    snprintf(why, why_bytes, "no memory");
+    if (shown &&
+        od_str_copy(shown->host, sizeof shown->host, identity->host, strlen(identity->host)))
+        err = od_http_tls_identity_ctx(&shown->ctx, identity->cert_file, identity->key_file, why,
+                                       why_bytes);
+    if (err) {
+        free(shown);
+        return err;
     }
-    ERR_clear_error();
-    SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
-    SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
-                                 SSL_OP_CIPHER_SERVER_PREFERENCE);
-    SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
-    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF); /* tickets do, and cost no memory */
-    SSL_CTX_set_alpn_select_cb(ctx, choose_alpn, NULL);
-    if (SSL_CTX_use_certificate_chain_file(ctx, cert_file) != 1)
-        return refuse_file(ctx, cert_file, "expected a PEM certificate chain", why, why_bytes);
-    if (SSL_CTX_use_PrivateKey_file(ctx, key_file, SSL_FILETYPE_PEM) != 1)
-        return refuse_file(ctx, key_file, "expected the PEM key of the certificate", why,
-                           why_bytes);
-    *out = ctx;
+    shown->port = identity->port;
+    struct shown **end = &tls->shown;
+    while (*end)
+        end = &(*end)->next;
+    *end = shown;
     return 0;
-}
-
-void od_http_tls_ctx_free(SSL_CTX *ctx)
-{
-    SSL_CTX_free(ctx);
 }
 
 int od_http_tls_open_server(struct od_http_tls **out, uv_loop_t *loop, SSL_CTX *ctx)
@@ -466,6 +439,12 @@ static void on_laters_closed(void *ctx)
     struct od_http_tls *tls = ctx;
     void (*closed)(void *) = tls->closed;
     void *closed_ctx = tls->closed_ctx;
+    while (tls->shown) {
+        struct shown *shown = tls->shown;
+        tls->shown = shown->next;
+        SSL_CTX_free(shown->ctx);
+        free(shown);
+    }
     SSL_CTX_free(tls->ctx);
     free(tls);
     closed(closed_ctx);

@@ -19,14 +19,22 @@ struct od_http_tls;
 
 /* ca_file: PEM; NULL: the system's store. OD_EIO: it can't be read; OD_ENOMEM. */
 int od_http_tls_open(struct od_http_tls **out, uv_loop_t *loop, const char *ca_file);
-/* OpenSSL's context of a server, from PEM files: the chain, the server's own certificate first, and
- * its key. May run on any thread. OD_EINVAL: `why` says in a line which file is wrong and how. */
-struct ssl_ctx_st;
-int od_http_tls_server_ctx(struct ssl_ctx_st **out, const char *cert_file, const char *key_file,
-                           char *why, size_t why_bytes);
-void od_http_tls_ctx_free(struct ssl_ctx_st *ctx);
+/* Of a client: authorities trusted besides. OD_EINVAL: `why` says in a line what is wrong. */
+int od_http_tls_trust(struct od_http_tls *tls, const char *ca_file, char *why, size_t why_bytes);
+
+/* A client's certificate for some destinations, shown when they ask for one. */
+struct od_http_identity {
+    const char *host; /* as in a URL, lower case; "*.example.net": every name below it */
+    uint16_t port;    /* 0: any */
+    const char *cert_file, *key_file; /* PEM: the chain, our own certificate first; its key */
+};
+/* The first that fits a destination counts. Copied; the files are read at once. OD_EINVAL,
+ * OD_ENOMEM as above. */
+int od_http_tls_show(struct od_http_tls *tls, const struct od_http_identity *identity, char *why,
+                     size_t why_bytes);
 
 /* A server's, which takes the context over. OD_ENOMEM: it is freed. */
+struct ssl_ctx_st;
 int od_http_tls_open_server(struct od_http_tls **out, uv_loop_t *loop, struct ssl_ctx_st *ctx);
 /* Streams made from now on use this one; it is taken over. */
 void od_http_tls_replace(struct od_http_tls *tls, struct ssl_ctx_st *ctx);

@@ -16,6 +16,9 @@ import os
 import random
 import signal
 import socket
+import socketserver
+import ssl
+import subprocess
 import threading
 import time
 import urllib.error
@@ -484,6 +487,112 @@ def a_webhook_is_tried(world):
     assert server.stop() == 0
 
 
+class Proxy(socketserver.ThreadingTCPServer):
+    """An HTTP proxy: tunnels and forwards to `port` of this machine whatever it is asked for."""
+
+    daemon_threads, allow_reuse_address = True, True
+
+    def __init__(self, port):
+        proxy = self
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self):
+                line, head = self.rfile.readline().decode(), []
+                while (one := self.rfile.readline().decode()) not in ("\r\n", ""):
+                    head.append(one)
+                proxy.got.append((line.strip(), {k.lower(): v.strip() for k, v in
+                                                 (h.split(":", 1) for h in head)}))
+                with socket.create_connection(("127.0.0.1", port)) as there:
+                    if line.startswith("CONNECT "):
+                        self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                    else:
+                        there.sendall((line + "".join(head) + "\r\n").encode())
+                    back = threading.Thread(target=self.copy, args=(there.recv, self.wfile.write))
+                    back.start()
+                    self.copy(self.rfile.read1, there.sendall)
+                    there.shutdown(socket.SHUT_WR)
+                    back.join()
+
+            @staticmethod
+            def copy(read, write):
+                try:
+                    while data := read(65536):
+                        write(data)
+                except OSError:
+                    pass
+
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.got = []
+        self.url = f"http://penny:pass%20word@127.0.0.1:{self.server_address[1]}"
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def handle_error(self, request, client_address):
+        pass
+
+
+def make_certificates(world):
+    """An authority, a receiver's certificate for hooks.example.net, and one of ours: their files."""
+    files = {}
+
+    def openssl(*args):
+        subprocess.run(["openssl", *args], check=True, capture_output=True, cwd=world.dir)
+    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+            "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=authority")
+    for name, alt in (("there", "DNS:hooks.example.net"), ("ours", "DNS:client")):
+        world.write(f"{name}.ext", f"subjectAltName={alt}\n")
+        openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
+        openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
+                "-CAcreateserial", "-days", "2", "-extfile", f"{name}.ext", "-out", f"{name}.pem")
+        files[name] = (world.path(f"{name}.pem"), world.path(f"{name}.key"))
+    files["ca"] = world.path("ca.pem")
+    return files
+
+
+def by_a_proxy_with_a_certificate(world):
+    """webhooks.proxy, ca_file and client_certs: a tunnel to a receiver that asks who we are, a request
+    in absolute form, an exception; the proxy's password is nowhere to be seen."""
+    carrier, plain, files = world.carrier(BUSY), Receiver(), make_certificates(world)
+    secure = Receiver()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*files["there"])
+    context.load_verify_locations(files["ca"])
+    context.verify_mode = ssl.CERT_REQUIRED
+    secure.socket = context.wrap_socket(secure.socket, server_side=True)
+    tunnels, forwards = Proxy(secure.server_port), Proxy(plain.server_port)
+
+    def serve(proxy, name, *hooks):
+        server = world.serve([trunk(carrier)], name=name, extra={
+            "data_dir": world.path(name),
+            "webhooks": {"allow": ["127.0.0.0/8"], "ca_file": files["ca"],
+                         "client_certs": [{"host": "*.example.net", "cert": files["ours"][0],
+                                           "key": files["ours"][1]}],
+                         "proxy": {"url": proxy.url, "lookup": "proxy", "except": ["127.0.0.1"]}}})
+        world.cli("agent", "put", world.agent("short", [{"hangup": {}}]), server=server)
+        for hook in hooks:
+            raw_api(server, "POST", "/outdial/v1/webhook_endpoints",
+                    {"url": hook, "enabled_events": ["call.busy"]}, status=201)
+        new_call(server)
+        return server
+    server = serve(tunnels, "one", "https://hooks.example.net/in", plain.url + "/direct")
+    wait_until(lambda: secure.of("/in") and plain.of("/direct"), 20, "both events")
+    line, head = tunnels.got[0]
+    assert len(tunnels.got) == 1 and line == "CONNECT hooks.example.net:443 HTTP/1.1", tunnels.got
+    assert head["proxy-authorization"] == "Basic cGVubnk6cGFzcyB3b3Jk", head
+    assert secure.of("/in")[0]["headers"]["Proxy-Authorization"] is None
+    dumped = world.cli("config", "dump", "--config", world.path("one.yaml"), server=server).stdout
+    assert server.stop() == 0
+    server = serve(forwards, "two", "http://hooks.example.net/forwarded")
+    wait_until(lambda: forwards.got, 20, "the event")
+    line, head = forwards.got[0]
+    assert line == "POST http://hooks.example.net/forwarded HTTP/1.1", line
+    assert head["host"] == "hooks.example.net" and "proxy-authorization" in head, head
+    assert server.stop() == 0
+    for text in (dumped, *(child.stderr() for child in world.children)):
+        assert "pass%20word" not in text and "cGVubnk" not in text, text
+    assert "http://***@127.0.0.1:" in dumped, dumped
+
+
 def killed_in_the_middle(world):
     """kill -9 at random moments: each event at least once, the same id and bytes on a repeat, in the
     order of its call, one end."""
@@ -551,4 +660,5 @@ def killed_in_the_middle(world):
 if __name__ == "__main__":
     main(callingbox_contract, dasha_contract, per_call_hooks_of_both_vendors, dasha_does_not_retry_4xx,
          a_receiver_says_when, endpoints_rotate_without_a_loss,
-         an_end_is_not_held_up, a_start_webhook_decides, a_webhook_is_tried, killed_in_the_middle)
+         an_end_is_not_held_up, a_start_webhook_decides, a_webhook_is_tried,
+         by_a_proxy_with_a_certificate, killed_in_the_middle)

@@ -83,6 +83,11 @@ static void test_defaults(void **state)
     assert_string_equal(config->webhooks.signing_secret, "");
     assert_string_equal(config->webhooks.allow, "");
     assert_string_equal(config->webhooks.ports, "");
+    assert_string_equal(config->webhooks.ca_file, "");
+    assert_int_equal(config->webhooks.client_cert_count, 0);
+    assert_string_equal(config->webhooks.proxy_url, "");
+    assert_string_equal(config->webhooks.proxy_except, "");
+    assert_false(config->webhooks.proxy_looks_up);
     assert_int_equal(config->log.level, OD_CONFIG_LOG_INFO);
     assert_int_equal(config->log.format, OD_CONFIG_LOG_AUTO);
     od_config_destroy(config);
@@ -245,6 +250,8 @@ static void test_secrets_are_not_shown(void **state)
         "trunks: [ { name: a, server: b, password: sesame } ]",
         "trunks: [ { name: a, server: b, auth_user: u, password: \"sesame\\a\" } ]",
         "webhooks: { signing_secret: sesame }",
+        "webhooks: { proxy: { url: \"http://a:sesame@proxy:0\" } }",
+        "webhooks: { proxy: { url: \"https://a:sesame@proxy\" } }",
         "http: { listen: \"${SECRET}\" }",
         "limits: { calls_max: \"${SECRET}\" }",
         "trunks: [ { name: a, server: b, max_calls: \"${SECRET}\" } ]",
@@ -280,6 +287,20 @@ static void test_mistakes(void **state)
         {"webhooks: { allow: [10.0.0.1/8] }",
          "t.yaml:1:20: webhooks.allow: expected networks like 10.0.0.0/8 or fd00::/8, with no bits "
          "below the prefix, found '10.0.0.1/8'"},
+        {"webhooks: { proxy: { except: [\"http://x\"] } }",
+         "t.yaml:1:30: webhooks.proxy.except: expected hosts, domains or networks like "
+         "example.net, "
+         ".example.net:8080 or 10.0.0.0/8, found 'http://x'"},
+        {"webhooks: { proxy: { url: \"socks5://proxy\" } }",
+         "t.yaml:1:27: webhooks.proxy.url: expected http://[user:password@]host[:port], or "
+         "nothing, found something else (not shown)"},
+        {"webhooks: { proxy: { lookup: nobody } }",
+         "t.yaml:1:30: webhooks.proxy.lookup: expected here or proxy, found 'nobody'"},
+        {"webhooks: { client_certs: [ { host: \"https://x\", cert: c, key: k } ] }",
+         "t.yaml:1:37: webhooks.client_certs[0].host: expected host[:port] or *.domain[:port] of "
+         "the webhooks' URLs, found 'https://x'"},
+        {"webhooks: { client_certs: [ { host: x, cert: c } ] }",
+         "t.yaml:1:29: webhooks.client_certs[0].key: expected a value, found nothing"},
         {"webhooks: { ports: [90-80] }",
          "t.yaml:1:20: webhooks.ports: expected ports like 443 or 8000-8999, found '90-80'"},
         {"\"a\\nb\": 1", "t.yaml:1:1: a?b: unknown key"},
@@ -412,6 +433,36 @@ static void test_unserved_at_their_harmless_values(void **state)
     assert_int_equal(config->number_count, 1);
     assert_string_equal(config->numbers[0].trunk, "a");
     assert_int_equal(config->trunk_count, 1);
+    od_config_destroy(config);
+}
+
+static void test_ways_of_webhooks(void **state)
+{
+    (void)state;
+    struct od_config *config =
+        good("webhooks:\n"
+             "  ca_file: /etc/ca.pem\n"
+             "  client_certs:\n"
+             "    - { host: Hooks.Example.net, cert: a.pem, key: a.key }\n"
+             "    - { host: \"*.example.org:8443\", cert: b.pem, key: b.key }\n"
+             "    - { host: \"[fd00::1]:443\", cert: c.pem, key: c.key }\n"
+             "  proxy: { url: \"http://u:p@proxy.example:8080\", lookup: proxy,\n"
+             "    except: [example.net, 10.0.0.0/8] }\n",
+             NULL);
+    const struct od_config_client_cert *certs = config->webhooks.client_certs;
+    assert_string_equal(config->webhooks.ca_file, "/etc/ca.pem");
+    assert_int_equal(config->webhooks.client_cert_count, 3);
+    assert_string_equal(certs[0].host, "hooks.example.net");
+    assert_int_equal(certs[0].port, 0);
+    assert_string_equal(certs[1].host, "*.example.org");
+    assert_int_equal(certs[1].port, 8443);
+    assert_string_equal(certs[1].cert, "b.pem");
+    assert_string_equal(certs[1].key, "b.key");
+    assert_string_equal(certs[2].host, "fd00::1");
+    assert_int_equal(certs[2].port, 443);
+    assert_string_equal(config->webhooks.proxy_url, "http://u:p@proxy.example:8080");
+    assert_string_equal(config->webhooks.proxy_except, "example.net, 10.0.0.0/8");
+    assert_true(config->webhooks.proxy_looks_up);
     od_config_destroy(config);
 }
 
@@ -589,6 +640,7 @@ int main(void)
         cmocka_unit_test(test_all_mistakes_at_once_and_bounded),
         cmocka_unit_test(test_credentials),
         cmocka_unit_test(test_unserved_at_their_harmless_values),
+        cmocka_unit_test(test_ways_of_webhooks),
         cmocka_unit_test(test_file),
         cmocka_unit_test(test_dump_is_read_again),
         cmocka_unit_test(test_dump_hides_secrets),
