@@ -68,7 +68,7 @@ static void answer(struct server *server, SSL *ssl)
         request[used] = 0;
         if (!strstr(request, "\r\n\r\n"))
             continue;
-        snprintf(server->seen, sizeof server->seen, "%s", request);
+        snprintf(server->seen, sizeof server->seen, "%.4000s", request);
         used = 0;
         server->requests++;
         if (server->manner == PROPER) {
