@@ -40,6 +40,49 @@ static int api_recording(void *ctx, const struct od_uid *call, uint8_t part, uin
     return od_recordings_read(od_talk_recordings(host->talk), call, part, at, fn, fn_ctx);
 }
 
+/* The ledger's: its journal, what waits for Redis, what was set aside. */
+static size_t store_metrics(const struct od_host *host, char *out, size_t size)
+{
+    struct od_store_stats stats;
+    if (!host->store)
+        return 0;
+    od_store_stats(host->store, &stats);
+    const struct {
+        const char *name, *type, *help;
+        uint64_t value;
+    } rows[] = {
+        {"outdial_journal_records_total", "counter", "Records written to the local journal.",
+         stats.journal_records},
+        {"outdial_journal_syncs_total", "counter", "Groups of records made durable at once.",
+         stats.journal_syncs},
+        {"outdial_journal_failures_total", "counter", "Writes that the disk refused.",
+         stats.journal_failures},
+        {"outdial_journal_refused_total", "counter", "Records that found too much still unwritten.",
+         stats.journal_refused},
+        {"outdial_journal_bytes", "gauge", "Size of the journal on disk.", stats.journal_bytes},
+        {"outdial_journal_recovered_total", "counter",
+         "Attempts that Redis was told the end of from the journal.", stats.recovered},
+        {"outdial_store_held_bytes", "gauge", "Documents of ended calls that wait for Redis.",
+         stats.held_bytes},
+        {"outdial_store_held_outcomes", "gauge",
+         "Outcomes that wait for Redis in the journal alone.", stats.journal_only},
+        {"outdial_store_dead_records_total", "counter", "Records set aside as damaged.",
+         stats.dead},
+        {"outdial_store_lost_calls_total", "counter", "Calls that Redis has forgotten.",
+         stats.lost},
+    };
+    size_t used = 0;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        int n = snprintf(out + used, size - used, "# HELP %s %s\n# TYPE %s %s\n%s %llu\n",
+                         rows[i].name, rows[i].help, rows[i].name, rows[i].type, rows[i].name,
+                         (unsigned long long)rows[i].value);
+        if (n < 0 || (size_t)n >= size - used)
+            break;
+        used += (size_t)n;
+    }
+    return used;
+}
+
 static size_t api_more_metrics(void *ctx, char *out, size_t size)
 {
     struct od_host *host = ctx;
@@ -47,6 +90,7 @@ static size_t api_more_metrics(void *ctx, char *out, size_t size)
     size_t used = od_media_metrics(host->talk, out, size);
     used += od_loop_watch_metrics(&host->loop_watch, out + used, size - used);
     od_http_server_stats(host->http, &http);
+    used += store_metrics(host, out + used, size - used);
     int n =
         snprintf(out + used, size - used,
                  "# HELP outdial_http_connections Open connections to the API.\n"
@@ -73,7 +117,11 @@ static bool api_ready(void *ctx, char *why, size_t size)
     od_buf_init(&buf, why, size);
     if (host->stage >= OD_HOST_DRAINING)
         od_buf_str(&buf, "draining\n");
-    if (!host->store_up) {
+    if (*od_store_journal_why(host->store)) {
+        od_buf_str(&buf, "journal: ");
+        od_buf_str(&buf, od_store_journal_why(host->store));
+        od_buf_char(&buf, '\n');
+    } else if (!host->store_up) {
         od_buf_str(&buf, "redis: ");
         od_buf_str(&buf, od_store_why(host->store));
         od_buf_char(&buf, '\n');

@@ -318,8 +318,7 @@ static bool open_engine(struct od_host *host)
 static void open_inside(struct od_host *host, const char *path_or_host, int port)
 {
     if (od_host_open_store(host, path_or_host, port)) {
-        od_host_give_up(host,
-                        "the store can't be opened: a setting is out of range or memory short");
+        od_host_give_up(host, "the store can't be opened: see the line before, or memory is short");
         return;
     }
     if (!open_engine(host) || od_host_open_api(host) || od_host_open_outbox(host))

@@ -366,6 +366,12 @@ static void put_config(struct writer *w, const struct od_config *config)
     begin_map(w, "redis");
     put_redis_url(w, config->redis.url);
     end_map(w);
+    begin_map(w, "journal");
+    put_text(w, "dir", config->journal.dir);
+    put_bool(w, "fsync", config->journal.fsync);
+    put_number(w, "size_mb", config->journal.size_mb);
+    put_number(w, "keep_s", config->journal.keep_ms / 1000);
+    end_map(w);
     begin_map(w, "sip");
     put_texts(w, "listen", config->sip.listen, listeners);
     put_text(w, "advertise", config->sip.advertise);

@@ -9,6 +9,7 @@
 #include "engine/host/host.h"
 #include "engine/host/log.h"
 #include "outdial/err.h"
+#include "proto/journal/journal.h"
 
 static void on_post(void *ctx, const struct od_event *event)
 {
@@ -120,7 +121,16 @@ static void on_key_gone(void *ctx, const uint8_t *hash)
 int od_host_open_store(struct od_host *host, const char *path_or_host, int port)
 {
     const struct od_config *config = host->config;
+    char dir[1024];
+    snprintf(dir, sizeof dir, "%s/journal", config->data_dir);
+    struct od_journal_config journal = {
+        .dir = *config->journal.dir ? config->journal.dir : dir,
+        .sync = config->journal.fsync,
+        .keep_ms = config->journal.keep_ms,
+        .bytes_max = (uint64_t)config->journal.size_mb * 1024 * 1024,
+    };
     struct od_store_config store = {
+        .journal = &journal,
         .path_or_host = path_or_host,
         .port = port,
         .password = host->redis_url.password,

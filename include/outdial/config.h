@@ -100,6 +100,12 @@ struct od_config {
         const char *url; /* secret (its password); "": a private redis-server under data_dir */
     } redis;
     struct {
+        const char *dir;  /* "": data_dir/journal */
+        bool fsync;       /* false: a power cut may cost what was last dialled */
+        uint32_t size_mb; /* of all of it, about */
+        uint32_t keep_ms; /* what has ended stays so long, for a Redis that forgets */
+    } journal;
+    struct {
         const char *listen[OD_CONFIG_LISTEN_MAX + 1]; /* "udp:0.0.0.0:5060"; NULL ends */
         const char *advertise;                        /* "": the bound address */
         const char *user_agent;                       /* "": none is sent */

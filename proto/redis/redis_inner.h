@@ -5,6 +5,7 @@
  *   redis_port    the engine's orders, noted for the next turn
  *   redis_sync    taking up service in an org; changes; the dead (ends by od_redis_org_ready)
  *   redis_turn    one turn: orders out, verdicts and jobs in
+ *   redis_journal what is kept on the local disk too, and told to Redis from there
  *   redis_repo*   the API's requests
  *   redis_acked   calls acknowledged lately, looked for in a Redis that takes another's place
  *   redis_guard   API keys, idempotency
@@ -18,6 +19,7 @@
 #ifndef PROTO_REDIS_REDIS_INNER_H
 #define PROTO_REDIS_REDIS_INNER_H
 
+#include "proto/journal/journal.h"
 #include "proto/redis/redis_cmd.h"
 #include "proto/redis/redis_conn.h"
 #include "proto/redis/redis_job.h"
@@ -90,7 +92,13 @@ struct od_redis_org {
     uint32_t before;   /* the number under which what we hold was claimed, when it isn't that one */
     uint64_t lease_ns; /* mono: until then what we hold is ours for sure */
     uint32_t reconciled; /* slots of the job table told of, while taking up */
-    bool ready;          /* taken up: turns run */
+    /* what the journal's book says of this org: places in ledger.told */
+    uint32_t told_from, told_to, told_end;
+    bool chosen;
+    bool awaits; /* others are still to tell this Redis what they have dialled */
+    uint64_t meet_at_ms;
+    bool ready; /* taken up: turns run */
+    bool fresh; /* under a new number: it holds nothing yet */
     bool syncing;
     struct od_redis_lane_numbers numbers;
 
@@ -137,6 +145,32 @@ struct od_redis_gathered {
     size_t count;
 };
 
+/* An intent that is in Redis and not yet on the local disk. */
+struct od_redis_wait {
+    struct od_job_id job;
+    uint64_t place;
+};
+
+/* redis_journal.c */
+struct od_redis_ledger {
+    struct od_journal *journal;   /* NULL: none is kept */
+    struct od_journal_book *book; /* while Redis is told of it */
+    uint32_t *told;               /* which of its attempts, org by org */
+    size_t told_count, told_size;
+    bool recalling, wanted; /* the book; wanted: by the connection that is up */
+    bool legs_told;         /* legs of a process before this one are being ended */
+    bool settled;           /* what was there at the start has been told */
+    bool tell_all;          /* this Redis may have forgotten what it had stored */
+    bool slow;
+    char trouble[128]; /* why nothing may be dialled; "": all is well */
+    struct od_redis_wait *waits;
+    size_t wait_count, wait_size;
+    uint64_t flush_ms, flushed_records;
+    size_t held_bytes, held_max; /* of documents of outcomes that are not stored */
+    uint32_t only;               /* outcomes that are in the journal alone */
+    uint64_t documents_lost;
+};
+
 struct od_store {
     uv_loop_t *loop;
     struct od_store_config config; /* its strings are not kept */
@@ -156,15 +190,17 @@ struct od_store {
     struct od_redis_cmd cmd; /* scratch: begin .. send */
     uint8_t *scratch;        /* one row or order, OD_STORE_SCRATCH bytes */
     struct od_redis_jobs jobs;
+    struct od_redis_ledger ledger;
     struct od_redis_lanes lanes;
     struct od_redis_org **orgs;
     uint32_t org_count, org_size, org_known; /* known: as Redis counts them */
     enum od_store_stage stage;
     bool up, was_up, closing;
     char why[192];
-    char run_id[41];  /* of the Redis that was connected last */
-    uv_timer_t timer; /* the next thing that is due */
-    uv_idle_t idle;   /* something is due when this turn of the loop is over */
+    char run_id[41];        /* of the Redis that is connected, or was last */
+    char run_id_before[41]; /* of the one that has been told everything */
+    uv_timer_t timer;       /* the next thing that is due */
+    uv_idle_t idle;         /* something is due when this turn of the loop is over */
     uint64_t connected_ms, orgs_at_ms, close_at_ms;
     struct od_redis_gathered gathered[OD_GATHER_KINDS];
     struct od_repo_call *deferred, **deferred_last;
@@ -204,6 +240,12 @@ struct od_redis_org *od_store_org(struct od_store *store, const char *name, bool
 /* The org is taken up (or again); from redis_sync. */
 void od_redis_org_ready(struct od_redis_org *org);
 
+/* Up when every org is taken up, the journal is in order and nobody is waited for. */
+void od_store_up_when_ready(struct od_store *store);
+void od_store_not_up(struct od_store *store);
+/* The journal has been read: orgs are taken up. */
+void od_store_serve(struct od_store *store);
+
 /* redis_sync.c */
 
 void od_redis_sync_start(struct od_redis_org *org);
@@ -216,6 +258,14 @@ void od_redis_sync_changes(struct od_redis_org *org, uint64_t rev);
 void od_redis_sync_reap(struct od_redis_org *org);
 /* Goes on with the next unfinished cancel, if there is one. */
 void od_redis_sync_sweep(struct od_redis_org *org);
+/* A part of what the journal says was told: on with the next. */
+void od_redis_sync_told(struct od_redis_org *org);
+/* Asks whether others are still to tell this Redis what they have dialled. */
+void od_redis_sync_meet(struct od_redis_org *org);
+/* False when they are none. */
+bool od_redis_orphan_names(struct od_sip_names *out, const struct od_wire_attempt *attempt);
+/* (uid, record)* */
+void od_redis_tell_orphans(struct od_redis_org *org, const struct redisReply *orphans);
 /* Tells of calls a script has ended: (uid, record, lane, webhook)* */
 void od_redis_tell_ended(struct od_redis_org *org, const struct redisReply *ended);
 
@@ -225,6 +275,31 @@ void od_redis_tell_ended(struct od_redis_org *org, const struct redisReply *ende
 void od_redis_turn_send(struct od_redis_org *org);
 /* Orders under way when the connection was lost are wanted again. */
 void od_redis_turn_undo(struct od_redis_org *org);
+
+/* Encodes the job's finish into the scratch. */
+int od_redis_turn_finish(struct od_store *store, const struct od_redis_job *job);
+
+/* redis_journal.c; all of it does nothing where no journal is kept */
+
+int od_redis_journal_open(struct od_store *store, const struct od_journal_config *config);
+void od_redis_journal_close(struct od_store *store, void (*fn)(void *ctx), void *ctx);
+/* An attempt is about to be dialled. False: that can't be written. */
+bool od_redis_journal_dial(struct od_store *store, struct od_redis_job *job);
+void od_redis_journal_progress(struct od_store *store, struct od_redis_job *job);
+void od_redis_journal_finish(struct od_store *store, struct od_redis_job *job);
+/* 'S': its outcome is in Redis; 'V': it was not dialled. */
+void od_redis_journal_over(struct od_store *store, struct od_redis_job *job, char kind);
+/* Its intent is in Redis. True: on the disk too; false: DURABLE is posted when it is. */
+bool od_redis_journal_durable(struct od_store *store, struct od_redis_job *job);
+/* Flushes; returns when to come again. */
+uint64_t od_redis_journal_run(struct od_store *store, uint64_t now, bool at_once);
+/* A connection is up. True: od_store_serve() is called when the journal has been read. */
+bool od_redis_journal_begin(struct od_store *store);
+void od_redis_journal_forget(struct od_store *store);
+/* Sends the next part of what the org is to be told, od_redis_sync_told() follows; false: that was
+ * all. */
+bool od_redis_journal_tell(struct od_redis_org *org);
+void od_redis_journal_settled(struct od_store *store);
 
 /* redis_guard.c */
 

@@ -38,6 +38,7 @@ static void release_texts(struct od_redis_job *job)
     free(job->result);
     free(job->media);
     free(job->leg);
+    free(job->ending);
 }
 
 void od_redis_jobs_deinit(struct od_redis_jobs *jobs)
@@ -90,11 +91,26 @@ void od_redis_jobs_put(struct od_redis_jobs *jobs, struct od_redis_job *job)
     job->result = NULL;
     job->media = NULL;
     job->leg = NULL;
+    job->ending = NULL;
     job->media_bytes = 0;
     job->gen++;
     job->chain = jobs->free;
     jobs->free = job->index + 1;
     jobs->used--;
+}
+
+void od_redis_job_thin(struct od_redis_job *job)
+{
+    static const struct od_text none = {"", 0};
+    free(job->texts);
+    free(job->data);
+    free(job->result);
+    free(job->media);
+    job->texts = NULL;
+    job->data = job->result = job->media = NULL;
+    job->result_bytes = job->media_bytes = 0;
+    job->pub.to = job->pub.from = job->pub.timezone = "";
+    job->pub.context = job->pub.webhook_url = job->pub.extra = job->pub.overrides = none;
 }
 
 struct od_redis_job *od_redis_jobs_of(const struct od_redis_jobs *jobs, struct od_job_id id)

@@ -46,6 +46,15 @@ struct od_redis_job {
     bool missing;    /* Redis has forgotten the call: what becomes of it is told all the same */
     bool given_up;   /* the engine has ordered release or finish: it hears RELEASED, nothing else */
     uint16_t stored; /* the attempt of the latest that is */
+    bool awaits_journal;      /* its intent is in Redis and not yet on the local disk */
+    bool journal_only;        /* its outcome is there, and Redis is told of it from there */
+    bool gone;                /* it has been: the slot is free once it is off the list */
+    uint16_t journal_number;  /* the attempt that was written last */
+    uint32_t journal_segment; /* pinned by it; 0: none */
+    uint64_t journal_place;   /* of its intent */
+    char *ending;             /* what it takes to end its leg, as last written */
+    size_t ending_bytes;
+    size_t held_bytes; /* counted while its outcome is not stored */
     struct od_redis_job *next;
     uint32_t chain; /* next slot + 1 of the same hash, or of the free list */
     void *texts;
@@ -80,6 +89,9 @@ void od_redis_jobs_deinit(struct od_redis_jobs *jobs);
 /* A job for the call, findable by its uid. NULL: the table is full or memory is short. */
 struct od_redis_job *od_redis_jobs_get(struct od_redis_jobs *jobs, const struct od_uid *uid);
 void od_redis_jobs_put(struct od_redis_jobs *jobs, struct od_redis_job *job);
+
+/* Frees its texts and documents; its place and its outcome stay. */
+void od_redis_job_thin(struct od_redis_job *job);
 
 /* NULL when there is none. */
 struct od_redis_job *od_redis_jobs_of(const struct od_redis_jobs *jobs, struct od_job_id id);

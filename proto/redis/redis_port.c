@@ -65,6 +65,26 @@ static void want(struct od_store *store, struct od_redis_job *job, uint8_t order
         od_store_kick(store);
 }
 
+/* What another process needs to end the leg, as it is now. */
+static void note_leg(struct od_store *store, struct od_redis_job *job, bool sent)
+{
+    char note[OD_WIRE_LEG_MAX];
+    size_t bytes = 0;
+    if (store->events.leg != NULL)
+        bytes = store->events.leg(store->events.ctx, job->call,
+                                  &(struct od_invite){.job = {job->index, job->gen},
+                                                      .trunk = job->trunk,
+                                                      .names = job->names,
+                                                      .to = job->pub.to},
+                                  sent, note, sizeof note);
+    char *copy = bytes == 0 ? NULL : malloc(bytes);
+    if (copy != NULL)
+        memcpy(copy, note, bytes);
+    free(job->ending);
+    job->ending = copy;
+    job->ending_bytes = copy == NULL ? 0 : bytes;
+}
+
 static void port_intent(void *ctx, struct od_call_id call, struct od_job_id id,
                         const struct od_sip_names *names, uint32_t trunk, uint16_t attempt)
 {
@@ -80,6 +100,12 @@ static void port_intent(void *ctx, struct od_call_id call, struct od_job_id id,
     job->trunk = trunk;
     job->pub.attempt = attempt;
     job->intent_ms = od_store_wall_ms();
+    job->awaits_journal = false;
+    note_leg(store, job, false);
+    if (!od_redis_journal_dial(store, job)) {
+        od_store_post(store, &(struct od_event){.kind = OD_EV_NOT_DURABLE, .call = call});
+        return;
+    }
     want(store, job, OD_JOB_INTENT);
 }
 
@@ -95,6 +121,8 @@ static void port_progress(void *ctx, struct od_job_id id, const char *state, int
         job->ringing_ms = wall_ms;
     else if (strcmp(state, "talking") == 0)
         job->answered_ms = wall_ms;
+    note_leg(store, job, true);
+    od_redis_journal_progress(store, job);
     want(store, job, OD_JOB_PROGRESS);
 }
 
@@ -125,7 +153,9 @@ static void port_finish(void *ctx, struct od_job_id id, const struct od_outcome 
     }
     job->given_up = true;
     job->outcome = *outcome;
-    want(store, job, OD_JOB_FINISH);
+    od_redis_journal_finish(store, job);
+    if (!job->journal_only)
+        want(store, job, OD_JOB_FINISH);
 }
 
 static void leg_refused(struct od_store *store, struct od_call_id call)

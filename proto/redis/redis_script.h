@@ -44,6 +44,7 @@ enum od_script {
     OD_SCRIPT_SUPPRESS,
     OD_SCRIPT_CALL_WHY,
     OD_SCRIPT_SHARE,
+    OD_SCRIPT_MEET,
     OD_SCRIPT_COUNT,
 };
 

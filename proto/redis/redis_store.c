@@ -140,18 +140,45 @@ struct od_redis_org *od_store_org(struct od_store *store, const char *name, bool
     return org;
 }
 
-static void up_when_ready(struct od_store *store)
+static void say_why_not(struct od_store *store)
 {
-    for (uint32_t i = 0; i < store->org_count; i++)
+    if (store->ledger.trouble[0] != '\0')
+        snprintf(store->why, sizeof store->why, "the journal can't be written: %s",
+                 store->ledger.trouble);
+    else
+        snprintf(store->why, sizeof store->why,
+                 "this Redis is a new one: other workers are still to tell it what they dialled");
+}
+
+void od_store_up_when_ready(struct od_store *store)
+{
+    bool awaits = false;
+    for (uint32_t i = 0; i < store->org_count; i++) {
         if (!store->orgs[i]->ready)
             return;
+        awaits |= store->orgs[i]->awaits;
+    }
     if (store->up || store->stage != OD_STORE_SERVING)
         return;
+    od_redis_journal_settled(store);
+    if (awaits || store->ledger.trouble[0] != '\0') {
+        say_why_not(store);
+        return;
+    }
     store->up = store->was_up = true;
     store->why[0] = '\0';
     od_redis_conn_settled(store->conn);
     od_store_log(store, false, "connected");
     od_store_post(store, &(struct od_event){.kind = OD_EV_STORE_UP});
+}
+
+void od_store_not_up(struct od_store *store)
+{
+    if (!store->up)
+        return;
+    store->up = false;
+    say_why_not(store);
+    od_store_post(store, &(struct od_event){.kind = OD_EV_STORE_DOWN});
 }
 
 void od_redis_org_ready(struct od_redis_org *org)
@@ -161,7 +188,7 @@ void od_redis_org_ready(struct od_redis_org *org)
     org->ready = true;
     org->turn_at_ms = 0;
     od_redis_sync_sweep(org);
-    up_when_ready(store);
+    od_store_up_when_ready(store);
     od_store_kick(store);
 }
 
@@ -184,7 +211,7 @@ static void orgs_done(void *ctx, const struct redisReply *reply)
     store->stage = OD_STORE_SERVING;
     for (uint32_t i = 0; i < store->org_count; i++)
         od_redis_sync_start(store->orgs[i]);
-    up_when_ready(store);
+    od_store_up_when_ready(store);
     od_store_kick(store);
 }
 
@@ -237,6 +264,12 @@ static void info_done(void *ctx, const struct redisReply *reply)
         store->orgs[i]->agents_rev = store->orgs[i]->lanes_rev = 0; /* it may count otherwise */
     memcpy(store->run_id, health.run_id, sizeof store->run_id);
     od_redis_script_load_all(store->conn);
+    if (!od_redis_journal_begin(store))
+        od_store_serve(store);
+}
+
+void od_store_serve(struct od_store *store)
+{
     for (uint32_t i = 0; i < store->org_count; i++)
         register_org(store, store->orgs[i]->name);
     ask_orgs(store);
@@ -261,6 +294,7 @@ static void conn_down(void *ctx, const char *why)
         od_store_log(store, true, why);
     }
     store->stage = OD_STORE_DOWN;
+    od_redis_journal_forget(store);
     if (store->up) {
         store->up = false;
         od_store_post(store, &(struct od_event){.kind = OD_EV_STORE_DOWN});
@@ -311,6 +345,10 @@ static uint64_t run_org(struct od_redis_org *org, uint64_t now)
             next = org->turn_at_ms + pause;
     }
     next = sooner(next, od_redis_outbox_run(org, now));
+    if (org->awaits && now >= org->meet_at_ms)
+        od_redis_sync_meet(org);
+    if (org->awaits)
+        next = sooner(next, org->meet_at_ms);
     /* After an outage every lease looks old: the others get the time of a lease to come back. */
     if (now >= store->connected_ms + store->config.lease_ms && now >= org->reap_at_ms) {
         org->reap_at_ms = now + store->config.lease_ms / 4 + 1;
@@ -377,18 +415,24 @@ static void watch_closed(void *ctx)
     handle_closed(ctx);
 }
 
-static void conn_closed(void *ctx)
+static void journal_closed(void *ctx)
 {
     struct od_store *store = ctx;
-    answer_all(store);
     uv_close((uv_handle_t *)&store->timer, uv_closed);
     uv_close((uv_handle_t *)&store->idle, uv_closed);
     od_redis_watch_close(store, watch_closed, store);
 }
 
+static void conn_closed(void *ctx)
+{
+    struct od_store *store = ctx;
+    answer_all(store);
+    od_redis_journal_close(store, journal_closed, store);
+}
+
 static void run(struct od_store *store)
 {
-    uint64_t now = od_store_now_ms(store), next = now + 1000;
+    uint64_t now = od_store_now_ms(store), next = now + 1000, turns = store->stats.turns;
     uv_idle_stop(&store->idle);
     if (store->stage == OD_STORE_CLOSING)
         return;
@@ -411,6 +455,7 @@ static void run(struct od_store *store)
         next = sooner(next, store->orgs_at_ms);
         od_redis_conn_push(store->conn);
     }
+    next = sooner(next, od_redis_journal_run(store, now, store->stats.turns != turns));
     uv_timer_start(&store->timer, on_timer, next > now ? next - now : 1, 0);
 }
 
@@ -495,11 +540,16 @@ int od_store_open(struct od_store **out, uv_loop_t *loop, const struct od_store_
     if (err == 0)
         err = od_redis_share_open(store);
     if (err == 0)
+        err = od_redis_journal_open(store, config->journal);
+    if (err == 0)
         err = open_conn(store);
     if (err == 0 && od_redis_watch_open(store) != 0)
         od_store_log(store, true, "out of memory: every request will ask for its key");
     store->config.path_or_host = store->config.password = store->config.worker = NULL;
+    store->config.journal = NULL;
     if (err != 0) {
+        if (store->ledger.journal != NULL)
+            od_journal_close(store->ledger.journal, NULL, NULL);
         od_redis_jobs_deinit(&store->jobs);
         od_redis_share_close(store);
         free(store->scratch);
@@ -628,6 +678,19 @@ void od_store_stats(const struct od_store *store, struct od_store_stats *out)
     out->reconnects = connects > 0 ? connects - 1 : 0;
     out->commands = od_redis_conn_commands(store->conn);
     out->jobs = store->jobs.used;
+    out->held_bytes = store->ledger.held_bytes;
+    out->journal_only = store->ledger.only;
+    out->documents_lost = store->ledger.documents_lost;
+    if (store->ledger.journal != NULL) {
+        struct od_journal_stats journal;
+        od_journal_stats(store->ledger.journal, &journal);
+        out->journal_records = journal.records;
+        out->journal_syncs = journal.syncs;
+        out->journal_failures = journal.failures;
+        out->journal_refused = journal.refused;
+        out->journal_bytes = journal.bytes_on_disk;
+        out->journal_waits_ms = journal.waits_ms;
+    }
     out->orgs = store->org_count;
     out->lanes = store->lanes.count;
     for (uint32_t i = 0; i < store->org_count; i++)

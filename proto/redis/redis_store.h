@@ -30,6 +30,7 @@
 
 #include <uv.h>
 
+struct od_journal_config;
 struct od_store;
 
 struct od_store_config {
@@ -44,6 +45,9 @@ struct od_store_config {
     uint32_t command_ms;   /* an answer later than this means the connection is dead; 0: 5,000 */
     uint32_t lease_ms;     /* 0: 10,000 */
     uint32_t heartbeat_ms; /* between idle turns; 0: 200 */
+    const struct od_journal_config *journal; /* proto/journal; NULL: none is kept. Not kept */
+    size_t held_bytes_max; /* of results and other texts of calls that ended while Redis was away;
+                              beyond it the journal alone keeps them; 0: 64 MiB */
     /* Attempts that one number gets, whoever dials it in its org; attempts 0 ends the list. */
     struct od_cap caps[OD_CAPS_MAX];
 };
@@ -137,11 +141,16 @@ struct od_store_events {
     void (*log)(void *ctx, bool trouble, const char *text);
 };
 
+/* Why nothing may be dialled although Redis may be well: the local disk's reason; "": all is well.
+ */
+const char *od_store_journal_why(const struct od_store *store);
+
 /*
  * Starts connecting; STORE_UP follows when Redis has answered, has been found fit and everything
  * this worker left behind has been put right. Callbacks come from the loop only, STORE_DOWN and
  * failed claims also from inside port functions (they post, and posting runs nothing).
- * OD_EINVAL: a setting out of range; OD_ENOMEM.
+ * OD_EINVAL: a setting out of range; OD_ENOMEM; OD_EBUSY, OD_EIO: the journal can't be opened,
+ * log() was told why.
  */
 int od_store_open(struct od_store **out, uv_loop_t *loop, const struct od_store_config *config,
                   const struct od_store_events *events);
@@ -198,14 +207,21 @@ struct od_store_stats {
     uint64_t retries;                              /* finishes that were not their calls' end */
     uint64_t not_ours; /* orders refused because the call was canceled or taken over */
     uint64_t reconnects;
-    uint64_t reclaimed;   /* calls of dead workers put right by this process */
-    uint64_t orphans;     /* legs of dead workers' calls handed out to be ended */
-    uint64_t lost;        /* calls that Redis forgot and that ended here all the same */
-    uint64_t dead;        /* records set aside as damaged */
-    uint64_t odd;         /* replies or records that broke their format */
-    uint32_t jobs;        /* in the table now */
-    uint32_t backlog;     /* jobs with an order not yet stored */
-    uint32_t orgs, lanes; /* known now */
+    uint64_t reclaimed; /* calls of dead workers put right by this process */
+    uint64_t orphans;   /* legs of dead workers' calls handed out to be ended */
+    uint64_t lost;      /* calls that Redis forgot and that ended here all the same */
+    uint64_t dead;      /* records set aside as damaged */
+    uint64_t recovered; /* attempts that Redis did not know the end of, and had from the journal */
+    uint64_t journal_records, journal_syncs, journal_failures, journal_refused;
+    uint64_t journal_bytes;    /* on disk */
+    uint64_t journal_waits_ms; /* for how long the disk has owed an answer; 0: it owes none */
+    uint64_t documents_lost;   /* results given up while both Redis and the journal were away */
+    size_t held_bytes;         /* of outcomes that wait for Redis */
+    uint32_t journal_only;     /* outcomes that the journal alone holds for it */
+    uint64_t odd;              /* replies or records that broke their format */
+    uint32_t jobs;             /* in the table now */
+    uint32_t backlog;          /* jobs with an order not yet stored */
+    uint32_t orgs, lanes;      /* known now */
 };
 void od_store_stats(const struct od_store *store, struct od_store_stats *out);
 

@@ -4,8 +4,8 @@
  * back. Then the dead are put right, then agents and lanes are read, and only then turns run:
  * nothing is claimed before what was left behind is in order.
  *
- *   hello ------------\
- *   held -> give back -+-> reconcile* -> reap* -> changes* -> ready
+ *   hello -> journal* ---------------\
+ *   journal* -> held -> give back ----+-> reconcile* -> meet -> reap* -> changes* -> ready
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,7 +47,7 @@ static bool read_name(char *out, size_t size, struct od_text text)
     return text.bytes > 0 && text.bytes < size && od_str_copy(out, size, text.at, text.bytes);
 }
 
-static bool read_names(struct od_sip_names *out, const struct od_wire_attempt *attempt)
+bool od_redis_orphan_names(struct od_sip_names *out, const struct od_wire_attempt *attempt)
 {
     return read_name(out->call_id, sizeof out->call_id, attempt->call_id) &&
            read_name(out->from_tag, sizeof out->from_tag, attempt->from_tag) &&
@@ -58,7 +58,7 @@ static void tell_orphan(struct od_store *store, const struct od_uid *uid,
                         const struct od_wire_attempt *attempt, struct od_text note)
 {
     struct od_orphan orphan = {.uid = *uid, .trunk = attempt->trunk, .note = note};
-    if (!read_names(&orphan.names, attempt)) {
+    if (!od_redis_orphan_names(&orphan.names, attempt)) {
         store->stats.odd++;
         return;
     }
@@ -66,7 +66,7 @@ static void tell_orphan(struct od_store *store, const struct od_uid *uid,
     store->events.orphan(store->events.ctx, &orphan);
 }
 
-static void tell_orphans(struct od_redis_org *org, const struct redisReply *orphans)
+void od_redis_tell_orphans(struct od_redis_org *org, const struct redisReply *orphans)
 {
     struct od_store *store = org->store;
     if (store->events.orphan == NULL || !od_redis_read_array(orphans, 2))
@@ -114,7 +114,8 @@ static void hello_done(void *ctx, const struct redisReply *reply)
                 org->sweep_count++;
     }
     org->reconciled = 0;
-    reconcile_send(org);
+    org->fresh = true;
+    od_redis_sync_told(org);
 }
 
 static void hello_send(struct od_redis_org *org)
@@ -135,7 +136,7 @@ static void give_back_done(void *ctx, const struct redisReply *reply)
     }
     org->store->stats.reclaimed += (uint64_t)od_redis_read_int(reply, 1);
     od_redis_tell_ended(org, reply->element[2]);
-    tell_orphans(org, reply->element[3]);
+    od_redis_tell_orphans(org, reply->element[3]);
     reconcile_send(org);
 }
 
@@ -186,10 +187,53 @@ void od_redis_sync_start(struct od_redis_org *org)
     if (org->syncing)
         return;
     org->syncing = true;
-    if (org->worker == 0)
+    org->awaits = org->fresh = false;
+    if (org->worker == 0) {
         hello_send(org);
+    } else {
+        org->before = org->worker;
+        od_redis_sync_told(org);
+    }
+}
+
+void od_redis_sync_told(struct od_redis_org *org)
+{
+    if (od_redis_journal_tell(org))
+        return;
+    if (org->fresh)
+        reconcile_send(org);
     else
         held_send(org);
+}
+
+/* Others */
+
+enum { MEET_EVERY_MS = 100 };
+
+static void meet_done(void *ctx, const struct redisReply *reply)
+{
+    struct od_redis_org *org = ctx;
+    if (!od_store_reply_ok(org->store, "meet", reply) || !od_redis_read_array(reply, 2)) {
+        org->syncing = false;
+        return;
+    }
+    org->awaits = od_redis_read_int(reply, 1) > 0;
+    if (org->syncing)
+        reap_send(org, 0);
+    else
+        od_store_up_when_ready(org->store);
+}
+
+void od_redis_sync_meet(struct od_redis_org *org)
+{
+    struct od_redis_cmd *cmd = &org->store->cmd;
+    org->meet_at_ms = od_store_now_ms(org->store) + MEET_EVERY_MS;
+    od_redis_script_begin(cmd, OD_SCRIPT_MEET, org->prefix);
+    od_redis_cmd_int(cmd, org->worker);
+    od_redis_cmd_int(cmd, org->before);
+    od_redis_cmd_str(cmd, org->store->run_id);
+    od_redis_cmd_int(cmd, org->store->config.lease_ms);
+    script_send(org, OD_SCRIPT_MEET, meet_done);
 }
 
 /* What we have dialled, told again: bounded pieces of the job table. */
@@ -205,7 +249,7 @@ static struct od_text text_of(const char *text, size_t max)
 static bool was_dialled(const struct od_redis_org *org, const struct od_redis_job *job)
 {
     return (job->gen & 1) != 0 && job->org == org && job->intended && !job->missing &&
-           (job->want & OD_JOB_RELEASE) == 0;
+           !job->journal_only && !job->gone && (job->want & OD_JOB_RELEASE) == 0;
 }
 
 static int write_dialled(struct od_store *store, const struct od_redis_job *job)
@@ -222,6 +266,9 @@ static int write_dialled(struct od_store *store, const struct od_redis_job *job)
             &(struct od_invite){
                 .job = id, .trunk = job->trunk, .names = job->names, .to = job->pub.to},
             true, leg, sizeof leg);
+    struct od_text note = {leg, bytes};
+    if (bytes == 0) /* it is over: as it was last written */
+        note = (struct od_text){job->ending, job->ending_bytes};
     return od_wire_reconcile(
         store->scratch, OD_STORE_SCRATCH, &(struct od_wire_order){job->pub.uid, job->fence},
         &(struct od_wire_attempt){
@@ -231,7 +278,7 @@ static int write_dialled(struct od_store *store, const struct od_redis_job *job)
             .call_id = text_of(job->names.call_id, sizeof job->names.call_id - 1),
             .from_tag = text_of(job->names.from_tag, sizeof job->names.from_tag - 1),
             .branch = text_of(job->names.branch, sizeof job->names.branch - 1),
-            .leg = {leg, bytes},
+            .leg = note,
         });
 }
 
@@ -248,6 +295,7 @@ static void take_verdict(struct od_redis_org *org, struct od_redis_job *job, int
         return;
     }
     job->missing = fence < 0;
+    job->awaits_journal = false;
     if (!job->given_up)
         od_store_post(store, &(struct od_event){.kind = fence < 0 ? OD_EV_NOT_DURABLE : OD_EV_LOST,
                                                 .call = job->call});
@@ -258,11 +306,11 @@ static void reconcile_done(void *ctx, const struct redisReply *reply)
     struct od_redis_org *org = ctx;
     struct od_store *store = org->store;
     uint32_t missing = 0;
-    if (!od_store_reply_ok(store, "reconcile", reply) || !od_redis_read_array(reply, 1)) {
+    if (!od_store_reply_ok(store, "reconcile", reply) || !od_redis_read_array(reply, 3)) {
         org->syncing = false;
         return;
     }
-    for (size_t at = 1; at < reply->elements && org->reconciled < store->jobs.max;
+    for (size_t at = 3; at < reply->elements && org->reconciled < store->jobs.max;
          org->reconciled++) {
         struct od_redis_job *job = &store->jobs.slots[org->reconciled];
         if (!was_dialled(org, job))
@@ -298,7 +346,7 @@ static void reconcile_send(struct od_redis_org *org)
         told++;
     }
     if (told == 0)
-        reap_send(org, 0);
+        od_redis_sync_meet(org);
     else
         script_send(org, OD_SCRIPT_RECONCILE, reconcile_done);
 }
@@ -335,7 +383,7 @@ static void reap_done(void *ctx, const struct redisReply *reply)
     }
     store->stats.reclaimed += (uint64_t)od_redis_read_int(reply, 1);
     od_redis_tell_ended(org, reply->element[2]);
-    tell_orphans(org, reply->element[3]);
+    od_redis_tell_orphans(org, reply->element[3]);
     if (od_redis_read_int(reply, 0) > 0)
         reap_send(org, 0); /* the one we found is marked dead by now */
     else if (org->syncing)

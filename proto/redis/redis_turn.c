@@ -69,18 +69,9 @@ static int write_finish(struct od_store *store, const struct od_redis_job *job,
                                 trunk_name(store, outcome.trunk), result, media_of(job));
 }
 
-static struct od_text leg_text(struct od_store *store, const struct od_redis_job *job, bool sent,
-                               char *out)
+int od_redis_turn_finish(struct od_store *store, const struct od_redis_job *job)
 {
-    size_t bytes = 0;
-    if (store->events.leg != NULL)
-        bytes = store->events.leg(store->events.ctx, job->call,
-                                  &(struct od_invite){.job = {job->index, job->gen},
-                                                      .trunk = job->trunk,
-                                                      .names = job->names,
-                                                      .to = job->pub.to},
-                                  sent, out, OD_WIRE_LEG_MAX);
-    return (struct od_text){out, bytes};
+    return write_finish(store, job, &(struct od_wire_order){job->pub.uid, job->fence});
 }
 
 static int write_second(struct od_store *store, const struct od_redis_job *job)
@@ -109,7 +100,6 @@ static int write_second(struct od_store *store, const struct od_redis_job *job)
 static int write_order(struct od_store *store, const struct od_redis_job *job, uint8_t which)
 {
     struct od_wire_order order = {job->pub.uid, job->fence};
-    char leg[OD_WIRE_LEG_MAX];
     switch (which) {
     case OD_JOB_INTENT:
         return od_wire_order_intent(
@@ -122,11 +112,12 @@ static int write_order(struct od_store *store, const struct od_redis_job *job, u
                 .call_id = text_of(job->names.call_id, sizeof job->names.call_id - 1),
                 .from_tag = text_of(job->names.from_tag, sizeof job->names.from_tag - 1),
                 .branch = text_of(job->names.branch, sizeof job->names.branch - 1),
-                .leg = leg_text(store, job, false, leg),
+                .leg = {job->ending, job->ending_bytes},
             });
     case OD_JOB_PROGRESS:
         return od_wire_order_progress(store->scratch, OD_STORE_SCRATCH, &order, job->ringing_ms,
-                                      job->answered_ms, leg_text(store, job, true, leg));
+                                      job->answered_ms,
+                                      (struct od_text){job->ending, job->ending_bytes});
     case OD_JOB_LEG:
         return write_second(store, job);
     case OD_JOB_RELEASE:
@@ -147,6 +138,17 @@ static void drop_covered(struct od_redis_job *job)
         job->want &= OD_JOB_FINAL;
 }
 
+static void unlist_first(struct od_redis_org *org)
+{
+    struct od_redis_job *job = org->first;
+    org->first = job->next;
+    if (org->first == NULL)
+        org->last = &org->first;
+    job->listed = false;
+    job->next = NULL;
+    org->listed--;
+}
+
 /* The orders of the jobs in the list, as many as a turn may carry. */
 static uint32_t add_orders(struct od_redis_org *org)
 {
@@ -155,6 +157,11 @@ static uint32_t add_orders(struct od_redis_org *org)
     while (org->first != NULL && units < OD_TURN_UNITS_MAX &&
            od_redis_cmd_bytes(&store->cmd) < OD_TURN_BYTES_MAX) {
         struct od_redis_job *job = org->first;
+        if (job->gone) { /* told of from the journal meanwhile */
+            unlist_first(org);
+            od_redis_jobs_put(&store->jobs, job);
+            continue;
+        }
         drop_covered(job);
         for (uint8_t order = OD_JOB_INTENT; order <= OD_JOB_BURY; order *= 2) {
             if ((job->want & order) == 0)
@@ -175,12 +182,7 @@ static uint32_t add_orders(struct od_redis_org *org)
             od_redis_cmd_add(&store->cmd, store->scratch, (size_t)bytes);
             units++;
         }
-        org->first = job->next;
-        if (org->first == NULL)
-            org->last = &org->first;
-        job->listed = false;
-        job->next = NULL;
-        org->listed--;
+        unlist_first(org);
     }
     return units;
 }
@@ -275,6 +277,8 @@ static void intent_done(struct od_redis_org *org, struct od_redis_job *job, bool
     job->intended |= ours;
     if (ours)
         job->stored = job->pub.attempt;
+    else
+        od_redis_journal_over(store, job, 'V');
     if (job->given_up)
         return;
     if (ours && late) {
@@ -283,6 +287,8 @@ static void intent_done(struct od_redis_org *org, struct od_redis_job *job, bool
         od_redis_org_list(org, job);
         return;
     }
+    if (ours && !od_redis_journal_durable(store, job))
+        return;
     if (ours)
         store->stats.intents++;
     od_store_post(store, &(struct od_event){.kind = ours ? OD_EV_DURABLE : OD_EV_NOT_DURABLE,
@@ -320,6 +326,7 @@ static void finish_done(struct od_redis_org *org, struct od_redis_job *job, char
         if (store->events.ended != NULL)
             store->events.ended(store->events.ctx, &job->pub, &job->outcome, result);
     }
+    od_redis_journal_over(store, job, 'S');
     od_redis_jobs_put(&store->jobs, job);
 }
 
@@ -329,6 +336,7 @@ static void release_done(struct od_redis_org *org, struct od_redis_job *job, boo
     if (ours)
         store->stats.releases++;
     struct od_event event = {.kind = OD_EV_RELEASED, .call = job->call};
+    od_redis_journal_over(store, job, 'V');
     od_redis_jobs_put(&store->jobs, job);
     od_store_post(store, &event);
 }

@@ -308,6 +308,33 @@ static int entry_get(char type, const uint8_t *at, size_t bytes, struct od_wire_
     return err != 0 ? err : ok ? 0 : OD_EPROTO;
 }
 
+static int entries_get(const uint8_t *at, size_t bytes, struct od_wire_call *out)
+{
+    int err = 0;
+    while (err == 0 && bytes > 0) {
+        if (bytes < 5)
+            return OD_EPROTO;
+        size_t entry_bytes = (size_t)be(at + 1, 4);
+        if (entry_bytes > bytes - 5)
+            return OD_EPROTO;
+        err = entry_get((char)at[0], at + 5, entry_bytes, out);
+        at += 5 + entry_bytes;
+        bytes -= 5 + entry_bytes;
+    }
+    return err;
+}
+
+int od_wire_told_get(const void *bytes_at, size_t bytes, struct od_wire_call *out)
+{
+    const uint8_t *at = bytes_at;
+    memset(out, 0, sizeof *out);
+    /* kind, uid, fence; then number and time, or two times */
+    size_t head = 1 + 16 + 4 + (bytes > 0 && at[0] == 'D' ? 2 + 6 : 6 + 6);
+    if (bytes < head || (at[0] != 'D' && at[0] != 'P'))
+        return OD_EPROTO;
+    return entries_get(at + head, bytes - head, out);
+}
+
 int od_wire_call_get(const void *bytes_at, size_t bytes, struct od_wire_call *out)
 {
     const uint8_t *at = bytes_at;
@@ -322,15 +349,5 @@ int od_wire_call_get(const void *bytes_at, size_t bytes, struct od_wire_call *ou
     err = od_wire_job_get(at, out->state.job_bytes, &out->job);
     at += out->state.job_bytes;
     bytes -= out->state.job_bytes;
-    while (err == 0 && bytes > 0) {
-        if (bytes < 5)
-            return OD_EPROTO;
-        size_t entry_bytes = (size_t)be(at + 1, 4);
-        if (entry_bytes > bytes - 5)
-            return OD_EPROTO;
-        err = entry_get((char)at[0], at + 5, entry_bytes, out);
-        at += 5 + entry_bytes;
-        bytes -= 5 + entry_bytes;
-    }
-    return err;
+    return err != 0 ? err : entries_get(at, bytes, out);
 }

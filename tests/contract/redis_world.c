@@ -7,9 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "engine/base/uid.h"
 #include "outdial/err.h"
+#include "proto/journal/journal.h"
 
 /* What the store says */
 
@@ -164,7 +166,7 @@ static bool never(struct world *w)
     return false;
 }
 
-static bool is_up(struct world *w)
+bool world_is_up(struct world *w)
 {
     return w->up;
 }
@@ -196,7 +198,7 @@ void world_run_for(struct world *w, uint32_t ms)
 
 bool world_wait_up(struct world *w)
 {
-    return world_until(w, is_up, WORLD_LIMIT_MS);
+    return world_until(w, world_is_up, WORLD_LIMIT_MS);
 }
 
 bool world_wait_down(struct world *w)
@@ -237,9 +239,18 @@ struct world *world_bare(void)
     return w;
 }
 
-int world_store_open(struct world *w, const struct od_store_config *config)
+int world_store_open(struct world *w, const struct od_store_config *given)
 {
-    int err = od_store_open(&w->store, &w->loop, config,
+    static uint32_t number;
+    struct od_store_config config = *given;
+    if (w->journal[0] == '\0' && given->path_or_host[0] == '/') /* beside the socket */
+        snprintf(w->journal, sizeof w->journal, "%.*s/journal-%d-%u",
+                 (int)(strrchr(given->path_or_host, '/') - given->path_or_host),
+                 given->path_or_host, (int)getpid(), number++);
+    struct od_journal_config journal = {.dir = w->journal, .sync = true, .retry_ms = 20};
+    if (config.journal == NULL && w->journal[0] != '\0')
+        config.journal = &journal;
+    int err = od_store_open(&w->store, &w->loop, &config,
                             &(struct od_store_events){
                                 .ctx = w,
                                 .post = on_post,
@@ -494,9 +505,14 @@ void world_on_once(void *ctx, int err, const struct od_once_rec *rec)
 
 int world_answer(struct world *w)
 {
-    bool came = world_until(w, has_answer, WORLD_LIMIT_MS);
+    /* An answer comes in any case. One that was not waited for would be taken for the next
+     * request's, and every later one for the one before it. */
+    if (!world_until(w, has_answer, 12 * WORLD_LIMIT_MS)) {
+        fprintf(stderr, "no answer to a request\n");
+        abort();
+    }
     w->answered = false;
-    return came ? w->err : 1;
+    return w->err;
 }
 
 int world_agent_put(struct world *w, const char *org, const struct od_uid *id, const char *name,

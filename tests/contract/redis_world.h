@@ -45,7 +45,9 @@ struct world {
     } orphans[16]; /* as last told */
     uint32_t orphan_count;
     char last_log[256];
+    char journal[96]; /* its folder; set before the store is opened, or made then */
     bool up, closed;
+    void *user; /* the test's */
     uint32_t ups, downs;
     uint64_t uid_random;
 
@@ -86,6 +88,7 @@ void world_store_close(struct world *world);
 
 /* Runs the loop until the condition holds; false when limit_ms passed first. */
 bool world_until(struct world *world, bool (*holds)(struct world *), uint32_t limit_ms);
+bool world_is_up(struct world *world);
 bool world_wait_up(struct world *world);
 bool world_wait_down(struct world *world);
 void world_run_for(struct world *world, uint32_t ms);

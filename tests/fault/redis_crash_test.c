@@ -24,6 +24,7 @@
 
 #include "engine/base/rng.h"
 #include "engine/base/uid.h"
+#include "proto/journal/journal.h"
 #include "tests/contract/redis_world.h"
 
 /* The stream keeps 20,000 events; a call makes up to three. */
@@ -159,6 +160,9 @@ static int worker_main(const char *path, const char *dialed, uint64_t seed, bool
 {
     static struct worker worker;
     struct worker *w = &worker;
+    char dir[128];
+    snprintf(dir, sizeof dir, "%s-journal", dialed);
+    struct od_journal_config journal = {.dir = dir, .sync = true};
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     w->rng.state = seed;
     w->dialed_fd = open(dialed, O_WRONLY | O_APPEND | O_CLOEXEC);
@@ -170,16 +174,22 @@ static int worker_main(const char *path, const char *dialed, uint64_t seed, bool
     uv_timer_start(&w->tick, on_tick, 5, 5);
     if (w->dialed_fd < 0 ||
         od_store_open(&w->store, &w->loop,
-                      &(struct od_store_config){
-                          .path_or_host = path, .worker = "w1", .jobs_max = 1000, .flush_ms = 2},
+                      &(struct od_store_config){.path_or_host = path,
+                                                .worker = "w1",
+                                                .jobs_max = 1000,
+                                                .flush_ms = 2,
+                                                .journal = &journal},
                       &(struct od_store_events){.ctx = w, .post = worker_post}) != 0)
         return 1;
     w->port = od_store_port(w->store);
     /* a lane that is empty from the start is never made known */
     uint64_t quiet_ms = uv_now(&w->loop) + 1500;
     while (!until_empty || w->alive > 0 ||
-           (w->lane_known ? w->idle_turns < 20 : uv_now(&w->loop) < quiet_ms))
+           (w->lane_known ? w->idle_turns < 20 : uv_now(&w->loop) < quiet_ms)) {
+        if (!w->up) /* the time counts from where it could have been told */
+            quiet_ms = uv_now(&w->loop) + 1500;
         uv_run(&w->loop, UV_RUN_ONCE);
+    }
     od_store_close(w->store, worker_closed, w);
     uv_run(&w->loop, UV_RUN_DEFAULT);
     return 1;
@@ -300,6 +310,11 @@ static void check_events(struct books *b)
         }
         snprintf(after, sizeof after, "%s", b->w->recs[b->w->count - 1].id);
     }
+    for (uint32_t i = 0; i < CALLS && found != CALLS; i++)
+        if (!seen[i] && world_call_get(b->w, org, &b->uids[i]) == 0)
+            print_message("no end of a call in phase %d, cause %d, after %u attempts\n",
+                          b->w->calls[0].phase, b->w->calls[0].outcome.cause,
+                          b->w->calls[0].attempts);
     assert_int_equal(found, CALLS);
     free(seen);
 }
@@ -388,7 +403,7 @@ static void workers_are_killed(void **state)
         int status;
         stat(b.dialed, &before);
         pid_t pid = worker_start(b.w, b.dialed, od_rng_next(&rng), false);
-        sleep_us(od_rng_below(&rng, 25000)); /* where it stands is for chance to say */
+        sleep_us(od_rng_below(&rng, 60000)); /* where it stands is for chance to say */
         kill(pid, SIGKILL);
         assert_int_equal(waitpid(pid, &status, 0), pid);
         assert_true(WIFSIGNALED(status)); /* not by itself */

@@ -75,7 +75,7 @@ if #uids > 0 then
     count(lane, 'waiting', #uids)
     settle()
     if numbers then
-        emit(EV_IMPORTED, campaign, 0, 0, NOW, pack('>I4I4', #uids, #rows - #uids))
+        emit(EV.IMPORTED, campaign, 0, 0, NOW, pack('>I4I4', #uids, #rows - #uids))
     else
         for i, uid in ipairs(uids) do
             emit(EV_QUEUED, uid, 0, 0, NOW)

@@ -12,5 +12,5 @@ call('HSET', CAMPAIGN .. uid, 'agent', agent, 'name', ARGV[3], 'state', state_, 
     'cps', ARGV[6], 'max', ARGV[7], 'hook', ARGV[8], 'created', ARGV[9], 'started', ARGV[10],
     'lane', lane, 'retry', ARGV[11])
 call('RPUSH', CAMPAIGNS, uid)
-emit(EV_CREATED, uid, 0, 0, NOW)
+emit(EV.CREATED, uid, 0, 0, NOW)
 return { 0 }

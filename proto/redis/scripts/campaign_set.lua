@@ -41,8 +41,8 @@ else
         call('HSET', SWEEPS, uid, 0)
     end
     def[6] = to == RUNNING and 1 or to == CANCELED_ and 2 or 0
-    emit(to == PAUSED and EV_PAUSED or to == CANCELED_ and EV_CANCELED or
-        from == PAUSED and EV_RESUMED or EV_STARTED, uid, 0, 0, NOW)
+    emit(to == PAUSED and EV.PAUSED or to == CANCELED_ and EV.CANCELED or
+        from == PAUSED and EV.RESUMED or EV.STARTED, uid, 0, 0, NOW)
 end
 call('HSET', LANES, lane, pack(LANE_DEF, unpack(def, 1, 6)))
 changed(CHANGED_LANES, lane)

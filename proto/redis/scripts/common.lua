@@ -173,7 +173,7 @@ local T_END, T_FAILED
 
 -- Events are kept small; their JSON is made when they are read (redis_event.c).
 local EV_QUEUED, EV_RINGING, EV_ANSWERED, EV_ENDED, EV_RETRY = 1, 2, 3, 4, 5
-local EV_CREATED, EV_STARTED, EV_PAUSED, EV_RESUMED, EV_CANCELED, EV_IMPORTED = 10, 11, 12, 13, 14, 15
+local EV = { CREATED = 10, STARTED = 11, PAUSED = 12, RESUMED = 13, CANCELED = 14, IMPORTED = 15 } -- of campaigns
 local function emit(kind, uid, cause, sip, ms, more)
     call('XADD', EVENTS, 'MAXLEN', '~', 20000, '*', 'b',
         pack('>BBHI6c16', kind, cause, sip, ms, uid) .. (more or ''))

@@ -1,11 +1,16 @@
-# Writes the scripts as C arrays with their SHA-1, each with common.lua and outbox.lua in front:
+# Writes the scripts as C arrays with their SHA-1, each with common.lua and outbox.lua in front, and
+# attempt.lua where attempts are told of:
 # cmake -DOUT=file.c -DDIR=scripts -DNAMES="turn;hello;..." -P embed.cmake
 file(READ ${DIR}/common.lua common)
 file(READ ${DIR}/outbox.lua outbox)
+file(READ ${DIR}/attempt.lua attempt)
 set(text "/* made by proto/redis/scripts/embed.cmake */\n#include \"proto/redis/redis_script.h\"\n\n")
 set(table "")
 foreach(name ${NAMES})
     file(READ ${DIR}/${name}.lua body)
+    if(name MATCHES "^(turn|reconcile)$")
+        string(CONCAT body "${attempt}" "\n" "${body}")
+    endif()
     string(CONCAT source "${common}" "\n" "${outbox}" "\n" "${body}")
     file(WRITE ${OUT}.tmp "${source}")
     file(SHA1 ${OUT}.tmp sha)

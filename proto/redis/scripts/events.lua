@@ -7,7 +7,7 @@ for _, entry in ipairs(call('XRANGE', EVENTS, '(' .. ARGV[1], '+', 'COUNT', ARGV
     local b = entry[2][2]
     if type(b) == 'string' and #b >= 26 then
         local record, lane = false, ''
-        if b:byte(1) < EV_CREATED then
+        if b:byte(1) < EV.CREATED then
             record = redis.pcall('GET', CALL .. b:sub(11, 26))
             local s = state_of(record)
             local def = s and lane_def(s[LANE])

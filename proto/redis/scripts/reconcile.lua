@@ -2,11 +2,14 @@
 -- failover that lost acknowledged writes, FLUSHALL): whatever is not yet known is made known, and
 -- what became somebody else's stays theirs.
 --
--- ARGV: own number, number before, entry*; an entry is kind, uid, fence, number of the attempt,
---       when it was dialled, and the entries that its intent appends to the record
--- reply: { 0, fence* }: of each the fence that counts from now on; 0: it has ended or is another's;
---        -1: there is no such call
-local worker, before, out = tonumber(ARGV[1]), tonumber(ARGV[2]), { 0 }
+-- ARGV: own number, number before, (entry, or entry, progress or '', outcome or '')*
+--       An entry is kind, uid, fence, number of the attempt, when it was dialled, and what its intent
+--       appends to the record. Kind D: it is up. U and E are from the journal of a process that has
+--       died, or of what has ended, and are followed by the orders P and F of the same attempt (or
+--       ''): U ends as unknown, E as it did.
+-- reply: { 0, ended, orphans, fence* }: of each the fence that counts from now on; 0: Redis knew its
+--        end, or it is another's; -1: there is no such call
+local worker, before, fences = tonumber(ARGV[1]), tonumber(ARGV[2]), {}
 local held = HELD .. worker
 
 -- Its intent was forgotten. Whoever claimed it since has not dialled it, and won't: the fence rises.
@@ -36,23 +39,60 @@ local function adopt(uid, s)
     return s[FENCE]
 end
 
-for i = 3, #ARGV do
-    local uid, fence, tries, ms, at = unpack_('>c16I4HI6', ARGV[i], 2)
-    local s, verdict = state(uid), 0
+-- The journal knows it by its fence, whatever number its process had.
+local function is_ours(s, fence, from_journal)
+    return s[WORKER] == worker or s[WORKER] == before or from_journal and s[FENCE] == fence
+end
+
+local function make_known(op, from_journal)
+    local uid, fence, tries, ms, at = unpack_('>c16I4HI6', op, 2)
+    local s = state(uid)
     if not s then
-        verdict = -1
+        return -1, uid
     elseif s[PHASE] < DIALING and s[TRIES] % ATTEMPT < tries then
-        verdict = dial_again(uid, s, fence, tries, ms, ARGV[i]:sub(at))
+        return dial_again(uid, s, fence, tries, ms, op:sub(at)), uid, s
     elseif s[PHASE] >= DIALING and s[PHASE] < ENDED and s[TRIES] % ATTEMPT <= tries and
-        (s[WORKER] == worker or s[WORKER] == before) then
+        is_ours(s, fence, from_journal) then
         if s[TRIES] % ATTEMPT < tries then -- another trunk's turn was forgotten
             s[TRIES] = s[TRIES] - s[TRIES] % ATTEMPT + tries
             keep(uid, s)
-            call('APPEND', CALL .. uid, ARGV[i]:sub(at))
+            call('APPEND', CALL .. uid, op:sub(at))
         end
-        verdict = adopt(uid, s)
+        return adopt(uid, s), uid, s
     end
-    out[#out + 1] = verdict
+    return 0, uid
+end
+
+-- Nobody talks on it any more: it gets the end it had, or one that says that nobody knows.
+local function end_it(uid, s, progress, outcome)
+    if progress ~= '' then
+        local rang, answered, at = unpack_('>I6I6', progress, 22)
+        attempt.note_progress(uid, s, rang, answered)
+        keep(uid, s)
+        call('APPEND', CALL .. uid, progress:sub(at))
+    end
+    if outcome == '' then
+        reclaim(uid, worker, ARGV[1])
+    elseif attempt.finish(outcome, uid, s, true) == '1' then
+        tell_ended(uid)
+    end
+    call('SREM', held, uid)
+end
+
+local at = 3
+while at <= #ARGV do
+    local op = ARGV[at]
+    if op:sub(1, 1) == 'D' then
+        fences[#fences + 1] = make_known(op, false)
+        at = at + 1
+    else
+        local fence, uid, s = make_known(op, true)
+        fences[#fences + 1] = fence
+        if fence > 0 then
+            end_it(uid, s, ARGV[at + 1], ARGV[at + 2])
+        end
+        at = at + 3
+    end
 end
 settle()
-return out
+return { 0, ended, orphans, unpack(fences) }

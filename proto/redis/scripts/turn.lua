@@ -71,25 +71,12 @@ local function intent(op, uid, s)
     return '1'
 end
 
-local function note_progress(uid, s, rang, answered)
-    if rang > 0 and s[RANG] == 0 and s[ANSWERED] == 0 then
-        s[RANG], s[PHASE] = rang, RINGING
-        emit(EV_RINGING, uid, 0, 0, rang)
-        tell(uid, s, T_RINGING, rang, call('STRLEN', CALL .. uid))
-    end
-    if answered > 0 and s[ANSWERED] == 0 then
-        s[ANSWERED], s[PHASE] = answered, TALKING
-        emit(EV_ANSWERED, uid, 0, 0, answered)
-        tell(uid, s, T_ANSWERED, answered, call('STRLEN', CALL .. uid))
-    end
-end
-
 local function progress(op, uid, s)
     if s[PHASE] < DIALING or s[PHASE] == ENDED then
         return '0'
     end
     local rang, answered, at = unpack_('>I6I6', op, 22)
-    note_progress(uid, s, rang, answered)
+    attempt.note_progress(uid, s, rang, answered)
     keep(uid, s)
     if #op >= at then -- what it takes to end the leg from here on
         call('APPEND', CALL .. uid, op:sub(at))
@@ -107,47 +94,9 @@ local function release(op, uid, s)
     return '1'
 end
 
--- Attempts on the number since the call was made, by whichever call: one cap counts them all.
-local function tries_since(uid)
-    local log, n, made = call('GET', numbers.log .. numbers.of(uid)) or '', 0, unpack_('>I6', uid)
-    for i = 1, #log, 6 do
-        n = n + (unpack_('>I6', log, i) >= made and 1 or 0)
-    end
-    return n
-end
-
-local function may_retry(uid, s, most)
-    local def = lane_def(s[LANE])
-    return def and def[6] ~= 2 and s[FLAGS] < STOPPED and tries_since(uid) < most
-end
-
 local function finish(op, uid, s)
-    if s[PHASE] == ENDED then
-        return '1'
-    end
-    local cause, sip, dialed, rang, answered, over, retry, most, on_person, at =
-        unpack_('>BHI6I6I6I6I6BB', op, 22)
-    note_progress(uid, s, rang, answered)
-    if s[PHASE] >= DIALING and on_person == 1 and s[TRIES] < 15 * ATTEMPT then
-        s[TRIES] = s[TRIES] + ATTEMPT
-    elseif s[PHASE] >= DIALING and on_person == 0 and (#caps > 0 or most > 1) then
-        numbers.forget(uid, s)
-    end
-    s[SIP], s[DIALED] = sip, dialed
     dropped[#dropped + 1] = uid
-    if retry > 0 and may_retry(uid, s, most) then
-        emit(EV_RETRY, uid, cause, sip, over, pack('>I6', retry))
-        count(s[LANE], 'active', -1)
-        count(s[LANE], 'waiting', 1)
-        s[RANG], s[ANSWERED] = 0, 0 -- the next attempt's to tell
-        let_wait(uid, s, retry, 'retry')
-        call('APPEND', CALL .. uid, op:sub(at))
-        return '2'
-    end
-    end_call(uid, s, cause, over)
-    keep(uid, s)
-    call('APPEND', CALL .. uid, op:sub(at))
-    return '1'
+    return attempt.finish(op, uid, s, #caps > 0)
 end
 
 -- A claimed record whose job could not be read.
