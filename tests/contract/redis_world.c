@@ -247,7 +247,7 @@ int world_store_open(struct world *w, const struct od_store_config *given)
         snprintf(w->journal, sizeof w->journal, "%.*s/journal-%d-%u",
                  (int)(strrchr(given->path_or_host, '/') - given->path_or_host),
                  given->path_or_host, (int)getpid(), number++);
-    struct od_journal_config journal = {.dir = w->journal, .sync = true, .retry_ms = 20};
+    struct od_journal_config journal = {.dir = w->journal, .sync = w->sync, .retry_ms = 20};
     if (config.journal == NULL && w->journal[0] != '\0')
         config.journal = &journal;
     int err = od_store_open(&w->store, &w->loop, &config,

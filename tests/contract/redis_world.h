@@ -46,6 +46,7 @@ struct world {
     uint32_t orphan_count;
     char last_log[256];
     char journal[96]; /* its folder; set before the store is opened, or made then */
+    bool sync;        /* of the journal: no test of the queue needs it */
     bool up, closed;
     void *user; /* the test's */
     uint32_t ups, downs;
