@@ -248,7 +248,7 @@ static void a_restart_tells_the_outcome(void **state)
     struct od_store_stats stats;
     od_store_stats(third->store, &stats);
     assert_int_equal(stats.recovered, 0);
-    assert_int_equal(third->orphan_count, 0);
+    assert_int_equal(stats.lost, 0); /* (its legs come again, from Redis: their heir has died) */
     world_close(third);
     world_close(next);
 }
