@@ -249,18 +249,18 @@ uint64_t od_redis_journal_run(struct od_store *store, uint64_t now, bool at_once
     struct od_journal_stats stats;
     if (l->journal == NULL)
         return UINT64_MAX;
+    od_journal_stats(l->journal, &stats);
     if (at_once || now >= l->flush_ms + FLUSH_EVERY_MS) {
         od_journal_flush(l->journal);
         l->flush_ms = now;
+        l->flushed_records = stats.records;
     }
-    od_journal_stats(l->journal, &stats);
     if (stats.waits_ms >= SLOW_MS && l->trouble[0] == '\0') {
         l->slow = true;
         say(store, "the disk has not answered for two seconds");
     }
-    if (stats.records != l->flushed_records && now < l->flush_ms + FLUSH_EVERY_MS && !at_once)
+    if (stats.records != l->flushed_records)
         return l->flush_ms + FLUSH_EVERY_MS;
-    l->flushed_records = stats.records;
     return stats.waits_ms > 0 ? now + SLOW_MS / 4 : UINT64_MAX;
 }
 
@@ -529,8 +529,10 @@ int od_redis_journal_open(struct od_store *store, const struct od_journal_config
         &(struct od_journal_events){
             .ctx = store, .synced = on_synced, .trouble = on_trouble, .renew = on_renew},
         why, sizeof why);
-    if (err == 0)
+    if (err == 0) { /* at once: legs that may be up don't wait for Redis */
+        store->ledger.recalling = od_journal_recall(store->ledger.journal, on_book, store) == 0;
         return 0;
+    }
     snprintf(line, sizeof line, "journal: %s", why);
     od_store_log(store, true, line);
     return err;

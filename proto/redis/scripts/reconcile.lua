@@ -39,9 +39,13 @@ local function adopt(uid, s)
     return s[FENCE]
 end
 
--- The journal knows it by its fence, whatever number its process had.
-local function is_ours(s, fence, from_journal)
-    return s[WORKER] == worker or s[WORKER] == before or from_journal and s[FENCE] == fence
+-- The journal knows an attempt by what its intent has appended, whatever number its process had.
+local function is_ours(uid, s, op, at, from_journal)
+    if s[WORKER] == worker or s[WORKER] == before then
+        return true
+    end
+    local entry = op:sub(at, at + 4 + unpack_('>I4', op, at + 1))
+    return from_journal and call('GET', CALL .. uid):find(entry, 1, true)
 end
 
 local function make_known(op, from_journal)
@@ -52,7 +56,7 @@ local function make_known(op, from_journal)
     elseif s[PHASE] < DIALING and s[TRIES] % ATTEMPT < tries then
         return dial_again(uid, s, fence, tries, ms, op:sub(at)), uid, s
     elseif s[PHASE] >= DIALING and s[PHASE] < ENDED and s[TRIES] % ATTEMPT <= tries and
-        is_ours(s, fence, from_journal) then
+        is_ours(uid, s, op, at, from_journal) then
         if s[TRIES] % ATTEMPT < tries then -- another trunk's turn was forgotten
             s[TRIES] = s[TRIES] - s[TRIES] % ATTEMPT + tries
             keep(uid, s)
