@@ -86,7 +86,7 @@ static void pin(struct od_store *store, struct od_redis_job *job, uint32_t segme
 static int put_dialled(struct od_store *store, const struct od_redis_job *job)
 {
     const char *trunk = NULL;
-    if (store->events.trunk != NULL && job->trunk != UINT16_MAX)
+    if (store->events.trunk != NULL && job->trunk != OD_NO_TRUNK)
         trunk = store->events.trunk(store->events.ctx, job->trunk);
     return od_wire_reconcile(
         store->scratch, OD_STORE_SCRATCH, &(struct od_wire_order){job->pub.uid, job->fence},
