@@ -356,6 +356,12 @@ static void next(struct od_outbox_chain *chain)
             row->row.due_ms = wall_ms();
             break; /* and comes again when that is on disk */
         }
+        if (due && row->row.event >= OD_HOOK_COMPLETED && chain->flows) {
+            /* what was delivered just now is on disk first: a crash would repeat it after the end
+             */
+            row->row.due_ms = wall_ms();
+            break;
+        }
         if (due && attempt(chain, row))
             return;
         chain->at++;

@@ -90,10 +90,11 @@ class Pair:
         os.symlink(self.master.path, self.path + ".new")
         os.replace(self.path + ".new", self.path)
 
-    def failover(self, lost_s):
-        """The replica becomes the master without what was written in the last lost_s seconds."""
+    def failover(self, lost_s, meanwhile):
+        """The replica becomes the master without what was written in the last lost_s seconds, in which
+        meanwhile(until) runs."""
         assert self.replica.ask("REPLICAOF", "NO", "ONE").startswith(b"+OK")
-        time.sleep(lost_s)
+        meanwhile(time.monotonic() + lost_s)
         old, self.master = self.master, self.replica
         old.kill()
         self.lay()
