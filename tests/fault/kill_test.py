@@ -151,7 +151,7 @@ class Run:
     def campaign_list(self):
         return [self.campaign("plain", {}), self.campaign("again", RETRY)]
 
-    def campaign(self, name, more, talk_ms=1500):
+    def campaign(self, name, more, talk_ms=4000):
         first = self.servers[0]
         steps = [{"pause": talk_ms}, {"hangup": {}}]
         self.world.cli("agent", "put", self.world.agent(name, steps, outdial={
@@ -191,7 +191,7 @@ class Run:
     def keep_busy(self):
         """Calls in flight of those who live."""
         since = min(self.begun)
-        wait_until(lambda: self.legs.read().up(since) >= self.args.in_flight, 40,
+        wait_until(lambda: self.legs.read().up(since) >= self.args.in_flight, 120,
                    f"{self.args.in_flight} calls in flight", 0.01)
         self.events.poll()
         time.sleep(self.rng.random() * 0.1)
