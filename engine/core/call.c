@@ -254,9 +254,7 @@ static void leave(struct od_engine *engine, struct od_call *call)
         call->lane->deferred_count--;
         break;
     case OD_CALL_START_HOOK:
-        trunk->hooking--;
-        trunk->rate->hooking--;
-        call->lane->ready--;
+        call->lane->hooking--;
         break;
     case OD_CALL_ARMING:
     case OD_CALL_ARMED:
@@ -287,7 +285,8 @@ static void enter(struct od_engine *engine, struct od_call *call)
     case OD_CALL_QUEUED:
         call->lane->queued++;
         call->lane->legs_queued += od_bridge_is_leg(call);
-        /* Who was under way already goes before those that were not. */
+        /* Who was under way already goes before those that were not. Those that a start hook has
+         * accepted come in the order of that: who is still to be asked is not in the queue. */
         if (od_bridge_is_leg(call) || call->first_ns || call->trunk != OD_NO_TRUNK)
             od_list_push_front(&call->lane->queue, &call->node);
         else
@@ -298,10 +297,8 @@ static void enter(struct od_engine *engine, struct od_call *call)
         od_list_push(&call->lane->deferred, &call->node);
         break;
     case OD_CALL_START_HOOK:
-        engine->trunks[call->trunk].hooking++;
-        engine->trunks[call->trunk].rate->hooking++;
-        call->lane->ready++;
-        od_list_push(&call->path->arming, &call->node);
+        call->lane->hooking++;
+        od_list_push(&call->lane->hooks, &call->node);
         break;
     case OD_CALL_ARMING:
         engine->trunks[call->trunk].ready++;
@@ -331,8 +328,7 @@ static void change_state(struct od_engine *engine, struct od_call *call, enum od
     struct od_call_holds has = od_call_state_holds(next);
 
     leave(engine, call);
-    if (next != OD_CALL_QUEUED)
-        od_trunk_uncharge(engine, call);
+    od_trunk_recharge(engine, call, next);
     if (had.slot && !has.slot)
         slot_put(engine, call);
     call->state = (uint8_t)next;
@@ -789,6 +785,13 @@ void od_call_take_slot(struct od_engine *engine, struct od_call *call, struct od
 {
     call->path = path;
     call->trunk = path->trunk->index;
-    od_call_do(engine, call,
-               call->lane->def.hook && !call->hooked ? OD_CALL_EV_HOOK : OD_CALL_EV_ARM, NULL);
+    od_call_do(engine, call, OD_CALL_EV_ARM, NULL);
+}
+
+bool od_call_ask_hook(struct od_engine *engine, struct od_call *call)
+{
+    if (call->state != OD_CALL_QUEUED || !call->lane->def.hook || call->hooked)
+        return false;
+    od_call_do(engine, call, OD_CALL_EV_HOOK, NULL);
+    return true;
 }

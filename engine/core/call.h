@@ -44,7 +44,11 @@ void od_call_put_off(struct od_engine *engine, struct od_call *call, enum od_cal
 /* Its INVITE was refused, or died: by whose fault decides what follows. */
 void od_call_refused(struct od_engine *engine, struct od_call *call, struct od_end_facts *facts);
 
-/* The call takes a slot on this path: its start hook is asked, or its intent written. */
+/* Asks the start hook of a queued call that has one to ask; true when that was so. It takes no slot
+ * for that: what is accepted is queued for the next slot, in the order of acceptance. */
+bool od_call_ask_hook(struct od_engine *engine, struct od_call *call);
+
+/* The call takes a slot on this path: its intent is written. */
 void od_call_take_slot(struct od_engine *engine, struct od_call *call, struct od_path *path);
 
 /* True when the deadline of a call not yet dialled has passed. */

@@ -139,7 +139,7 @@ static const struct od_call_step table[OD_CALL_STATE_COUNT][OD_CALL_EVENT_COUNT]
         [EV(PEER_BYE)]      = {QUEUED, ODD},
         [EV(CLEARED)]       = {QUEUED, ODD},
         [EV(AGENT_DONE)]    = {QUEUED, ODD},
-        [EV(AGENT_FAILED)]  = {QUEUED, ODD},
+        [EV(AGENT_FAILED)]  = {ENDED, FINISH},         /* it was ready, and waited for a slot */
         [EV(MEDIA_FAILED)]  = {QUEUED, ODD},
         [EV(CANCEL)]        = {ENDED, FINISH},
         [EV(STOP)]          = {ENDED, FINISH},
@@ -184,7 +184,7 @@ static const struct od_call_step table[OD_CALL_STATE_COUNT][OD_CALL_EVENT_COUNT]
         [EV(EXPIRE)]        = {ENDED, FINISH},
         [EV(HOOK)]          = {START_HOOK, ODD},
         [EV(ARM)]           = {START_HOOK, ODD},
-        [EV(HOOK_OK)]       = {ARMING, INTENT},
+        [EV(HOOK_OK)]       = {QUEUED, 0},             /* for the next slot */
         [EV(HOOK_NO)]       = {ENDED, FINISH},
         [EV(DURABLE)]       = {START_HOOK, ODD},
         [EV(NOT_DURABLE)]   = {START_HOOK, ODD},
@@ -478,7 +478,7 @@ static const struct {
     [WAITING] = {"waiting", "waiting_ms", {0}},
     [QUEUED] = {"queued", "queued_ms", {.job = true}},
     [DEFERRED] = {"deferred", "deferred_ms", {.job = true}},
-    [START_HOOK] = {"start_hook", "start_hook_ms", {.job = true, .slot = true}},
+    [START_HOOK] = {"start_hook", "start_hook_ms", {.job = true}},
     [ARMING] = {"arming", "arming_ms", {.job = true, .slot = true}},
     [ARMED] = {"armed", "armed_ms", {.job = true, .slot = true}},
     [DIALING] = {"dialing", "setup_ms", {.job = true, .slot = true, .leg = true, .talk = true}},

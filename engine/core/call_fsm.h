@@ -43,7 +43,7 @@ enum od_call_event {
     OD_CALL_EV_RECALL,       /* its lane closed, or the node drains */
     OD_CALL_EV_REFUSE,       /* a rule says never: no trunk takes its number */
     OD_CALL_EV_EXPIRE,       /* its deadline has passed */
-    OD_CALL_EV_HOOK,         /* it got a slot; its start hook comes first */
+    OD_CALL_EV_HOOK,         /* its start hook comes first */
     OD_CALL_EV_ARM,          /* it got a slot */
     OD_CALL_EV_HOOK_OK,      /* the start hook accepted */
     OD_CALL_EV_HOOK_NO,      /* the start hook refused */

@@ -198,6 +198,13 @@ static void uncharge(struct od_engine *engine, struct od_trunk *trunk, uint32_t 
     od_trunk_touch(engine, trunk, OD_TOUCH_CLAIM);
 }
 
+/* Its start hook is asked at once: it was claimed as long before its turn as that may take. */
+static void admit_one(struct od_engine *engine, struct od_call *call)
+{
+    od_call_do(engine, call, OD_CALL_EV_ADMIT, NULL);
+    od_call_ask_hook(engine, call);
+}
+
 static void admit(struct od_engine *engine, struct od_call *call)
 {
     int64_t until_ms;
@@ -215,7 +222,7 @@ static void admit(struct od_engine *engine, struct od_call *call)
     else if (!od_lane_reaches(engine, call))
         od_call_put_off(engine, call, OD_CALL_EV_RECALL, "trunk");
     else
-        od_call_do(engine, call, OD_CALL_EV_ADMIT, NULL);
+        admit_one(engine, call);
 }
 
 /* True while a call of that uid may still be dialled or is. The store can hand a contact over again

@@ -9,7 +9,8 @@
  * Glossary
  *   path    one trunk of one lane
  *   ahead   calls of a trunk that are asked for or queued: claimed before their turn
- *   ready   calls that hold a slot and have not been sent: START_HOOK, ARMING, ARMED
+ *   asked   calls whose start hook is asked: they hold no slot, and count for what is claimed
+ *   ready   calls that hold a slot and have not been sent: ARMING, ARMED
  *   lead    how long before its send a call must be armed, from the store's observed latency
  *
  * Lifetime: everything is owned by od_engine and taken at create.
@@ -51,11 +52,11 @@ struct od_rate {
     bool sent;
     uint64_t charged_ns; /* the turn that charged the last INVITE */
     uint64_t invites;
-    uint32_t unreported;     /* sum over its trunks */
-    uint32_t trunks;         /* that use it */
-    struct od_list members;  /* those */
-    uint32_t ready, hooking; /* sums over them; ready: challenged ones too */
-    struct od_share *share;  /* our part of it; NULL: no rate is shared with other processes */
+    uint32_t unreported;    /* sum over its trunks */
+    uint32_t trunks;        /* that use it */
+    struct od_list members; /* those */
+    uint32_t ready;         /* sum over them, challenged ones too */
+    struct od_share *share; /* our part of it; NULL: no rate is shared with other processes */
     struct od_timer ask_timer;
     uint64_t plenty_ns; /* more waited than could be claimed, last */
 };
@@ -74,14 +75,14 @@ struct od_trunk {
     struct od_list rate_member; /* on its rate's list */
 
     uint32_t in_use;  /* slots taken */
-    uint32_t hooking; /* in START_HOOK */
+    uint32_t hooking; /* in START_HOOK, claimed for this trunk */
     uint32_t ready;   /* in ARMING or ARMED */
     uint32_t dialing; /* in DIALING */
     uint32_t challenged_count;
     uint32_t ahead;
     uint64_t invites, answers, failures;
 
-    struct od_fair claim, arm, arm_hook;            /* paths that wish */
+    struct od_fair claim, claim_hook, arm;          /* paths that wish */
     struct od_heap send;                            /* paths that offer an armed call */
     struct od_list challenged;                      /* calls to be sent again, first come first */
     struct od_list send_work, arm_work, claim_work; /* on the engine's lists of that name */
@@ -94,7 +95,7 @@ struct od_path {
     struct od_fair_item claim, arm;
     struct od_heap_node send;
     uint64_t send_order;          /* arm order of the first armed call, as of when it was offered */
-    struct od_list arming, armed; /* calls; arming: START_HOOK and ARMING */
+    struct od_list arming, armed; /* calls */
     struct od_list gone;          /* on the engine's list of paths taken out of their lanes */
     uint64_t turn;                /* weighted turns among the lane's trunks */
 };
@@ -114,12 +115,13 @@ struct od_lane {
     bool claiming;
     struct od_trunk *claim_trunk; /* whose ahead counts the claim under way */
     uint64_t claim_after_ns;
-    uint32_t queued, ready, in_use;
+    uint32_t queued, hooking, ready, in_use;
     uint32_t legs_queued; /* second legs among the queued */
 
     uint32_t deferred_count;
     struct od_list queue;                   /* QUEUED calls */
     struct od_list deferred;                /* DEFERRED calls */
+    struct od_list hooks;                   /* START_HOOK calls */
     struct od_list touched, recalled, busy; /* on the engine's lists of that name */
     struct od_timer timer;
 };
@@ -149,7 +151,7 @@ struct od_call {
     uint64_t arm_order;
     struct od_lane *lane;
     struct od_path *path;     /* while ready */
-    struct od_trunk *charged; /* whose ahead counts it; NULL: none */
+    struct od_trunk *charged; /* whose ahead, or hooking, counts it; NULL: none */
     struct od_job_id job;
     struct od_uid uid;
     int64_t deadline_wall_ms;

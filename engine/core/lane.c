@@ -29,6 +29,7 @@ void od_lane_init(struct od_engine *engine, uint32_t index)
     od_limit_init(&lane->limit, engine->lane_logs + (size_t)index * OD_LIMIT_LOG);
     od_list_init(&lane->queue);
     od_list_init(&lane->deferred);
+    od_list_init(&lane->hooks);
     od_list_init(&lane->touched);
     od_list_init(&lane->recalled);
     od_list_init(&lane->busy);
@@ -64,7 +65,7 @@ void od_lane_charge(struct od_engine *engine, struct od_lane *lane)
 uint32_t od_lane_claimable(const struct od_engine *engine, const struct od_lane *lane)
 {
     uint32_t most = lane->waiting < CLAIM_MAX ? lane->waiting : CLAIM_MAX;
-    uint32_t taken = lane->in_use + lane->queued + lane->deferred_count;
+    uint32_t taken = lane->in_use + lane->queued + lane->hooking + lane->deferred_count;
 
     if (lane->def.max_calls) {
         uint32_t left = lane->def.max_calls > taken ? lane->def.max_calls - taken : 0;
@@ -72,7 +73,7 @@ uint32_t od_lane_claimable(const struct od_engine *engine, const struct od_lane 
             most = left;
     }
     if (most && lane->limit.shape.kind != OD_SHAPE_NONE) {
-        uint32_t ahead = lane->ready + lane->queued;
+        uint32_t ahead = lane->ready + lane->queued + lane->hooking;
         uint64_t until_ns = engine->now.mono_ns + od_engine_ahead_ns(engine, lane->def.hook);
         uint32_t room = od_limit_room(&lane->limit, engine->now.mono_ns, until_ns, ahead + most);
         most = room > ahead ? room - ahead : 0;
@@ -107,9 +108,9 @@ static bool wants_claim(const struct od_engine *engine, const struct od_lane *la
     if (od_lane_claimable(engine, lane))
         return true;
     if (!lane->def.max_calls ||
-        lane->in_use + lane->queued + lane->deferred_count < lane->def.max_calls) {
+        lane->in_use + lane->queued + lane->hooking + lane->deferred_count < lane->def.max_calls) {
         /* Held by its pace alone, which time opens. */
-        send_ns = od_limit_when(&lane->limit, now_ns, lane->ready + lane->queued);
+        send_ns = od_limit_when(&lane->limit, now_ns, lane->ready + lane->queued + lane->hooking);
         ahead_ns = od_engine_ahead_ns(engine, lane->def.hook);
         sooner(wake_ns, send_ns > ahead_ns ? send_ns - ahead_ns : now_ns);
     }
@@ -125,7 +126,7 @@ static bool wants_arm(const struct od_engine *engine, const struct od_lane *lane
     if (lane->limit.shape.kind == OD_SHAPE_NONE)
         return true;
     send_ns = od_limit_when(&lane->limit, engine->now.mono_ns, lane->ready);
-    lead_ns = od_engine_lead_ns(engine, lane->def.hook);
+    lead_ns = od_engine_lead_ns(engine, false);
     if (send_ns <= engine->now.mono_ns + lead_ns)
         return true;
     sooner(wake_ns, send_ns - lead_ns);
@@ -177,7 +178,7 @@ void od_lane_review(struct od_engine *engine, struct od_lane *lane)
     for (uint32_t i = 0; i < lane->path_count; i++)
         od_path_wish(engine, lane->paths[i], claim, arm, send);
 
-    if (lane->queued || lane->ready || lane->deferred_count) {
+    if (lane->queued || lane->hooking || lane->ready || lane->deferred_count) {
         if (od_list_empty(&lane->busy))
             od_list_push(&engine->busy, &lane->busy);
         if (!open && od_list_empty(&lane->recalled))
@@ -292,7 +293,7 @@ struct od_path *od_lane_choose(struct od_engine *engine, struct od_lane *lane,
     for (uint32_t i = 0; i < lane->path_count; i++) {
         struct od_path *path = lane->paths[i];
         const struct od_trunk_def *def = &path->trunk->def;
-        if (!(call->route & 1u << i) || !od_trunk_can_arm(engine, path->trunk, lane->def.hook))
+        if (!(call->route & 1u << i) || !od_trunk_can_arm(engine, path->trunk))
             continue;
         if (path->turn < lane->turn)
             path->turn = lane->turn; /* turns not taken are not saved up */
@@ -313,6 +314,8 @@ struct od_call *od_lane_undialled(const struct od_lane *lane)
 
     if (!node)
         node = od_list_first(&lane->deferred);
+    if (!node)
+        node = od_list_first(&lane->hooks);
     for (uint32_t i = 0; !node && i < lane->path_count; i++) {
         struct od_call *call = od_path_call(lane->paths[i]);
         if (call)

@@ -192,27 +192,18 @@ static bool node_can_arm(const struct od_engine *engine)
     return engine->store_up && !engine->draining && engine->dialled < engine->limits.dialled_max;
 }
 
-/* The next wish on the trunk that may take a slot now. If none may because it is too early,
- * *wake_ns says when one may. */
+/* The next wish on the trunk, when one more may take a slot now; else *wake_ns says when. */
 static struct od_fair_item *next_to_arm(const struct od_engine *engine,
                                         const struct od_trunk *trunk, uint64_t *wake_ns)
 {
-    struct od_fair_item *wishes[2] = {od_fair_first(&trunk->arm), od_fair_first(&trunk->arm_hook)};
+    struct od_fair_item *wish = od_fair_first(&trunk->arm);
+    uint64_t at_ns = wish ? od_trunk_arm_ns(engine, trunk) : 0;
 
     *wake_ns = OD_NEVER;
-    for (int hook = 0; hook <= 1; hook++) {
-        uint64_t at_ns = wishes[hook] ? od_trunk_arm_ns(engine, trunk, hook) : 0;
-        if (at_ns <= engine->now.mono_ns + engine->arm_early_ns)
-            continue;
-        wishes[hook] = NULL;
-        if (at_ns < *wake_ns)
-            *wake_ns = at_ns;
-    }
-    if (!wishes[0] || !wishes[1])
-        return wishes[0] ? wishes[0] : wishes[1];
-    if (wishes[0]->priority != wishes[1]->priority)
-        return wishes[wishes[1]->priority > wishes[0]->priority];
-    return wishes[od_fair_turn(wishes[1]) < od_fair_turn(wishes[0])];
+    if (at_ns <= engine->now.mono_ns + engine->arm_early_ns)
+        return wish;
+    *wake_ns = at_ns;
+    return NULL;
 }
 
 static void arm_one(struct od_engine *engine, struct od_path *path)
@@ -240,6 +231,8 @@ static void arm_one(struct od_engine *engine, struct od_path *path)
         od_call_give_back_until(engine, call, OD_CALL_EV_RECALL, shut, until_ms);
         return;
     }
+    if (od_call_ask_hook(engine, call))
+        return; /* its lane has a start hook since a moment ago */
     path = od_lane_choose(engine, lane, call);
     OD_ASSERT(path); /* the one we came from has room */
     od_fair_served(&path->arm);
@@ -301,15 +294,15 @@ static bool node_can_claim(const struct od_engine *engine)
 }
 
 /* How many more calls the trunk wants claimed: its rate's need for the next moments, never more
- * than its free slots. If that is none because it is too early, *wake_ns says when not. */
+ * than its free slots. Those whose start hook is asked hold no slot, so they keep only their like
+ * from being claimed: others may be dialled meanwhile. If it is none because it is too early,
+ * *wake_ns says when not. */
 static uint32_t trunk_claimable(const struct od_engine *engine, const struct od_trunk *trunk,
-                                uint64_t *wake_ns)
+                                bool hook, uint64_t *wake_ns)
 {
-    uint32_t spoken_for = trunk->challenged_count + trunk->ready + trunk->hooking,
-             slots = od_trunk_slots(trunk);
-    uint64_t now_ns = engine->now.mono_ns;
-    uint64_t ahead_ns = od_engine_ahead_ns(engine, trunk->hooking);
-    uint32_t room = AHEAD_UNPACED, wanted;
+    uint32_t spoken_for = trunk->challenged_count + trunk->ready, slots = od_trunk_slots(trunk);
+    uint32_t hooking = hook ? trunk->hooking : 0, room = AHEAD_UNPACED, wanted;
+    uint64_t now_ns = engine->now.mono_ns, ahead_ns = od_engine_ahead_ns(engine, hook);
 
     *wake_ns = OD_NEVER;
     if (trunk->health.state == OD_HEALTH_PROBING) {
@@ -319,12 +312,14 @@ static uint32_t trunk_claimable(const struct od_engine *engine, const struct od_
         room -= spoken_for < room ? spoken_for : room;
     }
     wanted = room < slots ? room : slots;
-    if (trunk->ahead >= wanted) {
-        /* With nothing ahead and slots free it is the rate alone that says no. */
-        if (!trunk->ahead && slots)
-            *wake_ns = od_trunk_plan_ns(engine, trunk, spoken_for) - ahead_ns;
+    if (trunk->ahead + hooking >= wanted) {
+        /* With nothing queued and slots free it is the rate alone that says no. */
+        uint64_t at_ns = od_trunk_plan_ns(engine, trunk, spoken_for + hooking) - ahead_ns;
+        if (!trunk->ahead && slots > hooking && (!hooking || at_ns > now_ns))
+            *wake_ns = at_ns;
         return 0;
     }
+    wanted -= hooking;
     /* While half of what is wanted is there, wait: what arms or is answered comes back here, and
      * claims stay few and large. */
     if (trunk->ahead && trunk->ahead >= wanted - trunk->ahead)
@@ -332,11 +327,42 @@ static uint32_t trunk_claimable(const struct od_engine *engine, const struct od_
     return wanted - trunk->ahead;
 }
 
+/* The next wish on the trunk that may claim now, and how many. NULL: *wake_ns says when one may. */
+static struct od_fair_item *next_to_claim(const struct od_engine *engine,
+                                          const struct od_trunk *trunk, uint32_t *wanted,
+                                          uint64_t *wake_ns)
+{
+    struct od_fair_item *wishes[2] = {od_fair_first(&trunk->claim),
+                                      od_fair_first(&trunk->claim_hook)};
+    uint32_t many[2] = {0, 0};
+    int best;
+
+    *wake_ns = OD_NEVER;
+    for (int hook = 0; hook <= 1; hook++) {
+        uint64_t at_ns = OD_NEVER;
+        if (wishes[hook])
+            many[hook] = trunk_claimable(engine, trunk, hook, &at_ns);
+        if (!many[hook])
+            wishes[hook] = NULL;
+        if (at_ns < *wake_ns)
+            *wake_ns = at_ns;
+    }
+    if (!wishes[0] || !wishes[1])
+        best = !wishes[0];
+    else if (wishes[0]->priority != wishes[1]->priority)
+        best = wishes[1]->priority > wishes[0]->priority;
+    else
+        best = od_fair_turn(wishes[1]) < od_fair_turn(wishes[0]);
+    *wanted = many[best];
+    return wishes[best];
+}
+
 static void claim_one(struct od_engine *engine, struct od_trunk *trunk, struct od_path *path,
                       uint32_t wanted)
 {
     struct od_lane *lane = path->lane;
-    uint32_t share = wanted / trunk->claim.groups, count = od_lane_claimable(engine, lane);
+    uint32_t share = wanted / path->claim.group->fair->groups,
+             count = od_lane_claimable(engine, lane);
     uint32_t room = node_room(engine);
 
     if (share < 1)
@@ -371,11 +397,10 @@ static bool claim_for(struct od_engine *engine, struct od_trunk *trunk, uint32_t
 
         od_pacer_review(engine);
         *wake_ns = OD_NEVER;
-        item = od_fair_first(&trunk->claim);
-        if (!item || !od_trunk_up(engine, trunk))
+        if (!od_trunk_up(engine, trunk))
             return false;
-        wanted = trunk_claimable(engine, trunk, wake_ns);
-        if (!wanted)
+        item = next_to_claim(engine, trunk, &wanted, wake_ns);
+        if (!item)
             return false;
         if (!*budget || !node_can_claim(engine))
             return true;

@@ -5,7 +5,7 @@
 #include "engine/base/assert.h"
 #include "engine/core/trunk.h"
 
-enum queue { QUEUE_CLAIM, QUEUE_ARM, QUEUE_ARM_HOOK };
+enum queue { QUEUE_CLAIM, QUEUE_CLAIM_HOOK, QUEUE_ARM };
 
 struct od_group {
     struct od_fair_group fair;
@@ -28,7 +28,7 @@ static struct od_group *group_of(struct od_fair_group *fair)
 static struct od_fair_group *group_get(struct od_engine *engine, struct od_trunk *trunk,
                                        uint32_t rotor, enum queue queue)
 {
-    struct od_fair *fairs[] = {&trunk->claim, &trunk->arm, &trunk->arm_hook};
+    struct od_fair *fairs[] = {&trunk->claim, &trunk->claim_hook, &trunk->arm};
     uint64_t key = (uint64_t)rotor << 32 | (uint64_t)trunk->index << 8 | queue;
     uint32_t place = 0, index, gen;
     struct od_group *group;
@@ -83,13 +83,13 @@ void od_path_join(struct od_engine *engine, struct od_path *path)
     const struct od_lane_def *def = &path->lane->def;
 
     path->claim = (struct od_fair_item){
-        .group = group_get(engine, path->trunk, def->rotor, QUEUE_CLAIM),
+        .group =
+            group_get(engine, path->trunk, def->rotor, def->hook ? QUEUE_CLAIM_HOOK : QUEUE_CLAIM),
         .priority = def->priority,
         .order = path->lane->index,
     };
     path->arm = path->claim;
-    path->arm.group =
-        group_get(engine, path->trunk, def->rotor, def->hook ? QUEUE_ARM_HOOK : QUEUE_ARM);
+    path->arm.group = group_get(engine, path->trunk, def->rotor, QUEUE_ARM);
 }
 
 static void offer(struct od_path *path, bool offers)

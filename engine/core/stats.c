@@ -12,8 +12,9 @@ void od_engine_stats(const struct od_engine *engine, struct od_engine_stats *out
 
     *out = (struct od_engine_stats){
         .alive = engine->calls.used,
-        .queued = calls[OD_CALL_CREATED] + calls[OD_CALL_QUEUED] + calls[OD_CALL_DEFERRED],
-        .armed = calls[OD_CALL_START_HOOK] + calls[OD_CALL_ARMING] + calls[OD_CALL_ARMED],
+        .queued = calls[OD_CALL_CREATED] + calls[OD_CALL_QUEUED] + calls[OD_CALL_DEFERRED] +
+                  calls[OD_CALL_START_HOOK],
+        .armed = calls[OD_CALL_ARMING] + calls[OD_CALL_ARMED],
         .dialing = calls[OD_CALL_DIALING],
         .ringing = calls[OD_CALL_RINGING] + calls[OD_CALL_CANCELLING],
         .talking = calls[OD_CALL_TALKING],
@@ -46,7 +47,7 @@ int od_engine_trunk_stats(const struct od_engine *engine, uint32_t index,
         when_ns = od_trunk_plan_ns(engine, trunk, 0);
     *out = (struct od_trunk_stats){
         .in_use = trunk->in_use,
-        .armed = trunk->hooking + trunk->ready,
+        .armed = trunk->ready,
         .invites = trunk->invites,
         .answers = trunk->answers,
         .failures = trunk->failures,

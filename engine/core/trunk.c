@@ -40,8 +40,8 @@ void od_trunk_init(struct od_engine *engine, uint32_t index)
                       engine->trunk_logs + ((size_t)index * OD_SHAPES_MAX + i) * OD_LIMIT_LOG);
     od_limit_init(&trunk->work, NULL); /* EVEN keeps no log */
     od_fair_init(&trunk->claim);
+    od_fair_init(&trunk->claim_hook);
     od_fair_init(&trunk->arm);
-    od_fair_init(&trunk->arm_hook);
     trunk->send = (struct od_heap){.before = send_before};
     od_list_init(&trunk->challenged);
     od_list_init(&trunk->send_work);
@@ -113,13 +113,11 @@ static void join_rate(struct od_trunk *trunk, struct od_rate *rate)
     trunk->rate->trunks--;
     trunk->rate->unreported -= trunk->unreported;
     trunk->rate->ready -= ready;
-    trunk->rate->hooking -= trunk->hooking;
     rate->trunks++;
     rate->unreported += trunk->unreported;
     od_list_remove(&trunk->rate_member);
     od_list_push(&rate->members, &trunk->rate_member);
     rate->ready += ready;
-    rate->hooking += trunk->hooking;
     /* What one of them has sent counts for the other, too. */
     if (trunk->rate->sent && (!rate->sent || rate->last_send_ns < trunk->rate->last_send_ns)) {
         od_limits_charge(rate->limits, rate->limit_count, trunk->rate->last_send_ns);
@@ -241,13 +239,14 @@ static uint32_t calls_to_send(struct od_engine *engine, struct od_rate *rate)
         calls += trunk->challenged_count;
         if (!od_trunk_up(engine, trunk))
             continue;
-        if (od_fair_first(&trunk->claim) && engine->store_up && slots)
+        if ((od_fair_first(&trunk->claim) || od_fair_first(&trunk->claim_hook)) &&
+            engine->store_up && slots)
             rate->plenty_ns = now_ns;
         if (rate->plenty_ns && now_ns - rate->plenty_ns < PLENTY_NS)
             more = PLENTY;
-        else if (!more && (od_fair_first(&trunk->arm) || od_fair_first(&trunk->arm_hook)))
+        else if (!more && od_fair_first(&trunk->arm))
             more = 1;
-        calls += trunk->ready + trunk->hooking + (more < slots ? more : slots);
+        calls += trunk->ready + (more < slots ? more : slots);
     }
     return calls < PLENTY ? calls : PLENTY;
 }
@@ -318,8 +317,7 @@ bool od_trunk_up(const struct od_engine *engine, const struct od_trunk *trunk)
 
 bool od_trunk_takes_one(const struct od_trunk *trunk)
 {
-    return trunk->health.state != OD_HEALTH_PROBING ||
-           trunk->hooking + trunk->ready + trunk->dialing == 0;
+    return trunk->health.state != OD_HEALTH_PROBING || trunk->ready + trunk->dialing == 0;
 }
 
 static void arm_health_timer(struct od_engine *engine, struct od_trunk *trunk)
@@ -470,16 +468,28 @@ void od_trunk_charge(struct od_engine *engine, struct od_trunk *trunk)
     trunk->invites++;
 }
 
-void od_trunk_uncharge(struct od_engine *engine, struct od_call *call)
+void od_trunk_recharge(struct od_engine *engine, struct od_call *call, enum od_call_state next)
 {
     struct od_trunk *trunk = call->charged;
 
-    if (!trunk)
+    if (!trunk || (call->state != OD_CALL_START_HOOK && next == OD_CALL_QUEUED))
         return;
-    OD_ASSERT(trunk->ahead && engine->ahead);
-    trunk->ahead--;
-    engine->ahead--;
-    call->charged = NULL;
+    if (call->state == OD_CALL_START_HOOK) {
+        OD_ASSERT(trunk->hooking);
+        trunk->hooking--;
+    } else {
+        OD_ASSERT(trunk->ahead && engine->ahead);
+        trunk->ahead--;
+        engine->ahead--;
+    }
+    if (next == OD_CALL_START_HOOK) {
+        trunk->hooking++;
+    } else if (next == OD_CALL_QUEUED) {
+        trunk->ahead++;
+        engine->ahead++;
+    } else {
+        call->charged = NULL;
+    }
     od_trunk_touch(engine, trunk, OD_TOUCH_CLAIM);
 }
 
@@ -510,19 +520,18 @@ uint64_t od_engine_ahead_ns(const struct od_engine *engine, bool hook)
     return AHEAD_NS + od_engine_lead_ns(engine, hook);
 }
 
-uint64_t od_trunk_arm_ns(const struct od_engine *engine, const struct od_trunk *trunk, bool hook)
+uint64_t od_trunk_arm_ns(const struct od_engine *engine, const struct od_trunk *trunk)
 {
-    uint32_t spoken_for = trunk->challenged_count + trunk->ready + (hook ? trunk->hooking : 0);
-    uint64_t send_ns = od_trunk_plan_ns(engine, trunk, spoken_for);
-    uint64_t lead = od_engine_lead_ns(engine, hook);
+    uint64_t send_ns = od_trunk_plan_ns(engine, trunk, trunk->challenged_count + trunk->ready);
+    uint64_t lead = od_engine_lead_ns(engine, false);
 
     return send_ns > lead ? send_ns - lead : 0;
 }
 
-bool od_trunk_can_arm(const struct od_engine *engine, const struct od_trunk *trunk, bool hook)
+bool od_trunk_can_arm(const struct od_engine *engine, const struct od_trunk *trunk)
 {
     return od_trunk_up(engine, trunk) && od_trunk_slots(trunk) && od_trunk_takes_one(trunk) &&
-           od_trunk_arm_ns(engine, trunk, hook) <= engine->now.mono_ns + engine->arm_early_ns;
+           od_trunk_arm_ns(engine, trunk) <= engine->now.mono_ns + engine->arm_early_ns;
 }
 
 void od_latency_add(struct od_latency *latency, uint64_t now_ns, uint64_t sample_ns)

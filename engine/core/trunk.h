@@ -61,14 +61,15 @@ void od_trunk_health_time(struct od_engine *engine, struct od_trunk *trunk);
 /* An INVITE of this trunk leaves now. */
 void od_trunk_charge(struct od_engine *engine, struct od_trunk *trunk);
 
-/* The call is no longer counted as ahead of its trunk. */
-void od_trunk_uncharge(struct od_engine *engine, struct od_call *call);
+/* The call goes to the state `next`: queued it counts as ahead of the trunk it was claimed for,
+ * while its start hook is asked as hooking there, in no other state. */
+void od_trunk_recharge(struct od_engine *engine, struct od_call *call, enum od_call_state next);
 
 /* Slots free under the trunk's own cap. */
 uint32_t od_trunk_slots(const struct od_trunk *trunk);
 
-/* How long before its send a call should get its slot: the store's latency as observed, and the
- * start hook's where one is asked. */
+/* How long before its send a call should get its slot: the store's latency as observed. With hook:
+ * how long before that its start hook should be asked, too. */
 uint64_t od_engine_lead_ns(const struct od_engine *engine, bool hook);
 
 /* How far ahead of its send a call may be claimed. */
@@ -76,10 +77,10 @@ uint64_t od_engine_ahead_ns(const struct od_engine *engine, bool hook);
 
 /* The time at which one more call may take a slot, as far as the rate goes: its lead before the
  * send that is not yet spoken for. */
-uint64_t od_trunk_arm_ns(const struct od_engine *engine, const struct od_trunk *trunk, bool hook);
+uint64_t od_trunk_arm_ns(const struct od_engine *engine, const struct od_trunk *trunk);
 
 /* True when one more call may take a slot of this trunk now. */
-bool od_trunk_can_arm(const struct od_engine *engine, const struct od_trunk *trunk, bool hook);
+bool od_trunk_can_arm(const struct od_engine *engine, const struct od_trunk *trunk);
 
 /* What comes in one turn was answered as one batch: its first, which waited longest, counts. */
 void od_latency_add(struct od_latency *latency, uint64_t now_ns, uint64_t sample_ns);

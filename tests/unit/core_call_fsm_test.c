@@ -172,7 +172,8 @@ static void jobs_are_given_back_once(void **state)
     }
 }
 
-/* Slots are tied to states: taken when the call leaves the queue, kept to the end or the return. */
+/* Slots are tied to states: taken when the call is armed, kept to the end or the return. What waits
+ * for its start hook holds none. */
 static void slots_are_held_from_the_queue_to_the_end(void **state)
 {
     (void)state;
@@ -180,8 +181,7 @@ static void slots_are_held_from_the_queue_to_the_end(void **state)
     {
         bool had = od_call_state_holds(from).slot, has = od_call_state_holds(step.next).slot;
         if (!had && has)
-            where(from, event,
-                  from == OD_CALL_QUEUED && (event == OD_CALL_EV_HOOK || event == OD_CALL_EV_ARM));
+            where(from, event, from == OD_CALL_QUEUED && event == OD_CALL_EV_ARM);
         if (had && !has)
             where(from, event,
                   step.next == OD_CALL_WAITING || step.next == OD_CALL_ENDED ||
@@ -270,6 +270,7 @@ static void only_faults_are_tried_again(void **state)
         if (step.next == OD_CALL_QUEUED && from != OD_CALL_QUEUED)
             where(from, event,
                   from == OD_CALL_CREATED || from == OD_CALL_DEFERRED ||
+                      (from == OD_CALL_START_HOOK && event == OD_CALL_EV_HOOK_OK) ||
                       (from == OD_CALL_ARMED && event == OD_CALL_EV_REROUTE));
     }
 }

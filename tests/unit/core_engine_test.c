@@ -306,6 +306,81 @@ static void the_start_hook_decides(void **state)
     assert_int_equal(ordered("invite"), 1);
 }
 
+/* One slot, and a hook that takes its time: others are dialled meanwhile, and who was accepted is
+ * the first of its lane when the slot is free again. */
+static void a_start_hook_holds_no_slot(void **state)
+{
+    struct od_lane_def lane = lane_def;
+    struct od_trunk_def trunk = trunk_def;
+    struct od_event answer = {.kind = OD_EV_HOOK_DONE, .u.hook.accept = true};
+    struct od_trunk_stats stats;
+    struct od_call_id other;
+
+    (void)state;
+    trunk.max_calls = 1;
+    set_trunk(0, &trunk);
+    set_lane(1, &lane);
+    lane.hook = true;
+    set_lane(0, &lane);
+    up();
+    job(0, "+15550001");
+    run();
+    answer.call = expect("hook")->call;
+    od_engine_trunk_stats(bench.engine, 0, &stats);
+    assert_int_equal(stats.in_use, 0);
+    job(1, "+15550002");
+    run();
+    other = expect("invite")->call; /* the other lane's, on the one slot there is */
+    assert_int_equal(ordered("intent"), 1);
+    od_engine_post(bench.engine, &answer);
+    run();
+    assert_string_equal(od_engine_state(bench.engine, answer.call), "queued");
+    job(0, "+15550003"); /* is asked, and comes after */
+    run();
+    assert_int_equal(ordered("hook"), 2);
+    bench.read = 0;
+    expect("hook");
+    struct od_event late = {.kind = OD_EV_HOOK_DONE, .call = expect("hook")->call};
+    late.u.hook.accept = true;
+    od_engine_post(bench.engine, &late);
+    run();
+    assert_int_equal(ordered("invite"), 1);
+    post(&bench, OD_EV_REJECT, other);
+    pass(100);
+    assert_int_equal(ordered("invite"), 2);
+    assert_string_equal(od_engine_state(bench.engine, answer.call), "dialing");
+    assert_string_equal(od_engine_state(bench.engine, late.call), "queued");
+}
+
+/* The agent was ready, and is gone before there was a slot: nobody is rung up. */
+static void an_agent_may_fail_in_the_queue(void **state)
+{
+    struct od_lane_def lane = lane_def;
+    struct od_trunk_def trunk = trunk_def;
+    struct od_event answer = {.kind = OD_EV_HOOK_DONE, .u.hook.accept = true};
+    struct od_event fail = {.kind = OD_EV_AGENT_FAILED, .u.fail.reason = "gone"};
+
+    (void)state;
+    trunk.max_calls = 1;
+    set_trunk(0, &trunk);
+    set_lane(1, &lane);
+    lane.hook = true;
+    set_lane(0, &lane);
+    up();
+    job(1, "+15550002");
+    job(0, "+15550001");
+    run();
+    answer.call = expect("hook")->call;
+    od_engine_post(bench.engine, &answer);
+    run();
+    assert_string_equal(od_engine_state(bench.engine, answer.call), "queued");
+    fail.call = answer.call;
+    od_engine_post(bench.engine, &fail);
+    run();
+    assert_int_equal(expect("finish")->outcome.cause, OD_CAUSE_AGENT_FAILED);
+    assert_int_equal(ordered("invite"), 1);
+}
+
 static void agents_and_media_may_fail(void **state)
 {
     static const enum od_event_kind kinds[] = {OD_EV_AGENT_FAILED, OD_EV_MEDIA_FAILED};
@@ -448,6 +523,8 @@ int main(void)
         BENCH_TEST(a_lost_leg_is_ended),
         BENCH_TEST(a_deadline_passes_before_the_call_is_dialled),
         BENCH_TEST(the_start_hook_decides),
+        BENCH_TEST(a_start_hook_holds_no_slot),
+        BENCH_TEST(an_agent_may_fail_in_the_queue),
         BENCH_TEST(agents_and_media_may_fail),
         BENCH_TEST(what_is_out_of_range_is_refused),
         BENCH_TEST(events_about_the_dead_are_late),
