@@ -28,7 +28,8 @@ static void live_def(struct catalog_trunk *trunk, struct od_trunk_def *def)
     const struct catalog_live *live = &trunk->live;
     *def = trunk->entry.config->def;
     def->rate_from = trunk->rate_from;
-    def->shared = *trunk->catalog->config->redis.url; /* else the Redis is ours alone */
+    const char *redis = trunk->catalog->config->redis.url;
+    def->shared = redis && *redis; /* else the Redis is ours alone */
     memcpy(def->shapes, rate->entry.config->def.shapes, sizeof def->shapes);
     if (live->has_cps) {
         memset(def->shapes, 0, sizeof def->shapes);
