@@ -521,7 +521,7 @@ int od_store_open(struct od_store **out, uv_loop_t *loop, const struct od_store_
         config->jobs_max > 1000000 || config->db < 0 || events->post == NULL)
         return OD_EINVAL;
     /* refused before the journal is opened, which would still be closing for a while */
-    if (config->path_or_host[0] != '/' && config->port == 0)
+    if (config->path_or_host == NULL || (config->path_or_host[0] != '/' && config->port == 0))
         return OD_EINVAL;
     struct od_store *store = calloc(1, sizeof *store);
     if (store == NULL)
