@@ -19,6 +19,7 @@
 #include "engine/api/once.h"
 #include "engine/api/request.h"
 #include "engine/api/sse.h"
+#include "engine/api/way_out.h"
 #include "engine/base/assert.h"
 #include "engine/base/str.h"
 #include "outdial/err.h"
@@ -31,6 +32,7 @@ static void request_free(struct od_request *q)
     od_import_destroy(q->import);
     od_agent_page_destroy(q->page);
     od_bulk_destroy(q->bulk);
+    od_way_out_destroy(q->ways);
     yyjson_doc_free(q->body);
     free(q->text);
     if (q->work && q->work_free)

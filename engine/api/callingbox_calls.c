@@ -7,6 +7,7 @@
 
 #include "engine/api/agent_page.h"
 #include "engine/api/agent_view.h"
+#include "engine/api/call_wait.h"
 #include "engine/api/callingbox.h"
 #include "engine/api/json_read.h"
 #include "engine/api/new_call.h"
@@ -14,6 +15,7 @@
 #include "engine/api/vendor_agent.h"
 #include "engine/api/vendor_call.h"
 #include "engine/api/vendor_status.h"
+#include "engine/api/way_out.h"
 #include "engine/base/str.h"
 #include "engine/base/uid.h"
 #include "outdial/err.h"
@@ -77,54 +79,19 @@ static void add(struct od_request *q)
                            &call, 1, created, q);
 }
 
-static void refuse_from(struct od_request *q)
+/* The numbers are there: is the wished one the agent's? It brings its own way out along. */
+static void numbers_came(struct od_request *q)
 {
-    od_request_problem(q, 400, "from_number_not_attached",
-                       "from_number: the number is not attached to this agent");
-}
-
-/* The agent's numbers are there: is the wished one among them? */
-static void numbers_came(void *ctx, int err, const struct od_thing_rec *recs, size_t count)
-{
-    struct od_request *q = ctx;
-    if (!od_request_back(q))
-        return;
-    const struct create_work *work = q->work;
-    bool attached = false;
-    for (size_t i = 0; !err && i < count && !attached; i++) {
-        yyjson_doc *doc = yyjson_read(recs[i].doc.at, recs[i].doc.bytes, 0);
-        attached = yyjson_equals_str(yyjson_obj_get(yyjson_doc_get_root(doc), "phoneNumber"),
-                                     work->call.from);
-        yyjson_doc_free(doc);
-    }
-    if (err)
-        od_request_err(q, err, "number");
-    else if (attached)
+    struct create_work *work = q->work;
+    yyjson_doc *agent = yyjson_read(work->agent_text, work->agent_bytes, 0);
+    bool attached = od_way_out_attached(q->ways, yyjson_doc_get_root(agent), work->call.from);
+    work->call.via = od_way_out_of(q->ways, yyjson_doc_get_root(agent), work->call.from);
+    yyjson_doc_free(agent);
+    if (attached)
         add(q);
     else
-        refuse_from(q);
-}
-
-static void check_from(struct od_request *q, yyjson_val *agent)
-{
-    enum { NUMBERS_MAX = 1000 };
-    yyjson_val *ids = yyjson_obj_get(agent, "number_ids"), *value;
-    struct od_uid *uids = calloc(yyjson_arr_size(ids) + 1, sizeof *uids);
-    size_t i, max, count = 0;
-    if (!uids) {
-        od_request_err(q, OD_ENOMEM, "number");
-        return;
-    }
-    yyjson_arr_foreach(od_json_arr(ids), i, max, value) if (count < NUMBERS_MAX) count +=
-        od_member_uid(value, &uids[count]);
-    if (count) {
-        od_request_out(q);
-        q->api->repo.thing_get(q->api->repo.ctx, q->who.org, OD_THING_NUMBER, uids, count,
-                               numbers_came, q);
-    } else {
-        refuse_from(q);
-    }
-    free(uids);
+        od_request_problem(q, 400, "from_number_not_attached",
+                           "from_number: the number is not attached to this agent");
 }
 
 static void create_for(struct od_request *q, const struct od_agent_rec *rec, yyjson_val *agent)
@@ -151,7 +118,7 @@ static void create_for(struct od_request *q, const struct od_agent_rec *rec, yyj
     const char *own = od_agent_number(agent);
     bool other = work->call.from[0] && (!own || strcmp(own, work->call.from) != 0);
     if (other)
-        check_from(q, agent);
+        od_way_out_load(q, numbers_came);
     else if (od_vendor_outbound(q, agent, &work->call))
         add(q);
 }
@@ -218,7 +185,8 @@ static struct od_text keep(char **at, struct od_text text)
 }
 
 /* Copies the records, and notes which agents they need. */
-static bool keep_calls(struct show_work *work, const struct od_call_rec *recs, size_t count)
+static bool keep_calls(struct od_request *q, struct show_work *work, const struct od_call_rec *recs,
+                       size_t count)
 {
     work->recs = calloc(count + 1, sizeof *work->recs);
     work->texts = calloc(TEXTS * count + 1, sizeof *work->texts);
@@ -229,6 +197,7 @@ static bool keep_calls(struct show_work *work, const struct od_call_rec *recs, s
     for (size_t i = 0; i < count; i++) {
         struct od_call_rec *rec = &work->recs[i];
         *rec = recs[i];
+        od_call_wait(q->api, rec);
         struct od_text *texts[TEXTS] = {&rec->context, &rec->result,      &rec->extra,
                                         &rec->media,   &rec->webhook_url, &rec->hook_error};
         for (size_t k = 0; k < TEXTS; k++)
@@ -317,7 +286,7 @@ static void calls_came(void *ctx, int err, const struct od_call_rec *recs, size_
     struct show_work *work = q->work;
     if (!err && !count && !work->list)
         err = OD_ENOENT;
-    if (!err && !keep_calls(work, recs, count))
+    if (!err && !keep_calls(q, work, recs, count))
         err = OD_ENOMEM;
     work->next_cursor = next_cursor;
     if (err)

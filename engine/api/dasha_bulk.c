@@ -14,12 +14,13 @@
 #include "engine/api/project.h"
 #include "engine/api/vendor_agent.h"
 #include "engine/api/vendor_call.h"
+#include "engine/api/way_out.h"
 #include "engine/base/str.h"
 #include "engine/base/uid.h"
 #include "outdial/err.h"
 
 enum {
-    LANES = 8,                /* priorities that are filled at a time */
+    LANES = 8,                /* of a priority and a way out, that are filled at a time */
     HELD_BYTES_MAX = 8 << 20, /* what a server may still push after pause() */
     PIECE = 64 * 1024,        /* of the answer, written at once */
 };
@@ -33,6 +34,7 @@ struct line {
 struct batch {
     struct od_bulk *bulk;
     int32_t priority;
+    struct od_uid via;
     size_t count;
     struct od_new_call calls[OD_BULK_BATCH];
     struct od_uid ids[OD_BULK_BATCH];
@@ -47,6 +49,7 @@ struct od_bulk {
     bool paused, last, done;
     bool outbound; /* the agent has a way out */
     struct od_uid agent;
+    yyjson_doc *agent_doc;
     char from[OD_ENDPOINT_MAX];
     char *held; /* bytes not yet read */
     size_t held_at, held_bytes, held_size;
@@ -91,6 +94,7 @@ void od_bulk_destroy(struct od_bulk *bulk)
     free(bulk->lines);
     free(bulk->held);
     od_json_items_destroy(bulk->items);
+    yyjson_doc_free(bulk->agent_doc);
     free(bulk);
 }
 
@@ -199,12 +203,13 @@ static void batch_send(struct od_bulk *bulk, unsigned lane)
     free(calls);
 }
 
-/* A batch of that priority with room; NULL: no memory, or none may be sent now. */
-static struct batch *batch_for(struct od_bulk *bulk, int32_t priority)
+/* A batch with room for the call; NULL: no memory, or none may be sent now. */
+static struct batch *batch_for(struct od_bulk *bulk, const struct od_new_call *call)
 {
     unsigned empty = LANES;
     for (unsigned i = 0; i < LANES; i++) {
-        if (bulk->filling[i] && bulk->filling[i]->priority == priority)
+        if (bulk->filling[i] && bulk->filling[i]->priority == call->priority &&
+            od_uid_equal(&bulk->filling[i]->via, &call->via))
             return bulk->filling[i];
         if (!bulk->filling[i] && empty == LANES)
             empty = i;
@@ -216,7 +221,8 @@ static struct batch *batch_for(struct od_bulk *bulk, int32_t priority)
     struct batch *batch = calloc(1, sizeof *batch);
     if (batch) {
         batch->bulk = bulk;
-        batch->priority = priority;
+        batch->priority = call->priority;
+        batch->via = call->via;
         bulk->filling[empty] = batch;
     }
     return batch;
@@ -245,11 +251,30 @@ static void batch_add(struct od_bulk *bulk, struct batch *batch, struct od_new_c
 
 /* ---- items ---- */
 
+/* Sets the way of a call that was read; NULL, or why it has none. */
+static const char *set_way(const struct od_bulk *bulk, struct od_new_call *call)
+{
+    const struct od_way_out *ways = bulk->q->ways;
+    if (*call->timezone && !od_request_zone_ok(bulk->q, call->timezone))
+        return "timezone " OD_ZONE_FAULT;
+    if (!od_uid_none(&call->credentials)) {
+        call->via = call->credentials;
+        return od_way_out_known(ways, &call->via)
+                   ? NULL
+                   : "overrideOutboundConfig/credentialsId there are no such SIP credentials";
+    }
+    if (!bulk->outbound && !call->from[0])
+        return "No outbound config";
+    call->via = od_way_out_of(ways, yyjson_doc_get_root(bulk->agent_doc), call->from);
+    return NULL;
+}
+
 /* False: answered. */
 static bool take_item(struct od_bulk *bulk, const struct od_items_text *text)
 {
     struct od_faults faults = {0};
     struct od_new_call call;
+    const char *no_way;
     yyjson_doc *doc = NULL;
     size_t index = bulk->count;
     if (!add_line(bulk)) {
@@ -280,14 +305,11 @@ static bool take_item(struct od_bulk *bulk, const struct od_items_text *text)
         od_buf_str(&buf, faults.at[0].detail);
         od_text_scrub(why);
         fail_line(bulk, index, endpoint, why);
-    } else if (*call.timezone && !od_request_zone_ok(bulk->q, call.timezone)) {
-        fail_line(bulk, index, endpoint, "timezone " OD_ZONE_FAULT);
-        od_new_call_free(&call);
-    } else if (!bulk->outbound && !call.from[0]) {
-        fail_line(bulk, index, endpoint, "No outbound config");
+    } else if ((no_way = set_way(bulk, &call))) {
+        fail_line(bulk, index, endpoint, no_way);
         od_new_call_free(&call);
     } else {
-        struct batch *batch = batch_for(bulk, call.priority);
+        struct batch *batch = batch_for(bulk, &call);
         if (batch) {
             batch_add(bulk, batch, &call);
         } else {
@@ -521,14 +543,9 @@ void od_bulk_push(struct od_bulk *bulk, const char *data, size_t bytes, bool las
 
 /* ---- the beginning ---- */
 
-static void agent_found(struct od_request *q, const struct od_agent_rec *rec, yyjson_val *doc)
+static void ways_came(struct od_request *q)
 {
     struct od_bulk *bulk = q->bulk;
-    const char *number = od_agent_number(doc);
-    bulk->agent = rec->id;
-    bulk->outbound = od_agent_can_dial(doc);
-    if (number)
-        od_str_copy(bulk->from, sizeof bulk->from, number, strlen(number));
     bulk->started = true;
     bulk->looking = false;
     if (!bulk->last && bulk->paused) {
@@ -536,6 +553,18 @@ static void agent_found(struct od_request *q, const struct od_agent_rec *rec, yy
         q->x->ops->resume(q->x);
     }
     pump(bulk);
+}
+
+static void agent_found(struct od_request *q, const struct od_agent_rec *rec, yyjson_val *doc)
+{
+    struct od_bulk *bulk = q->bulk;
+    const char *number = od_agent_number(doc);
+    bulk->agent_doc = od_agent_doc(rec);
+    bulk->agent = rec->id;
+    bulk->outbound = od_agent_can_dial(doc);
+    if (number)
+        od_str_copy(bulk->from, sizeof bulk->from, number, strlen(number));
+    od_way_out_load(q, ways_came);
 }
 
 static void find_agent(struct od_bulk *bulk, const char *id)

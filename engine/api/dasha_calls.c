@@ -5,11 +5,13 @@
 #include <string.h>
 
 #include "engine/api/agent_view.h"
+#include "engine/api/call_wait.h"
 #include "engine/api/dasha.h"
 #include "engine/api/new_call.h"
 #include "engine/api/project.h"
 #include "engine/api/vendor_agent.h"
 #include "engine/api/vendor_call.h"
+#include "engine/api/way_out.h"
 #include "engine/base/uid.h"
 #include "outdial/err.h"
 
@@ -27,12 +29,15 @@ struct create_work {
     struct od_new_call call;
     struct od_uid id, agent;
     int64_t wall_ms;
+    char *agent_text; /* the agent's document, for a call with a way of its own */
+    size_t agent_bytes;
 };
 
 static void free_work(void *at)
 {
     struct create_work *work = at;
     od_new_call_free(&work->call);
+    free(work->agent_text);
 }
 
 static void created(void *ctx, int err, size_t added, const uint32_t *twice, size_t twice_count)
@@ -54,17 +59,55 @@ static void created(void *ctx, int err, size_t added, const uint32_t *twice, siz
     answer_call(q, &rec);
 }
 
-static void create_for(struct od_request *q, const struct od_agent_rec *agent, yyjson_val *doc)
+static void add(struct od_request *q)
 {
     struct create_work *work = q->work;
     struct od_call_new call;
-    if (!od_vendor_outbound(q, doc, &work->call))
-        return;
-    work->agent = agent->id;
     od_new_call_add(&work->call, &work->id, &call);
     od_request_out(q);
     q->api->repo.calls_add(q->api->repo.ctx, q->who.org, &work->agent, NULL, work->call.priority,
                            &call, 1, created, q);
+}
+
+/* It names a number or credentials of its own, and what is stored of these is there now. */
+static void ways_came(struct od_request *q)
+{
+    struct create_work *work = q->work;
+    struct od_new_call *call = &work->call;
+    yyjson_doc *agent = yyjson_read(work->agent_text, work->agent_bytes, 0);
+    bool unknown =
+        !od_uid_none(&call->credentials) && !od_way_out_known(q->ways, &call->credentials);
+    call->via = od_uid_none(&call->credentials)
+                    ? od_way_out_of(q->ways, yyjson_doc_get_root(agent), call->from)
+                    : call->credentials;
+    yyjson_doc_free(agent);
+    if (unknown)
+        od_request_fault(q, "#/overrideOutboundConfig/credentialsId",
+                         "there are no such SIP credentials");
+    else
+        add(q);
+}
+
+static void create_for(struct od_request *q, const struct od_agent_rec *agent, yyjson_val *doc)
+{
+    struct create_work *work = q->work;
+    bool own_way = work->call.from[0] || !od_uid_none(&work->call.credentials);
+    if (od_uid_none(&work->call.credentials) && !od_vendor_outbound(q, doc, &work->call))
+        return;
+    od_vendor_from(doc, &work->call);
+    work->agent = agent->id;
+    if (!own_way) {
+        add(q);
+        return;
+    }
+    work->agent_text = malloc(agent->doc.bytes + 1);
+    if (!work->agent_text) {
+        od_request_err(q, OD_ENOMEM, "call");
+        return;
+    }
+    memcpy(work->agent_text, agent->doc.at, agent->doc.bytes);
+    work->agent_bytes = agent->doc.bytes;
+    od_way_out_load(q, ways_came);
 }
 
 void od_dasha_calls_create(struct od_request *q)
@@ -99,10 +142,13 @@ static void show_done(void *ctx, int err, const struct od_call_rec *recs, size_t
     (void)next_cursor;
     if (!od_request_back(q))
         return;
-    if (err || !count)
+    if (err || !count) {
         od_request_err(q, err ? err : OD_ENOENT, "call");
-    else
-        answer_call(q, recs);
+        return;
+    }
+    struct od_call_rec rec = *recs;
+    od_call_wait(q->api, &rec);
+    answer_call(q, &rec);
 }
 
 void od_dasha_calls_show(struct od_request *q)

@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "engine/api/call_extra.h"
+#include "engine/api/call_wait.h"
 #include "engine/api/dasha.h"
 #include "engine/api/json_read.h"
 #include "engine/api/number.h"
@@ -226,9 +227,12 @@ static void count(struct od_request *q, const struct od_call_rec *rec)
 
 /* ---- showing ---- */
 
-static void show(struct od_request *q, const struct od_call_rec *rec)
+static void show(struct od_request *q, const struct od_call_rec *stored)
 {
     struct search *s = q->work;
+    struct od_call_rec now = *stored;
+    const struct od_call_rec *rec = &now;
+    od_call_wait(q->api, &now);
     yyjson_mut_val *item = s->queue
                                ? od_dasha_call(s->doc, rec, q->who.org, q->api->dasha_running)
                                : od_dasha_result(s->doc, rec, q->who.org, q->api->dasha_running);

@@ -7,9 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/api/agent_view.h"
+#include "engine/api/call_wait.h"
 #include "engine/api/json_read.h"
 #include "engine/api/number.h"
 #include "engine/api/project.h"
+#include "engine/api/way_out.h"
 #include "engine/base/str.h"
 #include "engine/base/uid.h"
 #include "outdial/err.h"
@@ -47,6 +50,7 @@ static const struct od_field create_fields[] = {
 struct call_work {
     struct od_call_rec rec;
     const char *webhook_url; /* in q->body, may be NULL */
+    yyjson_doc *agent;       /* of a call that names its number */
     char context[];          /* JSON, rec.context points at it */
 };
 
@@ -88,16 +92,16 @@ static void created(void *ctx, int err, size_t added, const uint32_t *twice, siz
     od_request_answer(q, 201, doc, location);
 }
 
-static void create_agent_found(struct od_request *q, const struct od_agent_rec *agent)
+static void add(struct od_request *q)
 {
     struct call_work *work = q->work;
     struct od_call_rec *rec = &work->rec;
-    rec->agent = agent->id;
     struct od_call_new call = {
         .id = rec->id,
         .to = rec->to,
         .from = rec->from,
         .context = rec->context,
+        .via = rec->via,
         .timezone = rec->timezone,
         .not_before_ms = rec->not_before_ms,
         .deadline_ms = rec->deadline_ms,
@@ -109,6 +113,31 @@ static void create_agent_found(struct od_request *q, const struct od_agent_rec *
     od_request_out(q);
     q->api->repo.calls_add(q->api->repo.ctx, q->who.org, &rec->agent, NULL, rec->priority, &call, 1,
                            created, q);
+}
+
+static void ways_came(struct od_request *q)
+{
+    struct call_work *work = q->work;
+    work->rec.via = od_way_out_of(q->ways, yyjson_doc_get_root(work->agent), work->rec.from);
+    add(q);
+}
+
+static void create_agent_found(struct od_request *q, const struct od_agent_rec *agent)
+{
+    struct call_work *work = q->work;
+    work->rec.agent = agent->id;
+    if (!work->rec.from[0]) {
+        add(q);
+        return;
+    }
+    work->agent = od_agent_doc(agent);
+    od_way_out_load(q, ways_came);
+}
+
+static void free_call(void *at)
+{
+    struct call_work *work = at;
+    yyjson_doc_free(work->agent);
 }
 
 /* The fields that more than their type decides about. */
@@ -171,6 +200,7 @@ void od_calls_create(struct od_request *q)
     free(context);
     work->rec.context = (struct od_text){work->context, bytes};
     q->work = work;
+    q->work_free = free_call;
     od_agent_ref(q, in.agent, create_agent_found);
 }
 
@@ -203,7 +233,9 @@ static void show_done(void *ctx, int err, const struct od_call_rec *recs, size_t
     yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
     if (doc) {
         const struct od_api_host *host = &q->api->host;
-        yyjson_mut_val *call = od_project_call(doc, recs);
+        struct od_call_rec rec = *recs;
+        od_call_wait(q->api, &rec);
+        yyjson_mut_val *call = od_project_call(doc, &rec);
         const char *live = host->live_state ? host->live_state(host->ctx, &recs->id) : NULL;
         if (live)
             yyjson_mut_obj_add_strcpy(doc, call, "live_state", live);
@@ -288,8 +320,12 @@ static void list_done(void *ctx, int err, const struct od_call_rec *recs, size_t
     }
     yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
     yyjson_mut_val *data = yyjson_mut_obj_add_arr(doc, root, "data");
-    for (size_t i = 0; i < count; i++)
-        yyjson_mut_arr_append(data, od_project_call(doc, &recs[i]));
+    for (size_t i = 0; i < count; i++) {
+        struct od_call_rec rec = recs[i];
+        if (od_uid_none(&rec.campaign)) /* contacts are many, and stand behind one campaign */
+            od_call_wait(q->api, &rec);
+        yyjson_mut_arr_append(data, od_project_call(doc, &rec));
+    }
     char cursor[24];
     struct od_buf buf;
     od_buf_init(&buf, cursor, sizeof cursor);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/api/agent_page.h"
 #include "engine/api/agent_view.h"
 #include "engine/api/json_read.h"
 #include "engine/api/number.h"
@@ -205,7 +206,9 @@ bool od_new_call_dasha(yyjson_val *item, const char *pointer, struct od_new_call
     if (override) {
         struct reader inner = {override, "#/overrideOutboundConfig", faults};
         read_number(&inner, "phoneNumber", false, false, out->from);
-        read_text(&inner, "credentialsId", 64);
+        if (get(&inner, "credentialsId") &&
+            !od_member_uid(get(&inner, "credentialsId"), &out->credentials))
+            fault(&inner, "credentialsId", "must be a UUID");
         read_text(&inner, "displayName", 127);
     }
     if (faults->count == before && (completed || failed || override)) {
@@ -301,6 +304,7 @@ void od_new_call_add(const struct od_new_call *call, const struct od_uid *id,
         .context = {call->context, call->context_bytes},
         .webhook_url = {call->webhook_url, call->webhook_url ? strlen(call->webhook_url) : 0},
         .extra = {call->extra, call->extra_bytes},
+        .via = call->via,
         .timezone = call->timezone,
         .hooks = call->hooks,
         .deadline_ms = call->deadline_ms,
@@ -313,6 +317,7 @@ void od_new_call_rec(const struct od_new_call *call, const struct od_uid *id,
     *out = (struct od_call_rec){
         .id = *id,
         .agent = *agent,
+        .via = call->via,
         .phase = OD_PHASE_CREATED,
         .priority = call->priority,
         .context = {call->context, call->context_bytes},

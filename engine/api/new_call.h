@@ -16,6 +16,8 @@ enum { OD_NEW_CONTEXT_MAX = 32 * 1024, OD_NEW_EXTRA_MAX = 60 * 1024, OD_NEW_URL_
 
 struct od_new_call {
     char to[OD_ENDPOINT_MAX], from[OD_ENDPOINT_MAX], timezone[OD_ZONE_MAX];
+    struct od_uid credentials; /* asked for by id; none: not */
+    struct od_uid via;         /* as in repo.h; the caller's to set (way_out.h) */
     int32_t priority;
     int64_t deadline_ms;
     char *context, *extra, *webhook_url; /* NULL: none */

@@ -36,6 +36,7 @@ struct od_download;
 struct od_import;
 struct od_once;
 struct od_streams;
+struct od_way_out;
 
 struct od_api {
     struct od_repo_port repo;
@@ -81,6 +82,7 @@ struct od_request {
     struct od_import *import;     /* routes that take rows (import.c) */
     struct od_stream *stream;     /* event streams (sse.c) */
     struct od_agent_page *page;   /* agents with what they lead to (agent_page.c) */
+    struct od_way_out *ways;      /* numbers and credentials that a call may name (way_out.c) */
     struct od_bulk *bulk;         /* a streamed array of calls (bulk.c) */
     struct od_download *download; /* recordings (download.c); is `work` too */
     void *work;                   /* the route's own; freed with free() */

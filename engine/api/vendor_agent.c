@@ -69,11 +69,16 @@ void od_vendor_agent_named(struct od_request *q, yyjson_val *value, od_vendor_ag
     od_vendor_agent_get(q, in_query ? id : yyjson_get_str(value), "agentId", fn);
 }
 
-bool od_vendor_outbound(struct od_request *q, yyjson_val *agent, struct od_new_call *call)
+void od_vendor_from(yyjson_val *agent, struct od_new_call *call)
 {
     const char *number = od_agent_number(agent);
     if (!call->from[0] && number)
         od_str_copy(call->from, sizeof call->from, number, strlen(number));
+}
+
+bool od_vendor_outbound(struct od_request *q, yyjson_val *agent, struct od_new_call *call)
+{
+    od_vendor_from(agent, call);
     if (call->from[0] || od_agent_can_dial(agent))
         return true;
     od_request_problem(q, 400, "no_outbound_config",

@@ -19,8 +19,10 @@ void od_vendor_agent_named(struct od_request *q, yyjson_val *value, od_vendor_ag
 void od_vendor_agent_get(struct od_request *q, const char *id, const char *member,
                          od_vendor_agent_fn fn);
 
-/* Sets the number that is called from, if the call names none. False: answered, "No outbound
- * config". */
+/* Sets the number that is called from, if the call names none. */
+void od_vendor_from(yyjson_val *agent, struct od_new_call *call);
+
+/* The same. False: answered, "No outbound config". */
 bool od_vendor_outbound(struct od_request *q, yyjson_val *agent, struct od_new_call *call);
 
 /* Answers that a call could not be stored; when nobody knows whether it was, with its id. */

@@ -103,6 +103,12 @@ void od_catalog_close(struct od_catalog *catalog, void (*fn)(void *ctx), void *c
     }
 }
 
+const char *od_catalog_number_name(const struct od_catalog *catalog, const char *org,
+                                   const char *number)
+{
+    return od_ways_name(catalog->ways, org, number);
+}
+
 void od_catalog_thing(struct od_catalog *catalog, const char *org, enum od_thing_kind kind,
                       const struct od_thing_rec *rec, bool deleted)
 {

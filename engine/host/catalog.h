@@ -52,7 +52,8 @@ void od_catalog_hours(struct od_catalog *catalog, struct od_hours_book *book);
 /* Announces anew the lanes whose hours have changed since. Often. */
 void od_catalog_tick(struct od_catalog *catalog, int64_t wall_ms);
 
-/* A lane as it was last announced, found by what makes it: why it stands still, if it does. */
+/* A lane as it was last announced, found by what makes it (agent, campaign, way, priority): why it
+ * stands still, if it does. Of one that is not known, def is what it would be. */
 struct od_lane_hold {
     bool known;    /* this process has heard of such a lane */
     uint32_t lane; /* then: its number */
@@ -60,8 +61,7 @@ struct od_lane_hold {
     bool paused;   /* its campaign doesn't run */
     struct od_lane_def def;
 };
-void od_catalog_lane_hold(const struct od_catalog *catalog, const struct od_uid *agent,
-                          const struct od_uid *campaign, int32_t priority,
+void od_catalog_lane_hold(const struct od_catalog *catalog, const struct od_lane_info *of,
                           struct od_lane_hold *out);
 
 /* True when attempts in this lane are counted over all campaigns: it has a rule of retry. */
@@ -109,6 +109,10 @@ const char *od_catalog_trunk_name(const struct od_catalog *catalog, uint32_t ind
 /* By what name all processes on one Redis know the rate that this trunk keeps: its cps_key, or else
  * its own name. "" for unknown indices. */
 const char *od_catalog_rate_key(const struct od_catalog *catalog, uint32_t index);
+
+/* As od_ways_name(). */
+const char *od_catalog_number_name(const struct od_catalog *catalog, const char *org,
+                                   const char *number);
 
 /* The last known of a lane; NULL when there is none. */
 const struct od_lane_info *od_catalog_find_lane(const struct od_catalog *catalog, uint32_t lane);

@@ -35,14 +35,17 @@ struct od_shape od_catalog_even_shape(uint32_t cps_milli)
                              .window_ns = 1000 / divisor * OD_NS_PER_S};
 }
 
-/* Where the agent's number or its own server leads; false: the document says nothing of it. */
-static bool lane_way(const struct od_catalog *catalog, const struct od_uid *uid,
+/* Where the calls' own way, the agent's number or its own server leads; false: nothing is said of
+ * one. */
+static bool lane_way(const struct od_catalog *catalog, const struct od_lane_info *info,
                      const struct od_agent_def *agent, uint32_t out[OD_TRUNKS_PER_LANE])
 {
-    bool known = false;
-    if (agent->trunk_count) /* the operator's word is the last */
+    bool known = !od_uid_none(&info->via);
+    if (!known && agent->trunk_count) /* the operator's word is the last */
         return false;
-    uint32_t trunk = od_ways_of(catalog->ways, uid, od_agent_def_root(agent), &known);
+    uint32_t trunk =
+        known ? od_ways_by(catalog->ways, &info->via)
+              : od_ways_of(catalog->ways, &info->agent, od_agent_def_root(agent), &known);
     out[0] = trunk;
     if (trunk != OD_NO_TRUNK)
         out[1] = OD_NO_TRUNK;
@@ -91,7 +94,7 @@ static struct od_lane_def make_lane(const struct od_catalog *catalog,
         def.hook = od_agent_needs_admission(doc);
         if (agent->capacity && (!def.max_calls || agent->capacity < def.max_calls))
             def.max_calls = agent->capacity;
-        if (!lane_way(catalog, &info->agent, doc, def.trunks))
+        if (!lane_way(catalog, info, doc, def.trunks))
             lane_trunks(catalog, doc, def.trunks);
         struct od_start_hook start;
         def.hook |= od_start_hook_read(od_agent_def_root(doc), &start);
@@ -138,22 +141,25 @@ void od_catalog_tick(struct od_catalog *catalog, int64_t wall_ms)
     }
 }
 
-void od_catalog_lane_hold(const struct od_catalog *catalog, const struct od_uid *agent,
-                          const struct od_uid *campaign, int32_t priority, struct od_lane_hold *out)
+void od_catalog_lane_hold(const struct od_catalog *catalog, const struct od_lane_info *of,
+                          struct od_lane_hold *out)
 {
-    const struct od_agent_def *doc = od_catalog_find_agent(catalog, agent);
+    const struct od_agent_def *doc = od_catalog_find_agent(catalog, &of->agent);
+    int64_t wall_ms = od_turn_now().wall_ms;
     *out = (struct od_lane_hold){.disabled = !doc || !doc->enabled};
     for (uint32_t i = 0; i < catalog->lane_count; i++) {
         const struct od_lane_info *info = &catalog->lanes[i];
-        if (!info->org[0] || info->priority != priority || !od_uid_equal(&info->agent, agent) ||
-            !od_uid_equal(&info->campaign, campaign))
+        if (!info->org[0] || info->priority != of->priority ||
+            !od_uid_equal(&info->agent, &of->agent) ||
+            !od_uid_equal(&info->campaign, &of->campaign) || !od_uid_equal(&info->via, &of->via))
             continue;
         out->known = true;
         out->lane = info->lane;
         out->paused = !info->open;
-        out->def = make_lane(catalog, info, od_turn_now().wall_ms);
+        out->def = make_lane(catalog, info, wall_ms);
         return;
     }
+    out->def = make_lane(catalog, of, wall_ms);
 }
 
 bool od_catalog_lane_retries(const struct od_catalog *catalog, uint32_t lane)

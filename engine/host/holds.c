@@ -71,14 +71,19 @@ size_t od_host_holds(void *ctx, const struct od_call_rec *rec, struct od_api_hol
     struct od_lane_stats stats;
     struct od_engine_stats node;
 
-    od_catalog_lane_hold(host->catalog, &rec->agent, &rec->campaign, rec->priority, &lane);
+    struct od_lane_info of = {.agent = rec->agent,
+                              .campaign = rec->campaign,
+                              .via = rec->via,
+                              .priority = rec->priority,
+                              .open = true};
+    od_catalog_lane_hold(host->catalog, &of, &lane);
     if (lane.disabled)
         add(&list, "disabled agent", 0, "its agent is disabled, deleted or can't be read");
-    if (!lane.known)
-        return list.count; /* no worker here serves it yet: nothing is known of its trunks */
     if (!od_window_open(&lane.def.window, now.wall_ms))
         add(&list, "schedule", opens_at(&lane.def.window, now.wall_ms),
             "outside its agent's schedule");
+    if (!lane.known)
+        return list.count; /* no worker here serves it yet: nothing is known of its trunks */
     if (!od_uid_none(&rec->campaign)) {
         struct od_window window =
             od_hours_book_callee(host->hours, rec->to, rec->timezone, now.wall_ms);

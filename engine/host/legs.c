@@ -7,9 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <yyjson.h>
+
 #include "engine/base/str.h"
 #include "engine/base/uid.h"
 #include "engine/host/log.h"
+#include "engine/host/options_check.h"
 #include "engine/host/resolve.h"
 #include "engine/host/turn.h"
 #include "outdial/err.h"
@@ -77,14 +80,35 @@ static void post_local_reject(struct od_legs *legs, struct od_call_id call, uint
 
 /* ---- orders of the engine ---- */
 
+/* The name the call was asked to show, else its number's, else the trunk's. `own` has room for the
+ * first. One that can't stand in a header is as good as none. */
+static const char *display_name(const struct od_legs *legs, const struct od_config_trunk *config,
+                                const struct od_job *job, char own[OD_NAME_MAX])
+{
+    const char *name = NULL;
+    own[0] = 0;
+    if (job->extra.bytes) {
+        yyjson_doc *extra = yyjson_read(job->extra.at, job->extra.bytes, 0);
+        yyjson_val *wanted = yyjson_obj_get(yyjson_doc_get_root(extra), "overrideOutboundConfig");
+        name = yyjson_get_str(yyjson_obj_get(wanted, "displayName"));
+        if (name && od_check_display_name(name))
+            od_str_copy(own, OD_NAME_MAX, name, strlen(name));
+        yyjson_doc_free(extra);
+    }
+    if (*own)
+        return own;
+    name = od_catalog_number_name(legs->catalog, job->org, job->from);
+    return name && od_check_display_name(name) ? name : config->display_name;
+}
+
 /* The INVITE but for its offer. Borrows from all of them. */
 static struct od_sip_invite make_invite(const struct od_trunk_entry *trunk,
                                         const struct od_job *job, const struct od_agent_def *agent,
                                         const struct od_sip_names *names)
 {
     const struct od_config_trunk *config = trunk->config;
-    /* Who calls, most specific first: the call's own number, the trunk's fixed user, the agent's.
-     */
+    /* Who calls: the trunk's fixed user, else the call's number, which is its agent's when it asked
+     * for none. */
     const char *from = *config->from_user ? config->from_user : job->from;
     if (!*from && agent)
         from = agent->number;
@@ -109,8 +133,10 @@ static int send_invite(struct od_legs *legs, struct od_call_id call, const struc
 {
     char offer[1024];
     const struct od_config_trunk *config = trunk->config;
+    char name[OD_NAME_MAX];
     struct od_sip_invite order =
         make_invite(trunk, job, legs->legs[call.index].agent, &invite->names);
+    order.display_name = display_name(legs, config, job, name);
     struct od_sdp_offer sdp = {.local = media,
                                .session = ++legs->sdp_session,
                                .user = "outdial",
@@ -416,8 +442,10 @@ size_t od_legs_note(struct od_legs *legs, struct od_call_id call, const struct o
         return 0;
     const struct od_agent_def *agent =
         leg ? leg->agent : od_catalog_find_agent(legs->catalog, &job->agent);
+    char name[OD_NAME_MAX];
     struct od_sip_invite invite = make_invite(trunk, job, agent, &order->names);
     invite.to = order->to;
+    invite.display_name = display_name(legs, trunk->config, job, name);
     int bytes = od_sip_note(legs->sip, sent ? call : (struct od_call_id){0, 0}, &invite, out, size);
     return bytes < 0 ? 0 : (size_t)bytes;
 }

@@ -40,14 +40,17 @@ struct source {
 
 struct number {
     struct od_uid uid, credentials;
-    char trunk[OD_NAME_MAX]; /* a configured one's name; "": by credentials */
-    UT_hash_handle hh;
+    char trunk[OD_NAME_MAX];                 /* a configured one's name; "": by credentials */
+    char name[128];                          /* that callees are shown; "": none */
+    char key[OD_NAME_MAX + OD_ENDPOINT_MAX]; /* of named; "": it isn't there */
+    UT_hash_handle hh, hh_named;
 };
 
 struct od_ways {
     struct od_ways_port port;
     struct source *sources;
     struct number *numbers;
+    struct number *named;           /* those with a name, by org and number: of twins the latest */
     struct definition *definitions; /* all that were ever made */
 };
 
@@ -71,6 +74,7 @@ void od_ways_destroy(struct od_ways *ways)
         HASH_DEL(ways->sources, source);
         free(source);
     }
+    HASH_CLEAR(hh_named, ways->named);
     HASH_ITER(hh, ways->numbers, number, next_number)
     {
         HASH_DEL(ways->numbers, number);
@@ -248,7 +252,39 @@ static void put_source(struct od_ways *ways, const struct od_uid *uid, yyjson_va
 
 /* ---- what is told ---- */
 
-static void put_number(struct od_ways *ways, const struct od_uid *uid, yyjson_val *doc)
+static void forget_name(struct od_ways *ways, struct number *number)
+{
+    if (*number->key)
+        HASH_DELETE(hh_named, ways->named, number);
+    number->key[0] = number->name[0] = 0;
+}
+
+static void take_name(struct od_ways *ways, struct number *number, const char *org, yyjson_val *doc)
+{
+    const char *text = yyjson_get_str(yyjson_obj_get(doc, "phoneNumber"));
+    struct number *twin;
+    forget_name(ways, number);
+    take(number->name, sizeof number->name, doc, "displayName");
+    if (!*number->name || !text)
+        return;
+    snprintf(number->key, sizeof number->key, "%.63s|%.127s", org, text);
+    HASH_FIND(hh_named, ways->named, number->key, strlen(number->key), twin);
+    if (twin)
+        forget_name(ways, twin);
+    HASH_ADD_KEYPTR(hh_named, ways->named, number->key, strlen(number->key), number);
+}
+
+const char *od_ways_name(const struct od_ways *ways, const char *org, const char *text)
+{
+    char key[OD_NAME_MAX + OD_ENDPOINT_MAX];
+    struct number *number;
+    snprintf(key, sizeof key, "%.63s|%.127s", org, text);
+    HASH_FIND(hh_named, ways->named, key, strlen(key), number);
+    return number ? number->name : NULL;
+}
+
+static void put_number(struct od_ways *ways, const char *org, const struct od_uid *uid,
+                       yyjson_val *doc)
 {
     struct number *number;
     const char *credentials = yyjson_get_str(yyjson_obj_get(doc, "credentialsId"));
@@ -265,6 +301,7 @@ static void put_number(struct od_ways *ways, const struct od_uid *uid, yyjson_va
     if (credentials)
         od_uid_parse(credentials, strlen(credentials), &number->credentials);
     take(number->trunk, sizeof number->trunk, doc, "trunk");
+    take_name(ways, number, org, doc);
 }
 
 static void drop_number(struct od_ways *ways, const struct od_uid *uid)
@@ -272,6 +309,7 @@ static void drop_number(struct od_ways *ways, const struct od_uid *uid)
     struct number *number;
     HASH_FIND(hh, ways->numbers, uid, sizeof *uid, number);
     if (number) {
+        forget_name(ways, number);
         HASH_DEL(ways->numbers, number);
         free(number);
     }
@@ -296,7 +334,7 @@ void od_ways_thing(struct od_ways *ways, const struct od_box_port *box, const ch
         od_log(OD_CONFIG_LOG_WARN, "trunk", "stored SIP credentials or a number can't be read: %s",
                err ? od_err_text(err) : "not JSON");
     if (doc && kind == OD_THING_NUMBER)
-        put_number(ways, &rec->id, yyjson_doc_get_root(doc));
+        put_number(ways, org, &rec->id, yyjson_doc_get_root(doc));
     else if (doc)
         put_source(ways, &rec->id, yyjson_doc_get_root(doc));
     yyjson_doc_free(doc);
@@ -321,23 +359,26 @@ void od_ways_agent(struct od_ways *ways, const struct od_uid *agent, yyjson_val 
         retire(ways, agent);
 }
 
+uint32_t od_ways_by(const struct od_ways *ways, const struct od_uid *via)
+{
+    struct number *number;
+    HASH_FIND(hh, ways->numbers, via, sizeof *via, number);
+    if (number && *number->trunk)
+        return ways->port.named(ways->port.ctx, number->trunk);
+    const struct source *source = find_source(ways, number ? &number->credentials : via);
+    return source && !source->gone ? source->trunk : OD_NO_TRUNK;
+}
+
 uint32_t od_ways_of(const struct od_ways *ways, const struct od_uid *agent, yyjson_val *doc,
                     bool *known)
 {
     const char *primary = yyjson_get_str(yyjson_obj_get(doc, "primary_number_id"));
     struct od_uid uid;
-    struct number *number = NULL;
-    const struct source *source = NULL;
     *known = true;
-    if (own_server(doc)) {
-        source = find_source(ways, agent);
-    } else if (primary && od_uid_parse(primary, strlen(primary), &uid)) {
-        HASH_FIND(hh, ways->numbers, &uid, sizeof uid, number);
-        if (number && *number->trunk)
-            return ways->port.named(ways->port.ctx, number->trunk);
-        source = number ? find_source(ways, &number->credentials) : NULL;
-    } else {
-        *known = false;
-    }
-    return source && !source->gone ? source->trunk : OD_NO_TRUNK;
+    if (own_server(doc))
+        return od_ways_by(ways, agent);
+    if (primary && od_uid_parse(primary, strlen(primary), &uid))
+        return od_ways_by(ways, &uid);
+    *known = false;
+    return OD_NO_TRUNK;
 }

@@ -50,4 +50,12 @@ void od_ways_agent(struct od_ways *ways, const struct od_uid *agent, yyjson_val 
 uint32_t od_ways_of(const struct od_ways *ways, const struct od_uid *agent, yyjson_val *doc,
                     bool *known);
 
+/* Where calls go that are to go out by a stored number's way, or by stored credentials.
+ * OD_NO_TRUNK: nowhere now. */
+uint32_t od_ways_by(const struct od_ways *ways, const struct od_uid *via);
+
+/* The display name that the org's number is stored with; NULL: none. Borrowed until the next
+ * od_ways_thing(). */
+const char *od_ways_name(const struct od_ways *ways, const char *org, const char *number);
+
 #endif

@@ -73,6 +73,8 @@ struct od_call_new {
     struct od_text context;             /* JSON object; empty: {} */
     struct od_text webhook_url;         /* empty: the campaign's, else the agent's */
     struct od_text extra;               /* JSON object of what else was asked for; empty: none */
+    struct od_uid via;                  /* the stored number or SIP credentials that it goes out by,
+                                           whatever its agent's are; none: the agent's way */
     const char *timezone;               /* the callee's zone, checked; NULL or "": by the number */
     uint8_t hooks;                      /* OD_CALL_HOOK_*: the webhooks it names itself */
     int64_t not_before_ms, deadline_ms; /* 0: none */
@@ -110,6 +112,7 @@ const char *od_phase_name(enum od_call_phase phase); /* "queued", ...; never NUL
 
 struct od_call_rec {
     struct od_uid id, agent, campaign; /* campaign all zero: none */
+    struct od_uid via;                 /* as in od_call_new */
     uint8_t phase;                     /* enum od_call_phase */
     int32_t priority;
     uint16_t attempts; /* intents written so far */
@@ -232,7 +235,7 @@ struct od_repo_port {
                                enum od_campaign_state state, od_repo_done_fn fn, void *fn_ctx);
 
     /* Stores all calls of the batch (1..1000) in one atomic script; durable when done fires.
-     * campaign NULL: single calls, dialled at once with `priority`. */
+     * campaign NULL: single calls, dialled at once with `priority`, all by one way (via). */
     void (*calls_add)(void *ctx, const char *org, const struct od_uid *agent,
                       const struct od_uid *campaign, int32_t priority,
                       const struct od_call_new *calls, size_t count, od_repo_added_fn fn,

@@ -12,7 +12,7 @@
 
 #include "proto/redis/redis_repo.h"
 
-enum { OD_GATHER_COMMON_MAX = 3, OD_GATHER_OWN_MAX = 2 };
+enum { OD_GATHER_COMMON_MAX = 4, OD_GATHER_OWN_MAX = 2 };
 
 /* The arguments of one request: those that all of one script must have in common, which stand in
  * front, and its own. Borrowed until od_redis_gather() returns; an unused text has at NULL. */

@@ -77,8 +77,11 @@ static uint32_t be32(const char *at)
 
 bool od_redis_lane_def(struct od_text def, struct od_lane_info *out)
 {
-    if (def.bytes != OD_LANE_DEF_BYTES)
+    bool has_via = def.bytes == OD_LANE_DEF_BYTES + OD_LANE_VIA_BYTES;
+    if (def.bytes != OD_LANE_DEF_BYTES && !has_via)
         return false;
+    if (has_via)
+        memcpy(out->via.b, def.at + OD_LANE_DEF_BYTES, OD_LANE_VIA_BYTES);
     memcpy(out->agent.b, def.at, 16);
     memcpy(out->campaign.b, def.at + 16, 16);
     out->priority = (int32_t)be32(def.at + 32);

@@ -11,13 +11,13 @@
 
 struct od_redis_org;
 
-enum { OD_LANE_DEF_BYTES = 45, OD_LANE_NUMBER_MAX = 16 * 1024 * 1024 };
+enum { OD_LANE_DEF_BYTES = 45, OD_LANE_VIA_BYTES = 16, OD_LANE_NUMBER_MAX = 16 * 1024 * 1024 };
 
 struct od_redis_lane {
     struct od_lane_info info;
     struct od_redis_org *org;
     uint32_t number;             /* the org's */
-    char def[OD_LANE_DEF_BYTES]; /* as last told */
+    char def[OD_LANE_DEF_BYTES]; /* as last told; what stands behind it never changes */
     bool told;
     char *hook; /* the campaign's webhook, may be NULL */
     size_t hook_bytes;

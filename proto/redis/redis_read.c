@@ -179,6 +179,7 @@ bool od_redis_read_record(struct od_text bytes, struct od_text lane_def, const s
     od_redis_lane_def(lane_def, &lane);
     out->agent = lane.agent;
     out->campaign = lane.campaign;
+    out->via = lane.via;
     out->priority = lane.priority;
     out->phase = record.state.phase;
     out->attempts = record.state.attempts;

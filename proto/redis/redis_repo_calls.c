@@ -118,7 +118,10 @@ static void add_single(struct od_repo_call *call, const struct od_uid *agent, in
     od_redis_gather(
         call, OD_GATHER_ADD,
         &(struct od_gather_args){
-            .common = {{(const char *)agent->b, sizeof agent->b}, {"", 0}, {text, (size_t)n}},
+            .common = {{(const char *)agent->b, sizeof agent->b},
+                       {"", 0},
+                       {text, (size_t)n},
+                       {(const char *)new->via.b, od_uid_none(&new->via) ? 0 : sizeof new->via.b}},
             .own = {{(const char *)store->scratch, (size_t)bytes}}});
 }
 
@@ -167,6 +170,7 @@ static void calls_add(void *ctx, const char *org, const struct od_uid *agent,
     add_uid(store, agent);
     add_uid(store, campaign);
     od_redis_cmd_int(&store->cmd, priority);
+    add_uid(store, od_uid_none(&calls[0].via) ? NULL : &calls[0].via);
     int64_t now_ms = od_store_wall_ms();
     for (size_t i = 0; i < count; i++) {
         int err = add_row(store, &calls[i], now_ms);

@@ -2,6 +2,7 @@
 """Goal: a client of either vendor's API takes a call through its whole life, and what one dialect says of
 it the other says in its own words at the same time. Method: agents, numbers and calls made over HTTP,
 `outdial carrier` as the telephones, one trunk for each kind of callee."""
+import calendar
 import json
 import pathlib
 import threading
@@ -206,6 +207,79 @@ def what_waits(world):
     api.wait(call, "Completed")
 
 
+def closed_week(open_now):
+    """Every day a block of an hour, in UTC: around now, or some hours from now."""
+    hour = (time.gmtime().tm_hour + (0 if open_now else 3)) % 24
+    block = {"start": {"hour": 0 if open_now else hour, "minute": 0},
+             "end": {"hour": 23 if open_now else hour, "minute": 59}}
+    return {"timezone": "UTC", **{day: [block] for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")}}
+
+
+def outside_hours(world):
+    """What the schedule holds is told in both dialects, with the time; opened, the call has its life."""
+    api = begin(world)
+    number = number_for(api)
+    for dialect, make in (("dasha", dasha_agent), ("box", box_agent)):
+        agent = make(api, number, "answers")
+        api.dasha("PUT", f"/agents/{agent}", {"schedule": closed_week(False)})
+        call = create(api, dialect, agent)
+
+        def held(call=call):
+            dasha, box = api.both(call)
+            return (dasha, box) if box["wait_reason"] == "schedule" else None
+        dasha, box = wait_until(held, 10, "the schedule to hold it")
+        assert (dasha["status"], box["status"]) == ("Created", "queued"), (dasha, box)
+        assert dasha["nextScheduleTime"] and dasha["nextScheduleTime"] == box["next_attempt_at"], (dasha, box)
+        seconds = calendar.timegm(time.strptime(dasha["nextScheduleTime"][:19], "%Y-%m-%dT%H:%M:%S")) - time.time()
+        assert 0 < seconds < 4 * 3600, dasha["nextScheduleTime"]
+        queue = api.dasha("GET", f"/calls/queue/list?agentId={agent}")["items"]
+        assert [(c["callId"], c["status"]) for c in queue] == [(call, "Created")], queue
+        canceled = create(api, dialect, agent, to="+15551230009")
+        cancel(api, dialect, canceled)
+        api.wait(canceled, "Canceled")
+        api.dasha("PUT", f"/agents/{agent}", {"schedule": closed_week(True)})
+        api.wait(call, "Completed")
+
+
+def calls_choose_their_way(world):
+    """The credentials a call names, or those of the number it shows, are the trunk it goes out on."""
+    weights = {"no_answer": 0, "busy": 0, "decline": 0, "fail": 0, "answer": 1, "ring_ms": "50", "pdd_ms": "20-50",
+               "digits": "1", "digit_delay_ms": "turn"}
+    first, second, third = (world.carrier(weights, name=name) for name in ("first", "second", "third"))
+    api = Api(world.serve([{"name": "third", "server": third.address}]))
+    one, two = number_for(api, first.address, "+15550000001"), number_for(api, second.address, "+15550000002")
+    three = api.ask("POST", "/outdial/v1/numbers", {"number": "+15550000003", "trunk": "third"}, 201)
+    agent = api.box("POST", "/agents", {"name": "a", "type": "outbound", "outdial": SCRIPT, "primary_number_id": one["id"],
+                                        "number_ids": [one["id"], two["id"], three["id"]]}, status=201)["id"]
+    ways = [("+15551110001", first, "+15550000001", create(api, "box", agent, to="+15551110001")),
+            ("+15551110002", second, "+15550000002",
+             create(api, "box", agent, to="+15551110002", from_number="+15550000002")),
+            ("+15551110003", third, "+15550000003",
+             create(api, "box", agent, to="+15551110003", from_number="+15550000003")),
+            ("+15551110004", second, "+15550000001",
+             create(api, "dasha", agent, to="+15551110004", overrideOutboundConfig={
+                 "credentialsId": two["credentialsId"], "displayName": "Dr. Who"})),
+            ("+15551110005", third, "+15550000003",
+             create(api, "dasha", agent, to="+15551110005", overrideOutboundConfig={"phoneNumber": "+15550000003"})),
+            ("+15551110006", second, "+15550000002",
+             api.ask("POST", "/outdial/v1/calls", {"to": "+15551110006", "agent": agent, "from": "+15550000002"},
+                     201)["id"])]
+    bulk = api.dasha("POST", f"/calls/bulk?agentId={agent}", {"calls": [
+        {"endpoint": "+15551110007"},
+        {"endpoint": "+15551110008", "overrideOutboundConfig": {"credentialsId": two["credentialsId"]}},
+        {"endpoint": "+15551110009", "overrideOutboundConfig": {"credentialsId": agent}}]})
+    assert bulk["successCount"] == 2 and bulk["errors"][0]["index"] == 2, bulk
+    ways += [("+15551110007", first, "+15550000001", bulk["calls"][0]["callId"]),
+             ("+15551110008", second, "+15550000001", bulk["calls"][1]["callId"])]
+    for to, carrier, shown, call in ways:
+        _, box = api.wait(call, "Completed")
+        assert box["from_number"] == shown, (to, box)
+        wait_until(lambda c=carrier, n=to: [f for f in c.facts("invite") if f["number"] == n], 10, f"{to} at its carrier")
+    refused = api.dasha("POST", f"/calls?agentId={agent}", {
+        "endpoint": "+15551110001", "overrideOutboundConfig": {"credentialsId": agent}}, status=400)
+    assert refused["errors"][0]["pointer"] == "#/overrideOutboundConfig/credentialsId", refused
+
+
 def secrets_stay_in(world):
     """No dialect shows a secret or stores one as it is; who sends back what was shown changes none."""
     api = Api(world.serve([]))
@@ -345,6 +419,7 @@ def bulk_of_10000(world):
 
 
 if __name__ == "__main__":
-    main(a_life_in_each_dialect, endings, cancel_in_each_state, what_waits, secrets_stay_in,
+    main(a_life_in_each_dialect, endings, cancel_in_each_state, what_waits, outside_hours,
+         calls_choose_their_way, secrets_stay_in,
          unknown_zones_are_refused, numbers_lead_to_carriers, numbers_and_agents_of_the_configuration,
          bulk_of_10000)

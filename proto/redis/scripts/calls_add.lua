@@ -1,16 +1,16 @@
 -- Stores a batch of calls, all or none. A call that is stored already (the same create, done again
 -- after nobody knew whether it was done) changes nothing and counts as added.
 --
--- ARGV: agent, campaign or '', priority, row* (proto/wire/wire.h, od_wire_row_put)
+-- ARGV: agent, campaign or '', priority, the way out of its own or '', row* (proto/wire/wire.h, od_wire_row_put)
 -- reply: { 0, index of a number the campaign holds already* } or { error }
-local agent, campaign, priority = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local agent, campaign, priority, via = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local list, numbers, lane
 if campaign == '' then
     if call('EXISTS', AGENT .. agent) == 0 then
         return { ENOENT }
     end
     list = CONTACTS
-    lane = lane_for(agent, NO_CAMPAIGN, priority, 0, 0, 1)
+    lane = lane_for(agent, NO_CAMPAIGN, priority, 0, 0, 1, via)
 else
     local c = call('HMGET', CAMPAIGN .. campaign, 'state', 'lane')
     if not c[2] then
@@ -23,7 +23,7 @@ end
 
 -- First what may fail or be left out, then the writing.
 local rows, to_of, fresh, keys = {}, {}, {}, {}
-for i = 4, #ARGV do
+for i = 5, #ARGV do
     local uid, due, deadline, hooks, to, at = unpack_('>c16I6I6BBc0', ARGV[i])
     rows[#rows + 1] = { uid = uid, due = due, deadline = deadline, hooks = hooks, to = to,
         job = ARGV[i]:sub(at) }

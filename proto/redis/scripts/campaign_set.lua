@@ -44,6 +44,6 @@ else
     emit(to == PAUSED and EV.PAUSED or to == CANCELED_ and EV.CANCELED or
         from == PAUSED and EV.RESUMED or EV.STARTED, uid, 0, 0, NOW)
 end
-call('HSET', LANES, lane, pack(LANE_DEF, unpack(def, 1, 6)))
+call('HSET', LANES, lane, pack(LANE_DEF, unpack(def, 1, 6)) .. def.text:sub(46))
 changed(CHANGED_LANES, lane)
 return { 0 }

@@ -111,13 +111,14 @@ end
 -- Sums go to Redis once per script, in settle().
 local sums, lanes_seen, fronts = {}, {}, {}
 
--- { agent, campaign, priority, cps_milli, max_calls, open }; open: 0 closed, 1 open, 2 canceled
+-- { agent, campaign, priority, cps_milli, max_calls, open }; open: 0 closed, 1 open, 2 canceled.
+-- Behind it stands, in a lane whose calls have a way out of their own, which (16 bytes).
 local LANE_DEF = '>c16c16i4I4I4B'
 local function lane_def(lane)
     local def = lanes_seen[lane]
     if def == nil then
         local text = call('HGET', LANES, lane)
-        def = text and #text == 45 and { unpack_(LANE_DEF, text) } or false
+        def = text and (#text == 45 or #text == 61) and { unpack_(LANE_DEF, text) } or false
         if def then
             def.text = text
         end
@@ -337,14 +338,14 @@ local function reclaim(uid, worker, by)
     return 1
 end
 
--- The lane of (agent, campaign or none, priority), made when there is none.
-local function lane_for(agent, campaign, priority, cps, max, open)
-    local name = pack('>c16c16i4', agent, campaign, priority)
+-- The lane of (agent, campaign or none, priority, way out or ''), made when there is none.
+local function lane_for(agent, campaign, priority, cps, max, open, via)
+    local name = pack('>c16c16i4', agent, campaign, priority) .. via
     local lane = call('HGET', LANE_OF, name)
     if not lane then
         lane = call('HINCRBY', LANE_OF, 'n', 1)
         call('HSET', LANE_OF, name, lane)
-        call('HSET', LANES, lane, pack(LANE_DEF, agent, campaign, priority, cps, max, open))
+        call('HSET', LANES, lane, pack(LANE_DEF, agent, campaign, priority, cps, max, open) .. via)
     end
     return tonumber(lane)
 end
