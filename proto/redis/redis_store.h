@@ -75,7 +75,8 @@ struct od_lane_info {
     uint32_t lane; /* 0..lanes_max-1, the same for as long as the store is open */
     char org[OD_NAME_MAX];
     struct od_uid agent, campaign;
-    struct od_uid via; /* the number or credentials its calls go out by; none: the agent's own way */
+    struct od_uid
+        via; /* the number or credentials its calls go out by; none: the agent's own way */
     int32_t priority;
     uint32_t cps_milli, max_calls; /* the campaign's; 0: none */
     bool open;                     /* false: draft, paused or canceled */
