@@ -157,8 +157,16 @@ static yyjson_mut_val *show_number(yyjson_mut_doc *doc, struct od_request *q,
     yyjson_mut_obj_add_null(doc, o, "providerId");
     put_copy(doc, o, "incomingCallsAgentId", item->root);
     yyjson_mut_val *status = yyjson_mut_obj_add_obj(doc, o, "registrationStatus");
-    yyjson_mut_obj_add_str(doc, status, "state", "Disabled");
-    yyjson_mut_obj_add_null(doc, status, "errorDescription");
+    /* Calls need no registration where the carrier takes an INVITE's own credentials: a number that
+     * wants one is kept and dialled from, and its status says that nobody registered it. */
+    bool wanted = yyjson_mut_is_true(yyjson_mut_obj_get(o, "registration"));
+    yyjson_mut_obj_add_str(doc, status, "state", wanted ? "Failed" : "Disabled");
+    if (wanted)
+        yyjson_mut_obj_add_str(doc, status, "errorDescription",
+                               "this server does not register (SIP REGISTER) yet: calls from the "
+                               "number go out without it");
+    else
+        yyjson_mut_obj_add_null(doc, status, "errorDescription");
     yyjson_mut_obj_add_null(doc, status, "sipResponseMessage");
     od_put_time(doc, status, "lastUpdated", item->updated_ms);
     yyjson_mut_obj_add_null(doc, status, "expiresAt");
