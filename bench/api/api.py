@@ -5,12 +5,13 @@ one run on one machine: the server alone on core 0, wrk and Redis on core 1.
   GET       one stored call, by key (outdial); the same bytes (Node, nginx)
   POST      one durable call: it is answered when Redis has it on disk (outdial); a parsed body (Node)
   import    a campaign's contacts as one streamed CSV: rows/s, memory above idle, the longest turn of the loop
+  bulk      10,000 calls in one request of the Dasha dialect: calls/s, memory above idle, long turns
 
 The CPU column is the server's own time per request, which a busy machine does not change; requests a
 second and percentiles are what wrk saw. Compare figures of one run only.
 
 usage: bench/api/api.py [--build DIR] [--seconds S] [--connections N] [--rows N] [--json FILE]
-                        [--only get,post,import]
+                        [--only get,post,import,bulk]
 """
 import argparse
 import glob
@@ -191,22 +192,59 @@ def call_api(port, method, path, body=None):
         return answer.read().decode()
 
 
-def run_import(bench, child, port, rows):
-    """The file is made as it is sent, in pieces, chunked; memory and the loop are watched meanwhile."""
-    campaign = json.loads(call_api(port, "POST", "/campaigns", {"name": "import", "agent": "bench"}))
-    idle = rss_kb(child.pid)
-    peak, slowest, over = idle, [0.0], threading.Event()
+class Watch(threading.Thread):
+    """A server's memory, how soon it answers another client, and its long turns, while something runs."""
 
-    def watch():
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-        nonlocal peak
-        while not over.is_set():
+    def __init__(self, child, port):
+        super().__init__()
+        self.child, self.port, self.over = child, port, threading.Event()
+        self.idle = self.peak = rss_kb(child.pid)
+        self.waits, self.turns = [0.0], turns_above_20_ms(port)
+        self.cpu, self.begin = cpu_ns(child.pid), time.monotonic()
+        self.start()
+
+    def run(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        while not self.over.is_set():
             begin = time.monotonic()
             connection.request("GET", "/livez")
             connection.getresponse().read()
-            slowest.append(time.monotonic() - begin)
-            peak = max(peak, rss_kb(child.pid))
+            self.waits.append(time.monotonic() - begin)
+            self.peak = max(self.peak, rss_kb(self.child.pid))
             time.sleep(0.005)
+
+    def end(self, rows):
+        seconds, cpu = time.monotonic() - self.begin, cpu_ns(self.child.pid) - self.cpu
+        self.over.set()
+        self.join()
+        self.waits.sort()
+        return {"rows": rows, "seconds": round(seconds, 2), "rows_per_s": round(rows / seconds),
+                "cpu_us_per_row": round(cpu / rows / 1e3, 2), "rss_idle_mb": round(self.idle / 1024, 1),
+                "rss_above_idle_mb": round((self.peak - self.idle) / 1024, 1),
+                "livez_p99_ms": round(self.waits[int(len(self.waits) * 0.99)] * 1e3, 1),
+                "livez_max_ms": round(self.waits[-1] * 1e3, 1),
+                "loop_turns_above_20_ms": turns_above_20_ms(self.port) - self.turns}
+
+
+def run_bulk(child, port, calls=10000):
+    """One request, answered with a line for each call."""
+    agent = json.loads(call_api(port, "GET", "/agents?name=bench"))["data"][0]["id"]
+    body = json.dumps({"calls": [{"endpoint": f"+1555{i:07d}", "priority": 1, "additionalData": {"row": i}}
+                                 for i in range(calls)]})
+    watch = Watch(child, port)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
+    connection.request("POST", f"/api/v1/calls/bulk?agentId={agent}", body=body,
+                       headers={"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"})
+    text = connection.getresponse().read()
+    told = watch.end(calls)
+    answer = json.loads(text)
+    assert answer["successCount"] == calls, answer["errors"][:3]
+    return told
+
+
+def run_import(child, port, rows):
+    """The file is made before it is sent, in pieces, chunked."""
+    campaign = json.loads(call_api(port, "POST", "/campaigns", {"name": "import", "agent": "bench"}))
 
     def pieces():
         yield b"number,name,appointment\n"
@@ -215,24 +253,15 @@ def run_import(bench, child, port, rows):
                           for i in range(first, min(first + 2000, rows))).encode()
 
     data = list(pieces())
-    turns = turns_above_20_ms(port)
-    watcher = threading.Thread(target=watch)
-    watcher.start()
+    watch = Watch(child, port)
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
-    before, begin = cpu_ns(child.pid), time.monotonic()
     connection.request("POST", f"/outdial/v1/campaigns/{campaign['id']}/contacts", body=iter(data),
                        encode_chunked=True, headers={"Authorization": f"Bearer {KEY}", "Content-Type": "text/csv",
                                                      "Transfer-Encoding": "chunked"})
     answer = json.loads(connection.getresponse().read())
-    seconds, cpu = time.monotonic() - begin, cpu_ns(child.pid) - before
-    over.set()
-    watcher.join()
+    told = watch.end(rows)
     assert answer["imported"] == rows, answer
-    return {"rows": rows, "seconds": round(seconds, 2), "rows_per_s": round(rows / seconds),
-            "cpu_us_per_row": round(cpu / rows / 1e3, 2), "rss_idle_mb": round(idle / 1024, 1),
-            "rss_above_idle_mb": round((peak - idle) / 1024, 1),
-            "livez_p99_ms": round(sorted(slowest)[int(len(slowest) * 0.99)] * 1e3, 1),
-            "livez_max_ms": round(max(slowest) * 1e3, 1), "loop_turns_above_20_ms": turns_above_20_ms(port) - turns}
+    return told
 
 
 def turns_above_20_ms(port):
@@ -251,7 +280,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=8)
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--rows", type=int, default=1000000)
-    parser.add_argument("--only", default="get,post,import")
+    parser.add_argument("--only", default="get,post,import,bulk")
     parser.add_argument("--json", type=pathlib.Path)
     args = parser.parse_args()
     args.build = args.build.resolve()
@@ -270,7 +299,9 @@ def main():
         if "post" in only:
             results["POST outdial"] = bench.wrk(child, port, "/outdial/v1/calls", json.dumps(new), redis=redis)
         if "import" in only:
-            results["import"] = run_import(bench, child, port, args.rows)
+            results["import"] = run_import(child, port, args.rows)
+        if "bulk" in only:
+            results["bulk"] = run_bulk(child, port)
         if "get" in only or "post" in only:
             node, node_port = bench.node(answer)
             if "get" in only:
