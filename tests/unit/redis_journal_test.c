@@ -80,7 +80,7 @@ static struct world *next_of(struct world *w, const char *worker)
 {
     struct world *next = world_bare();
     snprintf(next->server.path, sizeof next->server.path, "%s", w->server.path);
-    snprintf(next->journal, sizeof next->journal, "%s-next", w->journal);
+    snprintf(next->journal, sizeof next->journal, "%.80s-next", w->journal);
     shell("cp -r %s %s", w->journal, next->journal);
     assert_int_equal(
         world_store_open(next, &(struct od_store_config){.path_or_host = w->server.path,
