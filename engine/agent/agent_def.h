@@ -127,6 +127,7 @@ struct od_agent_def {
     struct od_hours hours;              /* the schedule; no block: always open */
     bool has_hours;                     /* it closes at some time, so hours.zone must exist */
     struct od_retry retry;              /* attempts_max 0: none */
+    uint32_t max_calls;                 /* at once; 0: no cap of its own */
     uint8_t trunk_count;                /* 0: every trunk */
     char trunks[OD_TRUNKS_PER_LANE][OD_NAME_MAX];
     uint8_t amd_mode;   /* enum od_amd_mode */

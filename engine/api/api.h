@@ -33,7 +33,7 @@ struct od_api_trunk_note {
 };
 enum { OD_API_TRUNK_NOTES = 8 };
 
-/* What is asked of a running trunk. It lasts until it is taken back or the process ends. */
+/* What is asked of a running trunk. It lasts until it is taken back. */
 enum od_api_trunk_order {
     OD_API_TRUNK_KEEP,   /* neither of these */
     OD_API_TRUNK_PAUSE,  /* no new calls */

@@ -424,6 +424,9 @@ static void take_event(struct od_engine *engine, struct od_event *event)
     case OD_EV_PONG:
         od_trunk_pong(engine, event->u.pong.trunk, event->u.pong.status);
         break;
+    case OD_EV_INBOUND:
+        od_trunk_inbound(engine, event->u.inbound.trunk);
+        break;
     case OD_EV_DRAIN:
         engine->draining = true;
         break;

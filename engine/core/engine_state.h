@@ -47,6 +47,7 @@ enum od_timer_kind {
 /* The rate of one trunk, or of several that share it. */
 struct od_rate {
     uint32_t limit_count;
+    uint8_t inbound; /* bit i: limits[i] counts INVITEs that come from the trunk */
     struct od_limit limits[OD_SHAPES_MAX];
     uint64_t last_send_ns;
     bool sent;

@@ -186,6 +186,13 @@ void od_share_late(struct od_share *share, uint64_t charged_ns, uint64_t sent_ns
         drop_first(share);
 }
 
+void od_share_skip(struct od_share *share, uint64_t now_ns)
+{
+    forget(share, now_ns);
+    if (share->on && share->count)
+        drop_first(share);
+}
+
 void od_share_hurry(struct od_share *share)
 {
     share->urgent = true;

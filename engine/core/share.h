@@ -79,6 +79,9 @@ void od_share_use(struct od_share *share, uint64_t now_ns);
 /* An INVITE of ours left after its slot had passed: the next slot is not used. */
 void od_share_late(struct od_share *share, uint64_t charged_ns, uint64_t sent_ns);
 
+/* One that is not ours takes the place of our next: its slot is not used. */
+void od_share_skip(struct od_share *share, uint64_t now_ns);
+
 /* When to ask for more, with so many calls to send, those with slots included; OD_NEVER: not by
  * itself. */
 uint64_t od_share_ask_when(const struct od_share *share, uint64_t now_ns, uint32_t calls);

@@ -431,8 +431,12 @@ int od_engine_set_trunk(struct od_engine *engine, uint32_t index, const struct o
     join_rate(trunk, def->rate_from ? &engine->rates[def->rate_from - 1] : &engine->rates[index]);
     if (trunk->rate == &engine->rates[index])
         set_shapes(trunk->rate, def->shapes);
+    if (trunk->rate == &engine->rates[index])
+        trunk->rate->inbound = def->inbound;
     if (trunk->rate->share && trunk->rate == &engine->rates[index])
         od_share_set(trunk->rate->share, def->shared, def->shapes, trunk->rate->limit_count);
+    else if (engine->shares) /* its own is nobody's */
+        od_share_set(&engine->shares[index], false, NULL, 0);
     od_adapt_set(&trunk->adapt, def->adaptive, slowest_milli(trunk->rate));
     follow(trunk);
     engine->route_version++;
@@ -466,6 +470,27 @@ void od_trunk_charge(struct od_engine *engine, struct od_trunk *trunk)
     od_adapt_sent(&trunk->adapt, now_ns);
     follow(trunk);
     trunk->invites++;
+}
+
+void od_trunk_inbound(struct od_engine *engine, uint32_t index)
+{
+    uint64_t now_ns = engine->now.mono_ns;
+    struct od_rate *rate;
+    bool counts = false;
+
+    if (index >= engine->limits.trunks_max || !engine->trunks[index].set) {
+        engine->odd++;
+        return;
+    }
+    rate = engine->trunks[index].rate;
+    for (uint32_t i = 0; i < rate->limit_count; i++) {
+        if (!(rate->inbound & 1u << i))
+            continue;
+        od_limit_charge(&rate->limits[i], now_ns);
+        counts = true;
+    }
+    if (counts && rate->share)
+        od_share_skip(rate->share, now_ns);
 }
 
 void od_trunk_recharge(struct od_engine *engine, struct od_call *call, enum od_call_state next)

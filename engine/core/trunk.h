@@ -61,6 +61,9 @@ void od_trunk_health_time(struct od_engine *engine, struct od_trunk *trunk);
 /* An INVITE of this trunk leaves now. */
 void od_trunk_charge(struct od_engine *engine, struct od_trunk *trunk);
 
+/* An INVITE came from it: counts where its limits say so. */
+void od_trunk_inbound(struct od_engine *engine, uint32_t index);
+
 /* The call goes to the state `next`: queued it counts as ahead of the trunk it was claimed for,
  * while its start hook is asked as hooking there, in no other state. */
 void od_trunk_recharge(struct od_engine *engine, struct od_call *call, enum od_call_state next);

@@ -27,7 +27,9 @@ static uint32_t ways_add(void *ctx, const struct od_config_trunk *config)
     struct od_catalog *catalog = ctx;
     if (catalog->closed || catalog->trunk_count >= catalog->config->trunk_count + OD_WAYS_MAX)
         return OD_NO_TRUNK;
-    return od_catalog_add_trunk(catalog, config);
+    uint32_t index = od_catalog_add_trunk(catalog, config);
+    od_catalog_share_rates(catalog);
+    return index;
 }
 
 static void ways_change(void *ctx, uint32_t index, const struct od_config_trunk *config)
@@ -65,9 +67,6 @@ int od_catalog_open(struct od_catalog **out, uv_loop_t *loop, const struct od_co
     for (size_t i = 0; i < config->trunk_count; i++)
         od_catalog_add_trunk(catalog, &config->trunks[i]);
     od_catalog_share_rates(catalog);
-    for (size_t i = 0; i < config->trunk_count; i++)
-        if (*config->trunks[i].cps_key)
-            od_catalog_announce_trunk(&catalog->trunks[i]);
     *out = catalog;
     return 0;
 }
@@ -77,6 +76,17 @@ static void on_timer_closed(uv_handle_t *handle)
     struct catalog_trunk *trunk = handle->data;
     trunk->catalog->pending--;
     od_catalog_finish_close(trunk->catalog);
+}
+
+void od_catalog_announce(struct od_catalog *catalog, const char *org)
+{
+    if (catalog->closed)
+        return;
+    for (size_t i = 0; !org && i < catalog->trunk_count; i++)
+        od_catalog_announce_trunk(&catalog->trunks[i]);
+    for (uint32_t i = 0; org && i < catalog->lane_count; i++)
+        if (strcmp(catalog->lanes[i].org, org) == 0)
+            od_catalog_announce_lane(catalog, &catalog->lanes[i]);
 }
 
 void od_catalog_box(struct od_catalog *catalog, const struct od_box_port *box)

@@ -35,6 +35,8 @@ struct od_catalog_events {
     /* Definitions for the engine, made new or changed. */
     void (*trunk)(void *ctx, uint32_t index, const struct od_trunk_def *def);
     void (*lane)(void *ctx, uint32_t lane, const struct od_lane_def *def);
+    /* A trunk's value was changed here: for the other processes. */
+    void (*live)(void *ctx, const char *trunk, const char *name, const char *value);
 };
 
 /* The configuration is borrowed for the catalog's life. OD_ENOMEM. */
@@ -103,8 +105,16 @@ size_t od_catalog_trunk_count(const struct od_catalog *catalog);
 int od_catalog_trunk_change(struct od_catalog *catalog, const char *name,
                             const struct od_api_trunk_change *change, int64_t wall_ms);
 
+/* What od_catalog_events.live said, perhaps in another process: taken over as it is. */
+void od_catalog_trunk_told(struct od_catalog *catalog, const char *name, const char *value_name,
+                           const char *value);
+
 /* "" for OD_NO_TRUNK and unknown indices. */
 const char *od_catalog_trunk_name(const struct od_catalog *catalog, uint32_t index);
+
+/* Announces anew all trunks, or all lanes of an org: somebody between us and the engine sees them
+ * otherwise now. */
+void od_catalog_announce(struct od_catalog *catalog, const char *org);
 
 /* By what name all processes on one Redis know the rate that this trunk keeps: its cps_key, or else
  * its own name. "" for unknown indices. */

@@ -52,6 +52,7 @@ struct catalog_trunk {
     bool again;            /* its definition changed while its name was looked up */
     uint32_t rate_from;    /* 1 + the trunk whose rate it shares; 0: its own */
     uint32_t rate_of;      /* the trunk whose shapes its rate has: itself, but for a shared one */
+    size_t rate_warned;    /* 1 + the trunk that was told to rule its key; 0: none */
     uv_timer_t hold_timer; /* runs while the trunk is held */
     unsigned refusals;     /* of its credentials, since one was accepted */
     uint32_t hold_ms;      /* of the latest hold; 0: none */

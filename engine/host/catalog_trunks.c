@@ -29,8 +29,9 @@ static void live_def(struct catalog_trunk *trunk, struct od_trunk_def *def)
     *def = trunk->entry.config->def;
     def->rate_from = trunk->rate_from;
     const char *redis = trunk->catalog->config->redis.url;
-    def->shared = redis && *redis; /* else the Redis is ours alone */
+    def->shared = redis && *redis && !trunk->gone; /* else the Redis is ours alone */
     memcpy(def->shapes, rate->entry.config->def.shapes, sizeof def->shapes);
+    def->inbound = rate->entry.config->def.inbound;
     if (live->has_cps) {
         memset(def->shapes, 0, sizeof def->shapes);
         def->shapes[0] = live->shape;
@@ -164,6 +165,7 @@ void od_catalog_change_trunk(struct od_catalog *catalog, uint32_t index,
         uv_timer_stop(&trunk->hold_timer);
         snprintf(trunk->entry.reason, sizeof trunk->entry.reason, "name not resolved yet");
     }
+    od_catalog_share_rates(catalog);
     od_catalog_announce_trunk(trunk);
     if (config && trunk->asking)
         trunk->again = true;
@@ -183,33 +185,52 @@ static uint64_t slowest_milli(const struct od_trunk_def *def)
     return least;
 }
 
-/* Trunks of one key share the rate of the slowest of them, which the first one of the file keeps
- * for all. */
+/* The first trunk of a key, whose rate the others use, and its limits' source: the slowest. */
+static void lead_rate(struct od_catalog *catalog, size_t first)
+{
+    struct catalog_trunk *all = catalog->trunks;
+    const char *key = all[first].entry.config->cps_key;
+    size_t slowest = first;
+    bool differ = false;
+    for (size_t k = first + 1; k < catalog->trunk_count; k++) {
+        const struct od_trunk_def *def = &all[k].entry.config->def;
+        if (all[k].gone || strcmp(all[k].entry.config->cps_key, key) != 0)
+            continue;
+        differ |= slowest_milli(def) != slowest_milli(&all[first].entry.config->def);
+        if (slowest_milli(def) < slowest_milli(&all[slowest].entry.config->def))
+            slowest = k;
+    }
+    if (differ && all[first].rate_warned != slowest + 1)
+        od_log(OD_CONFIG_LOG_WARN, "trunk",
+               "cps_key %s: its trunks have different limits; the lowest, %s's, rules", key,
+               all[slowest].entry.config->name);
+    all[first].rate_warned = differ ? slowest + 1 : 0;
+    all[first].rate_of = (uint32_t)slowest;
+    all[first].rate_from = 0;
+}
+
+/* Trunks of one key share the rate of the slowest of them, which the first one keeps for all: the
+ * configuration's and those of stored credentials. */
 void od_catalog_share_rates(struct od_catalog *catalog)
 {
-    const struct od_config_trunk *all = catalog->config->trunks;
-    for (size_t i = 0; i < catalog->config->trunk_count; i++) {
-        size_t first = 0, slowest = i;
-        bool differ = false;
-        while (*all[i].cps_key && strcmp(all[first].cps_key, all[i].cps_key) != 0)
-            first++;
-        if (!*all[i].cps_key || first < i) {
-            catalog->trunks[i].rate_from = *all[i].cps_key ? (uint32_t)(first + 1) : 0;
+    struct catalog_trunk *all = catalog->trunks;
+    for (size_t i = 0; i < catalog->trunk_count; i++) {
+        const char *key = all[i].entry.config->cps_key;
+        size_t first = 0;
+        all[i].rate_of = (uint32_t)i;
+        all[i].rate_from = 0;
+        if (!*key || all[i].gone)
             continue;
-        }
-        for (size_t k = i + 1; k < catalog->config->trunk_count; k++) {
-            if (strcmp(all[k].cps_key, all[i].cps_key) != 0)
-                continue;
-            differ |= slowest_milli(&all[k].def) != slowest_milli(&all[i].def);
-            if (slowest_milli(&all[k].def) < slowest_milli(&all[slowest].def))
-                slowest = k;
-        }
-        catalog->trunks[i].rate_of = (uint32_t)slowest;
-        if (differ)
-            od_log(OD_CONFIG_LOG_WARN, "trunk",
-                   "cps_key %s: its trunks have different limits; the lowest, %s's, rules",
-                   all[i].cps_key, all[slowest].name);
+        while (all[first].gone || strcmp(all[first].entry.config->cps_key, key) != 0)
+            first++;
+        if (first == i)
+            lead_rate(catalog, i);
+        else
+            all[i].rate_from = (uint32_t)(first + 1);
     }
+    for (size_t i = 0; i < catalog->trunk_count; i++)
+        if (*all[i].entry.config->cps_key)
+            od_catalog_announce_trunk(&all[i]);
 }
 
 /* ---- credentials ---- */

@@ -43,7 +43,7 @@ static void ask_trunks(const struct od_host *host, const struct od_lane_def *def
         if (!od_host_trunk_usable(host, def->trunks[i]))
             continue;
         usable = true;
-        if (most && stats.in_use >= most)
+        if ((most && stats.in_use >= most) || od_places_trunk_full(host->places, def->trunks[i]))
             continue;
         slot = true;
         if (stats.next_send_ns <= now.mono_ns)
@@ -92,8 +92,13 @@ size_t od_host_holds(void *ctx, const struct od_call_rec *rec, struct od_api_hol
                 "outside the hours in which its callee may be called");
     }
     ask_trunks(host, &lane.def, rec->to, now, &list);
+    const struct od_lane_info *info = od_catalog_find_lane(host->catalog, lane.lane);
+    const char *full =
+        info ? od_places_full(host->places, info->org, &rec->agent, rec->from) : NULL;
+    if (full)
+        add(&list, "slot", 0, full);
     if (od_engine_lane_stats(host->engine, lane.lane, &stats) == 0) {
-        if (stats.max_calls && stats.in_use >= stats.max_calls)
+        if (lane.def.max_calls && stats.in_use >= lane.def.max_calls)
             add(&list, "slot", 0, "its campaign has as many calls as it may");
         if (stats.next_send_ns > now.mono_ns)
             add(&list, "rate",

@@ -17,6 +17,7 @@
 #include "engine/host/legs.h"
 #include "engine/host/loop_watch.h"
 #include "engine/host/outbox.h"
+#include "engine/host/places.h"
 #include "engine/host/private_redis.h"
 #include "engine/host/start_hook.h"
 #include "engine/host/talk.h"
@@ -57,6 +58,7 @@ struct od_host {
     struct od_zones *zones;
     struct od_hours_book *hours;
     struct od_catalog *catalog;
+    struct od_places *places;
     struct od_ladder *ladder;
     struct od_legs *legs;
     struct od_sip *sip;

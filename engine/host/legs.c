@@ -287,6 +287,21 @@ static void on_pong(void *ctx, uint32_t trunk, uint16_t status)
     post_pong(ctx, trunk, status);
 }
 
+/* Whatever port it came from: carriers send from many. */
+static void on_inbound(void *ctx, const struct od_addr *from)
+{
+    struct od_legs *legs = ctx;
+    const struct od_trunk_entry *trunk;
+    for (uint32_t i = 0; legs->catalog && (trunk = od_catalog_trunk(legs->catalog, i)); i++) {
+        struct od_event event = {.kind = OD_EV_INBOUND, .u.inbound.trunk = i};
+        if (trunk->addr.family == from->family &&
+            memcmp(trunk->addr.ip, from->ip, from->family == 4 ? 4 : 16) == 0) {
+            legs->config.post(legs->config.ctx, &event);
+            return;
+        }
+    }
+}
+
 static void on_challenged(void *ctx, struct od_call_id call)
 {
     post(ctx, call, OD_EV_CHALLENGED);
@@ -419,6 +434,7 @@ struct od_sip_events od_legs_sip_events(struct od_legs *legs)
                                   .sent = on_sent,
                                   .trying = on_trying,
                                   .pong = on_pong,
+                                  .inbound = on_inbound,
                                   .progress = on_progress,
                                   .answered = on_answered,
                                   .rejected = on_rejected,

@@ -254,15 +254,28 @@ static bool open_outside(struct od_host *host)
 static void on_trunk_def(void *ctx, uint32_t index, const struct od_trunk_def *def)
 {
     struct od_host *host = ctx;
-    if (od_engine_set_trunk(host->engine, index, def))
+    struct od_trunk_def capped = *def;
+    od_places_cap_trunk(host->places, index, &capped);
+    if (od_engine_set_trunk(host->engine, index, &capped))
         od_log(OD_CONFIG_LOG_ERROR, "engine", "trunk %s: a value is out of range", def->name);
     od_turn_wake(&host->turn);
+}
+
+static void on_live_change(void *ctx, const char *trunk, const char *name, const char *value)
+{
+    struct od_host *host = ctx;
+    if (od_store_live_put(host->store, trunk, name, value))
+        od_log(OD_CONFIG_LOG_WARN, "trunk",
+               "%s: the change of %s counts here alone, and until the end of this process", trunk,
+               name);
 }
 
 static void on_lane_def(void *ctx, uint32_t lane, const struct od_lane_def *def)
 {
     struct od_host *host = ctx;
-    if (od_engine_set_lane(host->engine, lane, def))
+    struct od_lane_def capped = *def;
+    od_places_cap_lane(host->places, lane, &capped);
+    if (od_engine_set_lane(host->engine, lane, &capped))
         od_log(OD_CONFIG_LOG_ERROR, "engine", "lane %u: a value is out of range", lane);
     od_turn_wake(&host->turn);
 }
@@ -304,7 +317,8 @@ static bool open_engine(struct od_host *host)
         od_hours_book_create(&host->hours, od_zones_port(host->zones), &config->hours.daily) ||
         od_catalog_open(
             &host->catalog, &host->loop, config,
-            &(struct od_catalog_events){.ctx = host, .trunk = on_trunk_def, .lane = on_lane_def})) {
+            &(struct od_catalog_events){
+                .ctx = host, .trunk = on_trunk_def, .lane = on_lane_def, .live = on_live_change})) {
         od_log(OD_CONFIG_LOG_ERROR, "host", "out of memory");
         return false;
     }
@@ -653,6 +667,7 @@ int od_serve(const struct od_config *config)
     }
     od_api_destroy(host->api);
     od_engine_destroy(host->engine);
+    od_places_destroy(host->places);
     od_tools_destroy(host->tools);
     od_start_hooks_destroy(host->start_hooks);
     od_legs_destroy(host->legs);

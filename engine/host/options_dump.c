@@ -190,6 +190,8 @@ static void put_limits(struct writer *w, const struct od_trunk_def *def)
             put_cps(w, "cps", shape);
             put_number(w, "burst", shape->burst ? shape->burst : 1);
         }
+        if (def->inbound & 1u << i)
+            put_bool(w, "count_inbound", true);
         end_item(w);
     }
     end_list(w);
@@ -293,6 +295,16 @@ static void put_lists(struct writer *w, const struct od_config *config)
             put_text(w, "number", config->numbers[i].number);
             put_text(w, "trunk", config->numbers[i].trunk);
             put_text(w, "display_name", config->numbers[i].display_name);
+            put_number(w, "max_calls", config->numbers[i].max_calls);
+            end_item(w);
+        }
+        end_list(w);
+    }
+    if (begin_list(w, "orgs", config->org_count)) {
+        for (size_t i = 0; i < config->org_count; i++) {
+            begin_item(w);
+            put_text(w, "name", config->orgs[i].name);
+            put_number(w, "max_calls", config->orgs[i].max_calls);
             end_item(w);
         }
         end_list(w);

@@ -13,7 +13,7 @@
 #include "engine/host/options_trunk.h"
 
 enum { CAP_HOURS_MAX = 744 }; /* as long as the store remembers */
-enum { KEYS_MAX = 1000, TRUNKS_MAX = 1000, AGENTS_MAX = 1000, NUMBERS_MAX = 4096 };
+enum { KEYS_MAX = 1000, TRUNKS_MAX = 1000, AGENTS_MAX = 1000, NUMBERS_MAX = 4096, ORGS_MAX = 4096 };
 enum { SIP_PORT = 5060 }; /* RFC 3261 section 19.1.2 */
 
 #define AT(member) offsetof(struct od_config, member)
@@ -407,6 +407,15 @@ static const struct od_option number_table[] = {
     {"trunk", OD_OPTION_TEXT, .offset = NUMBER(trunk), .check = check_name},
     {"display_name", OD_OPTION_TEXT, .offset = NUMBER(display_name), .initial = "",
      .check = check_display_name},
+    {"max_calls", OD_OPTION_NUMBER, WIDTH(struct od_config_number, max_calls), NUMBER(max_calls),
+     .initial = "0", .min = 0, .max = 1000000},
+    {0},
+};
+
+static const struct od_option org_table[] = {
+    {"name", OD_OPTION_TEXT, .offset = offsetof(struct od_config_org, name), .check = check_name},
+    {"max_calls", OD_OPTION_NUMBER, WIDTH(struct od_config_org, max_calls),
+     offsetof(struct od_config_org, max_calls), .initial = "0", .min = 0, .max = 1000000},
     {0},
 };
 
@@ -537,6 +546,8 @@ const struct od_option od_options_table[] = {
      .finish = finish_trunk},
     {"numbers", OD_OPTION_LIST, .offset = AT(numbers), .count_offset = AT(number_count),
      .max = NUMBERS_MAX, .items = number_table, .item_bytes = sizeof(struct od_config_number)},
+    {"orgs", OD_OPTION_LIST, .offset = AT(orgs), .count_offset = AT(org_count), .max = ORGS_MAX,
+     .items = org_table, .item_bytes = sizeof(struct od_config_org)},
     {"agents", OD_OPTION_NODE, .take_node = take_agents},
     {"agent_default.kind", OD_OPTION_UNSERVED, .initial = "stream", .words = only_stream,
      .feature = "a default agent of another kind is"},
@@ -628,6 +639,14 @@ static void check_names(struct od_reader *r, const struct od_config *config,
         snprintf(path, sizeof path, "numbers[%zu].trunk", i);
         if (!find_trunk(config, name))
             refuse_name(r, root, path, "the name of a trunk", name, "");
+    }
+    for (size_t i = 0; i < config->org_count; i++) {
+        const char *name = config->orgs[i].name;
+        snprintf(path, sizeof path, "orgs[%zu].name", i);
+        for (size_t k = 0; k < i; k++) {
+            if (strcmp(name, config->orgs[k].name) == 0)
+                refuse_name(r, root, path, own, name, again);
+        }
     }
     for (size_t i = 0; i < config->agent_count; i++) {
         const char *name = config->agents[i].name;

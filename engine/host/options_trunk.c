@@ -67,12 +67,27 @@ static bool shape_number(struct od_reader *r, const struct od_source *source,
     return false;
 }
 
+/* { ..., count_inbound: true }: INVITEs that come from the trunk count, too. */
+static bool take_inbound(struct od_reader *r, const struct od_source *source, bool *out)
+{
+    const struct od_yaml_node *value = od_yaml_get(source->node, "count_inbound");
+    char found[96];
+    *out = false;
+    if (!value || od_yaml_bool(value, out))
+        return true;
+    od_reader_problem(r, source, "expected count_inbound of true or false, found %s",
+                      od_yaml_describe(value, found, sizeof found));
+    return false;
+}
+
 static bool take_window(struct od_reader *r, const struct od_source *source, struct od_shape *out)
 {
     uint64_t calls, per_ms;
-    if (source->node->count != 2 || !od_yaml_get(source->node, "per_ms")) {
+    size_t more = od_yaml_get(source->node, "count_inbound") != NULL;
+    if (source->node->count != 2 + more || !od_yaml_get(source->node, "per_ms")) {
         od_reader_problem(r, source,
-                          "expected { calls, per_ms } or { cps, burst } and nothing else");
+                          "expected { calls, per_ms } or { cps, burst }, with count_inbound or "
+                          "without, and nothing else");
         return false;
     }
     if (!shape_number(r, source, source->node, "calls", 1000000, &calls) ||
@@ -87,9 +102,11 @@ static bool take_bucket(struct od_reader *r, const struct od_source *source, str
 {
     uint64_t burst = 1;
     bool has_burst = od_yaml_get(source->node, "burst") != NULL;
-    if (source->node->count != (has_burst ? 2 : 1)) {
+    size_t more = od_yaml_get(source->node, "count_inbound") != NULL;
+    if (source->node->count != (has_burst ? 2 : 1) + more) {
         od_reader_problem(r, source,
-                          "expected { calls, per_ms } or { cps, burst } and nothing else");
+                          "expected { calls, per_ms } or { cps, burst }, with count_inbound or "
+                          "without, and nothing else");
         return false;
     }
     if (has_burst && !shape_number(r, source, source->node, "burst", 10000, &burst))
@@ -135,8 +152,12 @@ void od_take_limit(struct od_reader *r, void *base, const struct od_source *sour
         char key[32];
         snprintf(key, sizeof key, "limit[%zu]", i);
         struct od_source at = {.node = n, .key = key};
-        if (!take_shape(r, &at, shape))
+        bool inbound = false;
+        if (!take_shape(r, &at, shape) ||
+            (n->kind == OD_YAML_MAP && !take_inbound(r, &at, &inbound)))
             return;
+        if (inbound)
+            trunk->def.inbound |= (uint8_t)(1u << (shape - trunk->def.shapes));
         shape++;
     }
 }

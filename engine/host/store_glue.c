@@ -71,6 +71,31 @@ static const char *on_trunk(void *ctx, uint32_t trunk)
     return od_catalog_trunk_name(host->catalog, trunk);
 }
 
+static size_t on_places(void *ctx, const struct od_job *job, uint32_t trunk, struct od_place *out)
+{
+    struct od_host *host = ctx;
+    return od_places_of(host->places, job, trunk, out);
+}
+
+static void on_use(void *ctx, const char *org, const char *name, uint32_t calls)
+{
+    struct od_host *host = ctx;
+    od_places_use(host->places, org, name, calls);
+}
+
+static void on_use_told(void *ctx, const char *org)
+{
+    struct od_host *host = ctx;
+    od_places_told(host->places, org);
+}
+
+static void on_live(void *ctx, const char *trunk, const char *name, const char *value)
+{
+    struct od_host *host = ctx;
+    if (host->catalog)
+        od_catalog_trunk_told(host->catalog, trunk, name, value);
+}
+
 static const char *on_rate_key(void *ctx, uint32_t rate)
 {
     struct od_host *host = ctx;
@@ -120,6 +145,8 @@ static void on_key_gone(void *ctx, const uint8_t *hash)
 
 int od_host_open_store(struct od_host *host, const char *path_or_host, int port)
 {
+    if (od_places_create(&host->places, host))
+        return OD_ENOMEM;
     const struct od_config *config = host->config;
     char dir[1024];
     snprintf(dir, sizeof dir, "%s/journal", config->data_dir);
@@ -136,6 +163,7 @@ int od_host_open_store(struct od_host *host, const char *path_or_host, int port)
         .password = host->redis_url.password,
         .db = host->redis_url.db,
         .worker = host->worker,
+        .caps_calls = true,
         /* A job stays in its table after the engine is through with it, until its end is stored. */
         .jobs_max = 2 * config->limits.contacts_leased_max,
     };
@@ -150,6 +178,10 @@ int od_host_open_store(struct od_host *host, const char *path_or_host, int port)
                                                    .rules = on_rules,
                                                    .stop = on_stop,
                                                    .trunk = on_trunk,
+                                                   .places = on_places,
+                                                   .use = on_use,
+                                                   .use_told = on_use_told,
+                                                   .live = on_live,
                                                    .rate_key = on_rate_key,
                                                    .leg = on_leg,
                                                    .orphan = on_orphan,

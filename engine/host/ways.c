@@ -27,7 +27,7 @@ struct definition {
     struct od_config_trunk config;
     struct definition *older;
     char name[OD_NAME_MAX], server[256], host[256], domain[256], auth_user[256], password[512];
-    char from_user[OD_ENDPOINT_MAX], display_name[256];
+    char from_user[OD_ENDPOINT_MAX], display_name[256], cps_key[OD_NAME_MAX];
 };
 
 /* Credentials, or an agent's own server. */
@@ -146,6 +146,7 @@ static struct definition *define(struct od_ways *ways, const struct od_uid *uid,
         take(d->password, sizeof d->password, doc, "password");
     take(d->from_user, sizeof d->from_user, doc, "fromUser");
     take(d->display_name, sizeof d->display_name, doc, "displayName");
+    take(d->cps_key, sizeof d->cps_key, doc, "cpsKey");
     split_server(d);
     if (!*d->domain)
         memcpy(d->domain, d->host, sizeof d->domain);
@@ -162,7 +163,7 @@ static struct definition *define(struct od_ways *ways, const struct od_uid *uid,
         .auth_user = *d->password ? d->auth_user : "",
         .password = d->password,
         .display_name = d->display_name,
-        .cps_key = "",
+        .cps_key = d->cps_key,
         .early_media = true,
         .voices = {OD_VOICE_PCMU, OD_VOICE_PCMA},
         .voice_count = 2,

@@ -61,11 +61,18 @@ struct od_config_trunk {
     struct od_trunk_def def; /* for od_engine_set_trunk(); `usable` is false: the host's to say */
 };
 
+/* An org with a cap on its calls at once. */
+struct od_config_org {
+    const char *name;
+    uint32_t max_calls; /* 0: none */
+};
+
 /* A caller number to store at start, unless it is there. */
 struct od_config_number {
     const char *number; /* E.164 */
     const char *trunk;  /* a trunk's name */
     const char *display_name;
+    uint32_t max_calls; /* at once from this number; 0: no cap of its own */
 };
 
 /* An agent to create at start when the store has none of that name. */
@@ -136,6 +143,8 @@ struct od_config {
     size_t trunk_count;
     const struct od_config_number *numbers;
     size_t number_count;
+    const struct od_config_org *orgs;
+    size_t org_count;
     const struct od_config_agent *agents;
     size_t agent_count;
     struct {                    /* of agents that name no endpoint of their own */

@@ -84,6 +84,7 @@ struct od_trunk_def {
     uint16_t bad_max;      /* so many faults or unanswered pings in a row: down; 0: never */
     uint16_t good_min;     /* so many good answers in a row bring it back; 0: one */
     bool adaptive;         /* refusals lower its working rate */
+    uint8_t inbound;       /* bit i: shape i counts INVITEs that come from the trunk, too */
     bool shared;           /* other processes use its rate, too: od_rate_port is asked for it */
     uint32_t rate_from; /* 1 + index of the trunk whose shapes rule and whose rate it shares; 0: own
                          */

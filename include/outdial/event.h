@@ -37,6 +37,7 @@ enum od_event_kind {
     OD_EV_REJECT,     /* call: a final 3xx-6xx, or the transaction died locally; u.sip */
     OD_EV_PEER_BYE,   /* call */
     OD_EV_CLEARED,    /* call: our BYE was answered or given up */
+    OD_EV_INBOUND,    /* u.inbound: an INVITE came from the trunk; its limits may count it */
     OD_EV_PONG,       /* u.pong: a trunk's OPTIONS was answered, or given up */
 
     /* from media and the agent */
@@ -103,6 +104,9 @@ struct od_event {
             bool local;             /* made up by our side (timeout, unreachable, resolver) */
             char reason[OD_REASON_MAX];
         } sip;
+        struct {
+            uint32_t trunk;
+        } inbound;
         struct {
             uint32_t trunk;
             uint16_t status; /* 200..699; 0: no answer */

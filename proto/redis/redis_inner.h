@@ -10,6 +10,7 @@
  *   redis_acked   calls acknowledged lately, looked for in a Redis that takes another's place
  *   redis_guard   API keys, idempotency
  *   redis_gather  requests that share a script
+ *   redis_live    what was changed of running trunks
  *   redis_share   rates shared with other processes
  *   redis_watch   what other processes say of keys
  *
@@ -119,7 +120,7 @@ struct od_redis_org {
     /* the turn under way */
     bool turn_busy;
     bool news; /* this process changed something: the next turn doesn't wait for the heartbeat */
-    uint64_t turn_at_ms, turn_at_ns;
+    uint64_t turn_at_ms, turn_at_ns, use_at_ms; /* use: when it was told last */
     struct od_redis_sent *sent;
     size_t sent_count, sent_size;
     struct od_redis_claims asked;
@@ -181,6 +182,8 @@ struct od_store {
     struct od_redis_watch *watch;
     struct od_redis_share *share;
     struct od_rate_port rate_port;
+    bool live_busy;
+    uint64_t live_at_ms, live_asked, live_written; /* at: the next look; counts of writes */
     struct od_outbox_port outbox_port;
     struct od_outbox_events outbox; /* all NULL: nothing is delivered here */
     char worker[OD_NAME_MAX];
@@ -305,6 +308,9 @@ void od_redis_journal_settled(struct od_store *store);
 
 void od_redis_guard_init(struct od_store *store);
 void od_redis_key_gone(struct od_store *store, const uint8_t *hash); /* NULL: any may be */
+
+/* redis_live.c: asks for what was changed live; its answer comes before any that is asked later. */
+void od_redis_live_ask(struct od_store *store);
 
 /* redis_share.c */
 

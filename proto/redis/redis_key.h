@@ -12,6 +12,7 @@
  *   held:<worker>  set of the calls a worker holds
  *   stops:<worker> sorted set of the stop orders for it, by sequence
  *   later, deadlines  sorted sets of calls by wall ms
+ *   up, use        hashes: what places a call counts in; how many calls count in a place
  *   why            hash: why a call waits, when its record has no room for the word
  *   sup, supfor    sorted set of the numbers nobody may dial, by when they came; hash of reasons
  *   n:<number>     when a number was dialled, where caps or retry rules want to know
@@ -29,6 +30,8 @@
  *   keys           hash: what is known of the org's API keys, by uid
  *   once:<sha-256> hash: an idempotency key and the answer it got
  *
+ * "od:{shared}:live": hash: what was changed of running trunks, by "trunk\nvalue's name".
+ * "od:{shared}:use": hash: calls at once by trunk, over all orgs, where they are capped.
  * "od:{shared}:r:<key>": the books of a rate that processes share (scripts/share.lua).
  *
  * Outside of any org: "od:orgs", a set of names; "od:keys:<sha-256 in hex>", a hash; "od:gone", a

@@ -270,6 +270,8 @@ static void info_done(void *ctx, const struct redisReply *reply)
 
 void od_store_serve(struct od_store *store)
 {
+    store->live_busy = false;
+    od_redis_live_ask(store);
     for (uint32_t i = 0; i < store->org_count; i++)
         register_org(store, store->orgs[i]->name);
     ask_orgs(store);
@@ -450,6 +452,10 @@ static void run(struct od_store *store)
         for (uint32_t i = 0; i < store->org_count; i++)
             next = sooner(next, run_org(store->orgs[i], now));
         od_redis_share_run(store);
+        if (now >= store->live_at_ms)
+            od_redis_live_ask(store);
+        if (store->events.live != NULL)
+            next = sooner(next, store->live_at_ms);
         if (now >= store->orgs_at_ms)
             look_for_orgs(store);
         next = sooner(next, store->orgs_at_ms);

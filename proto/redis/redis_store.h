@@ -44,6 +44,7 @@ struct od_store_config {
     uint32_t flush_ms;     /* least time between two turns under load; 0: 15 */
     uint32_t command_ms;   /* an answer later than this means the connection is dead; 0: 5,000 */
     uint32_t lease_ms;     /* 0: 10,000 */
+    bool caps_calls;       /* some calls fall under caps: how many are up is told */
     uint32_t heartbeat_ms; /* between idle turns; 0: 200 */
     const struct od_journal_config *journal; /* proto/journal; NULL: none is kept. Not kept */
     size_t held_bytes_max; /* of results and other texts of calls that ended while Redis was away;
@@ -118,6 +119,16 @@ struct od_store_events {
     /* The name of the engine's trunk index, for the ledger. NULL (the function or its answer): the
      * ledger says nothing of the trunk. */
     const char *(*trunk)(void *ctx, uint32_t trunk);
+    /* The caps that the call falls under on that trunk; at most OD_PLACES_MAX. May be NULL. */
+    size_t (*places)(void *ctx, const struct od_job *job, uint32_t trunk, struct od_place *out);
+    /* How many calls count in a place, over all processes; told for all that have some, a few times
+     * a second, then use_told(). org: NULL for trunks. May be NULL. */
+    void (*use)(void *ctx, const char *org, const char *name, uint32_t calls);
+    void (*use_told)(void *ctx, const char *org);
+    /* A value that was changed of a running trunk, by whichever process, now or before it was
+     * started: told before the store is up and within half a second of each change; what is known
+     * already is told again. May be NULL. */
+    void (*live)(void *ctx, const char *trunk, const char *name, const char *value);
     /* By what name other processes know the rate of that index: those of one name share it. NULL:
      * by none. */
     const char *(*rate_key)(void *ctx, uint32_t rate);
@@ -169,6 +180,11 @@ const struct od_store_port *od_store_port(struct od_store *store);
 const struct od_rate_port *od_store_rate_port(struct od_store *store);
 const struct od_repo_port *od_store_repo(struct od_store *store);
 const struct od_guard_port *od_store_guard(struct od_store *store);
+
+/* Sets a value that was changed of a running trunk, for all processes and for good. OD_EDOWN: the
+ * store is down; OD_ETOOBIG: the names are too long; OD_ENOMEM. */
+int od_store_live_put(struct od_store *store, const char *trunk, const char *name,
+                      const char *value);
 
 /* NULL: gone, which is normal after release or finish. */
 const struct od_job *od_store_job(const struct od_store *store, struct od_job_id job);

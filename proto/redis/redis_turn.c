@@ -16,6 +16,8 @@
 #include "proto/redis/redis_read.h"
 #include "proto/wire/wire.h"
 
+enum { USE_EVERY_MS = 200 };
+
 static void turn_done(void *ctx, const struct redisReply *reply);
 
 /* Writing */
@@ -97,9 +99,18 @@ static int write_second(struct od_store *store, const struct od_redis_job *job)
         });
 }
 
+static uint8_t places_of(const struct od_store *store, const struct od_redis_job *job,
+                         struct od_place *out)
+{
+    if (store->events.places == NULL)
+        return 0;
+    return (uint8_t)store->events.places(store->events.ctx, &job->pub, job->trunk, out);
+}
+
 static int write_order(struct od_store *store, const struct od_redis_job *job, uint8_t which)
 {
     struct od_wire_order order = {job->pub.uid, job->fence};
+    struct od_place places[OD_PLACES_MAX];
     switch (which) {
     case OD_JOB_INTENT:
         return od_wire_order_intent(
@@ -113,6 +124,8 @@ static int write_order(struct od_store *store, const struct od_redis_job *job, u
                 .from_tag = text_of(job->names.from_tag, sizeof job->names.from_tag - 1),
                 .branch = text_of(job->names.branch, sizeof job->names.branch - 1),
                 .leg = {job->ending, job->ending_bytes},
+                .places = places,
+                .place_count = places_of(store, job, places),
             });
     case OD_JOB_PROGRESS:
         return od_wire_order_progress(store->scratch, OD_STORE_SCRATCH, &order, job->ringing_ms,
@@ -231,6 +244,11 @@ void od_redis_turn_send(struct od_redis_org *org)
     od_redis_cmd_int(cmd, (int64_t)org->stop_seq);
     od_redis_cmd_int(cmd, (int64_t)org->asked.count);
     od_redis_cmd_add(cmd, store->caps, store->caps_bytes);
+    bool tell_use = store->config.caps_calls && store->events.use != NULL &&
+                    od_store_now_ms(store) >= org->use_at_ms + USE_EVERY_MS;
+    od_redis_cmd_int(cmd, tell_use);
+    if (tell_use)
+        org->use_at_ms = od_store_now_ms(store);
     for (size_t i = 0; i < org->asked.count; i++) {
         od_redis_cmd_int(cmd, store->lanes.all[org->asked.all[i].lane]->number);
         od_redis_cmd_int(cmd, org->asked.all[i].ask);
@@ -503,6 +521,25 @@ static void read_lease(struct od_redis_org *org, const struct redisReply *reply)
     }
 }
 
+static void tell_use(const struct od_store *store, const char *org, const struct redisReply *use)
+{
+    for (size_t i = 0; od_redis_read_array(use, i + 2); i += 2) {
+        struct od_text name = od_redis_read_text(use, i);
+        if (name.bytes > 0 && name.bytes < OD_PLACE_NAME_MAX)
+            store->events.use(store->events.ctx, org, name.at,
+                              clamp_u32(od_redis_read_int(use, i + 1)));
+    }
+    store->events.use_told(store->events.ctx, org);
+}
+
+static void read_use(const struct od_redis_org *org, const struct redisReply *reply)
+{
+    if (!od_redis_read_array(reply, 2))
+        return;
+    tell_use(org->store, org->name, reply->element[0]);
+    tell_use(org->store, NULL, reply->element[1]);
+}
+
 static void turn_done(void *ctx, const struct redisReply *reply)
 {
     struct od_redis_org *org = ctx;
@@ -522,6 +559,8 @@ static void turn_done(void *ctx, const struct redisReply *reply)
     read_lease(org, reply->element[6]);
     read_verdicts(org, od_redis_read_text(reply, 1), waited_ms > store->config.lease_ms / 2);
     read_claims(org, reply->element[2]);
+    if (od_redis_read_array(reply, 8))
+        read_use(org, reply->element[7]);
     read_stops(org, reply->element[3]);
     od_redis_tell_ended(org, reply->element[4]);
     if (od_redis_read_array(reply, 6) && !org->outbox.busy)

@@ -92,6 +92,8 @@ struct od_sip_events {
     void (*trying)(void *ctx, struct od_call_id call);
     /* An OPTIONS was answered; status 0: it was not, or could not be sent. May be NULL. */
     void (*pong)(void *ctx, uint32_t trunk, uint16_t status);
+    /* An INVITE that begins a dialog came from there; it is refused. May be NULL. */
+    void (*inbound)(void *ctx, const struct od_addr *from);
 };
 
 /* Opens the listeners. OD_EBUSY: the address is taken; OD_EINVAL: bad listen or advertise text. In

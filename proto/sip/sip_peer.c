@@ -261,9 +261,22 @@ static void in_dialog(struct od_sip_leg *leg, msg_t *msg, const sip_t *request)
     }
 }
 
+static void tell_inbound(const struct od_sip *sip, msg_t *msg)
+{
+    const su_sockaddr_t *from = msg_addr(msg);
+    struct od_addr addr = {.port = ntohs(from->su_port)};
+    if (!sip->events.inbound || (from->su_family != AF_INET && from->su_family != AF_INET6))
+        return;
+    addr.family = from->su_family == AF_INET ? 4 : 6;
+    memcpy(addr.ip, SU_ADDR(from), addr.family == 4 ? 4 : 16);
+    sip->events.inbound(sip->events.ctx, &addr);
+}
+
 static void outside_dialog(struct od_sip *sip, msg_t *msg, const sip_t *request)
 {
     sip_method_t method = request->sip_request->rq_method;
+    if (method == sip_method_invite && !request->sip_to->a_tag)
+        tell_inbound(sip, msg);
     if (request->sip_to->a_tag || method == sip_method_cancel || method == sip_method_bye)
         reply(sip, msg, SIP_481_NO_TRANSACTION);
     else if (refuse_extensions(sip, msg, request))

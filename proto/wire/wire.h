@@ -35,7 +35,7 @@ enum {
         2 * OD_WIRE_DOC_MAX + OD_WIRE_URL_MAX + 2 * OD_ENDPOINT_MAX + OD_ZONE_MAX + 128,
     OD_WIRE_ENTRY_MAX = 512, /* an attempt's or an end's entry */
     OD_WIRE_LEG_MAX = 3072,  /* the text that ends a leg (proto/sip/sip.h, od_sip_note) */
-    OD_WIRE_ORDER_MAX = 1024 + OD_WIRE_LEG_MAX, /* an order without its result entry */
+    OD_WIRE_ORDER_MAX = 2048 + OD_WIRE_LEG_MAX, /* an order without its result entry */
     OD_WIRE_TIME_MAX_BITS = 48,
     OD_WIRE_CAP_BYTES = 10,
     OD_WIRE_RETRY_BYTES = 1 + 4 * OD_CAUSE_COUNT,
@@ -78,7 +78,9 @@ struct od_wire_attempt {
     bool shared;     /* of an order: attempts on its number are counted over all campaigns */
     int64_t at_ms;
     struct od_text trunk, call_id, from_tag, branch;
-    struct od_text leg; /* an entry of its own; opaque here; empty: none */
+    struct od_text leg;            /* an entry of its own; opaque here; empty: none */
+    const struct od_place *places; /* of an order: caps that it falls under */
+    uint8_t place_count;
 };
 
 struct od_wire_end {

@@ -178,8 +178,8 @@ static void requests_of_no_dialog(void **state)
     world_until(&w, 10);
     world_expect(&w, "0 < BYE\n0 > 481\n0 < INVITE\n0 > 481\n0 < ACK\n");
     static const char *const methods[] = {"OPTIONS", "INVITE", "MESSAGE", "BYE", "ACK"};
-    static const char *const answers[] = {"10 > 200\n", "10 > 501\n", "10 > 501\n", "10 > 481\n",
-                                          ""};
+    static const char *const answers[] = {"10 > 200\n", "10 ! inbound\n10 > 501\n", "10 > 501\n",
+                                          "10 > 481\n", ""};
     for (unsigned i = 0; i < 5; i++) {
         char text[512];
         snprintf(

@@ -154,6 +154,12 @@ static void on_pong(void *ctx, uint32_t trunk, uint16_t status)
     note(ctx, "! pong %u %u", trunk, status);
 }
 
+static void on_inbound(void *ctx, const struct od_addr *from)
+{
+    const struct world *w = ctx;
+    note(ctx, "! inbound%s", from->family == 4 && from->port == w->port ? "" : " from elsewhere");
+}
+
 static void on_challenged(void *ctx, struct od_call_id call)
 {
     struct world *w = ctx;
@@ -252,7 +258,7 @@ void world_open(struct world *w, const struct od_sip_config *more)
     struct od_sip_events events = {w,           on_sent,       on_progress, on_answered,
                                    on_rejected, on_peer_bye,   on_cleared,  on_reoffered,
                                    on_message,  on_challenged, on_referred, NULL,
-                                   on_pong};
+                                   on_pong,     on_inbound};
     char why[256] = "";
     int err = od_sip_open(&w->sip, &w->loop, &config, &events, why, sizeof why);
     if (err)

@@ -74,6 +74,12 @@ static void suppress(void *ctx, bool on)
         abort();
 }
 
+static void cap_calls(void *ctx, uint32_t most)
+{
+    struct contract_world *c = ctx;
+    c->world->place_max = most;
+}
+
 static int64_t wall_ms(void *ctx)
 {
     (void)ctx;
@@ -124,6 +130,7 @@ static struct od_contract *open_world(const struct od_cap *caps)
                                        .next = next,
                                        .look = look,
                                        .suppress = suppress,
+                                       .cap_calls = cap_calls,
                                        .wall_ms = wall_ms,
                                        .lapse = lapse};
     c->world = world_open_capped("worker-1", caps);

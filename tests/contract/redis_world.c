@@ -239,6 +239,17 @@ struct world *world_bare(void)
     return w;
 }
 
+static size_t on_places(void *ctx, const struct od_job *job, uint32_t trunk, struct od_place *out)
+{
+    const struct world *w = ctx;
+    (void)trunk;
+    if (w->place_max == 0)
+        return 0;
+    snprintf(out->name, sizeof out->name, "o:%s", job->org);
+    out->max_calls = w->place_max;
+    return 1;
+}
+
 int world_store_open(struct world *w, const struct od_store_config *given)
 {
     static uint32_t number;
@@ -262,6 +273,7 @@ int world_store_open(struct world *w, const struct od_store_config *given)
                                 .trunk = on_trunk,
                                 .leg = on_leg,
                                 .orphan = on_orphan,
+                                .places = on_places,
                                 .keys_watched = on_keys_watched,
                                 .key_gone = on_key_gone,
                                 .log = on_log,

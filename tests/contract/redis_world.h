@@ -44,6 +44,7 @@ struct world {
         char trunk[OD_NAME_MAX], note[64];
     } orphans[16]; /* as last told */
     uint32_t orphan_count;
+    uint32_t place_max; /* calls of an org at once; 0: any */
     char last_log[256];
     char journal[96]; /* its folder; set before the store is opened, or made then */
     bool sync;        /* of the journal: no test of the queue needs it */

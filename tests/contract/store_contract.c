@@ -453,6 +453,42 @@ static void a_capped_number_waits(void **state)
     intent(c, (struct od_call_id){4, 1}, &job, OD_EV_DURABLE);
 }
 
+/* A call has its place from its intent on, gives it back whatever way it ends or goes back, and one
+ * that finds none waits and comes again. */
+static void no_more_at_once_than_capped(void **state)
+{
+    struct od_contract *c = *state;
+    struct od_uid uids[6];
+    struct od_event jobs[6], job;
+    struct od_call_id call = {1, 1};
+    c->cap_calls(c->ctx, 2);
+    c->add(c->ctx, 0, uids, 6, 0);
+    uint32_t lane = ready(c);
+    claim(c, lane, 6, jobs);
+    intent(c, call, &jobs[0], OD_EV_DURABLE);
+    for (unsigned i = 1; i < 6; i++) {
+        bool free_place = i < 3; /* one more at first, then one that is given back each time */
+        intent(c, (struct od_call_id){1 + i, 1}, &jobs[i],
+               free_place ? OD_EV_DURABLE : OD_EV_NOT_DURABLE);
+        if (i == 1)
+            finish(c, &jobs[0], OD_CAUSE_BUSY);
+    }
+    assert_int_equal(look(c, &uids[3]).attempts, 0);
+    assert_int_equal(look(c, &uids[3]).ends, 0);
+    for (unsigned i = 3; i < 6; i++) {
+        c->port->release(c->port->ctx, (struct od_call_id){1 + i, 1}, jobs[i].u.job.job, 0,
+                         "not_ours");
+        expect(c, OD_EV_RELEASED);
+    }
+    c->port->release(c->port->ctx, (struct od_call_id){2, 1}, jobs[1].u.job.job,
+                     c->wall_ms(c->ctx) + 3600000, "later");
+    expect(c, OD_EV_RELEASED);
+    while (ready(c) != lane)
+        ;
+    assert_int_equal(claim(c, lane, 1, &job).u.claim.got, 1);
+    intent(c, (struct od_call_id){9, 1}, &job, OD_EV_DURABLE);
+}
+
 /* Neither what a trunk refused nor an intent that was given back counts against the cap. */
 static void what_rang_nowhere_does_not_count(void **state)
 {
@@ -565,6 +601,7 @@ int od_contract_run(const struct od_contract_worlds *of)
         TEST(canceled_while_it_waits_for_a_retry),
         TEST(a_suppressed_number_is_not_dialled),
         CAPPED(a_capped_number_waits),
+        TEST(no_more_at_once_than_capped),
         CAPPED(what_rang_nowhere_does_not_count),
         TEST(a_lapsed_lease_gives_everything_up),
         TEST(many_at_once),

@@ -33,6 +33,8 @@ struct od_contract {
     bool (*next)(void *ctx, struct od_event *out);
     /* The number that add() uses may be dialled by nobody, or by everybody again. */
     void (*suppress)(void *ctx, bool on);
+    /* So many calls of the org may be up at once; 0: any. For intents written from now on. */
+    void (*cap_calls)(void *ctx, uint32_t most);
     void (*look)(void *ctx, const struct od_uid *uid, struct od_contract_seen *out);
     int64_t (*wall_ms)(void *ctx);
     /* We stand still until our lease has run out and another worker has taken what we held. */

@@ -179,12 +179,12 @@ class Run:
                  "sip": {"listen": [f"udp:{self.source(number)}"]}}
         if self.redis:
             extra["redis"] = {"url": f"unix://{self.redis.path}"}
-        most = int(1.3 * self.args.in_flight / self.args.workers) + 1
+        most = int(1.3 * self.args.in_flight) + 1  # of all workers together
         self.begun[number] = time.time()
         server = Server(self.world, [{
             "name": "main", "server": self.carrier.address, "max_calls": most, "ring_timeout_s": 3,
-            "cps_limit": max(self.args.cps // self.args.workers, 1), "cps_key": str(number)}], name=f"serve-{number}", extra=extra,
-            ready_s=ready_s)
+            "cps_limit": max(self.args.cps // self.args.workers, 1), "cps_key": str(number)}],
+            name=f"serve-{number}", extra=extra, ready_s=ready_s)
         self.faults.note("start", source=self.source(number))
         return server
 

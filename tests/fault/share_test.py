@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Goal: processes on one Redis keep one rate together: never above it at the carrier, in any second,
-and nearly all of it used, whatever is killed.
+"""Goal: processes on one Redis keep one rate and one cap on calls together: never above them at the
+carrier, and nearly all of the rate used, whatever is killed.
 
 Method: a campaign over three `outdial serve` with one cps_key; one is killed with SIGKILL in the middle
-and started again two seconds later. The carrier's ledger has the kernel's time of every INVITE.
+and started again two seconds later. The carrier's ledger has the kernel's time of every INVITE. Then calls that talk for a while, through a trunk
+that takes --max-calls of them, for an agent that takes half as many.
 
-    share_test.py [--cps 60] [--seconds 12] [--kills 1] [--least 95]
+    share_test.py [--cps 60] [--seconds 12] [--kills 1] [--least 95] [--max-calls 20]
 
 Exit 1 when a second had more than --cps INVITEs, or when less than --least percent of the rate was used
 outside of the two seconds after a kill (a busy machine wakes processes too late for some of their slots).
@@ -78,52 +79,138 @@ def used(times, kills, cps):
     return inside / (seconds * cps)
 
 
+def most_at_once(carrier):
+    """Calls up at the carrier, from their INVITE to their end."""
+    steps = []
+    for fact in carrier.facts():
+        if fact["fact"] == "invite" and not fact["retransmission"]:
+            steps.append((fact["mono_ns"], 1))
+        elif fact["fact"] == "end":
+            steps.append((fact["mono_ns"], -1))
+    up = most = 0
+    for _, step in sorted(steps):
+        up += step
+        most = max(most, up)
+    return most
+
+
+def one_rate(world, args):
+    redis = Redis(world)
+    carrier = world.carrier(TOWN, ["--no-rtp"])
+    trunk = {"cps_key": "one", "cps_limit": args.cps, "max_calls": 500}
+    servers = [start(world, redis, carrier, i, trunk) for i in range(3)]
+    world.cli("agent", "put", world.agent("short", [{"hangup": {}}]), server=servers[0])
+    campaign = begin(world, servers[0], "short", args.cps * args.seconds)
+    wait_until(lambda: len(invites(carrier)) > 2 * args.cps, 30, "the first calls")
+    kills, between = [], (args.seconds - 4) / (args.kills + 1)
+    for i in range(args.kills):
+        goal = int(args.cps * (3 + between * i))
+        wait_until(lambda g=goal: len(invites(carrier)) > g, 60, f"{goal} calls")
+        victim = 1 + i % 2
+        kills.append(time.monotonic())
+        servers[victim].kill()
+        wait_until(lambda k=kills[-1]: time.monotonic() > k + AFTER_KILL_S, 5, "two seconds")
+        servers[victim] = start(world, redis, carrier, victim, trunk)
+    servers[0].wait_campaign(campaign, 90)
+    times = invites(carrier)
+    most, share = most_in_a_second(times), used(times, kills, args.cps)
+    for server in servers:
+        server.stop()
+    print(f"     {len(times)} INVITEs, most in a second {most} of {args.cps}, "
+          f"{100 * share:.1f} % used", flush=True)
+    assert most <= args.cps, f"{most} INVITEs in a second, {args.cps} allowed"
+    assert 100 * share >= args.least, f"only {100 * share:.1f} % of the rate was used"
+
+
+def one_cap(world, args, max_calls, agent_calls):
+    redis = Redis(world)
+    carrier = world.carrier({"answer": 100, "no_answer": 0, "busy": 0, "decline": 0, "fail": 0,
+                             "pdd_ms": "10-50", "ring_ms": "50-100", "digits": "none:1"},
+                            ["--no-rtp"])
+    trunk = {"cps_limit": 100, "max_calls": max_calls}
+    servers = [start(world, redis, carrier, i, trunk) for i in range(3)]
+    agent = world.agent("long", [{"pause": 800}, {"hangup": {}}], outdial={
+        "agent": {"kind": "script", "steps": [{"pause": 800}, {"hangup": {}}]},
+        "max_calls": agent_calls})
+    world.cli("agent", "put", agent, server=servers[0])
+    most_allowed = min(n for n in (max_calls, agent_calls) if n)
+    campaign = begin(world, servers[0], "long", 5 * most_allowed)
+    view = servers[0].wait_campaign(campaign, 120)
+    assert view["counts"]["outcomes"].get("completed", 0) == 5 * most_allowed, view["counts"]
+    for server in servers:
+        server.stop()
+    carrier.finish()
+    most = most_at_once(carrier)
+    print(f"     most at once {most} of {most_allowed}", flush=True)
+    assert most <= most_allowed, f"{most} calls at once, {most_allowed} allowed"
+    assert most > most_allowed // 2, f"never more than {most} of {most_allowed} calls at once"
+
+
+def live_changes_are_everybodys(world):
+    redis = Redis(world)
+    carrier = world.carrier(TOWN, ["--no-rtp"])
+    trunk = {"cps_limit": 10, "max_calls": 50}
+    first, second = (start(world, redis, carrier, i, trunk) for i in range(2))
+
+    def seen(**expected):
+        view = second.api("GET", "/trunks/line")
+        return view if all(view[k] == v for k, v in expected.items()) else None
+
+    slowest = 0
+    for method, path, body, expected in (
+            ("PATCH", "/trunks/line", {"cps": 25, "max_calls": 7}, {"cps": 25, "max_calls": 7}),
+            ("POST", "/trunks/line/pause", None, {"usable": False, "reason": "paused"})):
+        first.api(method, path, body)
+        begun = time.monotonic()
+        view = wait_until(lambda e=expected: seen(**e), 10, f"{expected} in the other process", 0.02)
+        slowest = max(slowest, time.monotonic() - begun)
+    print(f"     told within {1000 * slowest:.0f} ms", flush=True)
+    changes = wait_until(lambda: seen(usable=False)["changes"][1:] and seen(usable=False)["changes"],
+                         10, "who did it")
+    assert changes[0]["what"] == "pause" and changes[0]["who"] and changes[0]["at"], changes
+    second.stop()
+    second = start(world, redis, carrier, 1, trunk)
+    view = seen(cps=25, max_calls=7, usable=False, reason="paused")
+    assert view and view["changes"] == changes, second.api("GET", "/trunks/line")
+    second.api("POST", "/trunks/line/resume")
+    wait_until(lambda: first.api("GET", "/trunks/line")["usable"], 10, "the trunk to be usable")
+    first.stop()
+    second.stop()
+
+
+def begin(world, server, agent, count):
+    campaign = world.cli("campaign", "create", "shared", "--agent", agent,
+                         server=server).stdout.strip()
+    world.cli("campaign", "import", campaign, world.contacts(count), server=server)
+    world.cli("campaign", "start", campaign, server=server)
+    return campaign
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cps", type=int, default=60)
     parser.add_argument("--seconds", type=int, default=12)
     parser.add_argument("--kills", type=int, default=1)
     parser.add_argument("--least", type=float, default=95)
+    parser.add_argument("--max-calls", type=int, default=20)
     args = parser.parse_args()
-    world = World("share")
-    try:
-        redis = Redis(world)
-        carrier = world.carrier(TOWN, ["--no-rtp"])
-        trunk = {"cps_key": "one", "cps_limit": args.cps, "max_calls": 500}
-        servers = [start(world, redis, carrier, i, trunk) for i in range(3)]
-        world.cli("agent", "put", world.agent("short", [{"hangup": {}}]), server=servers[0])
-        campaign = world.cli("campaign", "create", "shared", "--agent", "short",
-                             server=servers[0]).stdout.strip()
-        world.cli("campaign", "import", campaign, world.contacts(args.cps * args.seconds),
-                  server=servers[0])
-        world.cli("campaign", "start", campaign, server=servers[0])
-        wait_until(lambda: len(invites(carrier)) > 2 * args.cps, 30, "the first calls")
-        kills, between = [], (args.seconds - 4) / (args.kills + 1)
-        for i in range(args.kills):
-            goal = int(args.cps * (3 + between * i))
-            wait_until(lambda g=goal: len(invites(carrier)) > g, 60, f"{goal} calls")
-            victim = 1 + i % 2
-            kills.append(time.monotonic())
-            servers[victim].kill()
-            wait_until(lambda k=kills[-1]: time.monotonic() > k + AFTER_KILL_S, 5, "two seconds")
-            servers[victim] = start(world, redis, carrier, victim, trunk)
-        servers[0].wait_campaign(campaign, 90)
-        times = invites(carrier)
-        most, share = most_in_a_second(times), used(times, kills, args.cps)
-        for server in servers:
-            server.stop()
-        print(f"     {len(times)} INVITEs, most in a second {most} of {args.cps}, "
-              f"{100 * share:.1f} % used", flush=True)
-        assert most <= args.cps, f"{most} INVITEs in a second, {args.cps} allowed"
-        assert 100 * share >= args.least, f"only {100 * share:.1f} % of the rate was used"
-        print("ok   one rate over three processes")
-    except AssertionError as error:
-        print(f"FAIL {error}", flush=True)
-        world.tell()
-        return 1
-    finally:
-        world.end()
-    return 0
+    scenes = {"one rate over three processes": lambda w: one_rate(w, args),
+              "one cap of a trunk": lambda w: one_cap(w, args, args.max_calls, 0),
+              "live changes are everybody's": live_changes_are_everybodys,
+              "one cap of an agent": lambda w: one_cap(w, args, 500, args.max_calls // 2)}
+    failed = 0
+    for name, scene in scenes.items():
+        world = World("share")
+        try:
+            scene(world)
+            print(f"ok   {name}", flush=True)
+        except AssertionError as error:
+            failed += 1
+            print(f"FAIL {name}: {error}", flush=True)
+            world.tell()
+        finally:
+            world.end()
+    return 1 if failed else 0
 
 
 sys.exit(main())

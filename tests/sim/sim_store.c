@@ -50,7 +50,7 @@ struct lane {
     uint32_t waiting;
 };
 
-enum { NUMBERS_MAX = 64, LOG_MAX = 64 };
+enum { NUMBERS_MAX = 64, LOG_MAX = 64, PLACE_MS = 1000 };
 
 /* What is kept of a number: whether nobody may dial it, and when it was dialled. */
 struct number {
@@ -67,6 +67,7 @@ struct sim_store {
     struct od_store_port port;
     struct sim_contact *contacts;
     uint32_t contact_count, ended;
+    uint32_t place_max, placed; /* calls at once: the cap, how many there are */
     struct lane *lanes;
     struct job *jobs;
     uint32_t jobs_used;
@@ -99,9 +100,16 @@ static void lane_push(struct sim_store *store, uint32_t number, bool front)
     OD_ASSERT(++lane->count <= size);
 }
 
+static void unplace(struct sim_store *store, struct sim_contact *contact)
+{
+    store->placed -= contact->placed;
+    contact->placed = false;
+}
+
 static void end(struct sim_store *store, struct sim_contact *contact,
                 const struct od_outcome *outcome)
 {
+    unplace(store, contact);
     contact->phase = SIM_ENDED;
     contact->outcome = *outcome;
     contact->ends++;
@@ -171,6 +179,7 @@ static void wait_for(struct sim_store *store, struct sim_contact *contact, int64
 {
     int64_t wait_ms = due_ms - sim_wall_ms(store->clock);
 
+    unplace(store, contact);
     contact->fence++;
     contact->intent = false;
     contact->due_ms = due_ms;
@@ -256,6 +265,12 @@ static bool apply_intent(struct sim_store *store, struct sim_contact *contact, u
         wait_for(store, contact, until_ms);
         return false;
     }
+    if (store->place_max && store->placed >= store->place_max) {
+        wait_for(store, contact, sim_wall_ms(store->clock) + PLACE_MS);
+        return false;
+    }
+    store->placed++;
+    contact->placed = true;
     contact->intent = true;
     contact->attempts = attempt;
     contact->intent_ms = sim_wall_ms(store->clock);
@@ -869,6 +884,11 @@ struct od_window sim_contact_window(const struct sim_contact *contact, int64_t w
     begun_ms = wall_ms - wall_ms % contact->period_ms;
     from_ms = wall_ms - begun_ms < contact->open_ms ? begun_ms : begun_ms + contact->period_ms;
     return (struct od_window){from_ms, from_ms + contact->open_ms, from_ms + contact->period_ms};
+}
+
+void sim_store_cap_calls(struct sim_store *store, uint32_t most)
+{
+    store->place_max = most;
 }
 
 void sim_store_suppress(struct sim_store *store, const char *to, bool on)

@@ -45,6 +45,7 @@ struct sim_contact {
     bool stop;     /* the user wants it over; its holder was asked */
     bool listed;   /* on its lane's list */
     bool stopped;  /* the user wants no further attempt either */
+    bool placed;   /* counts against the cap on calls at once */
     bool lapsed;   /* was taken from us when our lease ran out */
     uint16_t attempts;
     uint8_t tries;      /* attempts on the person that ended */
@@ -78,6 +79,9 @@ uint32_t sim_store_add(struct sim_store *store, uint32_t lane, const char *to, i
 
 /* Nobody dials that number any more: its calls end when their turn has come. */
 void sim_store_suppress(struct sim_store *store, const char *to, bool on);
+
+/* So many contacts may have a call up at once, from now on; 0: any. */
+void sim_store_cap_calls(struct sim_store *store, uint32_t most);
 
 /* The contact's hours at that moment. */
 struct od_window sim_contact_window(const struct sim_contact *contact, int64_t wall_ms);

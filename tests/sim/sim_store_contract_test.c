@@ -98,6 +98,13 @@ static void suppress(void *ctx, bool on)
     sim_store_suppress(world->store, "+15550001", on);
 }
 
+static void cap_calls(void *ctx, uint32_t most)
+{
+    struct world *world = ctx;
+
+    sim_store_cap_calls(world->store, most);
+}
+
 static int64_t wall_ms(void *ctx)
 {
     struct world *world = ctx;
@@ -137,6 +144,7 @@ static struct od_contract *open(const struct od_cap *caps)
                                            .next = next,
                                            .look = look,
                                            .suppress = suppress,
+                                           .cap_calls = cap_calls,
                                            .wall_ms = wall_ms,
                                            .lapse = lapse};
     return &world->contract;

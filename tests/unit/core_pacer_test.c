@@ -174,6 +174,40 @@ static void the_pace_is_kept(void **state)
     }
 }
 
+/* Two INVITEs come from a trunk of three in a second, with three calls for it. How many of these
+ * leave at once. */
+static uint32_t beside_inbound(uint8_t counted)
+{
+    struct od_trunk_def trunk = trunk_def;
+    uint32_t at_once;
+
+    trunk.shapes[0] = (struct od_shape){OD_SHAPE_WINDOW, 3, 0, OD_NS_PER_S};
+    trunk.inbound = counted;
+    set_trunk(0, &trunk);
+    set_lane(0, &lane_def);
+    queue(1, 3);
+    for (int i = 0; i < 2; i++)
+        od_engine_post(bench.engine, &(struct od_event){.kind = OD_EV_INBOUND});
+    up();
+    pass(500);
+    at_once = ordered("invite");
+    pass(2000);
+    assert_int_equal(ordered("invite"), 3);
+    return at_once;
+}
+
+static void inbound_counts_where_it_is_said(void **state)
+{
+    (void)state;
+    assert_int_equal(beside_inbound(1), 1);
+}
+
+static void inbound_counts_nowhere_else(void **state)
+{
+    (void)state;
+    assert_int_equal(beside_inbound(2), 3);
+}
+
 static void told_late(struct od_call_id call, uint64_t ago_ms)
 {
     struct od_event sent = {.kind = OD_EV_SENT, .call = call};
@@ -506,6 +540,8 @@ int main(void)
         BENCH_TEST(a_full_trunk_is_walked_around),
         BENCH_TEST(caps_hold_and_free_slots_are_used),
         BENCH_TEST(the_pace_is_kept),
+        BENCH_TEST(inbound_counts_where_it_is_said),
+        BENCH_TEST(inbound_counts_nowhere_else),
         BENCH_TEST(the_pace_counts_from_the_wire),
         BENCH_TEST(what_is_sent_again_takes_the_next_turn_and_counts),
         BENCH_TEST(a_challenged_call_can_be_cancelled),

@@ -96,22 +96,22 @@ static void test_defaults(void **state)
 static void test_trunk(void **state)
 {
     (void)state;
-    struct od_config *config =
-        good("trunks:\n"
-             "  - name: main\n"
-             "    server: \"[2001:db8::1]:5080\"\n"
-             "    transport: tcp\n"
-             "    cps_limit: 2.5\n"
-             "    limit: [ { calls: 150, per_ms: 5000 }, { cps: 10, burst: 3 } ]\n"
-             "    max_calls: 7\n"
-             "    priority: 0\n"
-             "    prefixes: [\"+1\", \"+44\"]\n"
-             "    ring_timeout_s: 20\n"
-             "    early_media: false\n"
-             "    media: { codecs: [pcma], srtp: off, dtmf: rfc4733 }\n"
-             "  - { name: spare, server: sip.example.net }\n"
-             "  - { name: free, server: 192.0.2.1, cps_limit: 0 }\n",
-             NULL);
+    struct od_config *config = good("trunks:\n"
+                                    "  - name: main\n"
+                                    "    server: \"[2001:db8::1]:5080\"\n"
+                                    "    transport: tcp\n"
+                                    "    cps_limit: 2.5\n"
+                                    "    limit: [ { calls: 150, per_ms: 5000 },\n"
+                                    "             { cps: 10, burst: 3, count_inbound: true } ]\n"
+                                    "    max_calls: 7\n"
+                                    "    priority: 0\n"
+                                    "    prefixes: [\"+1\", \"+44\"]\n"
+                                    "    ring_timeout_s: 20\n"
+                                    "    early_media: false\n"
+                                    "    media: { codecs: [pcma], srtp: off, dtmf: rfc4733 }\n"
+                                    "  - { name: spare, server: sip.example.net }\n"
+                                    "  - { name: free, server: 192.0.2.1, cps_limit: 0 }\n",
+                                    NULL);
     assert_int_equal(config->trunk_count, 3);
     const struct od_config_trunk *t = &config->trunks[0];
     assert_string_equal(t->host, "2001:db8::1");
@@ -127,6 +127,7 @@ static void test_trunk(void **state)
     assert_int_equal(t->def.shapes[1].window_ns, 5 * OD_NS_PER_S);
     assert_int_equal(t->def.shapes[2].kind, OD_SHAPE_BUCKET);
     assert_int_equal(t->def.shapes[2].burst, 3);
+    assert_int_equal(t->def.inbound, 1 << 2);
     assert_int_equal(t->def.shapes[3].kind, OD_SHAPE_NONE);
     assert_int_equal(t->def.max_calls, 7);
     assert_int_equal(t->def.priority, 0);
@@ -344,9 +345,8 @@ static void test_mistakes(void **state)
         {"trunks: [ { name: a, server: a, prefixes: [\"44\"] } ]",
          "t.yaml:1:43: trunks[0].prefixes: expected '+' and 1 to 10 digits, found '44'"},
         {"trunks: [ { name: a, server: a, limit: [ { calls: 5 } ] } ]",
-         "t.yaml:1:42: trunks[0].limit[0]: expected { calls, per_ms } or { cps, burst } and "
-         "nothing "
-         "else"},
+         "t.yaml:1:42: trunks[0].limit[0]: expected { calls, per_ms } or { cps, burst }, with "
+         "count_inbound or without, and nothing else"},
         {"trunks: [ { name: a, server: a, auth_user: u } ]",
          "t.yaml:1:11: trunks[0]: auth_user without password: expected both or none"},
         {"trunks: [ { name: a, server: a, password: p } ]",

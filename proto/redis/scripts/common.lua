@@ -104,6 +104,48 @@ function numbers.forget(uid, s)
     end
 end
 
+-- Calls at once, where somebody caps them: by call, what it counts in; by name, how many there are.
+-- A trunk's calls are counted over all orgs. (That key is outside of the org's slot of a cluster.)
+-- A call that finds a place full comes back after wait_ms: workers are told what is in use, so few do.
+numbers.places = { up = P .. 'up', use = P .. 'use', trunks = 'od:{shared}:use', wait_ms = 1000,
+    why = { t = 'trunk slot', a = 'agent slot', o = 'org slot', n = 'number slot' } }
+
+function numbers.places.of(name)
+    return name:sub(1, 2) == 't:' and numbers.places.trunks or numbers.places.use
+end
+
+-- Whatever way a call ends or goes back, its places are free again.
+function numbers.places.free(uid)
+    local names = call('HGET', numbers.places.up, uid)
+    if not names then
+        return
+    end
+    call('HDEL', numbers.places.up, uid)
+    for name in names:gmatch('[^\n]+') do
+        if call('HINCRBY', numbers.places.of(name), name, -1) <= 0 then
+            call('HDEL', numbers.places.of(name), name)
+        end
+    end
+end
+
+-- Takes (most, name)* for the call, or nothing: then the name of one that is full.
+function numbers.places.take(uid, wanted)
+    local names = {}
+    for i = 1, #wanted, 2 do
+        local name = wanted[i + 1]
+        if tonumber(call('HGET', numbers.places.of(name), name) or '0') >= wanted[i] then
+            return name
+        end
+        names[#names + 1] = name
+    end
+    for _, name in ipairs(names) do
+        call('HINCRBY', numbers.places.of(name), name, 1)
+    end
+    if #names > 0 then
+        call('HSET', numbers.places.up, uid, table.concat(names, '\n'))
+    end
+end
+
 local function keep(uid, s)
     call('SETRANGE', CALL .. uid, 0, pack(STATE, unpack(s, 1, STATE_FIELDS)))
 end
@@ -218,6 +260,7 @@ end
 -- The one way in which a call ends: its counters move, its one terminal event is written.
 local function end_call(uid, s, cause, ms)
     unwait(uid, s)
+    numbers.places.free(uid)
     if s[FLAGS] % 2 == HAS_DEADLINE then
         call('ZREM', DEADLINES, uid)
         s[FLAGS] = s[FLAGS] - HAS_DEADLINE
@@ -267,6 +310,7 @@ end
 -- is in the lane by then, in their order; one that waits for itself goes before.
 local function let_wait(uid, s, due, why)
     local reason = REASONS[why]
+    numbers.places.free(uid)
     s[WORKER], s[REASON] = 0, reason or 0
     if s[FLAGS] % HAS_WHY < TO_FRONT then
         s[FLAGS] = s[FLAGS] + TO_FRONT

@@ -2,11 +2,12 @@
 -- hands it new calls. All of it or nothing: it begins with the lease.
 --
 -- ARGV: worker, its name, ms after which its lease is renewed, last stop order seen, lanes asked,
---       caps (attempts and ms of each, packed),
+--       caps (attempts and ms of each, packed), 1 to be told how many calls are up,
 --       (lane, how many)*, order*
 -- reply: { rev, verdicts, { { left, (uid, record)* }* }, { (order, number)* }, ended,
 --          ms until the outbox has something to do or -1,
---          { ms since the lease was renewed, (what is broken, why)* } }, or
+--          { ms since the lease was renewed, (what is broken, why)* },
+--          { (place, calls)* of the org, (place, calls)* of trunks } or {} }, or
 --        { rev } when the lease is lost
 local worker, renew, seen, asked = tonumber(ARGV[1]), tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
 local held, caps = HELD .. worker, ARGV[6]
@@ -52,7 +53,14 @@ local function may_dial(uid, s, ms, shared)
 end
 
 local function intent(op, uid, s)
-    local tries, ms, at = unpack_('>HI6', op, 22)
+    local tries, ms, count_places, at = unpack_('>HI6B', op, 22)
+    local wanted = {}
+    for i = 1, count_places do
+        local most, bytes
+        most, bytes, at = unpack_('>I4B', op, at)
+        wanted[2 * i - 1], wanted[2 * i] = most, op:sub(at, at + bytes - 1)
+        at = at + bytes
+    end
     local shared = tries >= 32768 -- its number's attempts are counted over all campaigns
     tries = tries % 32768
     if s[PHASE] == DIALING and s[TRIES] % ATTEMPT == tries then
@@ -61,7 +69,19 @@ local function intent(op, uid, s)
     -- another INVITE of the same claim follows one that its trunk refused before any phone rang: no
     -- attempt of its own on the person
     local again = s[PHASE] == DIALING and tries > s[TRIES] % ATTEMPT
-    if not again and (s[PHASE] >= DIALING or not may_dial(uid, s, ms, shared)) then
+    if not again and s[PHASE] >= DIALING then
+        return '0'
+    end
+    if again then -- perhaps through another trunk
+        numbers.places.free(uid)
+    end
+    local full = numbers.places.take(uid, wanted)
+    if full then
+        dropped[#dropped + 1] = uid
+        give_back(uid, s, NOW + numbers.places.wait_ms, numbers.places.why[full:sub(1, 1)])
+        return '0'
+    end
+    if not again and not may_dial(uid, s, ms, shared) then
         return '0'
     end
     s[PHASE], s[TRIES] = DIALING, s[TRIES] - s[TRIES] % ATTEMPT + tries
@@ -123,7 +143,7 @@ function does.B(op, uid, s)
     return '1'
 end
 end
-for i = 7 + 2 * asked, #ARGV do
+for i = 8 + 2 * asked, #ARGV do
     local op = ARGV[i]
     local uid, fence = unpack_('>c16I4', op, 2)
     local s = state(uid)
@@ -176,7 +196,7 @@ settle()
 -- Claims. Ended calls that still stand in a lane are stepped over; the reply's size is bounded.
 local claims, bytes = {}, 0
 for i = 1, asked do
-    local lane, want = tonumber(ARGV[5 + 2 * i]), tonumber(ARGV[6 + 2 * i])
+    local lane, want = tonumber(ARGV[6 + 2 * i]), tonumber(ARGV[7 + 2 * i])
     local queue, def, got, n = QUEUE .. lane, lane_def(lane), { 0 }, 0
     local pops = 0
     while def and def[6] == 1 and n < want and bytes < 1000000 and pops < 32 do
@@ -228,4 +248,5 @@ if call('EXISTS', STOPS .. worker) == 1 then
 end
 table.insert(buried, 1, NOW - lease)
 return { tonumber(call('GET', REV) or '0'), table.concat(verdicts), claims, stops, ended,
-    outbox_due(), buried }
+    outbox_due(), buried,
+    ARGV[7] == '1' and { call('HGETALL', numbers.places.use), call('HGETALL', numbers.places.trunks) } or {} }
