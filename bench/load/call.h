@@ -44,7 +44,6 @@ struct od_load_call {
     struct od_text to, target, routes;
     struct od_carrier_addr hop; /* where requests of the dialog go */
     char *auth;                 /* a header line with its end; NULL: none */
-    uint32_t auth_uses;         /* of the nonce */
     struct od_load_line *line;  /* NULL: no audio */
 };
 

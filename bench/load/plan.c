@@ -2,8 +2,6 @@
 #include "bench/load/plan.h"
 
 #include <ctype.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -121,13 +119,7 @@ static bool read_decimal(const char *text, double least, double most, double *ou
 
 static bool read_whole(const char *text, uint64_t least, uint64_t most, uint64_t *out)
 {
-    char *end;
-    if (!isdigit((unsigned char)*text))
-        return false;
-    errno = 0;
-    unsigned long long v = strtoull(text, &end, 10);
-    *out = v;
-    return !*end && !errno && v >= least && v <= most;
+    return od_str_u64(text, strlen(text), most, out) && *out >= least;
 }
 
 static int take_decimal(const struct option *o, const char *value, double least, double most,

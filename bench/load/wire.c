@@ -83,17 +83,29 @@ static void put_body(struct od_load_run *run, const struct od_load_call *call,
     od_sip_out_bytes(out, body, sdp.used);
 }
 
+/* A request to the called number, outside of a dialog, up to its CSeq. Its transaction is the
+ * INVITE's, which the ACK of a refusal and a CANCEL share (17.1.1.3, 9.1). to: NULL: no tag yet. */
+static void put_request(struct od_load_run *run, const struct od_load_call *call,
+                        const char *method, uint32_t cseq, const struct od_text *to,
+                        struct od_sip_out *out)
+{
+    od_sip_out_format(out, "%s ", method);
+    put_callee(run, call, out);
+    put_via(run, call, cseq, 'i', out);
+    put_from(run, call, out);
+    od_sip_out_word(out, to ? "To: " : "To: <");
+    if (to)
+        od_sip_out_text(out, *to);
+    else
+        put_callee(run, call, out);
+    od_sip_out_word(out, to ? "\r\n" : ">\r\n");
+    put_call_id(run, call, cseq, method, out);
+}
+
 void od_load_send_invite(struct od_load_run *run, const struct od_load_call *call)
 {
     struct od_sip_out *out = od_sip_port_compose(run->port);
-    od_sip_out_word(out, "INVITE ");
-    put_callee(run, call, out);
-    put_via(run, call, call->invite_cseq, 'i', out);
-    put_from(run, call, out);
-    od_sip_out_word(out, "To: <");
-    put_callee(run, call, out);
-    od_sip_out_word(out, ">\r\n");
-    put_call_id(run, call, call->invite_cseq, "INVITE", out);
+    put_request(run, call, "INVITE", call->invite_cseq, NULL, out);
     put_contact(run, out);
     od_sip_out_word(out, allow);
     od_sip_out_word(out, "User-Agent: outdial load\r\n");
@@ -144,14 +156,7 @@ void od_load_send_refusal_ack(struct od_load_run *run, const struct od_load_call
                               const struct od_sip_text *refusal)
 {
     struct od_sip_out *out = od_sip_port_compose(run->port);
-    od_sip_out_word(out, "ACK ");
-    put_callee(run, call, out);
-    put_via(run, call, refusal->cseq, 'i', out);
-    put_from(run, call, out);
-    od_sip_out_word(out, "To: ");
-    od_sip_out_text(out, refusal->to);
-    od_sip_out_word(out, "\r\n");
-    put_call_id(run, call, refusal->cseq, "ACK", out);
+    put_request(run, call, "ACK", refusal->cseq, &refusal->to, out);
     od_sip_out_word(out, "Content-Length: 0\r\n\r\n");
     post(run, &run->plan->target);
 }
@@ -159,14 +164,7 @@ void od_load_send_refusal_ack(struct od_load_run *run, const struct od_load_call
 void od_load_send_cancel(struct od_load_run *run, const struct od_load_call *call)
 {
     struct od_sip_out *out = od_sip_port_compose(run->port);
-    od_sip_out_word(out, "CANCEL ");
-    put_callee(run, call, out);
-    put_via(run, call, call->invite_cseq, 'i', out);
-    put_from(run, call, out);
-    od_sip_out_word(out, "To: <");
-    put_callee(run, call, out);
-    od_sip_out_word(out, ">\r\n");
-    put_call_id(run, call, call->invite_cseq, "CANCEL", out);
+    put_request(run, call, "CANCEL", call->invite_cseq, NULL, out);
     od_sip_out_word(out, "Content-Length: 0\r\n\r\n");
     post(run, &run->plan->target);
 }

@@ -3,7 +3,6 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "engine/base/str.h"
 #include "engine/cli/campaign.h"
@@ -21,17 +20,10 @@ struct pace {
     size_t count;
 };
 
-static uint64_t mono_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 /* Ends per second over the samples, this one included. */
 static double pace_of(struct pace *pace, uint64_t ended)
 {
-    uint64_t now = mono_ms();
+    uint64_t now = od_client_mono_ms();
     size_t slot = pace->count % SAMPLES;
     size_t oldest = pace->count < SAMPLES ? 0 : slot;
     uint64_t then = pace->count ? pace->at_ms[oldest] : now;
@@ -116,7 +108,7 @@ static bool ask(struct od_client *client, const char *path, struct od_campaign_v
         od_reply_free(&reply);
         return true;
     }
-    uint64_t now = mono_ms();
+    uint64_t now = od_client_mono_ms();
     if (*away_since_ms == 0)
         *away_since_ms = now;
     *lost = !away || now - *away_since_ms > AWAY_S_MAX * 1000;

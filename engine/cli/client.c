@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -189,6 +190,13 @@ unsigned od_client_interrupts(const struct od_client *client)
 static void slept(uv_timer_t *timer)
 {
     ((struct od_client *)timer->data)->slept = true;
+}
+
+uint64_t od_client_mono_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 void od_client_sleep(struct od_client *client, unsigned ms)

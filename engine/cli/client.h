@@ -54,6 +54,9 @@ void od_reply_explain(const struct od_reply *reply, const char *doing);
 void od_client_catch_interrupts(struct od_client *client);
 unsigned od_client_interrupts(const struct od_client *client);
 
+/* Milliseconds on the monotonic clock, for rates and patience. */
+uint64_t od_client_mono_ms(void);
+
 /* Waits; less when an interrupt comes. */
 void od_client_sleep(struct od_client *client, unsigned ms);
 

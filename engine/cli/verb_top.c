@@ -26,13 +26,6 @@ struct counters {
     uint64_t invited, answered, ended, taken_ms;
 };
 
-static uint64_t mono_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 /* The first picture tells what is wrong in a line; later ones are taken in silence. */
 static bool ask(struct od_client *client, const char *path, bool told, struct od_reply *reply)
 {
@@ -48,7 +41,7 @@ static bool picture_take(struct od_client *client, bool told, struct picture *p)
     bool good = ask(client, "/outdial/v1/limits", told, &p->limits) &&
                 ask(client, "/outdial/v1/trunks", told, &p->trunks) &&
                 ask(client, CAMPAIGNS_PATH, told, &p->campaigns);
-    p->taken_ms = mono_ms();
+    p->taken_ms = od_client_mono_ms();
     return good;
 }
 

@@ -1,0 +1,20 @@
+# Writes files as C arrays and a list of them, ended by an empty one:
+# cmake -DOUT=file.c -DHEADER=where/it/is/declared.h "-DLIST=struct x list[]" -DNAMED=ON|OFF "-DFILES=a;b" -P embed.cmake
+# NAMED: each entry begins with the file's name.
+set(text "/* made by engine/embed.cmake */\n#include \"${HEADER}\"\n\n")
+set(table "")
+set(number 0)
+foreach(file ${FILES})
+    file(READ ${file} hex HEX)
+    string(REGEX REPLACE "(..)" "0x\\1," hex "${hex}")
+    set(name "")
+    if(NAMED)
+        get_filename_component(name ${file} NAME)
+        set(name "\"${name}\", ")
+    endif()
+    string(APPEND text "static const unsigned char file_${number}[] = {${hex}};\n")
+    string(APPEND table "    {${name}(const char *)file_${number}, sizeof file_${number}},\n")
+    math(EXPR number "${number} + 1")
+endforeach()
+string(APPEND text "\nconst ${LIST} = {\n${table}    {0},\n};\n")
+file(WRITE ${OUT} "${text}")
