@@ -11,6 +11,8 @@ enum {
     DELAYS_MIN = 16,      /* before a usual delay is known */
     STRIKES = 2,          /* bare 503s within STRIKE_NS that mean "too fast" */
     CALLS_PER_ROUND = 40, /* between two refusals at the limit: 2.5 % of the INVITEs */
+    USED_PER_MILLE =
+        1200, /* a rate grows to so much of what was sent in the last second, no more */
 };
 #define SLICE_NS (OD_NS_PER_S / OD_ADAPT_SLICES)
 #define STRIKE_NS (5 * OD_NS_PER_S)
@@ -56,6 +58,15 @@ static void turn_to(struct od_adapt *adapt, uint64_t now_ns)
     adapt->slice = slice;
 }
 
+static uint32_t sent_milli(const struct od_adapt *adapt)
+{
+    uint32_t sent = 0;
+
+    for (int i = 0; i < OD_ADAPT_SLICES; i++)
+        sent += adapt->sent[i];
+    return (sent + 1) * 1000; /* one more: the oldest slice has left a moment early */
+}
+
 static uint32_t accepted_milli(const struct od_adapt *adapt)
 {
     uint32_t sent = 0, refused = 0;
@@ -91,7 +102,10 @@ static uint32_t grown_milli(const struct od_adapt *adapt)
 static void grow(struct od_adapt *adapt)
 {
     uint32_t milli = grown_milli(adapt);
+    uint64_t shown_milli = (uint64_t)sent_milli(adapt) * USED_PER_MILLE / 1000;
 
+    if (milli > shown_milli)
+        milli = (uint32_t)shown_milli;
     if (milli <= adapt->working_milli)
         return;
     adapt->working_milli = milli;
@@ -116,8 +130,8 @@ void od_adapt_sent(struct od_adapt *adapt, uint64_t now_ns)
     adapt->last_ns = now_ns;
     if (!adapt->working_milli || slower(adapt))
         return;
-    /* Only a rate that is used shows that it is taken. */
-    gap_ns = 4 * (UINT64_C(1000) * OD_NS_PER_S / adapt->working_milli);
+    /* Only what is used shows that it is taken: a send is worth the time it has at this rate. */
+    gap_ns = UINT64_C(1000) * OD_NS_PER_S / adapt->working_milli;
     adapt->grown_ns += passed_ns < gap_ns ? passed_ns : gap_ns;
     if (adapt->grown_ns > GROWN_NS_MAX)
         adapt->grown_ns = GROWN_NS_MAX;

@@ -3,8 +3,11 @@
  * may drift; it shows in refusals. A refusal lowers the working rate to a little below what was
  * just accepted; from there it grows along a cubic (as RFC 9438 does for TCP, section 4): quickly
  * back to near the level that was refused, slowly past it, faster the longer nothing is refused, up
- * to the configured rate, where it lifts itself. A post-dial delay that rises well above the usual
- * stops the growth and lowers the rate a little: an overloaded trunk slows down before it refuses.
+ * to the configured rate, where it lifts itself. Only what is sent shows what is taken, so a rate
+ * that isn't used up grows more slowly, and never above 1.2 times of what was sent in the last
+ * second (as RFC 7661 keeps TCP's window from growing unvalidated, section 4.2). A post-dial delay
+ * that rises well above the usual stops the growth and lowers the rate a little: an overloaded
+ * trunk slows down before it refuses.
  *
  * It knows no clock and holds nothing back itself: the trunk makes a limit of its rate.
  *
@@ -16,6 +19,10 @@
 #include "outdial/engine.h"
 
 enum { OD_ADAPT_SLICES = 20 }; /* of the last second */
+
+/* A working rate is a guess at a carrier's, no promise: where our process wakes up late, the sends
+ * that follow make up for it, or a busy machine would never send what the rate says. */
+#define OD_ADAPT_TRAIL_NS (20 * OD_NS_PER_MS)
 
 struct od_adapt {
     /* set by owner */
@@ -32,7 +39,7 @@ struct od_adapt {
 
     /* private */
     uint32_t level_milli; /* what was accepted when the rate was lowered last */
-    uint64_t grown_ns;    /* time in use since then */
+    uint64_t grown_ns;    /* time in use since then: of each send, at most its interval */
     uint64_t last_ns;     /* the last send */
     uint64_t usual_ns;    /* the delay, smoothed over a long time */
     uint32_t delays;

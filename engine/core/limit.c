@@ -102,7 +102,8 @@ static void set_turns(struct od_limit *limit, const struct od_shape *shape)
     } else {
         uint64_t half = limit->interval_ns / 2;
         uint64_t slack = min_u64(max_u64(half, SLACK_NS_MIN), SLACK_NS_MAX);
-        limit->slack_ns = min_u64(slack, shape->window_ns * (GUARD_PER_MILLE / 2) / 1000);
+        slack = min_u64(slack, shape->window_ns * (GUARD_PER_MILLE / 2) / 1000);
+        limit->slack_ns = max_u64(slack, min_u64(limit->trail_ns, half));
     }
 }
 

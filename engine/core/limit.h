@@ -31,6 +31,11 @@ struct od_limit_entry {
 };
 
 struct od_limit {
+    /* set by owner, after init */
+    uint64_t trail_ns; /* an EVEN send may trail its turn by so much, up to half an interval,
+                          without moving the next; what is held then is the rate, not every window.
+                          0: the slack above */
+
     struct od_shape shape; /* read by caller */
 
     /* private */

@@ -39,6 +39,7 @@ void od_trunk_init(struct od_engine *engine, uint32_t index)
         od_limit_init(&trunk->rate->limits[i],
                       engine->trunk_logs + ((size_t)index * OD_SHAPES_MAX + i) * OD_LIMIT_LOG);
     od_limit_init(&trunk->work, NULL); /* EVEN keeps no log */
+    trunk->work.trail_ns = OD_ADAPT_TRAIL_NS;
     od_fair_init(&trunk->claim);
     od_fair_init(&trunk->claim_hook);
     od_fair_init(&trunk->arm);

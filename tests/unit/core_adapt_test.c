@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "engine/base/rng.h"
 #include "engine/core/adapt.h"
 #include "engine/core/limit.h"
 
@@ -18,6 +19,8 @@ enum { LOG = 4096, CONFIGURED = 100 };
 
 static struct carrier {
     uint64_t now_ns, rtt_ns;
+    uint64_t late_ns; /* our process wakes up to so much after its turn; 0: at it */
+    struct od_rng rng;
     uint64_t taken_ns[LOG];
     uint32_t taken;
     bool sure; /* says why */
@@ -76,6 +79,8 @@ static void go_on(struct od_adapt *adapt, struct od_limit *rate, uint32_t limit,
         }
         if (when_ns > c.now_ns)
             c.now_ns = when_ns;
+        if (c.late_ns)
+            c.now_ns += od_rng_below(&c.rng, c.late_ns);
         od_limit_charge(rate, c.now_ns);
         od_adapt_sent(adapt, c.now_ns);
         c.answers[c.last % LOG].sent_ns = c.now_ns;
@@ -86,38 +91,47 @@ static void go_on(struct od_adapt *adapt, struct od_limit *rate, uint32_t limit,
     }
 }
 
+/* The working rate is near the carrier's limit, and so is what the carrier takes. */
 static void expect_near(const struct od_adapt *adapt, uint32_t limit, const char *when)
 {
+    double taken = (c.invites - c.refused) / 10.0;
     double is = adapt->working_milli ? adapt->working_milli / 1000.0 : CONFIGURED;
 
-    print_message("%s: limit %u, rate %.2f, refused %u of %u\n", when, limit, is, c.refused,
-                  c.invites);
-    if (is < 0.85 * limit || is > 1.15 * limit)
-        fail_msg("%s: the rate is %.2f, the limit %u", when, is, limit);
+    print_message("%s: limit %u, rate %.2f, taken %.2f, refused %u of %u\n", when, limit, is, taken,
+                  c.refused, c.invites);
+    if (is < 0.85 * limit || is > 1.15 * limit || taken < 0.85 * limit)
+        fail_msg("%s: the rate is %.2f, %.2f are taken, the limit %u", when, is, taken, limit);
 }
 
-static void follow(uint64_t rtt_ns, bool sure, uint32_t low, uint32_t high)
+struct course {
+    uint64_t rtt_ns, late_ns;
+    bool sure;
+    uint32_t low, high;
+};
+
+static void follow(const struct course *course)
 {
     struct od_adapt adapt = {0};
     struct od_limit rate;
     uint32_t invites = 0, refused = 0;
-    const uint32_t limits[] = {low, high, low};
+    const uint32_t limits[] = {course->low, course->high, course->low};
 
     memset(&c, 0, sizeof c);
     c.now_ns = 1000 * OD_NS_PER_S;
-    c.rtt_ns = rtt_ns;
-    c.sure = sure;
+    c.rtt_ns = course->rtt_ns;
+    c.late_ns = course->late_ns;
+    c.rng.state = 1;
+    c.sure = course->sure;
     od_limit_init(&rate, NULL);
+    rate.trail_ns = OD_ADAPT_TRAIL_NS;
     od_adapt_set(&adapt, true, CONFIGURED * 1000);
     for (int i = 0; i < 3; i++) {
-        go_on(&adapt, &rate, limits[i], 10 * OD_NS_PER_S);
-        go_on(&adapt, &rate, limits[i], 10 * OD_NS_PER_S);
-        expect_near(&adapt, limits[i], "after 20 s");
+        go_on(&adapt, &rate, limits[i], 20 * OD_NS_PER_S);
         invites += c.invites;
         refused += c.refused;
-        for (int k = 0; k < 10; k++) { /* it stays there */
+        for (int k = 0; k < 11; k++) { /* it stays there */
             go_on(&adapt, &rate, limits[i], 10 * OD_NS_PER_S);
-            expect_near(&adapt, limits[i], "later");
+            expect_near(&adapt, limits[i], k ? "later" : "after 20 s");
             invites += c.invites;
             refused += c.refused;
         }
@@ -129,17 +143,107 @@ static void follow(uint64_t rtt_ns, bool sure, uint32_t low, uint32_t high)
 static void a_hidden_limit_is_found_and_followed(void **state)
 {
     (void)state;
-    follow(1 * OD_NS_PER_MS, true, 20, 35);
-    follow(50 * OD_NS_PER_MS, true, 20, 35);
-    follow(200 * OD_NS_PER_MS, true, 20, 35);
-    follow(50 * OD_NS_PER_MS, true, 50, 80);
-    follow(50 * OD_NS_PER_MS, true, 5, 8);
+    follow(&(struct course){1 * OD_NS_PER_MS, 0, true, 20, 35});
+    follow(&(struct course){50 * OD_NS_PER_MS, 0, true, 20, 35});
+    follow(&(struct course){200 * OD_NS_PER_MS, 0, true, 20, 35});
+    follow(&(struct course){50 * OD_NS_PER_MS, 0, true, 50, 80});
+    follow(&(struct course){50 * OD_NS_PER_MS, 0, true, 5, 8});
 }
 
 static void one_that_does_not_say_why_too(void **state)
 {
     (void)state;
-    follow(50 * OD_NS_PER_MS, false, 20, 35);
+    follow(&(struct course){50 * OD_NS_PER_MS, 0, false, 20, 35});
+}
+
+static void also_by_a_process_that_wakes_late(void **state)
+{
+    (void)state;
+    follow(&(struct course){1 * OD_NS_PER_MS, 4 * OD_NS_PER_MS, true, 20, 35});
+    follow(&(struct course){50 * OD_NS_PER_MS, 12 * OD_NS_PER_MS, true, 20, 35});
+    follow(&(struct course){50 * OD_NS_PER_MS, 30 * OD_NS_PER_MS, true, 5, 8});
+}
+
+/* ---- only what is sent shows what is taken ---- */
+
+/* Sends one each gap_ns for a while. Whenever the rate grows, to no more than 1.2 times of what was
+ * sent in the second before. */
+static void send_for(struct od_adapt *adapt, uint64_t gap_ns, uint64_t jitter_ns, uint64_t for_ns)
+{
+    uint64_t end_ns = c.now_ns + for_ns;
+
+    while (c.now_ns < end_ns) {
+        uint32_t was = adapt->working_milli, sent = 0;
+        c.now_ns += gap_ns + (jitter_ns ? od_rng_below(&c.rng, jitter_ns) : 0);
+        od_adapt_sent(adapt, c.now_ns);
+        c.taken_ns[c.taken++ % LOG] = c.now_ns;
+        for (uint32_t i = c.taken; i-- && c.taken - i <= LOG;) {
+            if (c.now_ns - c.taken_ns[i % LOG] >= OD_NS_PER_S)
+                break;
+            sent++;
+        }
+        if (was && (adapt->working_milli ? adapt->working_milli : CONFIGURED * 1000) > was)
+            assert_true(adapt->working_milli <= (sent + 1) * 1200);
+    }
+}
+
+/* A working rate of 0.92 times as many a second. */
+static void lower_to(struct od_adapt *adapt, uint32_t taken)
+{
+    memset(&c, 0, sizeof c);
+    memset(adapt, 0, sizeof *adapt);
+    c.now_ns = 1000 * OD_NS_PER_S;
+    od_adapt_set(adapt, true, CONFIGURED * 1000);
+    send_for(adapt, OD_NS_PER_S / taken, 0, 2 * OD_NS_PER_S);
+    c.now_ns += OD_NS_PER_MS;
+    od_adapt_sent(adapt, c.now_ns);
+    c.taken_ns[c.taken++ % LOG] = c.now_ns;
+    assert_true(od_adapt_refused(adapt, c.now_ns, c.now_ns, true, "CPS limit exceeded"));
+    assert_in_range(adapt->working_milli, (taken - 1) * 920, (taken + 1) * 920);
+}
+
+static void a_rate_that_is_not_used_does_not_grow(void **state)
+{
+    struct od_adapt adapt;
+
+    (void)state;
+    lower_to(&adapt, 20);
+    send_for(&adapt, OD_NS_PER_S / 5, 0, 600 * OD_NS_PER_S);
+    assert_in_range(adapt.working_milli, 17000, 20000);
+    send_for(&adapt, OD_NS_PER_S / 15, 0, 600 * OD_NS_PER_S);
+    assert_in_range(adapt.working_milli, 17000, 20000);
+    /* With what is sent it grows. */
+    send_for(&adapt, OD_NS_PER_S / 30, 0, 600 * OD_NS_PER_S);
+    assert_in_range(adapt.working_milli, 34000, 38000);
+}
+
+static void it_grows_by_what_is_sent(void **state)
+{
+    struct od_adapt half, whole;
+    uint64_t gap_ns = UINT64_C(1000) * OD_NS_PER_S / 18400;
+
+    (void)state;
+    lower_to(&whole, 20);
+    send_for(&whole, gap_ns, 0, 3 * OD_NS_PER_S);
+    lower_to(&half, 20);
+    send_for(&half, 2 * gap_ns, 0, 6 * OD_NS_PER_S);
+    assert_true(whole.grown_ns > half.grown_ns - OD_NS_PER_S / 5);
+    assert_true(whole.grown_ns < half.grown_ns + OD_NS_PER_S / 5);
+}
+
+static void it_never_outgrows_what_is_sent(void **state)
+{
+    struct od_adapt adapt;
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= 200; seed++) {
+        lower_to(&adapt, 20);
+        c.rng.state = seed;
+        for (int i = 0; i < 20; i++)
+            send_for(&adapt, OD_NS_PER_MS + od_rng_below(&c.rng, OD_NS_PER_S / 10),
+                     od_rng_below(&c.rng, 2) * od_rng_below(&c.rng, OD_NS_PER_S),
+                     od_rng_below(&c.rng, 5 * OD_NS_PER_S));
+    }
 }
 
 static void no_limit_no_change(void **state)
@@ -151,6 +255,7 @@ static void no_limit_no_change(void **state)
     memset(&c, 0, sizeof c);
     c.now_ns = 1000 * OD_NS_PER_S;
     od_limit_init(&rate, NULL);
+    rate.trail_ns = OD_ADAPT_TRAIL_NS;
     od_adapt_set(&adapt, true, CONFIGURED * 1000);
     go_on(&adapt, &rate, 1000, 60 * OD_NS_PER_S);
     assert_int_equal(adapt.working_milli, 0);
@@ -207,6 +312,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_hidden_limit_is_found_and_followed),
         cmocka_unit_test(one_that_does_not_say_why_too),
+        cmocka_unit_test(also_by_a_process_that_wakes_late),
+        cmocka_unit_test(a_rate_that_is_not_used_does_not_grow),
+        cmocka_unit_test(it_grows_by_what_is_sent),
+        cmocka_unit_test(it_never_outgrows_what_is_sent),
         cmocka_unit_test(no_limit_no_change),
         cmocka_unit_test(switched_off_it_holds_nothing_back),
         cmocka_unit_test(phones_that_ring_late_are_an_early_sign),

@@ -194,6 +194,30 @@ static void late_wakeups_cost_under_two_percent(void **state)
     }
 }
 
+/* Where the rate matters more than each window: being late by up to half an interval costs nothing.
+ */
+static void what_may_trail_is_made_up_for(void **state)
+{
+    (void)state;
+    for (uint32_t rate = 5; rate <= 100; rate += 5) {
+        uint64_t interval_ns = OD_NS_PER_S / rate, trail_ns = 20 * OD_NS_PER_MS;
+        start(&sender, (struct od_shape){OD_SHAPE_NONE, 0, 0, 0});
+        sender.limit.trail_ns = trail_ns;
+        od_limit_set(&sender.limit, &(struct od_shape){OD_SHAPE_EVEN, rate, 0, OD_NS_PER_S});
+        trail_ns = trail_ns < interval_ns / 2 ? trail_ns : interval_ns / 2;
+        sender.late_us = (uint32_t)(trail_ns / 1000);
+        run(&sender, SENDS / 4);
+        if (used(&sender) < 0.99 * rate || used(&sender) > rate)
+            fail_msg("trailing %u: %.3f used", rate, used(&sender));
+        judge_windows(&sender, 0, rate + 1, OD_NS_PER_S, 0);
+        sender.stall_one_in = 50; /* a stall is never caught up */
+        run(&sender, SENDS / 2);
+        judge_windows(&sender, 0, rate + 1, OD_NS_PER_S, 0);
+        for (uint32_t k = 1; k < sender.count; k++)
+            assert_true(sender.sent_ns[k] - sender.sent_ns[k - 1] >= interval_ns - trail_ns);
+    }
+}
+
 static void window_keeps_every_window(void **state)
 {
     (void)state;
@@ -330,6 +354,7 @@ int main(void)
         cmocka_unit_test(a_turn_that_takes_long_is_told_of_afterwards),
         cmocka_unit_test(even_is_even),
         cmocka_unit_test(late_wakeups_cost_under_two_percent),
+        cmocka_unit_test(what_may_trail_is_made_up_for),
         cmocka_unit_test(window_keeps_every_window),
         cmocka_unit_test(forced_sends_push_even_back),
         cmocka_unit_test(a_full_window_opens_at_once_after_idling),
