@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/api/agent_view.h"
 #include "engine/api/project.h"
 #include "engine/api/time_text.h"
 #include "engine/api/vendor_call.h"
@@ -88,7 +89,8 @@ static void put_sip(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct od_h
 {
     const struct od_call_rec *call = facts->call;
     yyjson_mut_val *sip = yyjson_mut_obj_add_obj(doc, root, "sip");
-    od_put_text(doc, sip, "fromUser", (struct od_text){call->from, strlen(call->from)});
+    const char *from = call->from[0] ? call->from : od_agent_number(facts->agent);
+    od_put_text(doc, sip, "fromUser", (struct od_text){from ? from : "", from ? strlen(from) : 0});
     od_put_text(doc, sip, "fromDomain",
                 (struct od_text){facts->from_domain, strlen(facts->from_domain)});
     od_put_text(doc, sip, "toUser", (struct od_text){call->to, strlen(call->to)});
@@ -154,6 +156,8 @@ static void put_completed(yyjson_mut_doc *doc, yyjson_mut_val *root,
 static char *dasha_body(const struct od_hook_facts *facts, size_t *bytes)
 {
     const struct od_call_rec *call = facts->call;
+    if (facts->event == OD_HOOK_TRANSFER)
+        return od_hook_ask_body(OD_HOOK_ASK_TRANSFER, facts, NULL, (struct od_text){"", 0}, bytes);
     bool done = od_hook_dasha_done(call), canceled = is_canceled(call);
     yyjson_mut_doc *doc = dasha_doc(done       ? "CompletedWebHookPayload"
                                     : canceled ? "CallDeadLineWebHookPayload"

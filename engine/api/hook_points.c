@@ -61,7 +61,7 @@ static void put_events(yyjson_mut_doc *doc, yyjson_mut_val *o, uint16_t mask)
         yyjson_mut_arr_add_str(doc, events, "*");
         return;
     }
-    for (unsigned event = 1; event < OD_HOOK_EVENT_COUNT; event++)
+    for (unsigned event = 1; event <= OD_HOOK_CANCELED; event++)
         if (mask & OD_HOOK_BIT(event))
             yyjson_mut_arr_add_str(doc, events, od_hook_event_name((enum od_hook_event)event));
 }
@@ -147,7 +147,7 @@ static uint16_t event_bit(yyjson_val *value)
 {
     if (yyjson_equals_str(value, "*"))
         return OD_HOOK_ALL;
-    for (unsigned event = 1; event < OD_HOOK_EVENT_COUNT; event++)
+    for (unsigned event = 1; event <= OD_HOOK_CANCELED; event++)
         if (yyjson_equals_str(value, od_hook_event_name((enum od_hook_event)event)))
             return (uint16_t)OD_HOOK_BIT(event);
     return 0;

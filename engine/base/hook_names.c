@@ -10,7 +10,7 @@ const char *od_hook_event_name(enum od_hook_event event)
 {
     static const char *const names[OD_HOOK_EVENT_COUNT] = {
         "call.unknown", "call.queued",    "call.ringing", "call.answered", "call.completed",
-        "call.failed",  "call.no_answer", "call.busy",    "call.canceled"};
+        "call.failed",  "call.no_answer", "call.busy",    "call.canceled", "call.transfer"};
     return (unsigned)event < OD_HOOK_EVENT_COUNT ? names[event] : names[0];
 }
 

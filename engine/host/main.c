@@ -161,6 +161,12 @@ static void talk_verdict(void *ctx, struct od_call_id call, const struct od_amd_
                   text);
 }
 
+static void talk_transfer(void *ctx, struct od_job_id job)
+{
+    struct od_host *host = ctx;
+    od_store_job_transfer(host->store, job);
+}
+
 static int talk_refer(void *ctx, struct od_call_id call, const char *target)
 {
     struct od_host *host = ctx;
@@ -204,6 +210,7 @@ static bool open_talk(struct od_host *host)
                                               .tool_cancel = talk_tool_cancel,
                                               .media = talk_media,
                                               .refer = talk_refer,
+                                              .transfer = talk_transfer,
                                               .verdict = talk_verdict},
                      why, sizeof why)) {
         od_log(OD_CONFIG_LOG_ERROR, "rtp", "%s", why);

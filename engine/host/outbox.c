@@ -155,7 +155,7 @@ static void delivered(struct od_outbox_chain *chain, struct od_outbox_row *row)
     row->row.frozen.url = (struct od_text){row->request.url ? row->request.url : "",
                                            row->request.url ? strlen(row->request.url) : 0};
     row->row.updated_ms = wall_ms();
-    if (row->row.event >= OD_HOOK_COMPLETED)
+    if (od_hook_ends(row->row.event))
         supersede(chain);
     chain->flows = true;
     chain->outbox->stats.delivered++;
@@ -181,7 +181,7 @@ static void failed(struct od_outbox_chain *chain, struct od_outbox_row *row, boo
     }
     say(outbox, chain, "given up", why);
     bury(chain, row, verdict == OD_HOOK_GONE ? 'g' : 'x', why);
-    if (row->row.event >= OD_HOOK_COMPLETED)
+    if (od_hook_ends(row->row.event))
         supersede(chain);
 }
 
@@ -356,7 +356,7 @@ static void next(struct od_outbox_chain *chain)
             row->row.due_ms = wall_ms();
             break; /* and comes again when that is on disk */
         }
-        if (due && row->row.event >= OD_HOOK_COMPLETED && chain->flows) {
+        if (due && od_hook_ends(row->row.event) && chain->flows) {
             /* what was delivered just now is on disk first: a crash would repeat it after the end
              */
             row->row.due_ms = wall_ms();

@@ -93,7 +93,7 @@ void od_outbox_chain_free(struct od_outbox_chain **list, struct od_outbox_chain 
 
 bool od_outbox_row_marked(const struct od_outbox_row *row)
 {
-    return row->what == 'p' && row->row.event >= OD_HOOK_COMPLETED &&
+    return row->what == 'p' && od_hook_ends(row->row.event) &&
            row->row.http_status == OD_OUTBOX_MAY_HAVE_ARRIVED;
 }
 
@@ -122,7 +122,7 @@ int64_t od_outbox_chain_due_ms(const struct od_outbox_chain *chain)
         const struct od_outbox_row *row = &chain->rows[i];
         if (row->what != 'p' || (marked && !od_outbox_row_marked(row)))
             continue;
-        if ((first || row->row.event >= OD_HOOK_COMPLETED) && row->row.due_ms < due)
+        if ((first || od_hook_ends(row->row.event)) && row->row.due_ms < due)
             due = row->row.due_ms;
         first = false;
     }
@@ -135,7 +135,7 @@ bool od_outbox_row_due(const struct od_outbox_chain *chain, const struct od_outb
     if (row->what != 'p')
         return false;
     bool first = !od_outbox_chain_others_before(chain, row);
-    if ((!first || od_outbox_chain_marked(chain)) && row->row.event < OD_HOOK_COMPLETED)
+    if ((!first || od_outbox_chain_marked(chain)) && !od_hook_ends(row->row.event))
         return false;
     return row->row.due_ms <= wall_ms || (first && chain->flows);
 }

@@ -57,6 +57,8 @@ static yyjson_val *find_hook(const struct od_outbox_chain *chain, const struct o
         url = call->webhook_url;
         break;
     case OD_HOOK_TO_DASHA: {
+        if (facts->event == OD_HOOK_TRANSFER) /* a call's own webhooks are for its end */
+            return result_hook(facts->agent);
         *extra = call->extra.bytes ? yyjson_read(call->extra.at, call->extra.bytes, 0) : NULL;
         yyjson_val *own =
             yyjson_obj_get(yyjson_doc_get_root(*extra),

@@ -60,6 +60,8 @@ struct od_talk_events {
     /* The agent wants the callee to be handed on to `target` (a number or SIP URI): a REFER; how it
      * goes comes back by od_talk_referred(). As od_sip_refer(). NULL: can't be done. */
     int (*refer)(void *ctx, struct od_call_id call, const char *target);
+    /* The callee is being handed on, by either way. NULL: not wanted. */
+    void (*transfer)(void *ctx, struct od_job_id job);
     /* Who took the call, as it becomes known. NULL: not wanted. */
     void (*verdict)(void *ctx, struct od_call_id call, const struct od_amd_verdict *verdict);
     /* The agent at that URL has said how many calls it can take. NULL: not wanted. */

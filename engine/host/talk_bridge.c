@@ -28,6 +28,7 @@ int od_talk_bridge_begin(struct od_talk_session *session, const char *to,
     event.u.bridge.talk_ms_max = how->talk_ms_max;
     memcpy(event.u.bridge.to, bridge->to, sizeof event.u.bridge.to);
     session->host->events.post(session->host->events.ctx, &event);
+    od_talk_session_transfer(session);
     return 0;
 }
 

@@ -71,7 +71,17 @@ int od_talk_session_refer(struct od_talk_session *session, const char *target)
     const struct od_talk_events *events = &session->host->events;
     if (!events->refer)
         return OD_ENOENT;
-    return session->ended ? OD_ECONFLICT : events->refer(events->ctx, session->call, target);
+    int err = session->ended ? OD_ECONFLICT : events->refer(events->ctx, session->call, target);
+    if (!err)
+        od_talk_session_transfer(session);
+    return err;
+}
+
+void od_talk_session_transfer(struct od_talk_session *session)
+{
+    const struct od_talk_events *events = &session->host->events;
+    if (events->transfer)
+        events->transfer(events->ctx, session->job);
 }
 
 void od_talk_session_referred(struct od_talk_session *session, uint16_t status, bool final)

@@ -102,6 +102,8 @@ void od_talk_session_fail(struct od_talk_session *session, enum od_event_kind ki
  * target; OD_ECONFLICT: one is under way, or nobody is on the line; OD_ENOENT: can't be done here.
  */
 int od_talk_session_refer(struct od_talk_session *session, const char *target);
+/* The callee is being handed on, by REFER or by a second leg: who listens is told. */
+void od_talk_session_transfer(struct od_talk_session *session);
 void od_talk_session_referred(struct od_talk_session *session, uint16_t status, bool final);
 
 /* No event is posted any more. */

@@ -22,14 +22,19 @@ enum od_hook_event {
     OD_HOOK_QUEUED = 1,
     OD_HOOK_RINGING,
     OD_HOOK_ANSWERED,
-    OD_HOOK_COMPLETED, /* from here on: the one terminal event of a call */
+    OD_HOOK_COMPLETED, /* from here to CANCELED: the one terminal event of a call */
     OD_HOOK_FAILED,
     OD_HOOK_NO_ANSWER,
     OD_HOOK_BUSY,
     OD_HOOK_CANCELED,
+    OD_HOOK_TRANSFER, /* the callee is being handed on; in Dasha's contract alone */
     OD_HOOK_EVENT_COUNT,
 };
-/* Bit of an event in an endpoint's mask. */
+static inline bool od_hook_ends(enum od_hook_event event)
+{
+    return event >= OD_HOOK_COMPLETED && event <= OD_HOOK_CANCELED;
+}
+/* Bit of an event in an endpoint's mask; endpoints hear of the first eight. */
 #define OD_HOOK_BIT(event) (1u << (event))
 #define OD_HOOK_ALL 0x1feu
 
@@ -39,7 +44,7 @@ const char *od_hook_event_name(enum od_hook_event event);
 enum od_hook_to {
     OD_HOOK_TO_NATIVE = 1,       /* inline: Standard Webhooks */
     OD_HOOK_TO_CALLINGBOX,       /* inline: CallingBox's contract */
-    OD_HOOK_TO_DASHA,            /* inline: Dasha's contract, an end only */
+    OD_HOOK_TO_DASHA,            /* inline: Dasha's contract, transfers and the end only */
     OD_HOOK_TO_POINT_CALLINGBOX, /* endpoint */
     OD_HOOK_TO_POINT_NATIVE,     /* endpoint */
     OD_HOOK_TO_COUNT,

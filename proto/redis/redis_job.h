@@ -17,9 +17,10 @@ enum { /* orders, in the order in which they reach the store */
        OD_JOB_INTENT = 1,
        OD_JOB_PROGRESS = 2,
        OD_JOB_LEG = 4, /* of its second leg */
-       OD_JOB_RELEASE = 8,
-       OD_JOB_FINISH = 16,
-       OD_JOB_BURY = 32, /* its record can't be read: the engine never hears of it */
+       OD_JOB_TRANSFER = 8,
+       OD_JOB_RELEASE = 16,
+       OD_JOB_FINISH = 32,
+       OD_JOB_BURY = 64, /* its record can't be read: the engine never hears of it */
        OD_JOB_FINAL = OD_JOB_RELEASE | OD_JOB_FINISH | OD_JOB_BURY,
 };
 
@@ -65,7 +66,8 @@ struct od_redis_job {
     struct od_call_id call;
     struct od_sip_names names;
     uint32_t trunk;
-    int64_t intent_ms, ringing_ms, answered_ms, due_ms;
+    int64_t intent_ms, ringing_ms, answered_ms, transfer_ms, due_ms;
+    uint8_t transfers; /* its callee was handed on so often, last at transfer_ms */
     char why[OD_NAME_MAX];
     struct od_outcome outcome;
     char *result;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "outdial/err.h"
 #include "proto/redis/redis_inner.h"
 
 /* Claims */
@@ -156,6 +157,17 @@ static void port_finish(void *ctx, struct od_job_id id, const struct od_outcome 
     od_redis_journal_finish(store, job);
     if (!job->journal_only)
         want(store, job, OD_JOB_FINISH);
+}
+
+int od_store_job_transfer(struct od_store *store, struct od_job_id id)
+{
+    struct od_redis_job *job = od_redis_jobs_of(&store->jobs, id);
+    if (job == NULL || job->given_up)
+        return OD_ENOENT;
+    job->transfers += job->transfers < UINT8_MAX;
+    job->transfer_ms = od_store_wall_ms();
+    want(store, job, OD_JOB_TRANSFER);
+    return 0;
 }
 
 static void leg_refused(struct od_store *store, struct od_call_id call)

@@ -198,6 +198,10 @@ int od_store_job_result(struct od_store *store, struct od_job_id job, const char
 int od_store_job_media(struct od_store *store, struct od_job_id job, const char *json,
                        size_t bytes);
 
+/* The job's callee is being handed on to somebody else: who listens is told, in order, before the
+ * call's end. Best effort as progress() is. OD_ENOENT: the job is gone. */
+int od_store_job_transfer(struct od_store *store, struct od_job_id job);
+
 /* What a start hook made of the call: its data from now on, and more for who talks on it. Empty: as
  * it was. Copied. OD_ENOENT, OD_ENOMEM. */
 int od_store_job_data(struct od_store *store, struct od_job_id job, struct od_text context,

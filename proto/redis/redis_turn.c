@@ -133,6 +133,9 @@ static int write_order(struct od_store *store, const struct od_redis_job *job, u
                                       (struct od_text){job->ending, job->ending_bytes});
     case OD_JOB_LEG:
         return write_second(store, job);
+    case OD_JOB_TRANSFER:
+        return od_wire_order_transfer(store->scratch, OD_STORE_SCRATCH, &order, job->ringing_ms,
+                                      job->answered_ms, job->transfer_ms, job->transfers);
     case OD_JOB_RELEASE:
         return od_wire_order_release(store->scratch, OD_STORE_SCRATCH, &order, job->due_ms,
                                      job->why);
@@ -144,11 +147,12 @@ static int write_order(struct od_store *store, const struct od_redis_job *job, u
 }
 
 /* What is behind a final order needs no storing of its own: a finish carries the times, and an
- * intent whose call was given up before it left is no intent. */
+ * intent whose call was given up before it left is no intent. A transfer is told of all the same.
+ */
 static void drop_covered(struct od_redis_job *job)
 {
     if ((job->want & OD_JOB_FINAL) != 0)
-        job->want &= OD_JOB_FINAL;
+        job->want &= OD_JOB_FINAL | OD_JOB_TRANSFER;
 }
 
 static void unlist_first(struct od_redis_org *org)
@@ -188,6 +192,7 @@ static uint32_t add_orders(struct od_redis_org *org)
                 job->outcome.trunk = OD_NO_TRUNK;
                 job->outcome.ended_ms = od_store_wall_ms();
                 job->ringing_ms = job->answered_ms = job->intent_ms = job->due_ms = 0;
+                job->transfer_ms = 0;
                 bytes = write_order(store, job, order);
             }
             if (bytes < 0 || !note_sent(org, job, order))

@@ -143,6 +143,10 @@ int od_wire_order_progress(void *out, size_t size, const struct od_wire_order *o
 /* What ends the call's second leg, as the intent's attempt: trunk, names and leg of it. */
 int od_wire_order_second(void *out, size_t size, const struct od_wire_order *order,
                          const struct od_wire_attempt *second);
+/* The callee is handed on for the nth time (1..255) in this attempt, last at at_ms; the times as of
+ * progress. */
+int od_wire_order_transfer(void *out, size_t size, const struct od_wire_order *order,
+                           int64_t ringing_ms, int64_t answered_ms, int64_t at_ms, uint8_t nth);
 int od_wire_order_release(void *out, size_t size, const struct od_wire_order *order,
                           int64_t not_before_ms, const char *why);
 /* Sets a claimed record aside that could not be read. */

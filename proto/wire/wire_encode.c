@@ -327,6 +327,17 @@ int od_wire_order_progress(void *at, size_t size, const struct od_wire_order *or
     return done(&out);
 }
 
+int od_wire_order_transfer(void *at, size_t size, const struct od_wire_order *order,
+                           int64_t ringing_ms, int64_t answered_ms, int64_t at_ms, uint8_t nth)
+{
+    struct out out = order_begin(at, size, 'T', order);
+    put_time(&out, ringing_ms);
+    put_time(&out, answered_ms);
+    put_time(&out, at_ms);
+    put_be(&out, nth, 1);
+    return done(&out);
+}
+
 int od_wire_order_second(void *at, size_t size, const struct od_wire_order *order,
                          const struct od_wire_attempt *second)
 {

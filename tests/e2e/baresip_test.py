@@ -18,6 +18,7 @@ import time
 import wave
 
 from harness import free_port, main, wait_until
+from webhooks_test import OPEN, Receiver
 
 TEXT = "Good morning. This is a reminder. Press five to confirm your appointment."
 RATE = 8000
@@ -334,10 +335,11 @@ def is_handed_on_by_refer(world):
     desk = world.carrier({"answer": 100, "no_answer": 0, "busy": 0, "decline": 0, "fail": 0, "ring_ms": "100",
                           "hangup_ms": "1500"})
     baresip = Baresip(world)
-    server = world.serve([{"name": "main", "server": f"127.0.0.1:{baresip.sip}"}])
+    server = world.serve([{"name": "main", "server": f"127.0.0.1:{baresip.sip}"}], extra=OPEN)
+    receiver = Receiver()
     world.cli("agent", "put", world.agent("sender", [
-        {"pause": 500}, {"transfer": f"sip:+16660000001@{desk.address}"}, {"pause": 30000}, {"hangup": {}}]),
-        server=server)
+        {"pause": 500}, {"transfer": f"sip:+16660000001@{desk.address}"}, {"pause": 30000}, {"hangup": {}}],
+        config={"resultWebhook": {"url": receiver.url + "/result"}}), server=server)
     call = world.cli("call", "new", f"sip:callee@127.0.0.1:{baresip.sip}", "--agent", "sender",
                      server=server).stdout.strip()
     ended = wait_until(lambda: server.api("GET", f"/calls/{call}")["ended_at"] and
@@ -346,6 +348,9 @@ def is_handed_on_by_refer(world):
     wait_until(lambda: "+16660000001" in desk.calls_by_number(), 10, "the desk's call")
     trace = [line["text"] for line in server.api("GET", f"/calls/{call}/trace")["trace"]]
     assert any(t.startswith("REFER ") for t in trace) and any(t.startswith("NOTIFY ") for t in trace), trace
+    wait_until(lambda: len(receiver.got) == 2, 20, "both webhooks")
+    assert [json.loads(g["body"])["type"] for g in receiver.got] == ["TransferWebHookPayload",
+                                                                     "CompletedWebHookPayload"]
     assert server.stop() == 0
 
 

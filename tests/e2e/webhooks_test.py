@@ -214,6 +214,42 @@ def dasha_contract(world):
     assert server.stop() == 0
 
 
+def dasha_hears_of_transfers(world):
+    """By REFER, which this carrier refuses, and then by a second leg: the vendor's payload field by field to
+    the agent's resultWebhook, once for each and before the end, in the call's sequence."""
+    callee = world.carrier({**ALWAYS, "talk": "silence"})
+    desk = world.carrier({**ALWAYS, "talk": "silence", "hangup_ms": "1000"}, name="desk")
+    receiver = Receiver()
+    server = world.serve([trunk(callee, prefixes=["+1555"]), trunk(desk, name="desk", prefixes=["+1666"])],
+                         extra=OPEN)
+    world.cli("agent", "put",
+              world.agent("short", [{"transfer": "+16660000001"}, {"transfer": {"to": "+16660000002", "mode": "bridge"}},
+                                    {"hangup": {}}],
+                          config={"resultWebhook": {"url": receiver.url + "/result"}},
+                          webhook_url=receiver.url + "/box", additionalData={"clinic": "N"}), server=server)
+    call = new_call(server, context={"name": "Ann"})
+    view = ended(server, call)
+    assert view["media"]["transfers"][0]["outcome"] == "completed", view
+    got = wait_until(lambda: len(receiver.of("/result")) == 3 and receiver.of("/result"), 20, "the end")
+    *transfers, end = [json.loads(g["body"]) for g in got]
+    agent = raw_api(server, "GET", "/api/v1/agents", status=200)[0]["agentId"]
+    for body in transfers:
+        assert body == {"type": "TransferWebHookPayload", "status": "Running", "callId": call, "agentId": agent,
+                        "orgId": "default", "callAdditionalData": {"name": "Ann"},
+                        "agentAdditionalData": {"clinic": "N"},
+                        "sip": {"fromUser": "+15550009999", "fromDomain": "127.0.0.1", "toUser": "+15550001234",
+                                "toDomain": "127.0.0.1", "diversion": []},
+                        "endpoint": "+15550001234"}, body
+    assert (end["type"], end["status"]) == ("CompletedWebHookPayload", "Completed"), end
+    assert [g["headers"]["Outdial-Sequence"] for g in got] == ["4", "5", "6"]
+    assert [g["headers"]["webhook-id"].rsplit("_", 1)[1] for g in got] == ["4", "5", "6"]
+    wait_until(lambda: len(receiver.of("/box")) == 4, 20, "the other contract's four events")
+    assert [g["headers"]["Outdial-Sequence"] for g in receiver.of("/box")] == ["1", "2", "3", "6"]
+    rows = raw_api(server, "GET", "/outdial/v1/webhook_deliveries")["data"]
+    assert collections.Counter(r["event_type"] for r in rows)["call.transfer"] == 2, rows
+    assert server.stop() == 0
+
+
 def per_call_hooks_of_both_vendors(world):
     """Dasha's completedWebHook and failedWebHook over the agent's; CallingBox's webhook_url over it."""
     carrier, receiver = world.carrier({**ALWAYS, "answer": 1, "busy": 1}), Receiver()
@@ -658,7 +694,7 @@ def killed_in_the_middle(world):
 
 
 if __name__ == "__main__":
-    main(callingbox_contract, dasha_contract, per_call_hooks_of_both_vendors, dasha_does_not_retry_4xx,
+    main(callingbox_contract, dasha_contract, dasha_hears_of_transfers, per_call_hooks_of_both_vendors, dasha_does_not_retry_4xx,
          a_receiver_says_when, endpoints_rotate_without_a_loss,
          an_end_is_not_held_up, a_start_webhook_decides, a_webhook_is_tried,
          by_a_proxy_with_a_certificate, killed_in_the_middle)

@@ -186,6 +186,16 @@ static void dasha_asks(void **state)
     }
 }
 
+static void dasha_transfer(void **state)
+{
+    (void)state;
+    call.outcome.cause = OD_CAUSE_NONE;
+    yyjson_doc *doc = body(OD_HOOK_TO_DASHA, OD_HOOK_TRANSFER);
+    common_fields(doc, "TransferWebHookPayload", "Running");
+    assert_int_equal(yyjson_obj_size(yyjson_doc_get_root(doc)), 9); /* and nothing of an end */
+    yyjson_doc_free(doc);
+}
+
 static void a_deleted_agent_has_no_data(void **state)
 {
     (void)state;
@@ -208,7 +218,7 @@ static void callingbox_envelope(void **state)
     static const char *const types[] = {"call.queued",    "call.ringing", "call.answered",
                                         "call.completed", "call.failed",  "call.no_answer",
                                         "call.busy",      "call.canceled"};
-    for (unsigned event = OD_HOOK_QUEUED; event < OD_HOOK_EVENT_COUNT; event++) {
+    for (unsigned event = OD_HOOK_QUEUED; event <= OD_HOOK_CANCELED; event++) {
         yyjson_doc *doc = body(OD_HOOK_TO_CALLINGBOX, (enum od_hook_event)event);
         assert_int_equal(yyjson_obj_size(yyjson_doc_get_root(doc)), 5);
         is_text(doc, "id", "evt_11111111111111111111111111111111_4");
@@ -287,9 +297,10 @@ int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(dasha_completed),     TEST(dasha_failed_and_canceled),
-        TEST(dasha_asks),          TEST(a_deleted_agent_has_no_data),
-        TEST(callingbox_envelope), TEST(native_envelope),
+        TEST(dasha_completed), TEST(dasha_failed_and_canceled),
+        TEST(dasha_asks),      TEST(a_deleted_agent_has_no_data),
+        TEST(dasha_transfer),  TEST(callingbox_envelope),
+        TEST(native_envelope),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -360,6 +360,58 @@ static void per_call_hooks_choose_by_the_end(void **state)
     }
 }
 
+static bool is_down(struct world *w)
+{
+    return !w->up;
+}
+
+/* Handed on twice; the reply to the first order is lost, the second comes just before the end: each
+ * is told once, before the end, and to the agent's resultWebhook alone. */
+static void transfers_are_told_to_the_agents_result_hook(void **state)
+{
+    struct world *w = *state;
+    world_store_close(w); /* and again, not waiting long: a stopped Redis runs its scripts later */
+    assert_int_equal(world_store_open(w, &(struct od_store_config){.path_or_host = w->server.path,
+                                                                   .worker = "hasty",
+                                                                   .jobs_max = 1000,
+                                                                   .command_ms = 300}),
+                     0);
+    assert_true(world_wait_up(w));
+    struct od_uid agent = an_agent(
+        w,
+        "{\"webhook_url\":\"http://a/\",\"config\":{\"resultWebhook\":{\"url\":\"http://b/\"}}}");
+    a_call(w, &agent, "", OD_CALL_HOOK_DONE);
+    struct od_event job = begin(w);
+    world_run_for(w, 50); /* no turn is under way */
+    redis_server_signal(&w->server, SIGSTOP);
+    assert_int_equal(od_store_job_transfer(w->store, job.u.job.job), 0);
+    assert_true(world_until(w, is_down, WORLD_LIMIT_MS));
+    redis_server_signal(&w->server, SIGCONT);
+    assert_true(world_wait_up(w));
+    world_run_for(w, 100);
+    assert_int_equal(od_store_job_transfer(w->store, job.u.job.job), 0);
+    live(w, job, OD_CAUSE_COMPLETED);
+    assert_int_equal(od_store_job_transfer(w->store, job.u.job.job), OD_ENOENT);
+    world_run_for(w, 300);
+    listen_to(w);
+    wait_claims(w, 2);
+    struct got *got = &claims[claims[0].rows[0].to == OD_HOOK_TO_DASHA ? 0 : 1];
+    struct got *other = &claims[got == claims];
+    static const uint8_t events[] = {OD_HOOK_TRANSFER, OD_HOOK_TRANSFER, OD_HOOK_COMPLETED};
+    static const uint32_t seqs[] = {2, 5, 6}; /* queued is 1; ringing and answered come late */
+    assert_int_equal(got->row_count, 3);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(got->rows[i].event, events[i]);
+        assert_int_equal(got->rows[i].seq, seqs[i]);
+    }
+    assert_int_equal(other->row_count, 4);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_not_equal(other->rows[i].event, OD_HOOK_TRANSFER);
+    ack(w, got, "ddd", 0);
+    ack(w, other, "dddd", 0);
+    no_more_claims(w);
+}
+
 static void a_late_row_joins_its_chain(void **state)
 {
     struct world *w = *state;
@@ -585,6 +637,7 @@ int main(void)
         TEST(a_stopped_call_is_told_to_the_same),
         TEST(each_destination_has_its_own_chain),
         TEST(per_call_hooks_choose_by_the_end),
+        TEST(transfers_are_told_to_the_agents_result_hook),
         TEST(a_late_row_joins_its_chain),
         TEST(an_ack_of_the_past_changes_nothing),
         TEST(the_dead_leave_their_claims),

@@ -277,6 +277,12 @@ static void orders_have_their_layout(void **ctx)
     assert_int_equal(od_wire_order_progress(out, sizeof out, &order, 9, 256, leg),
                      sizeof head + 5 + 1 + 7);
     assert_int_equal(out[sizeof head], 'L');
+    static const uint8_t transfer[] = {0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 1, 3};
+    assert_int_equal(od_wire_order_transfer(out, sizeof out, &order, 9, 256, 257, 3),
+                     21 + sizeof transfer);
+    assert_int_equal(out[0], 'T');
+    assert_memory_equal(out + 21, transfer, sizeof transfer);
+    assert_int_equal(od_wire_order_transfer(out, sizeof out, &order, 9, 256, -1, 3), OD_EINVAL);
     assert_int_equal(od_wire_order_release(out, sizeof out, &order, 7, "hours"), 21 + 6 + 5);
     struct od_outcome outcome = {.cause = OD_CAUSE_BUSY, .ended_ms = 5};
     memset(outcome.reason, 'r', sizeof outcome.reason); /* no NUL: still bounded */

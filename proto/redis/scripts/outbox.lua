@@ -24,7 +24,7 @@ local ROW_PENDING, ROW_DELIVERED, ROW_DEAD = 0, 1, 2
 local NATIVE, CALLINGBOX, DASHA, POINT_CALLINGBOX, POINT_NATIVE = 1, 2, 3, 4, 5
 local NO_POINT = NO_CAMPAIGN
 local T_QUEUED, T_RINGING, T_ANSWERED, T_COMPLETED = 1, 2, 3, 4
-local T_NO_ANSWER, T_BUSY, T_CANCELED = 6, 7, 8
+local T_NO_ANSWER, T_BUSY, T_CANCELED, T_TRANSFER = 6, 7, 8, 9
 T_FAILED = 5
 -- enum od_cause to the terminal event; what is not here has failed
 T_END = { T_COMPLETED, T_NO_ANSWER, T_BUSY, T_NO_ANSWER, T_BUSY, [12] = T_CANCELED,
@@ -77,9 +77,13 @@ end
 -- there was; 0: all of it, nothing more comes.
 tell = function(uid, s, kind, ms, record_bytes)
     local hooks, flags, all = lane_hooks(s[LANE]), s[FLAGS], points_on()
-    local ends = kind >= T_COMPLETED
+    local ends, hands_on = kind >= T_COMPLETED and kind <= T_CANCELED, kind == T_TRANSFER
     local to = {}
-    if flags % 16 >= HAS_HOOK then
+    if hands_on then -- the vendor's one payload about a call that goes on
+        if hooks[2] >= 2 then
+            to[1] = { DASHA, NO_POINT }
+        end
+    elseif flags % 16 >= HAS_HOOK then
         to[1] = { flags % STOPPED >= HOOK_CALLINGBOX and CALLINGBOX or NATIVE, NO_POINT }
     elseif hooks[1] then
         to[1] = { NATIVE, NO_POINT }
@@ -93,7 +97,7 @@ tell = function(uid, s, kind, ms, record_bytes)
             to[#to + 1] = { DASHA, NO_POINT }
         end
     end
-    for _, point in ipairs(all) do
+    for _, point in ipairs(all) do -- nobody's mask has the bit of a transfer
         if math.floor(point[3] / 2 ^ kind) % 2 == 1 then
             to[#to + 1] = { point[2], point[1] }
         end

@@ -33,7 +33,7 @@ end
 -- The call's own record keeps what became of its inline webhook's terminal event (an entry 'W').
 local function note_on_call(what, row)
     local kind, to, uid = row:byte(3), row:byte(4), row:sub(35, 50)
-    if kind < T_COMPLETED or (to ~= NATIVE and to ~= CALLINGBOX) or not state(uid) then
+    if kind < T_COMPLETED or kind > T_CANCELED or (to ~= NATIVE and to ~= CALLINGBOX) or not state(uid) then
         return
     end
     local at = 72 + row:byte(71)

@@ -133,6 +133,24 @@ end
 
 does = { X = set_aside, I = intent, P = progress, L = release, F = finish }
 
+-- The callee is handed on, for the nth time in this attempt; told once, however often the order
+-- comes. What others hear before it is told before it.
+function does.T(op, uid, s)
+    if s[PHASE] < DIALING or s[PHASE] == ENDED then
+        return '0'
+    end
+    local rang, answered, ms, nth = unpack_('>I6I6I6B', op, 22)
+    attempt.note_progress(uid, s, rang, answered)
+    keep(uid, s)
+    local key, this = P .. 'wm:' .. uid, s[TRIES] % ATTEMPT * 256
+    local told = tonumber(call('GET', key) or '0')
+    for _ = 1, nth - (told >= this and told - this or 0) do
+        tell(uid, s, T_TRANSFER, ms, call('STRLEN', CALL .. uid))
+    end
+    call('SET', key, this + nth, 'EX', 86400) -- longer than any order is repeated
+    return '1'
+end
+
 -- What ends the second leg of a call, before it is dialled and whenever more of it is known. A call
 -- that is stopped dials nobody else.
 function does.B(op, uid, s)
