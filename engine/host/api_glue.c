@@ -40,6 +40,26 @@ static int api_recording(void *ctx, const struct od_uid *call, uint8_t part, uin
     return od_recordings_read(od_talk_recordings(host->talk), call, part, at, fn, fn_ctx);
 }
 
+struct metric {
+    const char *name, *type, *help;
+    uint64_t value;
+};
+
+/* One family a row, in order. */
+static size_t put_families(const struct metric *rows, size_t count, char *out, size_t size)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < count; i++) {
+        int n = snprintf(out + used, size - used, "# HELP %s %s\n# TYPE %s %s\n%s %llu\n",
+                         rows[i].name, rows[i].help, rows[i].name, rows[i].type, rows[i].name,
+                         (unsigned long long)rows[i].value);
+        if (n < 0 || (size_t)n >= size - used)
+            break;
+        used += (size_t)n;
+    }
+    return used;
+}
+
 /* The ledger's: its journal, what waits for Redis, what was set aside. */
 static size_t store_metrics(const struct od_host *host, char *out, size_t size)
 {
@@ -47,10 +67,7 @@ static size_t store_metrics(const struct od_host *host, char *out, size_t size)
     if (!host->store)
         return 0;
     od_store_stats(host->store, &stats);
-    const struct {
-        const char *name, *type, *help;
-        uint64_t value;
-    } rows[] = {
+    const struct metric rows[] = {
         {"outdial_journal_records_total", "counter", "Records written to the local journal.",
          stats.journal_records},
         {"outdial_journal_syncs_total", "counter", "Groups of records made durable at once.",
@@ -71,16 +88,26 @@ static size_t store_metrics(const struct od_host *host, char *out, size_t size)
         {"outdial_store_lost_calls_total", "counter", "Calls that Redis has forgotten.",
          stats.lost},
     };
-    size_t used = 0;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        int n = snprintf(out + used, size - used, "# HELP %s %s\n# TYPE %s %s\n%s %llu\n",
-                         rows[i].name, rows[i].help, rows[i].name, rows[i].type, rows[i].name,
-                         (unsigned long long)rows[i].value);
-        if (n < 0 || (size_t)n >= size - used)
-            break;
-        used += (size_t)n;
-    }
-    return used;
+    return put_families(rows, sizeof rows / sizeof *rows, out, size);
+}
+
+static size_t hook_metrics(const struct od_host *host, char *out, size_t size)
+{
+    struct od_outbox_stats stats;
+    if (!host->outbox)
+        return 0;
+    od_outbox_stats(host->outbox, &stats);
+    const struct metric rows[] = {
+        {"outdial_webhooks_in_hand", "gauge", "Calls' webhooks to one destination being delivered.",
+         stats.chains},
+        {"outdial_webhooks_attempts_total", "counter", "Requests begun.", stats.attempts},
+        {"outdial_webhooks_delivered_total", "counter", "Events delivered.", stats.delivered},
+        {"outdial_webhooks_failed_total", "counter", "Requests that failed.", stats.failed},
+        {"outdial_webhooks_dead_total", "counter", "Events given up.", stats.dead},
+        {"outdial_webhooks_put_off_total", "counter",
+         "Times that a destination was too slow to be asked.", stats.put_off},
+    };
+    return put_families(rows, sizeof rows / sizeof *rows, out, size);
 }
 
 static size_t api_more_metrics(void *ctx, char *out, size_t size)
@@ -91,6 +118,7 @@ static size_t api_more_metrics(void *ctx, char *out, size_t size)
     used += od_loop_watch_metrics(&host->loop_watch, out + used, size - used);
     od_http_server_stats(host->http, &http);
     used += store_metrics(host, out + used, size - used);
+    used += hook_metrics(host, out + used, size - used);
     int n =
         snprintf(out + used, size - used,
                  "# HELP outdial_http_connections Open connections to the API.\n"

@@ -221,19 +221,33 @@ static size_t hook_secrets(void *ctx, const char *org, struct od_text out[OD_OUT
     return count;
 }
 
+static void read_waits(const char *at, uint32_t waits_s[OD_HOOK_WAITS_MAX + 1])
+{
+    char text[16];
+    for (size_t i = 0; *at && i < OD_HOOK_WAITS_MAX; i++) {
+        uint64_t wait_s = 0;
+        at = next_text(at, text, sizeof text);
+        od_str_u64(text, strlen(text), OD_HOOK_WAIT_S_MAX, &wait_s);
+        waits_s[i] = (uint32_t)wait_s;
+    }
+}
+
 int od_host_open_outbox(struct od_host *host)
 {
-    return od_outbox_open(&host->outbox, &(struct od_outbox_config){
-                                             .loop = &host->loop,
-                                             .client = host->client,
-                                             .store = host->store,
-                                             .box = &host->box_port,
-                                             .timeout_ms = host->config->webhooks.timeout_ms,
-                                             .allow_private = host->config->webhooks.allow_private,
-                                             .ctx = host,
-                                             .agent = hook_agent,
-                                             .secrets = hook_secrets,
-                                             .domain = hook_domain,
-                                             .log = hook_log,
-                                         });
+    read_waits(host->config->webhooks.retry_s, host->hook_waits_s);
+    return od_outbox_open(&host->outbox,
+                          &(struct od_outbox_config){
+                              .loop = &host->loop,
+                              .client = host->client,
+                              .store = host->store,
+                              .box = &host->box_port,
+                              .timeout_ms = host->config->webhooks.timeout_ms,
+                              .native_waits_s = *host->hook_waits_s ? host->hook_waits_s : NULL,
+                              .allow_private = host->config->webhooks.allow_private,
+                              .ctx = host,
+                              .agent = hook_agent,
+                              .secrets = hook_secrets,
+                              .domain = hook_domain,
+                              .log = hook_log,
+                          });
 }

@@ -16,6 +16,7 @@
 #include "engine/host/ladder.h"
 #include "engine/host/legs.h"
 #include "engine/host/loop_watch.h"
+#include "engine/host/options_hooks.h"
 #include "engine/host/outbox.h"
 #include "engine/host/places.h"
 #include "engine/host/private_redis.h"
@@ -66,6 +67,7 @@ struct od_host {
     struct od_http_server *http;
     struct od_http_client *client; /* what goes out: webhooks, start hooks, tools */
     struct od_outbox *outbox;
+    uint32_t hook_waits_s[OD_HOOK_WAITS_MAX + 1]; /* the operator's, 0 ends; else empty */
     struct od_hook_asker *asker;
     struct od_start_hooks *start_hooks;
     struct od_tools *tools;

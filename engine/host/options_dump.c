@@ -434,6 +434,7 @@ static void put_config(struct writer *w, const struct od_config *config)
     put_text(w, "signing_secret", *config->webhooks.signing_secret ? "***" : "");
     put_text(w, "allow", config->webhooks.allow);
     put_text(w, "ports", config->webhooks.ports);
+    put_text(w, "retry_s", config->webhooks.retry_s);
     put_hook_ways(w, config);
     end_map(w);
     begin_map(w, "log");

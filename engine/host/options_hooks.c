@@ -80,6 +80,20 @@ void od_take_hook_ports(struct od_reader *r, void *base, const struct od_source 
                                           "ports like 443 or 8000-8999");
 }
 
+static bool is_wait(const char *text)
+{
+    uint64_t wait_s;
+    return od_str_u64(text, strlen(text), OD_HOOK_WAIT_S_MAX, &wait_s) && wait_s > 0;
+}
+
+void od_take_hook_waits(struct od_reader *r, void *base, const struct od_source *source,
+                        const char *const *texts, size_t count)
+{
+    struct od_config *config = base;
+    config->webhooks.retry_s = join_checked(r, source, texts, count, OD_HOOK_WAITS_MAX, is_wait,
+                                            "up to 16 waits of 1 to 604800 seconds");
+}
+
 /* ---- the proxy ---- */
 
 const char *od_check_hook_proxy(struct od_reader *r, void *base, const char *text)

@@ -580,6 +580,8 @@ const struct od_option od_options_table[] = {
      .help = "networks that webhooks may go to besides public addresses"},
     {"webhooks.ports", OD_OPTION_TEXTS, .initial = "", .take_texts = od_take_hook_ports,
      .help = "the only ports that webhooks may go to"},
+    {"webhooks.retry_s", OD_OPTION_TEXTS, .initial = "", .take_texts = od_take_hook_waits,
+     .help = "seconds between attempts of native webhooks, the vendors' being their contracts'"},
     {"webhooks.ca_file", OD_OPTION_TEXT, .offset = AT(webhooks.ca_file), .initial = "",
      .help = "PEM file of authorities trusted besides the system's", .check = check_file},
     {"webhooks.client_certs", OD_OPTION_LIST, .offset = AT(webhooks.client_certs),

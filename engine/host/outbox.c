@@ -166,9 +166,12 @@ static void failed(struct od_outbox_chain *chain, struct od_outbox_row *row, boo
                    const char *why)
 {
     struct od_outbox *outbox = chain->outbox;
-    const struct od_hook_policy *policy = od_hook_policy(row->row.to);
-    enum od_hook_verdict verdict = od_hook_judge(policy, chain->status, denied);
-    uint64_t wait_ms = od_hook_wait_ms(policy, row->row.tries, chain->retry_after_ms,
+    struct od_hook_policy policy = *od_hook_policy(row->row.to);
+    bool native = row->row.to == OD_HOOK_TO_NATIVE || row->row.to == OD_HOOK_TO_POINT_NATIVE;
+    if (native && outbox->config.native_waits_s)
+        policy.waits_s = outbox->config.native_waits_s;
+    enum od_hook_verdict verdict = od_hook_judge(&policy, chain->status, denied);
+    uint64_t wait_ms = od_hook_wait_ms(&policy, row->row.tries, chain->retry_after_ms,
                                        (uint32_t)od_rng_next(&outbox->rng));
     chain->flows = false;
     outbox->stats.failed++;

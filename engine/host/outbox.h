@@ -36,7 +36,9 @@ struct od_outbox_config {
     const struct od_box_port *box;
     uint32_t timeout_ms; /* [10,000] of an attempt, 1,000..25,000 */
     uint32_t chains_max; /* [4,096] in hand */
-    bool allow_private;  /* loopback and private addresses too */
+    /* Seconds before attempt 2, 3, ... of webhooks in our own contract, 0 ends; NULL: the usual. */
+    const uint32_t *native_waits_s;
+    bool allow_private; /* loopback and private addresses too */
     void *ctx;
     /* The agent's document; NULL: none. */
     struct yyjson_val *(*agent)(void *ctx, const struct od_uid *agent);

@@ -169,6 +169,7 @@ struct od_config {
         const char *signing_secret; /* secret; of inline webhooks, "new,old"; "": from the box */
         const char *allow;          /* "10.0.0.0/8, ...": networks allowed besides public ones */
         const char *ports;          /* "443, 8000-8999": the only ones allowed; "": the usual */
+        const char *retry_s;        /* "5, 300, ...": between attempts of our own; "": usual */
         const char *ca_file;        /* of authorities trusted besides the system's; "": none */
         const struct od_config_client_cert *client_certs;
         size_t client_cert_count;

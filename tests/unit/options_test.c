@@ -83,6 +83,7 @@ static void test_defaults(void **state)
     assert_string_equal(config->webhooks.signing_secret, "");
     assert_string_equal(config->webhooks.allow, "");
     assert_string_equal(config->webhooks.ports, "");
+    assert_string_equal(config->webhooks.retry_s, "");
     assert_string_equal(config->webhooks.ca_file, "");
     assert_int_equal(config->webhooks.client_cert_count, 0);
     assert_string_equal(config->webhooks.proxy_url, "");
@@ -292,6 +293,8 @@ static void test_mistakes(void **state)
          "t.yaml:1:30: webhooks.proxy.except: expected hosts, domains or networks like "
          "example.net, "
          ".example.net:8080 or 10.0.0.0/8, found 'http://x'"},
+        {"webhooks: { retry_s: [5, 0] }", "t.yaml:1:22: webhooks.retry_s: expected up to 16 waits "
+                                          "of 1 to 604800 seconds, found '0'"},
         {"webhooks: { proxy: { url: \"socks5://proxy\" } }",
          "t.yaml:1:27: webhooks.proxy.url: expected http://[user:password@]host[:port], or "
          "nothing, found something else (not shown)"},
