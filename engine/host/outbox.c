@@ -139,11 +139,11 @@ static void bury(struct od_outbox_chain *chain, struct od_outbox_row *row, char 
 }
 
 /* The end was told, or given up: what comes before it must not arrive any more. */
-static void supersede(struct od_outbox_chain *chain)
+static void supersede(struct od_outbox_chain *chain, const char *why)
 {
     for (unsigned i = 0; i < chain->at; i++)
         if (chain->rows[i].what == 'p')
-            bury(chain, &chain->rows[i], 's', "a later event of the call was delivered first");
+            bury(chain, &chain->rows[i], 's', why);
 }
 
 static void delivered(struct od_outbox_chain *chain, struct od_outbox_row *row)
@@ -156,7 +156,7 @@ static void delivered(struct od_outbox_chain *chain, struct od_outbox_row *row)
                                            row->request.url ? strlen(row->request.url) : 0};
     row->row.updated_ms = wall_ms();
     if (od_hook_ends(row->row.event))
-        supersede(chain);
+        supersede(chain, "a later event of the call was delivered first");
     chain->flows = true;
     chain->outbox->stats.delivered++;
 }
@@ -185,7 +185,7 @@ static void failed(struct od_outbox_chain *chain, struct od_outbox_row *row, boo
     say(outbox, chain, "given up", why);
     bury(chain, row, verdict == OD_HOOK_GONE ? 'g' : 'x', why);
     if (od_hook_ends(row->row.event))
-        supersede(chain);
+        supersede(chain, "the call's end could not be delivered, and nothing else after it");
 }
 
 /* ---- an attempt ---- */
