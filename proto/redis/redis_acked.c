@@ -113,7 +113,7 @@ static void ask_done(void *ctx, const struct redisReply *reply)
 {
     struct od_redis_org *org = ctx;
     org->acked.asking = false;
-    if (!od_store_reply_ok(org->store, "known", reply) || !od_redis_read_array(reply, 1))
+    if (!od_store_reply_list(org->store, "known", reply, 1))
         return; /* a lost connection: all of it again with the next one */
     tell_missing(org, reply);
     ask(org);

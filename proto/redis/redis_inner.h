@@ -98,8 +98,9 @@ struct od_redis_org {
     bool chosen;
     bool awaits; /* others are still to tell this Redis what they have dialled */
     uint64_t meet_at_ms;
-    bool ready; /* taken up: turns run */
-    bool fresh; /* under a new number: it holds nothing yet */
+    bool ready;  /* taken up: turns run */
+    bool proved; /* and one was answered since: what turns touch can be read and written */
+    bool fresh;  /* under a new number: it holds nothing yet */
     bool syncing;
     struct od_redis_lane_numbers numbers;
 
@@ -238,12 +239,17 @@ void od_store_kick(struct od_store *store);
 /* False for NULL and for an error; an error that means trouble drops the connection, any other is
  * counted and logged. */
 bool od_store_reply_ok(struct od_store *store, const char *what, const struct redisReply *reply);
+/* The same, and true only for an array of at least `least` elements: an answer of another shape is
+ * trouble too. */
+bool od_store_reply_list(struct od_store *store, const char *what, const struct redisReply *reply,
+                         size_t least);
 /* The org of that name, made and taken up when it is new and `make` is set. NULL: none. */
 struct od_redis_org *od_store_org(struct od_store *store, const char *name, bool make);
 /* The org is taken up (or again); from redis_sync. */
 void od_redis_org_ready(struct od_redis_org *org);
 
-/* Up when every org is taken up, the journal is in order and nobody is waited for. */
+/* Up when every org is taken up and has had a turn, the journal is in order and nobody is waited
+ * for. */
 void od_store_up_when_ready(struct od_store *store);
 void od_store_not_up(struct od_store *store);
 /* The journal has been read: orgs are taken up. */

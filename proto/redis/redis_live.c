@@ -31,8 +31,7 @@ static void live_done(void *ctx, const struct redisReply *reply)
 {
     struct od_store *store = ctx;
     store->live_busy = false;
-    if (!od_store_reply_ok(store, "live", reply) || !od_redis_read_array(reply, 0) ||
-        store->live_asked != store->live_written)
+    if (!od_store_reply_list(store, "live", reply, 0) || store->live_asked != store->live_written)
         return;
     for (size_t i = 0; i + 1 < reply->elements; i += 2)
         tell(store, od_redis_read_text(reply, i), od_redis_read_text(reply, i + 1).at);

@@ -228,7 +228,7 @@ static void turn_done(void *ctx, const struct redisReply *reply)
 {
     struct od_redis_org *org = ctx;
     struct od_store *store = org->store;
-    if (!od_store_reply_ok(store, "outbox", reply) || !od_redis_read_array(reply, 3)) {
+    if (!od_store_reply_list(store, "outbox", reply, 3)) {
         undo(org);
         return;
     }

@@ -148,9 +148,9 @@ void od_repo_send_command(struct od_repo_call *call, od_redis_reply_fn fn)
 /* An error reply: either Redis is in trouble as a whole, or this one request is. */
 int od_repo_error(const struct od_repo_call *call, const struct redisReply *reply)
 {
-    static const char *const troubles[] = {"LOADING",     "READONLY",   "MISCONF", "OOM",
-                                           "NOAUTH",      "MASTERDOWN", "BUSY",    "NOREPLICAS",
-                                           "CLUSTERDOWN", "MOVED",      "TRYAGAIN"};
+    static const char *const troubles[] = {"LOADING",     "READONLY",   "MISCONF",  "OOM",
+                                           "NOAUTH",      "MASTERDOWN", "BUSY",     "NOREPLICAS",
+                                           "CLUSTERDOWN", "MOVED",      "TRYAGAIN", "NOPERM"};
     for (size_t i = 0; i < sizeof troubles / sizeof troubles[0]; i++) {
         if (strncmp(reply->str, troubles[i], strlen(troubles[i])) == 0) {
             od_redis_conn_drop(call->store->conn, reply->str);

@@ -148,7 +148,7 @@ static void share_done(void *ctx, const struct redisReply *reply)
     uint32_t count = share->under_way;
     share->busy = false;
     share->under_way = 0;
-    if (!od_store_reply_ok(store, "share", reply) || !od_redis_read_array(reply, 1 + count)) {
+    if (!od_store_reply_list(store, "share", reply, 1 + count)) {
         share->known = false; /* another Redis may answer next */
         share->count = 0;
         return;

@@ -85,6 +85,20 @@ bool od_store_reply_ok(struct od_store *store, const char *what, const struct re
     return false;
 }
 
+bool od_store_reply_list(struct od_store *store, const char *what, const struct redisReply *reply,
+                         size_t least)
+{
+    char text[96];
+    if (!od_store_reply_ok(store, what, reply))
+        return false;
+    if (od_redis_read_array(reply, least))
+        return true;
+    store->stats.odd++;
+    snprintf(text, sizeof text, "%s: the answer broke its format", what);
+    od_redis_conn_drop(store->conn, text);
+    return false;
+}
+
 /* Orgs */
 
 static void ignore(void *ctx, const struct redisReply *reply)
@@ -154,7 +168,7 @@ void od_store_up_when_ready(struct od_store *store)
 {
     bool awaits = false;
     for (uint32_t i = 0; i < store->org_count; i++) {
-        if (!store->orgs[i]->ready)
+        if (!store->orgs[i]->ready || !store->orgs[i]->proved)
             return;
         awaits |= store->orgs[i]->awaits;
     }
@@ -197,7 +211,7 @@ void od_redis_org_ready(struct od_redis_org *org)
 static void orgs_done(void *ctx, const struct redisReply *reply)
 {
     struct od_store *store = ctx;
-    if (!od_store_reply_ok(store, "orgs", reply) || !od_redis_read_array(reply, 0))
+    if (!od_store_reply_list(store, "orgs", reply, 0))
         return;
     bool first = store->stage == OD_STORE_CHECKING;
     store->org_known = (uint32_t)reply->elements;
@@ -303,7 +317,7 @@ static void conn_down(void *ctx, const char *why)
     }
     for (uint32_t i = 0; i < store->org_count; i++) {
         struct od_redis_org *org = store->orgs[i];
-        org->ready = org->syncing = org->changes_busy = org->reap_busy = false;
+        org->ready = org->proved = org->syncing = org->changes_busy = org->reap_busy = false;
         for (size_t c = 0; c < org->claims.count; c++)
             od_store_claim_failed(store, &org->claims.all[c]);
         org->claims.count = 0;

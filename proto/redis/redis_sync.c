@@ -92,7 +92,7 @@ static void hello_done(void *ctx, const struct redisReply *reply)
 {
     struct od_redis_org *org = ctx;
     struct od_store *store = org->store;
-    if (!od_store_reply_ok(store, "hello", reply)) {
+    if (!od_store_reply_list(store, "hello", reply, 2)) {
         org->syncing = false;
         return;
     }
@@ -130,7 +130,7 @@ static void hello_send(struct od_redis_org *org)
 static void give_back_done(void *ctx, const struct redisReply *reply)
 {
     struct od_redis_org *org = ctx;
-    if (!od_store_reply_ok(org->store, "give back", reply) || !od_redis_read_array(reply, 4)) {
+    if (!od_store_reply_list(org->store, "give back", reply, 4)) {
         org->syncing = false;
         return;
     }
@@ -144,7 +144,7 @@ static void held_done(void *ctx, const struct redisReply *reply)
 {
     struct od_redis_org *org = ctx;
     struct od_store *store = org->store;
-    if (!od_store_reply_ok(store, "held", reply) || !od_redis_read_array(reply, 0)) {
+    if (!od_store_reply_list(store, "held", reply, 0)) {
         org->syncing = false;
         return;
     }
@@ -213,7 +213,7 @@ enum { MEET_EVERY_MS = 100 };
 static void meet_done(void *ctx, const struct redisReply *reply)
 {
     struct od_redis_org *org = ctx;
-    if (!od_store_reply_ok(org->store, "meet", reply) || !od_redis_read_array(reply, 2)) {
+    if (!od_store_reply_list(org->store, "meet", reply, 2)) {
         org->syncing = false;
         return;
     }
@@ -306,7 +306,7 @@ static void reconcile_done(void *ctx, const struct redisReply *reply)
     struct od_redis_org *org = ctx;
     struct od_store *store = org->store;
     uint32_t missing = 0;
-    if (!od_store_reply_ok(store, "reconcile", reply) || !od_redis_read_array(reply, 3)) {
+    if (!od_store_reply_list(store, "reconcile", reply, 3)) {
         org->syncing = false;
         return;
     }
@@ -377,7 +377,7 @@ static void reap_done(void *ctx, const struct redisReply *reply)
     struct od_redis_org *org = ctx;
     struct od_store *store = org->store;
     org->reap_busy = false;
-    if (!od_store_reply_ok(store, "reap", reply) || !od_redis_read_array(reply, 4)) {
+    if (!od_store_reply_list(store, "reap", reply, 4)) {
         org->syncing = false;
         return;
     }
@@ -410,7 +410,7 @@ void od_redis_sync_reap(struct od_redis_org *org)
 static void sweep_done(void *ctx, const struct redisReply *reply)
 {
     struct od_redis_org *org = ctx;
-    if (!od_store_reply_ok(org->store, "sweep", reply) || !od_redis_read_array(reply, 3))
+    if (!od_store_reply_list(org->store, "sweep", reply, 3))
         return;
     od_redis_tell_ended(org, reply->element[2]);
     if (od_redis_read_int(reply, 1) == 0 && org->sweep_count > 0)
@@ -528,7 +528,7 @@ static void changes_done(void *ctx, const struct redisReply *reply)
 {
     struct od_redis_org *org = ctx;
     org->changes_busy = false;
-    if (!od_store_reply_ok(org->store, "changes", reply) || !od_redis_read_array(reply, 7)) {
+    if (!od_store_reply_list(org->store, "changes", reply, 7)) {
         org->syncing = false;
         return;
     }

@@ -550,11 +550,13 @@ static void turn_done(void *ctx, const struct redisReply *reply)
     struct od_redis_org *org = ctx;
     struct od_store *store = org->store;
     uint64_t waited_ms = od_store_now_ms(store) - org->turn_at_ms;
-    if (!od_store_reply_ok(store, "turn", reply) || !od_redis_read_array(reply, 1)) {
+    bool lost = reply != NULL && reply->type == REDIS_REPLY_ARRAY && reply->elements == 1 &&
+                reply->element[0]->type == REDIS_REPLY_INTEGER;
+    if (!lost && !od_store_reply_list(store, "turn", reply, 8)) {
         od_redis_turn_undo(org);
         return;
     }
-    if (reply->elements < 7) { /* our lease is lost: come again under a new number */
+    if (lost) { /* our lease is lost: come again under a new number */
         od_store_log(store, true, "the lease was lost: another worker has taken over");
         od_redis_turn_undo(org);
         od_redis_sync_lost(org);
@@ -564,13 +566,14 @@ static void turn_done(void *ctx, const struct redisReply *reply)
     read_lease(org, reply->element[6]);
     read_verdicts(org, od_redis_read_text(reply, 1), waited_ms > store->config.lease_ms / 2);
     read_claims(org, reply->element[2]);
-    if (od_redis_read_array(reply, 8))
-        read_use(org, reply->element[7]);
+    read_use(org, reply->element[7]);
     read_stops(org, reply->element[3]);
     od_redis_tell_ended(org, reply->element[4]);
-    if (od_redis_read_array(reply, 6) && !org->outbox.busy)
+    if (!org->outbox.busy)
         od_redis_outbox_due(org, od_redis_read_int(reply, 5));
     od_redis_acked_check(org);
+    org->proved = true;
+    od_store_up_when_ready(store);
     od_redis_sync_changes(org, (uint64_t)od_redis_read_int(reply, 0));
     od_store_kick(store); /* also when nothing is left to send: the heartbeat has to be set */
 }

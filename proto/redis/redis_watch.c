@@ -73,10 +73,13 @@ static void next_done(void *ctx, const struct redisReply *reply)
         for (size_t i = 0; good && i < list->elements; i++)
             good = take_entry(watch, list->element[i]);
     }
-    if (good)
+    if (good) {
+        od_redis_conn_settled(
+            watch->conn); /* not before: else one that refuses would be tried often */
         wait_next(watch);
-    else
+    } else {
         od_redis_conn_drop(watch->conn, "not what was asked for");
+    }
 }
 
 static void wait_next(struct od_redis_watch *watch)
@@ -106,7 +109,6 @@ static void last_done(void *ctx, const struct redisReply *reply)
         od_redis_conn_drop(watch->conn, "not what was asked for");
         return;
     }
-    od_redis_conn_settled(watch->conn);
     tell_watched(watch, true);
     wait_next(watch);
 }
@@ -115,7 +117,6 @@ static void watch_up(void *ctx)
 {
     struct od_redis_watch *watch = ctx;
     if (watch->last[0] != '\0') { /* back again: what was said meanwhile comes first */
-        od_redis_conn_settled(watch->conn);
         tell_watched(watch, true);
         wait_next(watch);
         return;

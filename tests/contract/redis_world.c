@@ -129,7 +129,7 @@ static void on_key_gone(void *ctx, const uint8_t *hash)
 static void on_log(void *ctx, bool trouble, const char *text)
 {
     struct world *w = ctx;
-    (void)trouble;
+    w->troubles += trouble;
     snprintf(w->last_log, sizeof w->last_log, "%s", text);
 }
 

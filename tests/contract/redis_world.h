@@ -46,8 +46,9 @@ struct world {
     uint32_t orphan_count;
     uint32_t place_max; /* calls of an org at once; 0: any */
     char last_log[256];
-    char journal[96]; /* its folder; set before the store is opened, or made then */
-    bool sync;        /* of the journal: no test of the queue needs it */
+    uint32_t troubles; /* lines of trouble in the log */
+    char journal[96];  /* its folder; set before the store is opened, or made then */
+    bool sync;         /* of the journal: no test of the queue needs it */
     bool up, closed;
     void *user; /* the test's */
     uint32_t ups, downs;

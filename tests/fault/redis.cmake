@@ -3,6 +3,12 @@ od_unit_test(redis_crash_test DIR fault TIMEOUT 300
     SOURCES ${CMAKE_SOURCE_DIR}/tests/contract/redis_world.c
         ${CMAKE_SOURCE_DIR}/tests/contract/redis_server.c)
 
+od_unit_test(redis_trouble_test DIR fault TIMEOUT 120
+    LIBS od_redis
+    SOURCES ${CMAKE_SOURCE_DIR}/tests/contract/redis_world.c
+        ${CMAKE_SOURCE_DIR}/tests/contract/redis_server.c
+        ${CMAKE_SOURCE_DIR}/tests/fault/redis_peer.c)
+
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
 
 add_test(NAME fault_books COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/fault/books_test.py)
