@@ -7,6 +7,7 @@ A test is a function that takes a World. Run a file of them directly:
 """
 import collections
 import csv
+import fcntl
 import json
 import os
 import re
@@ -29,6 +30,29 @@ CHECK = os.path.join(ROOT, "bench", "carrier", "ledger_check.py")
 CARRIER_WORD = {"completed": "answered", "no_answer": "no_answer", "busy": "busy",
                 "declined": "declined", "invalid_number": "failed", "rejected": "failed",
                 "trunk_failed": "failed"}
+
+
+def take_lane(limit_s=600):
+    """Which of the LANES disjoint ranges of RTP ports is this process's until it ends, and the lock on
+    it: several test files may run at once. Waits for one that is free."""
+    end = time.monotonic() + limit_s
+    while True:
+        for lane in range(LANES):
+            lock = open(os.path.join(tempfile.gettempdir(), f"outdial-tests.{lane}.lock"), "wb")
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return lane, lock
+            except OSError:
+                lock.close()
+        if time.monotonic() > end:
+            raise SystemExit(f"{LANES} test files are running, none ended in {limit_s} s")
+        time.sleep(0.2)
+
+
+LANES = 4
+LANE, LANE_LOCK = take_lane()
+RTP_PORTS = f"{12000 + 2000 * LANE}-{13999 + 2000 * LANE}"
+CARRIER_RTP_PORTS = f"{20000 + 2000 * LANE}-{21999 + 2000 * LANE}"
 
 
 def wait_until(condition, limit_s, what, pause_s=0.05):
@@ -118,7 +142,7 @@ class Carrier(Process):
     def __init__(self, world, profile=None, args=(), name="carrier"):
         self.ledger_path = os.path.join(world.dir, f"{name}.jsonl")
         argv = [OUTDIAL, "carrier", "--listen", "udp:127.0.0.1:0", "--ledger", self.ledger_path,
-                "--json", "--rtp-ports", "40000-45999"]
+                "--json", "--rtp-ports", CARRIER_RTP_PORTS]
         for key, value in (profile or {}).items():
             argv += ["--set", f"{key}={value}"]
         super().__init__(world, name, argv + list(args))
@@ -171,7 +195,7 @@ class Server(Process):
         self.config_path = os.path.join(world.dir, f"{name}.yaml")
         config = {"data_dir": self.data_dir, "http": {"listen": "127.0.0.1:0"},
                   "sip": {"listen": ["udp:127.0.0.1:0"]},
-                  "rtp": {"ports": "12000-19999", "address": "127.0.0.1"},
+                  "rtp": {"ports": RTP_PORTS, "address": "127.0.0.1"},
                   "trunks": trunks, "log": {"format": "json"}}
         config.update(extra or {})
         with open(self.config_path, "w", encoding="utf-8") as file:
