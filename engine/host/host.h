@@ -17,6 +17,7 @@
 #include "engine/host/legs.h"
 #include "engine/host/loop_watch.h"
 #include "engine/host/options_hooks.h"
+#include "engine/host/orphans.h"
 #include "engine/host/outbox.h"
 #include "engine/host/places.h"
 #include "engine/host/private_redis.h"
@@ -62,6 +63,7 @@ struct od_host {
     struct od_places *places;
     struct od_ladder *ladder;
     struct od_legs *legs;
+    struct od_orphans *orphans;
     struct od_sip *sip;
     struct od_talk *talk;
     struct od_http_server *http;

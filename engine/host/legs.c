@@ -10,7 +10,6 @@
 #include <yyjson.h>
 
 #include "engine/base/str.h"
-#include "engine/base/uid.h"
 #include "engine/host/log.h"
 #include "engine/host/options_check.h"
 #include "engine/host/resolve.h"
@@ -464,36 +463,6 @@ size_t od_legs_note(struct od_legs *legs, struct od_call_id call, const struct o
     invite.display_name = display_name(legs, trunk->config, job, name);
     int bytes = od_sip_note(legs->sip, sent ? call : (struct od_call_id){0, 0}, &invite, out, size);
     return bytes < 0 ? 0 : (size_t)bytes;
-}
-
-static const struct od_config_trunk *trunk_by_name(const struct od_legs *legs, struct od_text name)
-{
-    for (size_t i = 0; i < od_catalog_trunk_count(legs->catalog); i++) {
-        const struct od_trunk_entry *trunk = od_catalog_trunk(legs->catalog, i);
-        if (trunk && strlen(trunk->config->name) == name.bytes &&
-            memcmp(trunk->config->name, name.at, name.bytes) == 0)
-            return trunk->config;
-    }
-    return NULL;
-}
-
-void od_legs_recover(struct od_legs *legs, const struct od_orphan *orphan)
-{
-    const struct od_config_trunk *trunk = trunk_by_name(legs, orphan->trunk);
-    struct od_sip_recover what = {.names = &orphan->names,
-                                  .note = orphan->note.at,
-                                  .note_bytes = orphan->note.bytes,
-                                  .auth_user = trunk ? trunk->auth_user : NULL,
-                                  .password = trunk ? trunk->password : NULL};
-    char uid[OD_UID_TEXT];
-    int err = orphan->note.bytes ? od_sip_recover(legs->sip, &what) : OD_ENOENT;
-    od_uid_text(&orphan->uid, uid);
-    od_log_fields(err ? OD_CONFIG_LOG_WARN : OD_CONFIG_LOG_INFO, "legs",
-                  err ? "a dead worker's call could not be ended at the carrier"
-                      : "ending a dead worker's call at the carrier",
-                  (struct od_log_field[]){OD_LOG_TEXT("call_id", uid),
-                                          OD_LOG_TEXT("error", err ? od_err_text(err) : ""),
-                                          {0}});
 }
 
 /* ---- the life of all ---- */

@@ -43,8 +43,6 @@ struct od_sip_events od_legs_sip_events(struct od_legs *legs);
  */
 size_t od_legs_note(struct od_legs *legs, struct od_call_id call, const struct od_invite *order,
                     bool sent, char *out, size_t size);
-/* Ends a dead worker's leg at the carrier. */
-void od_legs_recover(struct od_legs *legs, const struct od_orphan *orphan);
 
 /* The document that the call runs; NULL when there is none. */
 const struct od_agent_def *od_legs_agent(const struct od_legs *legs, struct od_call_id call);

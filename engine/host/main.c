@@ -246,6 +246,7 @@ static bool open_outside(struct od_host *host)
 {
     const struct od_config *config = host->config;
     if (od_ladder_create(&host->ladder, config->limits.contacts_leased_max, LADDERS_KEPT) ||
+        od_orphans_create(&host->orphans) ||
         od_legs_create(&host->legs,
                        &(struct od_legs_config){.calls_max = config->limits.contacts_leased_max,
                                                 .ladder = host->ladder,
@@ -332,6 +333,7 @@ static bool open_engine(struct od_host *host)
     od_catalog_box(host->catalog, &host->box_port);
     od_catalog_hours(host->catalog, host->hours);
     od_legs_attach(host->legs, host->store, host->sip, host->talk, host->catalog);
+    od_orphans_attach(host->orphans, host->sip, host->catalog);
     return true;
 }
 
@@ -613,6 +615,8 @@ static void on_tick(uv_timer_t *timer)
         od_api_tick(host->api, now);
     if (host->catalog && host->stage < OD_HOST_CLOSING)
         od_catalog_tick(host->catalog, now.wall_ms);
+    if (host->catalog && host->stage < OD_HOST_CLOSING)
+        od_orphans_tick(host->orphans, now.mono_ns);
     if (host->stage != OD_HOST_DRAINING && host->stage != OD_HOST_HANGING_UP)
         return;
     od_engine_stats(host->engine, &stats);
@@ -678,6 +682,7 @@ int od_serve(const struct od_config *config)
     od_tools_destroy(host->tools);
     od_start_hooks_destroy(host->start_hooks);
     od_legs_destroy(host->legs);
+    od_orphans_destroy(host->orphans);
     od_ladder_destroy(host->ladder);
     od_hours_book_destroy(host->hours);
     od_zones_destroy(host->zones);

@@ -112,7 +112,7 @@ static size_t on_leg(void *ctx, struct od_call_id call, const struct od_invite *
 static void on_orphan(void *ctx, const struct od_orphan *orphan)
 {
     struct od_host *host = ctx;
-    od_legs_recover(host->legs, orphan);
+    od_orphans_add(host->orphans, orphan, od_turn_now().mono_ns);
 }
 
 static void on_unfit(void *ctx, const char *why)

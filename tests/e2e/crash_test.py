@@ -3,8 +3,13 @@
 by the next start. Method: kill -9 of the daemon, and of its Redis, in the middle of a campaign; the
 carrier's ledger counts the calls to every number."""
 import collections
+import json
 import os
 import signal
+import socket
+import threading
+import time
+import urllib.request
 
 from harness import OUTDIAL, main, wait_until
 
@@ -70,6 +75,72 @@ def kill_of_the_daemon(world):
     print(f"     {dict(counts)}")
     assert 0 < counts["unknown"] <= COUNT // 2, counts
     assert server.stop() == 0
+
+
+class Challenger(threading.Thread):
+    """A carrier that answers every INVITE, and wants credentials for the BYE."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self.socket.getsockname()[1]}"
+        self.acked, self.byes = threading.Event(), []
+        self.start()
+
+    def run(self):
+        while True:
+            data, peer = self.socket.recvfrom(65536)
+            head = data.decode("utf-8", "replace").split("\r\n\r\n", 1)[0].split("\r\n")
+            method = head[0].split(" ", 1)[0]
+            copied = [line for line in head[1:] if line.split(":")[0] in ("Via", "From", "Call-ID", "CSeq")]
+            to = next(line for line in head if line.startswith("To:"))
+            copied.append(to if "tag=" in to else to + ";tag=callee")
+            if method == "INVITE":
+                self.answer(peer, "200 OK", copied + [f"Contact: <sip:callee@{self.address}>",
+                            "Content-Type: application/sdp"],
+                            "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+                            "m=audio 9 RTP/AVP 0\r\n")
+            elif method == "ACK":
+                self.acked.set()
+            elif method == "BYE":
+                given = [line for line in head if line.startswith("Authorization:")]
+                self.byes.append(given[0] if given else "")
+                self.answer(peer, "200 OK" if given else "401 Unauthorized", copied + (
+                    [] if given else ['WWW-Authenticate: Digest realm="r", nonce="n", algorithm=MD5']))
+
+    def answer(self, peer, status, lines, body=""):
+        text = "\r\n".join([f"SIP/2.0 {status}"] + lines + [f"Content-Length: {len(body)}", "", body])
+        self.socket.sendto(text.encode(), peer)
+
+
+def stored_credentials_end_a_leg(world):
+    """Who went out on stored credentials is hung up with them after a crash, though the store tells of
+    them only later than the local journal of the leg."""
+    peer = Challenger()
+    server = world.serve([])
+    api = dict(content_type="application/json")
+    credentials = post(server, "/api/v1/sip-credentials", {"server": peer.address, "authUser": "ann",
+                                                           "authPassword": "open sesame"})
+    number = server.api("POST", "/numbers", {"number": "+15550000001", "credentials_id": credentials["id"]}, **api)
+    server.api("POST", "/agents", {"name": "long", "number_ids": [number["id"]], "primary_number_id": number["id"],
+                                   "outdial": {"agent": {"kind": "script", "steps": [{"pause": 60000}]}}}, **api)
+    server.api("POST", "/calls", {"to": "+15551110001", "agent": "long", "from": "+15550000001"}, **api)
+    assert peer.acked.wait(20), "the call is not up"
+    time.sleep(0.3)  # its answer is on its way to the ledger
+    server.process.send_signal(signal.SIGKILL)
+    server.wait(10)
+    server = world.serve([])
+    wait_until(lambda: [bye for bye in peer.byes if bye], 5, "a BYE with credentials")
+    assert 'username="ann"' in peer.byes[-1], peer.byes
+    assert server.stop() == 0
+
+
+def post(server, path, body):
+    request = urllib.request.Request(server.url + path, json.dumps(body).encode(), {
+        "Authorization": f"Bearer {server.key}", "Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        return json.load(answer)
 
 
 def kill_of_redis(world):
@@ -163,5 +234,5 @@ def rolling_restart(world):
     carrier.finish()
 
 
-main(kill_of_the_daemon, kill_of_redis, term_in_the_middle, evicting_redis_is_refused, drain_has_a_limit,
+main(kill_of_the_daemon, stored_credentials_end_a_leg, kill_of_redis, term_in_the_middle, evicting_redis_is_refused, drain_has_a_limit,
      rolling_restart)
