@@ -71,16 +71,16 @@ static const struct option options[] = {
 
 static void print_help(void)
 {
-    printf("usage: outdial carrier [options]\n\n"
-           "A simulated carrier: a population of telephones that answer, ring out, are busy,\n"
-           "talk and press keys. It writes down what was done to them and judges it at the end.\n\n"
-           "examples:\n"
+    printf("examples:\n"
            "  outdial carrier\n"
            "  outdial carrier --profile town.yaml --ledger town.jsonl\n"
            "  outdial carrier --set answer=100 --set no_answer=0 --set busy=0 --set decline=0 \\\n"
            "                  --set fail=0 --digits 1 --once --json\n"
            "  outdial carrier --cps-limit 10 --retry-after-s 2 --idle-exit 30\n"
            "  outdial carrier --no-rtp --listen udp:127.0.0.1:0 --ledger - | head\n\n"
+           "A simulated carrier: a population of telephones that answer, ring out, are busy,\n"
+           "talk and press keys. It writes down what was done to them and judges it at the end.\n\n"
+           "usage: outdial carrier [options]\n\n"
            "options:\n");
     for (size_t i = 0; i < sizeof options / sizeof *options; i++)
         printf("  %-13s %-15s %s\n", options[i].name,

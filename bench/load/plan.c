@@ -78,16 +78,16 @@ static const struct option options[] = {
 void od_load_plan_help(void)
 {
     printf(
-        "usage: outdial load sip:[USER@]HOST[:PORT] [options]\n\n"
-        "Calls a SIP platform over UDP at a given pace: INVITE, wait, talk, BYE. Calls are due by\n"
-        "the clock whatever those before them do, and durations count from the moment a call was\n"
-        "due, so a platform that stalls can't hide it.\n\n"
         "examples:\n"
         "  outdial load sip:1000@127.0.0.1:5070 --cps 50 --duration 30\n"
         "  outdial load sip:+15550000000@sbc.example.net --numbers 10000 --cps 200 --ramp 60 \\\n"
         "               --hold 20-40 --rtp --slo 'setup_p99<200ms,failed<0.1%%' --out report.html\n"
         "  outdial load sip:1000@10.0.0.5 --knee 5000 --cps 100 --duration 20 --hold 1 \\\n"
         "               --slo 'pdd_p99<50ms,failed<0.1%%'\n\n"
+        "Calls a SIP platform over UDP at a given pace: INVITE, wait, talk, BYE. Calls are due by\n"
+        "the clock whatever those before them do, and durations count from the moment a call was\n"
+        "due, so a platform that stalls can't hide it.\n\n"
+        "usage: outdial load sip:[USER@]HOST[:PORT] [options]\n\n"
         "options:\n");
     for (size_t i = 0; i < sizeof options / sizeof *options; i++)
         printf("  %-15s %-13s %s\n", options[i].name,
