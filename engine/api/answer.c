@@ -74,6 +74,13 @@ void od_request_answer_empty(struct od_request *q, int status)
     respond(q, status, NULL, NULL, NULL, 0);
 }
 
+void od_request_answer_moved(struct od_request *q, const char *path)
+{
+    char headers[128];
+    snprintf(headers, sizeof headers, "Location: %s\r\n", path);
+    respond(q, 308, NULL, headers, NULL, 0);
+}
+
 static yyjson_mut_doc *problem_doc(struct od_request *q, int status, const char *code,
                                    const char *detail, const struct od_faults *faults)
 {

@@ -24,6 +24,12 @@ static void answer(struct od_request *q, const char *name)
         od_request_problem(q, 404, "not_found", "the console has no such file");
 }
 
+/* The page names its files beside itself. */
+void od_ops_console_slash(struct od_request *q)
+{
+    od_request_answer_moved(q, "/console/");
+}
+
 void od_ops_console(struct od_request *q)
 {
     answer(q, "index.html");

@@ -73,6 +73,7 @@ void od_ops_trunk_drain(struct od_request *q);
 void od_ops_limits(struct od_request *q);
 
 /* console.c */
+void od_ops_console_slash(struct od_request *q);
 void od_ops_console(struct od_request *q);
 void od_ops_console_file(struct od_request *q);
 

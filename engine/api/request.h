@@ -99,6 +99,8 @@ void od_request_answer_text(struct od_request *q, int status, const char *type, 
 void od_request_answer_page(struct od_request *q, const char *type, const char *headers,
                             const char *text, size_t bytes);
 void od_request_answer_empty(struct od_request *q, int status);
+/* 308, for good: there. */
+void od_request_answer_moved(struct od_request *q, const char *path);
 void od_request_problem(struct od_request *q, int status, const char *code, const char *detail, ...)
     __attribute__((format(printf, 4, 5)));
 /* 400: the document breaks its rules. */

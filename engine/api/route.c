@@ -44,6 +44,7 @@ static const struct od_route routes[] = {
     {"GET", "/readyz", OD_SCOPE_OPEN, OD_TAKES_NOTHING, od_ops_readyz, ready_query},
     {"GET", "/metrics", OD_SCOPE_READ, OD_TAKES_NOTHING, od_ops_metrics, NULL},
     {"GET", "/openapi.json", OD_SCOPE_READ, OD_TAKES_NOTHING, od_ops_openapi, NULL},
+    {"GET", "/console", OD_SCOPE_OPEN, OD_TAKES_NOTHING, od_ops_console_slash, NULL},
     {"GET", "/console/", OD_SCOPE_OPEN, OD_TAKES_NOTHING, od_ops_console, NULL},
     {"GET", "/console/{name}", OD_SCOPE_OPEN, OD_TAKES_NOTHING, od_ops_console_file, NULL},
 

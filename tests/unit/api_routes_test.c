@@ -74,6 +74,10 @@ static void the_console_is_whole(void **state)
         }
         fake_close(&x);
     }
+    send_full(&x, (struct fake_request){.method = "GET", .path = "/console", .key = ""});
+    assert_int_equal(x.status, 308);
+    assert_non_null(strstr(x.answer_headers, "Location: /console/\r\n"));
+    fake_close(&x);
     send_full(&x, (struct fake_request){.method = "GET", .path = "/console/none.js", .key = ""});
     assert_int_equal(x.status, 404);
     fake_close(&x);
