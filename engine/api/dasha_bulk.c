@@ -35,6 +35,7 @@ struct batch {
     struct od_bulk *bulk;
     int32_t priority;
     struct od_uid via;
+    int64_t wall_ms; /* when it was sent */
     size_t count;
     struct od_new_call calls[OD_BULK_BATCH];
     struct od_uid ids[OD_BULK_BATCH];
@@ -196,8 +197,9 @@ static void batch_send(struct od_bulk *bulk, unsigned lane)
     }
     bulk->in_flight++;
     od_request_out(q);
+    batch->wall_ms = od_request_wall_ms(q);
     for (size_t i = 0; i < batch->count; i++)
-        od_new_call_add(&batch->calls[i], &batch->ids[i], &calls[i]);
+        od_new_call_add(&batch->calls[i], &batch->ids[i], batch->wall_ms, &calls[i]);
     q->api->repo.calls_add(q->api->repo.ctx, q->who.org, &bulk->agent, NULL, batch->priority, calls,
                            batch->count, batch_done, batch);
     free(calls);
@@ -238,7 +240,7 @@ static void batch_add(struct od_bulk *bulk, struct batch *batch, struct od_new_c
     batch->calls[i] = *call;
     batch->ids[i] = od_request_uid(q);
     batch->lines[i] = (uint32_t)(bulk->count - 1);
-    od_new_call_rec(call, &batch->ids[i], &bulk->agent, od_request_wall_ms(q), &rec);
+    od_new_call_rec(call, &batch->ids[i], &bulk->agent, batch->wall_ms, &rec);
     yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
     bulk->lines[bulk->count - 1].text =
         doc ? write_val(doc, od_dasha_call(doc, &rec, q->who.org, q->api->dasha_running)) : NULL;

@@ -63,7 +63,7 @@ static void add(struct od_request *q)
 {
     struct create_work *work = q->work;
     struct od_call_new call;
-    od_new_call_add(&work->call, &work->id, &call);
+    od_new_call_add(&work->call, &work->id, work->wall_ms, &call);
     od_request_out(q);
     q->api->repo.calls_add(q->api->repo.ctx, q->who.org, &work->agent, NULL, work->call.priority,
                            &call, 1, created, q);

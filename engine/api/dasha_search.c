@@ -227,12 +227,9 @@ static void count(struct od_request *q, const struct od_call_rec *rec)
 
 /* ---- showing ---- */
 
-static void show(struct od_request *q, const struct od_call_rec *stored)
+static void show(struct od_request *q, const struct od_call_rec *rec)
 {
     struct search *s = q->work;
-    struct od_call_rec now = *stored;
-    const struct od_call_rec *rec = &now;
-    od_call_wait(q->api, &now);
     yyjson_mut_val *item = s->queue
                                ? od_dasha_call(s->doc, rec, q->who.org, q->api->dasha_running)
                                : od_dasha_result(s->doc, rec, q->who.org, q->api->dasha_running);
@@ -298,7 +295,7 @@ static void fill_key(const struct od_call_rec *rec, enum sort_field sort, struct
     const char *text = sort == BY_ENDPOINT ? rec->to
                        : sort == BY_STATUS ? od_dasha_status(rec, false)
                                            : "";
-    strncpy(m->text, text, sizeof m->text - 1);
+    od_str_copy(m->text, sizeof m->text, text, strlen(text));
     m->number = sort == BY_COMPLETED                      ? end->ended_ms
                 : sort == BY_PRIORITY                     ? rec->priority
                 : sort == BY_DURATION && end->answered_ms ? end->ended_ms - end->answered_ms
@@ -343,8 +340,11 @@ static void match_came(void *ctx, int err, const struct od_call_rec *recs, size_
         od_request_err(q, err, "call");
         return;
     }
-    if (found)
-        show(q, recs);
+    if (found) {
+        struct od_call_rec now = *recs;
+        od_call_wait(q->api, &now);
+        show(q, &now);
+    }
     next_match(q);
 }
 
@@ -376,10 +376,13 @@ static void show_sorted(struct od_request *q)
 
 static void walk(struct od_request *q);
 
-/* False: answered. */
-static bool visit(struct od_request *q, const struct od_call_rec *rec)
+/* False: answered. A call is judged, counted and sorted by what is shown of it. */
+static bool visit(struct od_request *q, const struct od_call_rec *stored)
 {
     struct search *s = q->work;
+    struct od_call_rec now = *stored;
+    const struct od_call_rec *rec = &now;
+    od_call_wait(q->api, &now);
     if (!passes(s, rec))
         return true;
     uint64_t place = s->at++;
@@ -475,6 +478,8 @@ static void start(struct od_request *q)
     struct search *s = q->work;
     if (!s->any_status) {
         s->query.phases = s->set.phases;
+        if (s->query.phases & 1u << OD_PHASE_WAITING) /* call_wait makes some of queued ones */
+            s->query.phases |= 1u << OD_PHASE_QUEUED;
         s->query.causes = s->set.causes;
     }
     if (s->agent_count == 1) {

@@ -13,6 +13,7 @@
 
 #include "engine/api/json_read.h"
 #include "engine/api/project.h"
+#include "engine/api/secret_fields.h"
 #include "engine/base/str.h"
 #include "outdial/err.h"
 #include "outdial/outbox.h"
@@ -71,7 +72,7 @@ static void put_point(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct od_re
 {
     od_put_uid(doc, o, "id", &point->id);
     yyjson_mut_obj_add_str(doc, o, "org_id", q->who.org);
-    od_put_text(doc, o, "url", point->url);
+    od_put_url(doc, o, "url", point->url);
     od_put_text(doc, o, "description", point->description);
     put_events(doc, o, point->mask);
     yyjson_mut_obj_add_str(doc, o, "status", point->enabled ? "enabled" : "disabled");
@@ -311,6 +312,8 @@ void od_points_patch(struct od_request *q)
     work->point.id = q->at.ids[0];
     od_json_fields(yyjson_doc_get_root(q->body), patch_fields,
                    sizeof patch_fields / sizeof *patch_fields, &in, "#", &faults);
+    if (in.url && od_secrets_is_shown_url(text_of(in.url)))
+        od_fault_add(&faults, "#", "url", "has *** in the place of its credentials: send them");
     if (in.url) {
         work->parts |= OD_HOOK_SET_URL;
         work->point.url = text_of(in.url);

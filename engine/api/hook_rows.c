@@ -44,7 +44,7 @@ static void put_row(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct od_requ
     yyjson_mut_obj_add_strcpy(doc, o, "event_id", id);
     yyjson_mut_obj_add_str(doc, o, "event_type",
                            od_hook_event_name((enum od_hook_event)row->event));
-    od_put_text(doc, o, "url", row->frozen.url);
+    od_put_url(doc, o, "url", row->frozen.url);
     yyjson_mut_obj_add_str(doc, o, "status", words[row->status]);
     yyjson_mut_obj_add_uint(doc, o, "attempt_count", row->attempts);
     yyjson_mut_obj_add_uint(doc, o, "manual_retry_count", row->manual);

@@ -105,6 +105,7 @@ static void add(struct od_request *q)
         .timezone = rec->timezone,
         .not_before_ms = rec->not_before_ms,
         .deadline_ms = rec->deadline_ms,
+        .created_ms = rec->created_ms,
     };
     if (work->webhook_url) {
         call.webhook_url = (struct od_text){work->webhook_url, strlen(work->webhook_url)};
@@ -320,10 +321,13 @@ static void list_done(void *ctx, int err, const struct od_call_rec *recs, size_t
     }
     yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
     yyjson_mut_val *data = yyjson_mut_obj_add_arr(doc, root, "data");
+    uint16_t phases = *(const uint16_t *)q->work; /* 0: any */
     for (size_t i = 0; i < count; i++) {
         struct od_call_rec rec = recs[i];
         if (od_uid_none(&rec.campaign)) /* contacts are many, and stand behind one campaign */
             od_call_wait(q->api, &rec);
+        if (phases && !(phases >> rec.phase & 1))
+            continue; /* a page may be shorter than its limit */
         yyjson_mut_arr_append(data, od_project_call(doc, &rec));
     }
     char cursor[24];
@@ -337,6 +341,8 @@ static void list_done(void *ctx, int err, const struct od_call_rec *recs, size_t
     od_request_answer(q, 200, doc, NULL);
 }
 
+/* A call is listed by what is shown of it: one that stands in line and is held with its whole lane
+ * is waiting. */
 static void list(struct od_request *q, const struct od_uid *campaign)
 {
     uint32_t limit;
@@ -344,12 +350,20 @@ static void list(struct od_request *q, const struct od_uid *campaign)
     struct filter filter;
     if (!od_request_page(q, &limit, &cursor) || !read_filter(q, &filter))
         return;
-    od_request_out(q);
     struct od_call_query query = {.campaign = campaign, .cursor = cursor, .take = limit};
     if (filter.cause != OD_CAUSE_COUNT)
         query.causes = 1u << filter.cause;
     else if (filter.phase != OD_PHASE_COUNT)
         query.phases = 1u << filter.phase;
+    uint16_t *shown = q->work = calloc(1, sizeof *shown);
+    if (!shown) {
+        od_request_err(q, OD_ENOMEM, "call");
+        return;
+    }
+    *shown = (uint16_t)query.phases;
+    if (!campaign && filter.phase == OD_PHASE_WAITING)
+        query.phases |= 1u << OD_PHASE_QUEUED;
+    od_request_out(q);
     q->api->repo.call_list(q->api->repo.ctx, q->who.org, &query, list_done, q);
 }
 

@@ -294,7 +294,7 @@ bool od_new_call_callingbox(yyjson_val *body, yyjson_val *agent, struct od_new_c
 
 /* ---- using ---- */
 
-void od_new_call_add(const struct od_new_call *call, const struct od_uid *id,
+void od_new_call_add(const struct od_new_call *call, const struct od_uid *id, int64_t wall_ms,
                      struct od_call_new *out)
 {
     *out = (struct od_call_new){
@@ -308,6 +308,7 @@ void od_new_call_add(const struct od_new_call *call, const struct od_uid *id,
         .timezone = call->timezone,
         .hooks = call->hooks,
         .deadline_ms = call->deadline_ms,
+        .created_ms = wall_ms,
     };
 }
 

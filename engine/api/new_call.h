@@ -35,8 +35,8 @@ bool od_new_call_dasha(yyjson_val *item, const char *pointer, struct od_new_call
 bool od_new_call_callingbox(yyjson_val *body, yyjson_val *agent, struct od_new_call *out,
                             struct od_faults *faults);
 
-/* Borrows from `call`. */
-void od_new_call_add(const struct od_new_call *call, const struct od_uid *id,
+/* Borrows from `call`. wall_ms: when it was made, which its answer says too. */
+void od_new_call_add(const struct od_new_call *call, const struct od_uid *id, int64_t wall_ms,
                      struct od_call_new *out);
 /* The record of a call just made, for its answer; borrows from `call`. */
 void od_new_call_rec(const struct od_new_call *call, const struct od_uid *id,

@@ -65,6 +65,13 @@ void od_put_text(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, s
         yyjson_mut_obj_add_null(doc, object, key);
 }
 
+void od_put_url(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, struct od_text url)
+{
+    bool good = url.bytes && od_str_utf8(url.at, url.bytes);
+    yyjson_mut_val *shown = good ? od_secrets_shown_url(doc, url) : NULL;
+    yyjson_mut_obj_add_val(doc, object, key, shown ? shown : yyjson_mut_null(doc));
+}
+
 static void put_word(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, const char *text,
                      size_t size)
 {
@@ -143,7 +150,7 @@ yyjson_mut_val *od_project_campaign(yyjson_mut_doc *doc, const struct od_campaig
         yyjson_mut_obj_add_uint(doc, o, "max_calls", rec->max_calls);
     else
         yyjson_mut_obj_add_null(doc, o, "max_calls");
-    od_put_text(doc, o, "webhook_url", rec->webhook_url);
+    od_put_url(doc, o, "webhook_url", rec->webhook_url);
     put_retry(doc, o, rec);
     yyjson_mut_val *counts = yyjson_mut_obj_add_obj(doc, o, "counts");
     yyjson_mut_obj_add_uint(doc, counts, "total", rec->total);

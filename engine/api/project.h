@@ -35,6 +35,8 @@ void od_put_time(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, i
 void od_put_milli(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, uint64_t milli);
 /* A text that may be empty, which is null; what is not UTF-8 is null as well. */
 void od_put_text(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, struct od_text text);
+/* The same of a URL; credentials inside it are not shown. */
+void od_put_url(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, struct od_text url);
 /* Stored JSON, put in as it is; `otherwise` ("null", "{}") when it is empty or broken. */
 void od_put_json(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, struct od_text text,
                  const char *otherwise);

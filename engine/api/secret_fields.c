@@ -338,6 +338,23 @@ void od_secrets_hide(yyjson_mut_doc *doc, yyjson_mut_val *root)
     go(&walk, root, NULL);
 }
 
+yyjson_mut_val *od_secrets_shown_url(yyjson_mut_doc *doc, struct od_text url)
+{
+    struct userinfo in;
+    struct walk walk = {.doc = doc};
+    yyjson_mut_val *value = yyjson_mut_strncpy(doc, url.at, url.bytes);
+    if (value && find_userinfo(url.at, url.bytes, &in) &&
+        replace_userinfo(&walk, value, in, hidden, sizeof hidden - 1))
+        return NULL;
+    return value;
+}
+
+bool od_secrets_is_shown_url(struct od_text url)
+{
+    struct userinfo in;
+    return find_userinfo(url.at, url.bytes, &in) && is_hidden(url.at, in);
+}
+
 int od_secrets_keep(yyjson_mut_doc *doc, yyjson_mut_val *root, yyjson_val *stored)
 {
     struct walk walk = {.at = keep_at, .in_url = keep_in_url, .doc = doc};

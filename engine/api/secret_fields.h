@@ -51,6 +51,12 @@ int od_secrets_open(const struct od_box_port *box, const char *context, yyjson_m
 /* What no memory is left for is null. */
 void od_secrets_hide(yyjson_mut_doc *doc, yyjson_mut_val *root);
 
+/* A single URL as it is shown: three asterisks in the place of credentials inside it; what has none
+ * stays as it is. The text is copied into the document. NULL: no memory. */
+yyjson_mut_val *od_secrets_shown_url(yyjson_mut_doc *doc, struct od_text url);
+/* True: a URL that was shown so comes back; it can't be used. */
+bool od_secrets_is_shown_url(struct od_text url);
+
 /* Where the document has null for a secret and `stored` has a text at the same place, the text is
  * taken over. OD_ENOMEM. */
 int od_secrets_keep(yyjson_mut_doc *doc, yyjson_mut_val *root, yyjson_val *stored);

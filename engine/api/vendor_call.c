@@ -176,10 +176,8 @@ static void put_hook(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct od_cal
     static const char *const words[] = {"none", "pending", "delivered", "failed"};
     const char *agents_own = yyjson_get_str(yyjson_obj_get(agent, "webhook_url"));
     unsigned status = rec->hook_status <= OD_CALL_HOOK_FAILED ? rec->hook_status : 0;
-    if (rec->webhook_url.bytes)
-        od_put_text(doc, o, "webhook_url", rec->webhook_url);
-    else
-        put_text(doc, o, "webhook_url", agents_own && *agents_own ? agents_own : NULL);
+    struct od_text own = {agents_own, agents_own ? strlen(agents_own) : 0};
+    od_put_url(doc, o, "webhook_url", rec->webhook_url.bytes ? rec->webhook_url : own);
     if (!status && agents_own && *agents_own)
         status = OD_CALL_HOOK_PENDING; /* nothing has been told yet */
     yyjson_mut_obj_add_str(doc, o, "webhook_status", words[status]);
@@ -316,6 +314,12 @@ static void put_member(yyjson_mut_doc *doc, yyjson_mut_val *o, const char *key, 
     yyjson_mut_obj_add_val(doc, o, key, copy ? copy : yyjson_mut_null(doc));
 }
 
+static void put_url(yyjson_mut_doc *doc, yyjson_mut_val *o, const char *key, yyjson_val *extra)
+{
+    yyjson_val *url = yyjson_obj_get(extra, key);
+    od_put_url(doc, o, key, (struct od_text){yyjson_get_str(url), yyjson_get_len(url)});
+}
+
 /* { finishReason, postCallAnalysis, ... } and what the agent found; null while the call lives. */
 static void put_dasha_result(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct od_call_rec *rec)
 {
@@ -361,8 +365,8 @@ yyjson_mut_val *od_dasha_call(yyjson_mut_doc *doc, const struct od_call_rec *rec
     od_put_time(doc, o, "callDeadline", rec->deadline_ms);
     put_text(doc, o, "timezone", rec->timezone[0] ? rec->timezone : NULL);
     put_member(doc, o, "overrideOutboundConfig", extra);
-    put_member(doc, o, "completedWebHook", extra);
-    put_member(doc, o, "failedWebHook", extra);
+    put_url(doc, o, "completedWebHook", extra);
+    put_url(doc, o, "failedWebHook", extra);
     yyjson_mut_obj_add_null(doc, o, "recordId");
     put_dasha_end(doc, o, rec);
     put_wait(doc, o, "waitReason", rec);

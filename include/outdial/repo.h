@@ -78,6 +78,7 @@ struct od_call_new {
     const char *timezone;               /* the callee's zone, checked; NULL or "": by the number */
     uint8_t hooks;                      /* OD_CALL_HOOK_*: the webhooks it names itself */
     int64_t not_before_ms, deadline_ms; /* 0: none */
+    int64_t created_ms;                 /* 0: when it is written */
     uint64_t row;                       /* line number in the imported file; 0: none */
 };
 

@@ -86,7 +86,7 @@ static int make_row(struct od_store *store, const struct od_call_new *call, int6
                                .context = call->context,
                                .webhook_url = call->webhook_url,
                                .timezone = text_of(call->timezone),
-                               .created_ms = now_ms,
+                               .created_ms = call->created_ms ? call->created_ms : now_ms,
                                .not_before_ms = call->not_before_ms,
                                .deadline_ms = call->deadline_ms,
                                .row = call->row,

@@ -232,8 +232,17 @@ def outside_hours(world):
         assert dasha["nextScheduleTime"] and dasha["nextScheduleTime"] == box["next_attempt_at"], (dasha, box)
         seconds = calendar.timegm(time.strptime(dasha["nextScheduleTime"][:19], "%Y-%m-%dT%H:%M:%S")) - time.time()
         assert 0 < seconds < 4 * 3600, dasha["nextScheduleTime"]
-        queue = api.dasha("GET", f"/calls/queue/list?agentId={agent}")["items"]
-        assert [(c["callId"], c["status"]) for c in queue] == [(call, "Created")], queue
+        for query, found in (("", 1), ("&status=Created", 1), ("&status=Queued", 0), ("&status=Queued,Created", 1)):
+            queue = api.dasha("GET", f"/calls/queue/list?agentId={agent}{query}")
+            assert [(c["callId"], c["status"]) for c in queue["items"]] == [(call, "Created")] * found, (query, queue)
+            assert queue["totalCount"] == found, (query, queue)
+        search = {"agentIds": [agent], "callStatuses": ["Created"], "includeAggregations": True}
+        counts = api.dasha("POST", "/callresults/search", search)["aggregations"]["statusCounts"]
+        assert counts == {"Created": 1}, counts
+        assert not api.dasha("POST", "/callresults/search", {**search, "callStatuses": ["Queued"]})["results"]
+        for query, found in (("state=waiting", True), ("state=queued", False)):
+            listed = api.ask("GET", f"/outdial/v1/calls?{query}")["data"]
+            assert (call in [c["id"] for c in listed]) is found, (query, listed)
         canceled = create(api, dialect, agent, to="+15551230009")
         cancel(api, dialect, canceled)
         api.wait(canceled, "Canceled")
@@ -296,14 +305,40 @@ def secrets_stay_in(world):
     api.ask("PUT", at, api.ask("GET", at))
     api.ask("PATCH", at, {"outdial": {"agent": {"url": shown["url"]}}})
     api.dasha("PUT", f"/agents/{dasha['agentId']}", dasha)
+    # The same in the URLs that webhooks go to.
+    hook = "https://user:hook-pass@hook.example/x"
+    boxed = api.box("POST", "/agents", {"name": "box", "type": "outbound", "webhook_url": hook}, status=201)
+    number_for(api, number="+15550001119")
+    agent = dasha_agent(api, number_for(api, number="+15550001118"), "any", isEnabled=False)
+    api.box("PATCH", f"/agents/{agent}", {"webhook_url": hook})
+    told = [boxed, create_all(api, agent, hook)]
+    point = api.box("POST", "/webhook_endpoints", {"url": hook}, status=201)
+    refused = api.box("PATCH", f"/webhook_endpoints/{point['id']}", {"url": point["url"]}, status=400)
+    assert "***" in refused["error"], refused
     everything = json.dumps([api.ask("GET", "/outdial/v1/agents"), api.dasha("GET", "/agents"),
-                             api.box("GET", "/agents")])
-    assert "-word" not in everything, everything
+                             api.box("GET", "/agents"), told, point, api.box("GET", "/calls"),
+                             api.box("GET", "/webhook_endpoints"), api.ask("GET", "/outdial/v1/calls"),
+                             api.ask("GET", "/outdial/v1/campaigns"), api.ask("GET", "/outdial/v1/webhook_deliveries"),
+                             api.dasha("GET", f"/calls/queue/list?agentId={agent}")])
+    assert "-word" not in everything and "-pass" not in everything, everything
+    assert everything.count("https://***@hook.example/x") >= 12, everything
     for number in range(2):  # what is linked is read, changed and stored again
         number = number_for(api, number=f"+1555000111{number}")
         api.dasha("PUT", f"/sip-phone-numbers/{number['id']}/agent-link", {"agentId": dasha["agentId"]})
     on_disk = b"".join(f.read_bytes() for f in pathlib.Path(api.server.data_dir).rglob("*") if f.is_file())
     assert b"-word" not in on_disk and b"ob1." in on_disk
+
+
+def create_all(api, agent, hook):
+    """A call of each dialect, and a campaign, whose webhook has credentials in its URL. What a create says
+    of its time is what is told later."""
+    call = api.dasha("POST", f"/calls?agentId={agent}", {"endpoint": "+15551230001", "completedWebHook": hook,
+                                                         "failedWebHook": hook})
+    assert api.dasha("GET", f"/calls/{call['callId']}")["createdTime"] == call["createdTime"], call
+    boxed = api.box("POST", "/calls", {"agent_id": agent, "to": "+15551230002", "webhook_url": hook}, status=201)
+    assert api.box("GET", f"/calls/{boxed['id']}")["created_at"] == boxed["created_at"], boxed
+    campaign = api.ask("POST", "/outdial/v1/campaigns", {"name": "c", "agent": "native", "webhook_url": hook}, 201)
+    return [call, boxed, campaign]
 
 
 def unknown_zones_are_refused(world):

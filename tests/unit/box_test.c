@@ -292,6 +292,30 @@ static void credentials_in_urls_are_secrets(void **state)
     free(sealed);
 }
 
+static void a_single_url_is_shown_without_credentials(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *url, *shown;
+        bool hid;
+    } cases[] = {
+        {"https://u:p@b.example/x", "https://***@b.example/x", true},
+        {"https://***@b.example/x", "https://***@b.example/x", true},
+        {"https://b.example/x?a=b@c", "https://b.example/x?a=b@c", false},
+        {"no url", "no url", false},
+        {"", "", false},
+    };
+    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct od_text url = {cases[i].url, strlen(cases[i].url)};
+        yyjson_mut_val *shown = od_secrets_shown_url(doc, url);
+        assert_string_equal(yyjson_mut_get_str(shown), cases[i].shown);
+        url = (struct od_text){cases[i].shown, strlen(cases[i].shown)};
+        assert_int_equal(od_secrets_is_shown_url(url), cases[i].hid);
+    }
+    yyjson_mut_doc_free(doc);
+}
+
 static void sealing_twice_is_sealing_once(void **state)
 {
     (void)state;
@@ -312,6 +336,7 @@ int main(void)
         cmocka_unit_test(documents_are_sealed_and_opened),
         cmocka_unit_test(documents_are_hidden_and_kept),
         cmocka_unit_test(credentials_in_urls_are_secrets),
+        cmocka_unit_test(a_single_url_is_shown_without_credentials),
         cmocka_unit_test(sealing_twice_is_sealing_once),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
