@@ -71,6 +71,8 @@ void od_share_set(struct od_share *share, bool on, const struct od_shape *shapes
     on = on && count;
     if (on != share->on || interval_ns != share->interval_ns || pause_ns != share->pause_ns)
         od_share_void(share);
+    if (interval_ns < share->interval_ns) /* they come oftener now */
+        share->stride_ns = 0;
     share->on = on;
     share->interval_ns = interval_ns;
     share->late_ns = late_ns;

@@ -47,6 +47,10 @@ static void deal(struct sim_books *books, uint64_t now_us, uint64_t interval_us)
 {
     uint64_t wanting = 0;
 
+    if (books->interval_us && interval_us < books->interval_us) {
+        books->next_us = books->next_us - books->interval_us + interval_us;
+        books->interval_us = interval_us;
+    }
     for (uint32_t i = 0; i < books->count; i++) {
         struct sim_books_process *p = &books->processes[i];
         if (p->seen_us + FRESH < now_us)
@@ -65,6 +69,7 @@ static void deal(struct sim_books *books, uint64_t now_us, uint64_t interval_us)
         p->slots[p->count++] = p->last_us = books->next_us;
         p->want--;
         books->next_us += interval_us;
+        books->interval_us = interval_us;
     }
 }
 
@@ -81,6 +86,7 @@ void sim_books_ask(struct sim_books *books, uint64_t now_us, uint64_t id,
         books->owner = id;
         books->until_us = answer->sole_us = now_us + SOLE;
         books->next_us = books->until_us + pause_us;
+        books->interval_us = 0;
         me->last_us = 0;
     } else {
         deal(books, now_us, ask->interval_ns / 1000);

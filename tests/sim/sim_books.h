@@ -22,6 +22,7 @@ struct sim_books_process {
 
 struct sim_books {
     uint64_t next_us, owner, until_us; /* owner 0: nobody has it alone */
+    uint64_t interval_us;              /* from the last slot to next_us; 0: there is none */
     uint32_t turn, count;
     struct sim_books_process processes[SIM_BOOKS_PROCESSES];
 };

@@ -307,6 +307,37 @@ static void the_dead_stop_nobody(void **state)
     }
 }
 
+/* What was given away of a slow rate doesn't hold a faster one back for longer than that. */
+static void a_raised_rate_is_used_at_once(void **state)
+{
+    struct od_shape slow = {.kind = OD_SHAPE_EVEN, .count = 1, .window_ns = OD_NS_PER_S};
+    struct od_shape fast = {.kind = OD_SHAPE_EVEN, .count = 20, .window_ns = OD_NS_PER_S};
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= 50; seed++) {
+        struct scene *s = make(seed, slow, 2);
+        uint64_t raised_ns;
+        pass(s, 5 * OD_NS_PER_S + below(s, OD_NS_PER_S));
+        raised_ns = s->now_ns;
+        s->shape = fast;
+        for (uint32_t i = 0; i < s->count; i++) {
+            od_limit_set(&s->processes[i].limit, &fast);
+            od_share_set(&s->processes[i].share, true, &fast, 1);
+            if (!i) /* the others hear of it later */
+                pass(s, below(s, 300 * OD_NS_PER_MS));
+        }
+        pass(s, 3 * OD_NS_PER_S);
+        for (uint32_t i = 0; i < s->sent; i++)
+            if (s->sends[i] > raised_ns) {
+                assert_true(s->sends[i] - raised_ns < 700 * OD_NS_PER_MS);
+                break;
+            }
+        assert_true(used(s, raised_ns + OD_NS_PER_S, s->now_ns) >= 0.9);
+        judge(s);
+        free(s);
+    }
+}
+
 /* Alone, no slot is needed: the limits rule, bursts and all, and the books are asked seldom. */
 static void alone_the_limits_rule(void **state)
 {
@@ -332,6 +363,7 @@ int main(void)
         cmocka_unit_test(nearly_all_is_used_and_fairly),
         cmocka_unit_test(a_modest_one_leaves_the_rest),
         cmocka_unit_test(the_dead_stop_nobody),
+        cmocka_unit_test(a_raised_rate_is_used_at_once),
         cmocka_unit_test(alone_the_limits_rule),
     };
 

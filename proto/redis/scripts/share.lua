@@ -7,7 +7,8 @@
 -- ARGV: process, (rate's key, want, interval, late, pause, may be sole)*; times in us
 -- reply: { our clock in us, { sole until or 0, slot* }* }
 --
--- The books of a rate: n: the first moment not yet given away; o, u: who has it alone, until when;
+-- The books of a rate: n: the first moment not yet given away; i: how far that is behind the slot
+-- before it, where there is one; o, u: who has it alone, until when;
 -- r: who got the last slot; w: the processes, each with id, s: seen, w: wants, l: its last slot,
 -- p: slots given to it that it hasn't heard of.
 local AHEAD, LEAD = 400000, 3000 -- slots are given away so far ahead; and not nearer than that
@@ -63,6 +64,10 @@ end
 -- Gives the slots up to the horizon away, in turn among those that want some.
 local function deal(b, interval)
     local wanting, last = 0, b.r
+    if b.i and interval < b.i then -- the rate was raised: the next slot needn't be as far away
+        b.n = b.n - b.i + interval
+        b.i = interval
+    end
     for _, p in ipairs(b.w) do
         p.w = p.s + FRESH >= now and p.w or 0
         wanting = wanting + p.w
@@ -78,6 +83,7 @@ local function deal(b, interval)
         p.l, p.w = b.n, p.w - 1
         wanting = wanting - 1
         b.n = b.n + interval
+        b.i = interval
     end
     b.r = last
 end
@@ -89,7 +95,7 @@ local function serve(key, want, interval, late, pause, may_be_sole)
     me.s, me.w = now, want
     if may_be_sole and alone(b, pause) then
         b.o, b.u = id, now + SOLE
-        b.n = b.u + pause
+        b.n, b.i = b.u + pause, nil
         me.p, me.l = {}, 0
         out[1] = b.u
     else
