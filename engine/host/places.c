@@ -101,10 +101,22 @@ static size_t places_of(const struct od_places *places, const char *org, const s
     return count;
 }
 
+/* Of a campaign. */
+static size_t place_of_lane(const struct od_lane_info *lane, struct od_place *out)
+{
+    char uid[OD_UID_TEXT];
+    if (!lane || od_uid_none(&lane->campaign) || !lane->max_calls)
+        return 0;
+    od_uid_text(&lane->campaign, uid);
+    take(out, 'c', uid, lane->max_calls);
+    return 1;
+}
+
 size_t od_places_of(const struct od_places *places, const struct od_job *job, uint32_t trunk,
                     struct od_place *out)
 {
     size_t count = places_of(places, job->org, &job->agent, job->from, out);
+    count += place_of_lane(od_catalog_find_lane(places->host->catalog, job->lane), &out[count]);
     if (trunk_cap(places, trunk))
         take(&out[count++], 't', od_catalog_trunk_name(places->host->catalog, trunk),
              trunk_cap(places, trunk));
@@ -194,6 +206,7 @@ void od_places_cap_lane(const struct od_places *places, uint32_t lane, struct od
         return;
     uint32_t own = stats.in_use - stats.ready; /* those that are counted, about */
     size_t count = places_of(places, info->org, &info->agent, NULL, all);
+    count += place_of_lane(info, &all[count]);
     for (size_t i = 0; i < count; i++) {
         uint32_t most = left(all[i].max_calls, in_use(places, info->org, all[i].name), own);
         if (!def->max_calls || most < def->max_calls)

@@ -51,11 +51,12 @@ struct od_retry {
 };
 
 /* At most so many attempts on one number in any window of that length. */
-/* A cap on calls at once that one call falls under: of its trunk, agent, org or caller number.
+/* A cap on calls at once that one call falls under: of its trunk, agent, campaign, org or caller
+ * number.
  * Calls are counted by name over all processes on one Redis, from their intent to their end. */
-enum { OD_PLACES_MAX = 4, OD_PLACE_NAME_MAX = OD_ENDPOINT_MAX + 8 };
+enum { OD_PLACES_MAX = 5, OD_PLACE_NAME_MAX = OD_ENDPOINT_MAX + 8 };
 struct od_place {
-    char name[OD_PLACE_NAME_MAX]; /* "t:main", "a:<uid>", "o", "n:+15550001111" */
+    char name[OD_PLACE_NAME_MAX]; /* "t:main", "a:<uid>", "c:<uid>", "o:clinic", "n:+15550001111" */
     uint32_t max_calls;           /* 1.. */
 };
 

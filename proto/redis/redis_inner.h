@@ -231,6 +231,9 @@ void od_redis_org_list(struct od_redis_org *org, struct od_redis_job *job);
 uint64_t od_store_now_ms(const struct od_store *store); /* monotonic */
 int64_t od_store_wall_ms(void);
 void od_store_post(struct od_store *store, const struct od_event *event);
+/* The caps that the call falls under where it is dialled now; returns how many. redis_turn.c */
+uint8_t od_store_places_of(const struct od_store *store, const struct od_redis_job *job,
+                           struct od_place *out);
 /* The engine learns until when it may dial: the least of all orgs that are taken up. */
 void od_store_tell_lease(struct od_store *store);
 void od_store_log(struct od_store *store, bool trouble, const char *text);

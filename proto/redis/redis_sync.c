@@ -269,11 +269,14 @@ static int write_dialled(struct od_store *store, const struct od_redis_job *job)
     struct od_text note = {leg, bytes};
     if (bytes == 0) /* it is over: as it was last written */
         note = (struct od_text){job->ending, job->ending_bytes};
+    struct od_place places[OD_PLACES_MAX];
     return od_wire_reconcile(
         store->scratch, OD_STORE_SCRATCH, &(struct od_wire_order){job->pub.uid, job->fence},
         &(struct od_wire_attempt){
             .number = job->pub.attempt,
             .at_ms = job->intent_ms,
+            .places = places,
+            .place_count = od_store_places_of(store, job, places),
             .trunk = trunk == NULL ? (struct od_text){"", 0} : text_of(trunk, OD_NAME_MAX - 1),
             .call_id = text_of(job->names.call_id, sizeof job->names.call_id - 1),
             .from_tag = text_of(job->names.from_tag, sizeof job->names.from_tag - 1),
@@ -434,7 +437,7 @@ static void tell_agents(struct od_redis_org *org, const struct redisReply *agent
     struct od_store *store = org->store;
     if (store->events.agent == NULL || !od_redis_read_array(agents, 0))
         return;
-    for (size_t i = 0; i + 5 <= agents->elements; i += 5) {
+    for (size_t i = 0; i + 7 <= agents->elements; i += 7) {
         struct od_agent_rec rec;
         if (!od_redis_read_agent(agents, i, &rec)) {
             store->stats.odd++;

@@ -99,8 +99,8 @@ static int write_second(struct od_store *store, const struct od_redis_job *job)
         });
 }
 
-static uint8_t places_of(const struct od_store *store, const struct od_redis_job *job,
-                         struct od_place *out)
+uint8_t od_store_places_of(const struct od_store *store, const struct od_redis_job *job,
+                           struct od_place *out)
 {
     if (store->events.places == NULL)
         return 0;
@@ -125,7 +125,7 @@ static int write_order(struct od_store *store, const struct od_redis_job *job, u
                 .branch = text_of(job->names.branch, sizeof job->names.branch - 1),
                 .leg = {job->ending, job->ending_bytes},
                 .places = places,
-                .place_count = places_of(store, job, places),
+                .place_count = od_store_places_of(store, job, places),
             });
     case OD_JOB_PROGRESS:
         return od_wire_order_progress(store->scratch, OD_STORE_SCRATCH, &order, job->ringing_ms,

@@ -79,7 +79,7 @@ struct od_wire_attempt {
     int64_t at_ms;
     struct od_text trunk, call_id, from_tag, branch;
     struct od_text leg;            /* an entry of its own; opaque here; empty: none */
-    const struct od_place *places; /* of an order: caps that it falls under */
+    const struct od_place *places; /* of an order: caps that it falls under; NULL: not told */
     uint8_t place_count;
 };
 
@@ -151,7 +151,8 @@ int od_wire_order_release(void *out, size_t size, const struct od_wire_order *or
                           int64_t not_before_ms, const char *why);
 /* Sets a claimed record aside that could not be read. */
 int od_wire_order_bury(void *out, size_t size, const struct od_wire_order *order, const char *why);
-/* What is told again of a dialled call to a store that may have forgotten it. */
+/* What is told again of a dialled call to a store that may have forgotten it: kind D, or C with the
+ * places that it takes (attempt->places not NULL), for calls that are up. */
 int od_wire_reconcile(void *out, size_t size, const struct od_wire_order *order,
                       const struct od_wire_attempt *attempt);
 /* trunk: name of the trunk dialled last, may be empty. result and media may be empty; size needs to

@@ -280,20 +280,25 @@ static struct out order_begin(void *at, size_t size, char kind, const struct od_
     return out;
 }
 
+static void put_places(struct out *out, const struct od_wire_attempt *attempt)
+{
+    put_be(out, attempt->place_count, 1);
+    for (uint8_t i = 0; i < attempt->place_count; i++) {
+        const struct od_place *place = &attempt->places[i];
+        size_t bytes = strnlen(place->name, sizeof place->name - 1);
+        put_be(out, place->max_calls, 4);
+        put_be(out, bytes, 1);
+        put(out, place->name, bytes);
+    }
+}
+
 int od_wire_order_intent(void *at, size_t size, const struct od_wire_order *order,
                          const struct od_wire_attempt *attempt)
 {
     struct out out = order_begin(at, size, 'I', order);
     put_be(&out, attempt->number | (attempt->shared ? 0x8000u : 0), 2);
     put_time(&out, attempt->at_ms);
-    put_be(&out, attempt->place_count, 1);
-    for (uint8_t i = 0; i < attempt->place_count; i++) {
-        const struct od_place *place = &attempt->places[i];
-        size_t bytes = strnlen(place->name, sizeof place->name - 1);
-        put_be(&out, place->max_calls, 4);
-        put_be(&out, bytes, 1);
-        put(&out, place->name, bytes);
-    }
+    put_places(&out, attempt);
     put_attempt(&out, attempt);
     put_leg(&out, attempt->leg);
     return done(&out);
@@ -302,9 +307,11 @@ int od_wire_order_intent(void *at, size_t size, const struct od_wire_order *orde
 int od_wire_reconcile(void *at, size_t size, const struct od_wire_order *order,
                       const struct od_wire_attempt *attempt)
 {
-    struct out out = order_begin(at, size, 'D', order);
+    struct out out = order_begin(at, size, attempt->places ? 'C' : 'D', order);
     put_be(&out, attempt->number, 2);
     put_time(&out, attempt->at_ms);
+    if (attempt->places)
+        put_places(&out, attempt);
     put_attempt(&out, attempt);
     put_leg(&out, attempt->leg);
     return done(&out);

@@ -292,6 +292,54 @@ static void flushall_lets_calls_go_on(void **state)
     intent(w, 2, &jobs[0]);
 }
 
+/* How many calls of the org count, by Redis. */
+static int counted(struct world *w)
+{
+    char text[64];
+    assert_true(redis_server_ask(&w->server, text, sizeof text, 3,
+                                 (const char *const[]){"HGET", "od:{acme}:use", "o:acme"}));
+    return atoi(text);
+}
+
+static bool none_counted(struct world *w)
+{
+    return counted(w) == 0;
+}
+
+/* Redis has lost everything: what is up counts again under the caps, until it has ended, or the
+ * lease of the one who held it. */
+static void flushall_forgets_no_cap(void **state)
+{
+    struct world *w = *state, *dead = world_join(w, "dead", LEASE_MS);
+    struct od_uid agent = an_agent(dead), uids[3];
+    struct od_event jobs[3], event;
+    char text[64];
+    dead->place_max = 5;
+    some_calls(dead, &agent, uids, 3);
+    assert_int_equal(claim(dead, ready(dead), 3, jobs), 3);
+    for (uint32_t i = 0; i < 3; i++)
+        intent(dead, i, &jobs[i]);
+    assert_int_equal(counted(w), 3);
+    assert_true(
+        redis_server_ask(&w->server, text, sizeof text, 1, (const char *const[]){"FLUSHALL"}));
+    assert_int_equal(counted(w), 0);
+    for (int told = 0; told < 3;) {
+        assert_true(world_next(dead, &event));
+        told += event.kind == OD_EV_NOT_DURABLE;
+    }
+    assert_int_equal(counted(w), 3);
+    dead->port->finish(
+        dead->port->ctx, jobs[0].u.job.job,
+        &(struct od_outcome){.cause = OD_CAUSE_COMPLETED, .trunk = 0, .ended_ms = 5});
+    wanted = 1;
+    assert_true(world_until(dead, all_ended, WORLD_LIMIT_MS));
+    assert_int_equal(counted(w), 2);
+    reopen(w, "first", LEASE_MS); /* the other one stands still from now on */
+    an_agent(w);                  /* the org is served again */
+    assert_true(world_until(w, none_counted, WORLD_LIMIT_MS));
+    world_close(dead);
+}
+
 /* A failover has lost the latest writes: the record is what it was before they were made. */
 static void a_forgotten_intent_is_told_again(void **state)
 {
@@ -464,15 +512,11 @@ static void acknowledged_calls_that_are_missing_are_named(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(legs_of_the_dead_are_handed_over),
-        TEST(a_leg_outlives_its_heir),
-        TEST(a_restart_ends_its_own_legs),
-        TEST(the_lease_is_told_and_ends),
-        TEST(many_legs_outlive_many_heirs),
-        TEST(flushall_lets_calls_go_on),
-        TEST(a_forgotten_intent_is_told_again),
-        TEST(damaged_records_are_set_aside),
-        TEST(acknowledged_calls_that_are_missing_are_named),
+        TEST(legs_of_the_dead_are_handed_over), TEST(a_leg_outlives_its_heir),
+        TEST(a_restart_ends_its_own_legs),      TEST(the_lease_is_told_and_ends),
+        TEST(many_legs_outlive_many_heirs),     TEST(flushall_lets_calls_go_on),
+        TEST(flushall_forgets_no_cap),          TEST(a_forgotten_intent_is_told_again),
+        TEST(damaged_records_are_set_aside),    TEST(acknowledged_calls_that_are_missing_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

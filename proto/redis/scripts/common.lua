@@ -108,7 +108,7 @@ end
 -- A trunk's calls are counted over all orgs. (That key is outside of the org's slot of a cluster.)
 -- A call that finds a place full comes back after wait_ms: workers are told what is in use, so few do.
 numbers.places = { up = P .. 'up', use = P .. 'use', trunks = 'od:{shared}:use', wait_ms = 1000,
-    why = { t = 'trunk slot', a = 'agent slot', o = 'org slot', n = 'number slot' } }
+    why = { t = 'trunk slot', a = 'agent slot', c = 'campaign slot', o = 'org slot', n = 'number slot' } }
 
 function numbers.places.of(name)
     return name:sub(1, 2) == 't:' and numbers.places.trunks or numbers.places.use
@@ -128,22 +128,41 @@ function numbers.places.free(uid)
     end
 end
 
--- Takes (most, name)* for the call, or nothing: then the name of one that is full.
-function numbers.places.take(uid, wanted)
+-- (most, name)* as an order has them, and where it goes on.
+function numbers.places.read(op, at)
+    local wanted, n = {}, op:byte(at)
+    at = at + 1
+    for i = 1, n do
+        local bytes
+        wanted[2 * i - 1], bytes, at = unpack_('>I4B', op, at)
+        wanted[2 * i] = op:sub(at, at + bytes - 1)
+        at = at + bytes
+    end
+    return wanted, at
+end
+
+-- The call counts in these places, whether they are full or not; once.
+function numbers.places.hold(uid, wanted)
     local names = {}
+    if #wanted == 0 or call('HEXISTS', numbers.places.up, uid) == 1 then
+        return
+    end
+    for i = 2, #wanted, 2 do
+        names[#names + 1] = wanted[i]
+        call('HINCRBY', numbers.places.of(wanted[i]), wanted[i], 1)
+    end
+    call('HSET', numbers.places.up, uid, table.concat(names, '\n'))
+end
+
+-- Takes them for the call, or nothing: then the name of one that is full.
+function numbers.places.take(uid, wanted)
     for i = 1, #wanted, 2 do
         local name = wanted[i + 1]
         if tonumber(call('HGET', numbers.places.of(name), name) or '0') >= wanted[i] then
             return name
         end
-        names[#names + 1] = name
     end
-    for _, name in ipairs(names) do
-        call('HINCRBY', numbers.places.of(name), name, 1)
-    end
-    if #names > 0 then
-        call('HSET', numbers.places.up, uid, table.concat(names, '\n'))
-    end
+    numbers.places.hold(uid, wanted)
 end
 
 local function keep(uid, s)
@@ -169,8 +188,14 @@ local function lane_def(lane)
     return def
 end
 
+-- Calls that workers hold, by agent: one that drains has drained when there are none.
+numbers.held, numbers.held_by = P .. 'aga', {}
+
 local function count(lane, field, by)
     local def = lane_def(lane)
+    if def and field == 'active' then
+        numbers.held_by[def[1]] = (numbers.held_by[def[1]] or 0) + by
+    end
     if def and def[2] ~= NO_CAMPAIGN then
         local of = sums[def[2]]
         if not of then
@@ -208,7 +233,12 @@ local function settle()
             end
         end
     end
-    fronts, sums = {}, {}
+    for agent, by in pairs(numbers.held_by) do
+        if by ~= 0 and call('HINCRBY', numbers.held, agent, by) <= 0 then
+            call('HDEL', numbers.held, agent)
+        end
+    end
+    fronts, sums, numbers.held_by = {}, {}, {}
 end
 
 local tell -- what others are to hear of a call: outbox.lua
@@ -216,7 +246,7 @@ local T_END, T_FAILED
 
 -- Events are kept small; their JSON is made when they are read (redis_event.c).
 local EV_QUEUED, EV_RINGING, EV_ANSWERED, EV_ENDED, EV_RETRY = 1, 2, 3, 4, 5
-local EV = { CREATED = 10, STARTED = 11, PAUSED = 12, RESUMED = 13, CANCELED = 14, IMPORTED = 15 } -- of campaigns
+local EV = { CREATED = 10, STARTED = 11, PAUSED = 12, RESUMED = 13, CANCELED = 14, IMPORTED = 15, DRAINING = 16 } -- of campaigns
 local function emit(kind, uid, cause, sip, ms, more)
     call('XADD', EVENTS, 'MAXLEN', '~', 20000, '*', 'b',
         pack('>BBHI6c16', kind, cause, sip, ms, uid) .. (more or ''))
@@ -367,7 +397,10 @@ end
 -- its leg is ended by the worker `by`.
 local function reclaim(uid, worker, by)
     local s = state(uid)
-    if not s or s[WORKER] ~= worker or s[PHASE] == ENDED then
+    if not s then
+        numbers.places.free(uid) -- it was forgotten while it was up
+        return 0
+    elseif s[WORKER] ~= worker or s[PHASE] == ENDED then
         return 0
     end
     if s[PHASE] < DIALING then

@@ -4,7 +4,8 @@
 --
 -- ARGV: own number, number before, (entry, or entry, progress or '', outcome or '')*
 --       An entry is kind, uid, fence, number of the attempt, when it was dialled, and what its intent
---       appends to the record. Kind D: it is up. U and E are from the journal of a process that has
+--       appends to the record. Kind D: it is up; C the same, with the places it takes before what is
+--       appended, which are counted again if they were forgotten. U and E are from the journal of a process that has
 --       died, or of what has ended, and are followed by the orders P and F of the same attempt (or
 --       ''): U ends as unknown, E as it did.
 -- reply: { 0, ended, orphans, fence* }: of each the fence that counts from now on; 0: Redis knew its
@@ -50,10 +51,18 @@ end
 
 local function make_known(op, from_journal)
     local uid, fence, tries, ms, at = unpack_('>c16I4HI6', op, 2)
-    local s = state(uid)
+    local s, places = state(uid), {}
+    if op:byte(1) == 67 then -- C
+        places, at = numbers.places.read(op, at)
+    end
     if not s then
+        if #places > 0 then
+            numbers.places.hold(uid, places)
+            call('SADD', held, uid) -- whoever finds us dead gives them back
+        end
         return -1, uid
     elseif s[PHASE] < DIALING and s[TRIES] % ATTEMPT < tries then
+        numbers.places.hold(uid, places)
         return dial_again(uid, s, fence, tries, ms, op:sub(at)), uid, s
     elseif s[PHASE] >= DIALING and s[PHASE] < ENDED and s[TRIES] % ATTEMPT <= tries and
         is_ours(uid, s, op, at, from_journal) then
@@ -62,6 +71,7 @@ local function make_known(op, from_journal)
             keep(uid, s)
             call('APPEND', CALL .. uid, op:sub(at))
         end
+        numbers.places.hold(uid, places)
         return adopt(uid, s), uid, s
     end
     return 0, uid
@@ -86,7 +96,7 @@ end
 local at = 3
 while at <= #ARGV do
     local op = ARGV[at]
-    if op:sub(1, 1) == 'D' then
+    if op:sub(1, 1) == 'D' or op:sub(1, 1) == 'C' then
         fences[#fences + 1] = make_known(op, false)
         at = at + 1
     else

@@ -53,14 +53,9 @@ local function may_dial(uid, s, ms, shared)
 end
 
 local function intent(op, uid, s)
-    local tries, ms, count_places, at = unpack_('>HI6B', op, 22)
-    local wanted = {}
-    for i = 1, count_places do
-        local most, bytes
-        most, bytes, at = unpack_('>I4B', op, at)
-        wanted[2 * i - 1], wanted[2 * i] = most, op:sub(at, at + bytes - 1)
-        at = at + bytes
-    end
+    local tries, ms, at = unpack_('>HI6', op, 22)
+    local wanted
+    wanted, at = numbers.places.read(op, at)
     local shared = tries >= 32768 -- its number's attempts are counted over all campaigns
     tries = tries % 32768
     if s[PHASE] == DIALING and s[TRIES] % ATTEMPT == tries then
@@ -168,6 +163,10 @@ for i = 8 + 2 * asked, #ARGV do
     if s and s[WORKER] == worker and s[FENCE] == fence then
         verdicts[#verdicts + 1] = does[op:sub(1, 1)](op, uid, s)
     else
+        if not s and (op:byte(1) == 70 or op:byte(1) == 76) then -- F, L: of a call that was forgotten
+            numbers.places.free(uid)
+            dropped[#dropped + 1] = uid
+        end
         verdicts[#verdicts + 1] = '0'
     end
 end
