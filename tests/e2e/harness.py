@@ -87,6 +87,7 @@ class Process:
 
     def __init__(self, world, name, argv, env=None, cwd=None):
         same = sum(child.name.split(".")[0] == name for child in world.children)
+        self.world = world
         self.name = name = f"{name}.{same + 1}" if same else name
         self.out_path = os.path.join(world.dir, f"{name}.out")
         self.err_path = os.path.join(world.dir, f"{name}.err")
@@ -187,6 +188,51 @@ class Carrier(Process):
         return verdict
 
 
+class Redis(Process):
+    """A Redis that outlives every server of the world, on a unix socket."""
+
+    def __init__(self, world):
+        self.path = world.path("redis.sock")
+        super().__init__(world, "redis", [
+            "redis-server", "--port", "0", "--unixsocket", self.path, "--dir", world.dir,
+            "--appendonly", "yes", "--appendfsync", "everysec", "--save", "",
+            "--maxmemory-policy", "noeviction"])
+        wait_until(lambda: self.ask("PING").startswith(b"+PONG"), 10, "Redis to answer")
+
+    def ask(self, line):
+        """The first bytes of the answer to a command; b"" when there is none."""
+        try:
+            with socket.socket(socket.AF_UNIX) as s:
+                s.settimeout(5)
+                s.connect(self.path)
+                s.sendall(line.encode() + b"\r\n")
+                return s.recv(1 << 16)
+        except OSError:
+            return b""
+
+    def serve(self, number, trunks, **more):
+        """A server on it, with a data directory and RTP ports of its own."""
+        extra = {"data_dir": self.world.path(f"data-{number}"), "redis": {"url": f"unix://{self.path}"},
+                 "hours": {"legal": ""}, "rtp": {"ports": f"{12000 + 2000 * number}-{13999 + 2000 * number}",
+                                                 "address": "127.0.0.1"}, **more}
+        return self.world.serve(trunks, extra=extra, name=f"serve-{number}")
+
+
+def most_at_once(facts):
+    """Calls up at the carrier at a time, at most, from their INVITE to their end, and now."""
+    steps = []
+    for fact in facts:
+        if fact["fact"] == "invite" and not fact["retransmission"]:
+            steps.append((fact["mono_ns"], 1))
+        elif fact["fact"] == "end":
+            steps.append((fact["mono_ns"], -1))
+    up = most = 0
+    for _, step in sorted(steps):
+        up += step
+        most = max(most, up)
+    return most, up
+
+
 class Server(Process):
     """`outdial serve` with a private Redis."""
 
@@ -219,10 +265,11 @@ class Server(Process):
     def env(self):
         return {"OUTDIAL_SERVER": self.url, "OUTDIAL_KEY": self.key}
 
-    def api(self, method, path, body=None, content_type="application/json", key=None, status=None):
+    def api(self, method, path, body=None, content_type="application/json", key=None, status=None,
+            prefix="/outdial/v1"):
         """The answer's document. Not 2xx (or not `status`): an AssertionError."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode() if body else None
-        request = urllib.request.Request(f"{self.url}/outdial/v1{path}", data=data, method=method)
+        request = urllib.request.Request(self.url + prefix + path, data=data, method=method)
         request.add_header("Authorization", f"Bearer {key or self.key}")
         if data is not None:
             request.add_header("Content-Type", content_type)

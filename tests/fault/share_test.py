@@ -6,54 +6,28 @@ Method: a campaign over three `outdial serve` with one cps_key; one is killed wi
 and started again two seconds later. The carrier's ledger has the kernel's time of every INVITE. Then calls that talk for a while, through a trunk
 that takes --max-calls of them, for an agent that takes half as many.
 
-    share_test.py [--cps 60] [--seconds 12] [--kills 1] [--least 95] [--max-calls 20]
+    share_test.py [--cps 60] [--seconds 12] [--kills 1] [--least 95] [--quiet-least 90] [--max-calls 20]
 
 Exit 1 when a second had more than --cps INVITEs, or when less than --least percent of the rate was used
-outside of the two seconds after a kill (a busy machine wakes processes too late for some of their slots).
+outside of the two seconds after a kill, or less than --quiet-least of that in which the machine let the
+workers run (a busy one wakes processes too late for some of their slots).
 """
 import argparse
 import os
-import socket
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
-from harness import World, wait_until  # noqa: E402
+from harness import Redis, World, most_at_once, wait_until  # noqa: E402
 
 TOWN = {"answer": 30, "no_answer": 0, "busy": 60, "decline": 10, "fail": 0, "pdd_ms": "10-100",
         "ring_ms": "50-300"}
-AFTER_KILL_S = 2
+AFTER_KILL_S, QUIET_S = 2, 2
 
 
-class Redis:
-    """A Redis that outlives every server of the world."""
-
-    def __init__(self, world):
-        self.path = world.path("redis.sock")
-        self.process = world.start("redis", [
-            "redis-server", "--port", "0", "--unixsocket", self.path, "--dir", world.dir,
-            "--appendonly", "yes", "--appendfsync", "everysec", "--save", "",
-            "--maxmemory-policy", "noeviction"])
-        wait_until(self.answers, 10, "Redis to answer")
-
-    def answers(self):
-        try:
-            with socket.socket(socket.AF_UNIX) as s:
-                s.settimeout(2)
-                s.connect(self.path)
-                s.sendall(b"PING\r\n")
-                return s.recv(16).startswith(b"+PONG")
-        except OSError:
-            return False
-
-
-def start(world, redis, carrier, number, trunk):
-    extra = {"data_dir": world.path(f"data-{number}"), "redis": {"url": f"unix://{redis.path}"},
-             "hours": {"legal": ""}, "rtp": {"ports": f"{12000 + 2000 * number}-"
-                                                     f"{13999 + 2000 * number}",
-                                             "address": "127.0.0.1"}}
-    return world.serve([{"name": "line", "server": carrier.address, **trunk}], extra=extra,
-                       name=f"serve-{number}")
+def start(redis, carrier, number, trunk):
+    return redis.serve(number, [{"name": "line", "server": carrier.address, **trunk}])
 
 
 def invites(carrier):
@@ -69,36 +43,63 @@ def most_in_a_second(times):
     return most
 
 
-def used(times, kills, cps):
+class Watch(threading.Thread):
+    """When the machine let the workers run: the time that each of them, or Redis, stood in line for a
+    processor (the second number of /proc/PID/schedstat), looked at in short steps."""
+
+    STEP_S, LATE_S = 0.1, 0.004  # a slot may be used up to 25 ms late, the time to its turn included
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.pids, self.steps, self.over = set(), [], threading.Event()
+
+    @staticmethod
+    def in_line_s(pid):
+        try:
+            with open(f"/proc/{pid}/schedstat", encoding="ascii") as file:
+                return int(file.read().split()[1]) / 1e9
+        except (OSError, IndexError):
+            return None
+
+    def run(self):
+        at, before = time.monotonic(), {}
+        while not self.over.wait(self.STEP_S):
+            now, after = time.monotonic(), {pid: self.in_line_s(pid) for pid in self.pids}
+            late = [after[pid] is None or after[pid] - (before.get(pid) or 0) > self.LATE_S for pid in after]
+            if not any(late) and before.keys() == after.keys() and now - at < 2 * self.STEP_S:
+                self.steps.append((at, now))
+            at, before = now, after
+
+    def stop(self):
+        self.over.set()
+        self.join()
+        return self.steps
+
+
+def used(times, kills, cps, steps=None):
     """The share of the rate that was used outside of the seconds after the kills, while work
-    waited."""
+    waited; and in how many seconds. steps: in those alone."""
     begin, end = times[0] + 2, times[-1] - 1  # the first shares are being found, the last calls few
     away = sorted((max(k, begin), min(k + AFTER_KILL_S, end)) for k in kills)
-    seconds = end - begin - sum(max(0, b - a) for a, b in away)
-    inside = sum(begin <= t < end and not any(a <= t < b for a, b in away) for t in times)
-    return inside / (seconds * cps)
-
-
-def most_at_once(carrier):
-    """Calls up at the carrier, from their INVITE to their end."""
-    steps = []
-    for fact in carrier.facts():
-        if fact["fact"] == "invite" and not fact["retransmission"]:
-            steps.append((fact["mono_ns"], 1))
-        elif fact["fact"] == "end":
-            steps.append((fact["mono_ns"], -1))
-    up = most = 0
-    for _, step in sorted(steps):
-        up += step
-        most = max(most, up)
-    return most
+    if steps is None:
+        edges = [begin, *(t for pair in away for t in pair), end]
+        steps = list(zip(edges[::2], edges[1::2]))
+    else:
+        steps = [(a, b) for a, b in steps
+                 if begin <= a and b <= end and not any(c < b and a < d for c, d in away)]
+    seconds = sum(max(0, b - a) for a, b in steps)
+    inside = sum(any(a <= t < b for a, b in steps) for t in times)
+    return inside / (seconds * cps) if seconds else 0, seconds
 
 
 def one_rate(world, args):
     redis = Redis(world)
     carrier = world.carrier(TOWN, ["--no-rtp"])
     trunk = {"cps_key": "one", "cps_limit": args.cps, "max_calls": 500}
-    servers = [start(world, redis, carrier, i, trunk) for i in range(3)]
+    servers = [start(redis, carrier, i, trunk) for i in range(3)]
+    watch = Watch()
+    watch.pids = {redis.pid, *(server.pid for server in servers)}
+    watch.start()
     world.cli("agent", "put", world.agent("short", [{"hangup": {}}]), server=servers[0])
     campaign = begin(world, servers[0], "short", args.cps * args.seconds)
     wait_until(lambda: len(invites(carrier)) > 2 * args.cps, 30, "the first calls")
@@ -110,16 +111,22 @@ def one_rate(world, args):
         kills.append(time.monotonic())
         servers[victim].kill()
         wait_until(lambda k=kills[-1]: time.monotonic() > k + AFTER_KILL_S, 5, "two seconds")
-        servers[victim] = start(world, redis, carrier, victim, trunk)
+        servers[victim] = start(redis, carrier, victim, trunk)
+        watch.pids = {redis.pid, *(server.pid for server in servers)}
     servers[0].wait_campaign(campaign, 90)
+    steps = watch.stop()
     times = invites(carrier)
-    most, share = most_in_a_second(times), used(times, kills, args.cps)
+    most, (share, _) = most_in_a_second(times), used(times, kills, args.cps)
+    quiet, quiet_s = used(times, kills, args.cps, steps)
     for server in servers:
         server.stop()
     print(f"     {len(times)} INVITEs, most in a second {most} of {args.cps}, "
-          f"{100 * share:.1f} % used", flush=True)
+          f"{100 * share:.1f} % used; {100 * quiet:.1f} % in the {quiet_s:.1f} s in which the machine let "
+          "the workers run", flush=True)
     assert most <= args.cps, f"{most} INVITEs in a second, {args.cps} allowed"
     assert 100 * share >= args.least, f"only {100 * share:.1f} % of the rate was used"
+    if quiet_s >= QUIET_S:
+        assert 100 * quiet >= args.quiet_least, f"only {100 * quiet:.1f} % of the rate was used in {quiet_s:.1f} s"
 
 
 def one_cap(world, args, max_calls, agent_calls):
@@ -128,7 +135,7 @@ def one_cap(world, args, max_calls, agent_calls):
                              "pdd_ms": "10-50", "ring_ms": "50-100", "digits": "none:1"},
                             ["--no-rtp"])
     trunk = {"cps_limit": 100, "max_calls": max_calls}
-    servers = [start(world, redis, carrier, i, trunk) for i in range(3)]
+    servers = [start(redis, carrier, i, trunk) for i in range(3)]
     agent = world.agent("long", [{"pause": 800}, {"hangup": {}}], outdial={
         "agent": {"kind": "script", "steps": [{"pause": 800}, {"hangup": {}}]},
         "max_calls": agent_calls})
@@ -140,7 +147,7 @@ def one_cap(world, args, max_calls, agent_calls):
     for server in servers:
         server.stop()
     carrier.finish()
-    most = most_at_once(carrier)
+    most, _ = most_at_once(carrier.facts())
     print(f"     most at once {most} of {most_allowed}", flush=True)
     assert most <= most_allowed, f"{most} calls at once, {most_allowed} allowed"
     assert most > most_allowed // 2, f"never more than {most} of {most_allowed} calls at once"
@@ -150,7 +157,7 @@ def live_changes_are_everybodys(world):
     redis = Redis(world)
     carrier = world.carrier(TOWN, ["--no-rtp"])
     trunk = {"cps_limit": 10, "max_calls": 50}
-    first, second = (start(world, redis, carrier, i, trunk) for i in range(2))
+    first, second = (start(redis, carrier, i, trunk) for i in range(2))
 
     def seen(**expected):
         view = second.api("GET", "/trunks/line")
@@ -169,7 +176,7 @@ def live_changes_are_everybodys(world):
                          10, "who did it")
     assert changes[0]["what"] == "pause" and changes[0]["who"] and changes[0]["at"], changes
     second.stop()
-    second = start(world, redis, carrier, 1, trunk)
+    second = start(redis, carrier, 1, trunk)
     view = seen(cps=25, max_calls=7, usable=False, reason="paused")
     assert view and view["changes"] == changes, second.api("GET", "/trunks/line")
     second.api("POST", "/trunks/line/resume")
@@ -192,6 +199,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=12)
     parser.add_argument("--kills", type=int, default=1)
     parser.add_argument("--least", type=float, default=95)
+    parser.add_argument("--quiet-least", type=float, default=90)
     parser.add_argument("--max-calls", type=int, default=20)
     args = parser.parse_args()
     scenes = {"one rate over three processes": lambda w: one_rate(w, args),
