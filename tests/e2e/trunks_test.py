@@ -15,6 +15,7 @@ DRIFT_S = int(os.environ.get("OUTDIAL_E2E_DRIFT_S", "24"))  # a hidden limit sta
 LAST_S = 6  # and is watched for so long after that
 CALLEES = {"answer": 0, "no_answer": 0, "busy": 60, "decline": 40, "fail": 0, "pdd_ms": "20-60",
            "ring_ms": "50-200"}
+PATIENCE_MS = 1000
 BUSY = 10  # a machine shared with others may be so much later
 VERDICTS = {"busy", "declined"}
 
@@ -68,6 +69,22 @@ def gap_ms(server, contact):
     return (second - first).total_seconds() * 1000
 
 
+def failover_ms(first, second):
+    """Milliseconds from a number's last INVITE at the first carrier to its first at the second, by the
+    kernel's time of each datagram, sorted."""
+    last, then = {}, {}
+    for fact in sorted(invites(first), key=lambda f: f["mono_ns"]):
+        last[fact["number"]] = fact["mono_ns"]
+    for fact in sorted(invites(second), key=lambda f: f["mono_ns"]):
+        then.setdefault(fact["number"], fact["mono_ns"])
+    return sorted((then[n] - last[n]) / 1e6 for n in last if n in then)
+
+
+def tell_failover(what, gaps):
+    print(f"     {what}: {len(gaps)} calls over to the other trunk after {gaps[0]:.0f} to {gaps[-1]:.0f} ms, "
+          f"median {gaps[len(gaps) // 2]:.0f} ms")
+
+
 def an_unreachable_trunk(world):
     first, second, server = two_trunks(world)
     campaign = start(world, server, COUNT)
@@ -79,16 +96,15 @@ def an_unreachable_trunk(world):
     gaps = [gap for gap in (gap_ms(server, c) for c in over) if gap is not None]
     trunk = server.api("GET", "/trunks/t1")
     assert trunk["health"] in ("down", "probing") and trunk["health_reason"], trunk
-    print(f"     {len(over)} calls failed over, {len(gaps)} of them at once: at most "
-          f"{max(gaps):.0f} ms; health: {trunk['health_reason']}")
     assert gaps, "nobody was dialled by the dead trunk"
+    tell_failover(f"unreachable ({len(over)} tried again; {trunk['health_reason']})", sorted(gaps))
     assert max(gaps) < 200 * BUSY, gaps
     server.stop()
     second.finish()
 
 
 def a_silent_trunk_and_its_return(world):
-    first, second, server = two_trunks(world, patience_ms=1000)
+    first, second, server = two_trunks(world, patience_ms=PATIENCE_MS)
     campaign = start(world, server, COUNT)
     wait_until(lambda: len(invites(first)) >= COUNT // 4, 30, "the first trunk to be at work")
     first.process.send_signal(signal.SIGSTOP)
@@ -96,11 +112,17 @@ def a_silent_trunk_and_its_return(world):
     every_outcome_is_a_callees(server, campaign, COUNT, numbers(first))
     assert invites(second)
     first.process.send_signal(signal.SIGCONT)
+    back = time.monotonic_ns()
+    # What was sent to it meanwhile it reads now, with the time at which it came.
+    gaps = wait_until(lambda: failover_ms(first, second), 10, "the ledger of what fell silent")
+    tell_failover(f"silent, patience {PATIENCE_MS} ms", gaps)
+    assert gaps[0] >= PATIENCE_MS - 100 and gaps[-1] < PATIENCE_MS + 200 * BUSY, gaps
     seen = len(invites(first))
     again = start(world, server, COUNT, "again", COUNT)
     server.wait_campaign(again, 90)
     every_outcome_is_a_callees(server, again, COUNT)
     wait_until(lambda: server.api("GET", "/trunks/t1")["health"] != "down", 60, "the trunk's return")
+    print(f"     it takes calls again {(time.monotonic_ns() - back) / 1e9:.1f} s after its return")
     third = start(world, server, COUNT, "third", 2 * COUNT)
     server.wait_campaign(third, 60)
     wait_until(lambda: len(invites(first)) > seen + COUNT // 4, 10, "calls by the first trunk again")
@@ -116,8 +138,8 @@ def a_trunk_that_refuses_everything(world):
     campaign = start(world, server, COUNT)
     server.wait_campaign(campaign, 60)
     every_outcome_is_a_callees(server, campaign, COUNT)
-    print(f"     {len(invites(first))} INVITEs at the trunk that refuses, {len(invites(second))} at "
-          "the other")
+    tell_failover(f"503 ({len(invites(first))} INVITEs at the trunk that refuses)",
+                  failover_ms(first, second))
     assert len(numbers(second)) == len(invites(second)) == COUNT
     server.stop()
     first.finish()
