@@ -436,8 +436,8 @@ int main(int argc, char **argv)
     make_campaign(b);
     import(b, &server);
     done_flag = false;
-    b->repo->campaign_set_state(b->repo->ctx, "bench", &b->campaign, OD_CAMPAIGN_RUNNING, on_done,
-                                b);
+    b->repo->campaign_set_state(b->repo->ctx, "bench", &b->campaign, OD_CAMPAIGN_RUNNING, "bench",
+                                on_done, b);
     run_until(b, is_done);
     dial(b, &server, "paced", rate * seconds, (double)rate);
     dial(b, &server, "saturation", b->rows - rate * seconds - b->queued, 0);

@@ -9,6 +9,7 @@
 
 #include "engine/agent/agent_def.h"
 #include "engine/api/agent_page.h"
+#include "engine/api/audit.h"
 #include "engine/api/secret_fields.h"
 #include "engine/base/str.h"
 #include "outdial/err.h"
@@ -129,6 +130,14 @@ void od_agent_store(struct od_request *q, const struct od_uid *id, yyjson_mut_do
     }
     *store = (struct store){q, *id, fn};
     rec.doc = (struct od_text){text, bytes};
+    char who[OD_AUDIT_WHO_MAX], changes[OD_AUDIT_CHANGES_MAX];
+    size_t before_bytes = 0;
+    char *was = before ? yyjson_val_write(before, 0, &before_bytes) : NULL;
+    od_audit_who(q, who);
+    rec.who = was ? who : NULL;
+    if (was)
+        rec.changes = od_audit_agent(changes, (struct od_text){was, before_bytes}, rec.doc);
+    free(was);
     od_request_out(q);
     q->api->repo.agent_put(q->api->repo.ctx, q->who.org, &rec, store_done, store);
     free(text);

@@ -276,7 +276,7 @@ static void enter(struct od_request *q)
         run(q);
 }
 
-static void key_find_done(void *ctx, int err, const char *org, const char *scopes)
+static void key_find_done(void *ctx, int err, const char *org, const char *scopes, const char *name)
 {
     struct od_request *q = ctx;
     if (!od_request_back(q))
@@ -291,6 +291,7 @@ static void key_find_done(void *ctx, int err, const char *org, const char *scope
         refuse_key(q, true);
         return;
     }
+    od_str_copy(q->who.name, sizeof q->who.name, name, strlen(name));
     if (q->key_generation == q->api->auth.generation)
         od_auth_remember(&q->api->auth, q->key_hash, q->api->host.now(q->api->host.ctx), &q->who);
     enter(q);

@@ -55,6 +55,7 @@ struct od_api_trunk {
     char server[OD_ENDPOINT_MAX]; /* host:port as configured */
     bool usable;
     char reason[96]; /* why it is not usable; empty when it is */
+    uint8_t order;   /* enum od_api_trunk_order: PAUSE or DRAIN, or RESUME when it is neither */
     uint8_t health;  /* enum od_health_state, of its calls and pings */
     char health_reason[OD_REASON_MAX];
     int64_t health_since_ms; /* wall */

@@ -23,7 +23,8 @@ enum {
 struct od_identity {
     char org[OD_NAME_MAX];
     char scopes[OD_AUTH_SCOPES_MAX];
-    bool fixed; /* a static key: the operator's own */
+    char name[OD_NAME_MAX * 2]; /* the key's, for people; may be empty */
+    bool fixed;                 /* a static key: the operator's own */
 };
 
 struct od_auth {

@@ -18,6 +18,9 @@ void od_agents_show(struct od_request *q);
 void od_agents_replace(struct od_request *q);
 void od_agents_patch(struct od_request *q);
 void od_agents_delete(struct od_request *q);
+void od_agents_pause(struct od_request *q);
+void od_agents_resume(struct od_request *q);
+void od_agents_drain(struct od_request *q);
 
 /* Finds the agent that a document names by uid or name, then calls fn; answers the problem itself
  * when there is none. rec is borrowed. */
@@ -32,6 +35,7 @@ void od_campaigns_patch(struct od_request *q);
 void od_campaigns_cancel(struct od_request *q);
 void od_campaigns_start(struct od_request *q);
 void od_campaigns_pause(struct od_request *q);
+void od_campaigns_drain(struct od_request *q);
 
 /* native_numbers.c */
 void od_numbers_create(struct od_request *q);

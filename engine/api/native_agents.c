@@ -1,6 +1,6 @@
 /*
- * Agents. The document is kept as it was sent, its secrets sealed; id, created_at and updated_at
- * are the server's: they are put in front when it is read and taken out when it is sent back.
+ * Agents. The document is kept as it was sent, its secrets sealed; id, created_at, updated_at and
+ * live are the server's: they are put in front when it is read and taken out when it is sent back.
  */
 #include "engine/api/native.h"
 
@@ -9,13 +9,14 @@
 #include <string.h>
 
 #include "engine/agent/agent_def.h"
+#include "engine/api/audit.h"
 #include "engine/api/project.h"
 #include "engine/api/secret_fields.h"
 #include "engine/base/str.h"
 #include "engine/base/uid.h"
 #include "outdial/err.h"
 
-static const char *const servers_own[] = {"id", "created_at", "updated_at"};
+static const char *const servers_own[] = {"id", "created_at", "updated_at", "live"};
 
 static bool has_own(yyjson_val *object)
 {
@@ -287,6 +288,10 @@ static void replace(struct od_request *q, struct od_text before)
     if (!read_document(q, &rec) || !seal(q, &rec, before))
         return;
     rec.id = q->at.ids[0];
+    char who[OD_AUDIT_WHO_MAX], changes[OD_AUDIT_CHANGES_MAX];
+    od_audit_who(q, who);
+    rec.who = who;
+    rec.changes = od_audit_agent(changes, before, rec.doc);
     od_request_out(q);
     q->api->repo.agent_put(q->api->repo.ctx, q->who.org, &rec, replace_done, q);
 }
@@ -356,6 +361,30 @@ void od_agents_patch(struct od_request *q)
         return;
     od_request_out(q);
     q->api->repo.agent_get(q->api->repo.ctx, q->who.org, &q->at.ids[0], patch_found, q);
+}
+
+static void order(struct od_request *q, enum od_agent_order order)
+{
+    char who[OD_AUDIT_WHO_MAX];
+    od_audit_who(q, who);
+    od_request_out(q);
+    q->api->repo.agent_order(q->api->repo.ctx, q->who.org, &q->at.ids[0], order, who, replace_done,
+                             q);
+}
+
+void od_agents_pause(struct od_request *q)
+{
+    order(q, OD_AGENT_PAUSED);
+}
+
+void od_agents_resume(struct od_request *q)
+{
+    order(q, OD_AGENT_ACTIVE);
+}
+
+void od_agents_drain(struct od_request *q)
+{
+    order(q, OD_AGENT_DRAINING);
 }
 
 static void delete_done(void *ctx, int err)

@@ -1,6 +1,6 @@
 /*
- * Campaigns: made as drafts, filled (import.c), started, paused, canceled, and their limits changed
- * while they run. Every change is answered with the campaign as it is afterwards.
+ * Campaigns: made as drafts, filled (import.c), started, paused, drained, canceled, and their
+ * limits changed while they run. Every change is answered with the campaign as it is afterwards.
  */
 #include "engine/api/native.h"
 
@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "engine/agent/agent_rules.h"
+#include "engine/api/audit.h"
 #include "engine/api/json_read.h"
 #include "engine/api/project.h"
 #include "engine/base/str.h"
@@ -225,27 +226,35 @@ void od_campaigns_patch(struct od_request *q)
     }
     bool cps = yyjson_obj_get(root, "cps") != NULL;
     bool max_calls = yyjson_obj_get(root, "max_calls") != NULL;
+    char who[OD_AUDIT_WHO_MAX];
+    od_audit_who(q, who);
     od_request_out(q);
-    q->api->repo.campaign_limits(q->api->repo.ctx, q->who.org, &q->at.ids[0],
-                                 cps ? milli(in.cps) : UINT32_MAX,
-                                 max_calls ? (uint32_t)in.max_calls : UINT32_MAX, change_done, q);
+    q->api->repo.campaign_limits(
+        q->api->repo.ctx, q->who.org, &q->at.ids[0], cps ? milli(in.cps) : UINT32_MAX,
+        max_calls ? (uint32_t)in.max_calls : UINT32_MAX, who, change_done, q);
 }
 
-static void set_state(struct od_request *q, enum od_campaign_state state)
+static void set_state(struct od_request *q, enum od_campaign_state state, od_repo_done_fn fn)
 {
+    char who[OD_AUDIT_WHO_MAX];
+    od_audit_who(q, who);
     od_request_out(q);
-    q->api->repo.campaign_set_state(q->api->repo.ctx, q->who.org, &q->at.ids[0], state, change_done,
-                                    q);
+    q->api->repo.campaign_set_state(q->api->repo.ctx, q->who.org, &q->at.ids[0], state, who, fn, q);
 }
 
 void od_campaigns_start(struct od_request *q)
 {
-    set_state(q, OD_CAMPAIGN_RUNNING);
+    set_state(q, OD_CAMPAIGN_RUNNING, change_done);
 }
 
 void od_campaigns_pause(struct od_request *q)
 {
-    set_state(q, OD_CAMPAIGN_PAUSED);
+    set_state(q, OD_CAMPAIGN_PAUSED, change_done);
+}
+
+void od_campaigns_drain(struct od_request *q)
+{
+    set_state(q, OD_CAMPAIGN_DRAINING, change_done);
 }
 
 /* Canceling what is canceled already changes nothing, so a DELETE can be repeated (RFC 9110 section
@@ -263,7 +272,5 @@ static void cancel_done(void *ctx, int err)
 
 void od_campaigns_cancel(struct od_request *q)
 {
-    od_request_out(q);
-    q->api->repo.campaign_set_state(q->api->repo.ctx, q->who.org, &q->at.ids[0],
-                                    OD_CAMPAIGN_CANCELED, cancel_done, q);
+    set_state(q, OD_CAMPAIGN_CANCELED, cancel_done);
 }

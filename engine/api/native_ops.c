@@ -3,9 +3,11 @@
  */
 #include "engine/api/native.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/api/audit.h"
 #include "engine/api/json_read.h"
 #include "engine/api/project.h"
 #include "engine/base/str.h"
@@ -160,28 +162,84 @@ void od_ops_trunk(struct od_request *q)
     answer_trunk(q);
 }
 
-/* The org, and the key by the beginning of its hash: enough to tell keys apart, no use to anyone.
- */
-static void tell_who(const struct od_request *q, char out[64])
+/* The trunk of the path as it is now; false: there is none, or no memory. */
+static bool find_trunk(struct od_request *q, struct od_api_trunk *out)
 {
-    struct od_buf buf;
-    od_buf_init(&buf, out, 64);
-    od_buf_add(&buf, q->who.org, strnlen(q->who.org, 40));
-    od_buf_str(&buf, q->who.fixed ? "/configured-" : "/");
-    od_buf_hex(&buf, q->key_hash, 4);
+    size_t count = 0, i = 0;
+    struct od_api_trunk *trunks = od_ops_trunk_table(q->api, &count);
+    while (trunks && i < count && strcmp(trunks[i].name, q->at.name) != 0)
+        i++;
+    bool found = trunks && i < count;
+    if (found)
+        *out = trunks[i];
+    free(trunks);
+    return found;
+}
+
+static void number_value(struct od_buf *lines, const char *what, uint32_t before, uint32_t after,
+                         unsigned unit)
+{
+    char was[24] = "", is[24] = "";
+    if (before || unit == 0)
+        snprintf(was, sizeof was, "%.10g", before / (unit ? unit : 1.0));
+    if (after || unit == 0)
+        snprintf(is, sizeof is, "%.10g", after / (unit ? unit : 1.0));
+    od_audit_value(lines, what, was, is);
+}
+
+/* Noted or not (Redis may be away), the trunk is changed; the log has who did it, too. */
+static void noted(void *ctx, int err)
+{
+    struct od_request *q = ctx;
+    (void)err;
+    if (od_request_back(q))
+        answer_trunk(q);
+}
+
+static void note_trunk(struct od_request *q, const struct od_api_trunk *was,
+                       const struct od_api_trunk *is, const char *who)
+{
+    static const char *const words[] = {[OD_API_TRUNK_KEEP] = "active",
+                                        [OD_API_TRUNK_PAUSE] = "paused",
+                                        [OD_API_TRUNK_DRAIN] = "draining",
+                                        [OD_API_TRUNK_RESUME] = "active"};
+    char changes[OD_AUDIT_CHANGES_MAX];
+    struct od_buf lines;
+    od_buf_init(&lines, changes, sizeof changes);
+    od_audit_value(&lines, "state", words[was->order], words[is->order]);
+    number_value(&lines, "cps", was->cps_milli, is->cps_milli, 1000);
+    number_value(&lines, "max_calls", was->max_calls, is->max_calls, 1);
+    number_value(&lines, "priority", was->priority, is->priority, 0);
+    number_value(&lines, "weight", was->weight, is->weight, 0);
+    od_audit_value(&lines, "adaptive", was->adaptive ? "true" : "false",
+                   is->adaptive ? "true" : "false");
+    if (!lines.used) {
+        answer_trunk(q);
+        return;
+    }
+    od_request_out(q);
+    q->api->repo.audit_add(q->api->repo.ctx, q->who.org,
+                           &(struct od_audit_rec){.kind = OD_AUDIT_TRUNK,
+                                                  .name = {is->name, strlen(is->name)},
+                                                  .who = {who, strlen(who)},
+                                                  .changes = {changes, lines.used}},
+                           noted, q);
 }
 
 static void change_trunk(struct od_request *q, struct od_api_trunk_change change)
 {
     const struct od_api_host *host = &q->api->host;
-    char who[64];
-    tell_who(q, who);
+    char who[OD_AUDIT_WHO_MAX];
+    struct od_api_trunk was, is;
+    od_audit_who(q, who);
     change.who = who;
-    int err = host->trunk_change ? host->trunk_change(host->ctx, q->at.name, &change) : OD_ENOENT;
-    if (err)
-        od_request_err(q, err, "trunk");
+    int err = !find_trunk(q, &was) || !host->trunk_change
+                  ? OD_ENOENT
+                  : host->trunk_change(host->ctx, q->at.name, &change);
+    if (err || !find_trunk(q, &is))
+        od_request_err(q, err ? err : OD_ENOMEM, "trunk");
     else
-        answer_trunk(q);
+        note_trunk(q, &was, &is, who);
 }
 
 static const struct od_api_trunk_change as_it_is = {.cps_milli = UINT32_MAX,

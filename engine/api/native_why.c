@@ -59,6 +59,8 @@ static void gather(struct od_request *q, const struct od_call_rec *rec,
         add(holds, "campaign not started", 0, NULL);
     if (stored->campaign_state == OD_CAMPAIGN_PAUSED)
         add(holds, "campaign paused", 0, NULL);
+    if (stored->campaign_state == OD_CAMPAIGN_DRAINING)
+        add(holds, "campaign paused", 0, "it drains");
     add_wait(holds, rec, now_ms);
     size_t count = host->holds ? host->holds(host->ctx, rec, here, OD_API_HOLDS_MAX) : 0;
     for (size_t i = 0; i < count; i++)

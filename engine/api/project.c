@@ -101,6 +101,8 @@ const char *od_project_state(const struct od_campaign_rec *rec)
         return "paused";
     case OD_CAMPAIGN_CANCELED:
         return "canceled";
+    case OD_CAMPAIGN_DRAINING:
+        return rec->active ? "draining" : "drained";
     }
     return "unknown";
 }
@@ -243,6 +245,17 @@ yyjson_mut_val *od_project_call(yyjson_mut_doc *doc, const struct od_call_rec *r
 
 /* ---- agents ---- */
 
+static void put_live(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct od_agent_rec *rec)
+{
+    yyjson_mut_val *live = yyjson_mut_obj_add_obj(doc, o, "live");
+    const char *state = rec->order == OD_AGENT_PAUSED     ? "paused"
+                        : rec->order != OD_AGENT_DRAINING ? "active"
+                        : rec->in_use                     ? "draining"
+                                                          : "drained";
+    yyjson_mut_obj_add_str(doc, live, "state", state);
+    yyjson_mut_obj_add_uint(doc, live, "in_use", rec->in_use);
+}
+
 yyjson_mut_val *od_project_agent(yyjson_mut_doc *doc, const struct od_agent_rec *rec)
 {
     yyjson_doc *stored = yyjson_read(rec->doc.at, rec->doc.bytes, YYJSON_READ_NUMBER_AS_RAW);
@@ -253,6 +266,7 @@ yyjson_mut_val *od_project_agent(yyjson_mut_doc *doc, const struct od_agent_rec 
         od_put_uid(doc, o, "id", &rec->id);
         od_put_time(doc, o, "created_at", rec->created_ms);
         od_put_time(doc, o, "updated_at", rec->updated_ms);
+        put_live(doc, o, rec);
         yyjson_obj_foreach(root, i, max, key, value)
             yyjson_mut_obj_add(o, yyjson_val_mut_copy(doc, key), yyjson_val_mut_copy(doc, value));
         od_secrets_hide(doc, o);

@@ -18,14 +18,14 @@ yyjson_mut_val *od_project_call(yyjson_mut_doc *doc, const struct od_call_rec *r
 enum { OD_ANSWERED_BY_MAX = 24 };
 void od_project_answered_by(const struct od_call_rec *rec, char out[OD_ANSWERED_BY_MAX]);
 
-/* The agent's document with id, created_at and updated_at put in front and its secrets hidden
+/* The agent's document with id, created_at, updated_at and live put in front and its secrets hidden
  * (secret_fields.h); all else, numbers too, as it was sent.
  * NULL: no memory, or the stored document is not a JSON object. */
 yyjson_mut_val *od_project_agent(yyjson_mut_doc *doc, const struct od_agent_rec *rec);
 
 /* "busy", "queued", ...: the phase, or once ended the cause. */
 const char *od_project_status(const struct od_call_rec *rec);
-/* "draft", "running", "paused", "canceled", or "completed". */
+/* "draft", "running", "paused", "draining", "drained", "canceled", or "completed". */
 const char *od_project_state(const struct od_campaign_rec *rec);
 
 /* Helpers of all answers: copied texts; a time or null; thousandths as a number, or null for 0. */

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "engine/api/audit.h"
 #include "engine/api/callingbox.h"
 #include "engine/api/dasha.h"
 #include "engine/api/native.h"
@@ -18,6 +19,8 @@ static const char *const calls_query[] = {"limit", "cursor", "status", "state", 
 static const char *const import_query[] = {"number_column", NULL};
 static const char *const events_query[] = {"after", NULL};
 static const char *const part_query[] = {"part", NULL};
+static const char *const audit_query[] = {"limit", "cursor", "kind", "target",
+                                          "who",   "from",   "to",   NULL};
 static const char *const keys_query[] = {"org", NULL};
 static const char *const ready_query[] = {"verbose", NULL};
 
@@ -65,6 +68,7 @@ static const struct od_route routes[] = {
     {"DELETE", V1 "/campaigns/{id}", OD_SCOPE_DIAL, OD_TAKES_NOTHING, od_campaigns_cancel, NULL},
     {"POST", V1 "/campaigns/{id}/start", OD_SCOPE_DIAL, OD_TAKES_NOTHING, od_campaigns_start, NULL},
     {"POST", V1 "/campaigns/{id}/pause", OD_SCOPE_DIAL, OD_TAKES_NOTHING, od_campaigns_pause, NULL},
+    {"POST", V1 "/campaigns/{id}/drain", OD_SCOPE_DIAL, OD_TAKES_NOTHING, od_campaigns_drain, NULL},
     {"POST", V1 "/campaigns/{id}/resume", OD_SCOPE_DIAL, OD_TAKES_NOTHING, od_campaigns_start,
      NULL},
     {"POST", V1 "/campaigns/{id}/contacts", OD_SCOPE_DIAL, OD_TAKES_ROWS, od_import_run,
@@ -82,6 +86,9 @@ static const struct od_route routes[] = {
     {"PUT", V1 "/agents/{id}", OD_SCOPE_ADMIN, OD_TAKES_AGENT, od_agents_replace, NULL},
     {"PATCH", V1 "/agents/{id}", OD_SCOPE_ADMIN, OD_TAKES_PATCH, od_agents_patch, NULL},
     {"DELETE", V1 "/agents/{id}", OD_SCOPE_ADMIN, OD_TAKES_NOTHING, od_agents_delete, NULL},
+    {"POST", V1 "/agents/{id}/pause", OD_SCOPE_ADMIN, OD_TAKES_NOTHING, od_agents_pause, NULL},
+    {"POST", V1 "/agents/{id}/resume", OD_SCOPE_ADMIN, OD_TAKES_NOTHING, od_agents_resume, NULL},
+    {"POST", V1 "/agents/{id}/drain", OD_SCOPE_ADMIN, OD_TAKES_NOTHING, od_agents_drain, NULL},
 
     {"POST", V1 "/numbers", OD_SCOPE_ADMIN, OD_TAKES_JSON, od_numbers_create, NULL},
     {"GET", V1 "/numbers", OD_SCOPE_READ, OD_TAKES_NOTHING, od_numbers_list, page_query},
@@ -89,6 +96,7 @@ static const struct od_route routes[] = {
     {"PATCH", V1 "/numbers/{id}", OD_SCOPE_ADMIN, OD_TAKES_PATCH, od_numbers_patch, NULL},
     {"DELETE", V1 "/numbers/{id}", OD_SCOPE_ADMIN, OD_TAKES_NOTHING, od_numbers_delete, NULL},
 
+    {"GET", V1 "/audit", OD_SCOPE_READ, OD_TAKES_NOTHING, od_audit_list, audit_query},
     {"GET", V1 "/trunks", OD_SCOPE_READ, OD_TAKES_NOTHING, od_ops_trunks, NULL},
     {"GET", V1 "/trunks/{name}", OD_SCOPE_READ, OD_TAKES_NOTHING, od_ops_trunk, NULL},
     {"PATCH", V1 "/trunks/{name}", OD_SCOPE_ADMIN, OD_TAKES_PATCH, od_ops_trunk_patch, NULL},

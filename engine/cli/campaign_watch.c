@@ -143,8 +143,9 @@ enum od_watch_end od_campaign_watch(struct od_client *client, const char *id,
             return OD_WATCH_LOST;
         if (got) {
             show(view, &pace);
-            bool halted =
-                strcmp(view->state, "paused") == 0 || strcmp(view->state, "canceled") == 0;
+            bool halted = strcmp(view->state, "paused") == 0 ||
+                          strcmp(view->state, "drained") == 0 ||
+                          strcmp(view->state, "canceled") == 0;
             if (is_over(view) || (halted && view->active == 0)) {
                 od_term_live_end();
                 return is_over(view) ? OD_WATCH_DONE : OD_WATCH_STOPPED;

@@ -132,8 +132,12 @@ static int verb_put(int argc, char **argv)
 static int verb_list(int argc, char **argv)
 {
     static const struct od_column columns[] = {
-        {"ID", "id"},         {"NAME", "name"},          {"KIND", "outdial.agent.kind"},
-        {"NUMBER", "number"}, {"UPDATED", "updated_at"},
+        {"ID", "id"},
+        {"NAME", "name"},
+        {"KIND", "outdial.agent.kind"},
+        {"STATE", "live.state"},
+        {"NUMBER", "number"},
+        {"UPDATED", "updated_at"},
     };
     struct od_cli_common common = {0};
     int code = od_args_read(&(struct od_args){.verb = "agent list",
@@ -196,12 +200,109 @@ static int verb_show(int argc, char **argv)
     return good ? OD_EXIT_OK : OD_EXIT_FAILED;
 }
 
+/* ---- while it is at work ---- */
+
+/* One request about the agent of that name. said: what is told of it; NULL: its state. */
+static int change(const struct od_cli_common *common, const char *name, const char *method,
+                  const char *end, const char *body, const char *said)
+{
+    char id[64], path[100];
+    struct od_client *client;
+    struct od_reply reply = {0};
+    int code = od_client_open(&client, common);
+    if (code != OD_EXIT_NONE)
+        return code;
+    bool good = find_agent(client, name, id, sizeof id);
+    if (good && !*id) {
+        od_cli_error("there is no agent named '%.100s'", name);
+        good = false;
+    }
+    snprintf(path, sizeof path, AGENTS "/%s%s", id, end);
+    good = good && od_client_call(client, method, path, body, &reply);
+    if (good && common->json)
+        od_reply_print(&reply);
+    else if (good)
+        od_cli_note("agent %.100s: %s", name,
+                    said ? said
+                         : od_json_text(yyjson_doc_get_root(reply.doc), "live.state", "changed"));
+    od_reply_free(&reply);
+    od_client_close(client);
+    return good ? OD_EXIT_OK : OD_EXIT_FAILED;
+}
+
+static int order(int argc, char **argv, const char *verb, const char *end)
+{
+    struct od_cli_common common = {0};
+    const char *words[2];
+    char name[32], example[64];
+    snprintf(name, sizeof name, "agent %s", verb);
+    snprintf(example, sizeof example, "examples:\n  outdial agent %s reminder\n", verb);
+    int code = od_args_read(&(struct od_args){.verb = name,
+                                              .usage = "NAME",
+                                              .examples = example,
+                                              .common = &common,
+                                              .words_min = 1,
+                                              .words_max = 1,
+                                              .words = words},
+                            argc, argv);
+    return code != OD_EXIT_NONE ? code : change(&common, words[0], "POST", end, NULL, NULL);
+}
+
+static int verb_pause(int argc, char **argv)
+{
+    return order(argc, argv, "pause", "/pause");
+}
+
+static int verb_resume(int argc, char **argv)
+{
+    return order(argc, argv, "resume", "/resume");
+}
+
+static int verb_drain(int argc, char **argv)
+{
+    return order(argc, argv, "drain", "/drain");
+}
+
+static int verb_limits(int argc, char **argv)
+{
+    uint32_t max_calls = UINT32_MAX;
+    struct od_cli_common common = {0};
+    const char *words[2];
+    char body[64];
+    const struct od_arg table[] = {
+        {"--max-calls", OD_ARG_U32, &max_calls, "N  calls at once, over all processes; 0: no cap"},
+        {0},
+    };
+    int code = od_args_read(
+        &(struct od_args){.verb = "agent limits",
+                          .usage = "NAME --max-calls N",
+                          .examples = "examples:\n  outdial agent limits reminder --max-calls 20\n",
+                          .table = table,
+                          .common = &common,
+                          .words_min = 1,
+                          .words_max = 1,
+                          .words = words},
+        argc, argv);
+    if (code != OD_EXIT_NONE)
+        return code;
+    if (max_calls == UINT32_MAX) {
+        od_cli_error("agent limits: --max-calls is missing");
+        return OD_EXIT_USAGE;
+    }
+    snprintf(body, sizeof body, "{\"outdial\":{\"max_calls\":%u}}", max_calls);
+    return change(&common, words[0], "PATCH", "", body, "limits changed");
+}
+
 int od_verb_agent(int argc, char **argv)
 {
     static const struct od_verb verbs[] = {
         {"put", verb_put, "FILE: create the agent of that name, or replace it"},
         {"list", verb_list, "all agents"},
         {"show", verb_show, "NAME: its document"},
+        {"pause", verb_pause, "NAME: no new calls; those under way go on"},
+        {"drain", verb_drain, "NAME: the same, and show when the last has ended"},
+        {"resume", verb_resume, "NAME: calls again"},
+        {"limits", verb_limits, "NAME --max-calls N: change its cap while it works"},
         {0},
     };
     return od_verb_run("agent", verbs, argc, argv);

@@ -215,6 +215,13 @@ static int verb_pause(int argc, char **argv)
                     argc, argv);
 }
 
+static int verb_drain(int argc, char **argv)
+{
+    return run_step(&(struct step){"campaign drain", "POST", "/drain",
+                                   "examples:\n  outdial campaign drain ID --watch\n", true, false},
+                    argc, argv);
+}
+
 static int verb_resume(int argc, char **argv)
 {
     return run_step(&(struct step){"campaign resume", "POST", "/resume",
@@ -343,6 +350,7 @@ int od_verb_campaign(int argc, char **argv)
         {"import", verb_import, "ID CONTACTS.csv: add contacts"},
         {"start", verb_start, "ID: begin dialing"},
         {"pause", verb_pause, "ID: no new calls; those under way go on"},
+        {"drain", verb_drain, "ID: the same, and tell when the last has ended"},
         {"resume", verb_resume, "ID: go on dialing"},
         {"cancel", verb_cancel, "ID: never dial what has not been dialled"},
         {"limits", verb_limits, "ID --cps N --max-calls N: change its pace while it runs"},

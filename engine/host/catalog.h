@@ -57,10 +57,11 @@ void od_catalog_tick(struct od_catalog *catalog, int64_t wall_ms);
 /* A lane as it was last announced, found by what makes it (agent, campaign, way, priority): why it
  * stands still, if it does. Of one that is not known, def is what it would be. */
 struct od_lane_hold {
-    bool known;    /* this process has heard of such a lane */
-    uint32_t lane; /* then: its number */
-    bool disabled; /* its agent is, or its document can't be read */
-    bool paused;   /* its campaign doesn't run */
+    bool known;        /* this process has heard of such a lane */
+    uint32_t lane;     /* then: its number */
+    bool disabled;     /* its agent is, or its document can't be read */
+    bool paused;       /* its campaign doesn't run */
+    bool agent_paused; /* its agent is, or drains */
     struct od_lane_def def;
 };
 void od_catalog_lane_hold(const struct od_catalog *catalog, const struct od_lane_info *of,

@@ -141,6 +141,7 @@ void od_catalog_agent(struct od_catalog *catalog, const char *org, const struct 
         return;
     }
     struct catalog_version *before = agent->version;
+    agent->order = rec->order;
     agent->version = deleted ? NULL : read_version(catalog, org, rec);
     if (before) {
         before->latest = false;

@@ -26,6 +26,7 @@ struct catalog_version {
 struct catalog_agent {
     struct od_uid uid;
     uint32_t rotor;
+    uint8_t order;     /* enum od_agent_order */
     uint32_t capacity; /* calls at once that it said it can take; 0: it said nothing */
     struct catalog_version *version; /* NULL: deleted or unreadable */
     UT_hash_handle hh;

@@ -85,7 +85,7 @@ static struct od_lane_def make_lane(const struct od_catalog *catalog,
         def.shape = od_catalog_even_shape(info->cps_milli);
     if (agent && agent->version) {
         const struct od_agent_def *doc = agent->version->def;
-        def.open = info->open && doc->enabled;
+        def.open = info->open && doc->enabled && agent->order == OD_AGENT_ACTIVE;
         def.rotor = agent->rotor;
         if (doc->ring_timeout_s)
             def.ring_ms = doc->ring_timeout_s * 1000;
@@ -146,7 +146,10 @@ void od_catalog_lane_hold(const struct od_catalog *catalog, const struct od_lane
 {
     const struct od_agent_def *doc = od_catalog_find_agent(catalog, &of->agent);
     int64_t wall_ms = od_turn_now().wall_ms;
-    *out = (struct od_lane_hold){.disabled = !doc || !doc->enabled};
+    struct catalog_agent *agent;
+    HASH_FIND(hh, catalog->agents, &of->agent, sizeof of->agent, agent);
+    *out = (struct od_lane_hold){.disabled = !doc || !doc->enabled,
+                                 .agent_paused = agent && agent->order != OD_AGENT_ACTIVE};
     for (uint32_t i = 0; i < catalog->lane_count; i++) {
         const struct od_lane_info *info = &catalog->lanes[i];
         if (!info->org[0] || info->priority != of->priority ||

@@ -79,6 +79,8 @@ size_t od_host_holds(void *ctx, const struct od_call_rec *rec, struct od_api_hol
     od_catalog_lane_hold(host->catalog, &of, &lane);
     if (lane.disabled)
         add(&list, "disabled agent", 0, "its agent is disabled, deleted or can't be read");
+    if (lane.agent_paused)
+        add(&list, "agent paused", 0, "its agent is paused, or drains");
     if (!od_window_open(&lane.def.window, now.wall_ms))
         add(&list, "schedule", opens_at(&lane.def.window, now.wall_ms),
             "outside its agent's schedule");

@@ -96,6 +96,9 @@ size_t od_host_trunks(void *ctx, struct od_api_trunk *out, size_t max)
         trunk->usable = od_host_trunk_usable(host, i);
         fill_learnt(trunk, &stats);
         tell_reason(trunk, entry, &stats);
+        trunk->order = entry->draining ? OD_API_TRUNK_DRAIN
+                       : entry->paused ? OD_API_TRUNK_PAUSE
+                                       : OD_API_TRUNK_RESUME;
         memcpy(trunk->notes, entry->notes, sizeof trunk->notes);
         trunk->max_calls = def->max_calls;
         trunk->cps_milli = rate_of(def);

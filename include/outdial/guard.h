@@ -49,8 +49,9 @@ enum od_once_end {
     OD_ONCE_YIELD, /* nobody knows what was done: the next may go on at once, with the same seed */
 };
 
-/* org is empty when no such key exists or it was revoked. */
-typedef void (*od_guard_key_fn)(void *ctx, int err, const char *org, const char *scopes);
+/* org is empty when no such key exists or it was revoked. name: for people; may be empty. */
+typedef void (*od_guard_key_fn)(void *ctx, int err, const char *org, const char *scopes,
+                                const char *name);
 typedef void (*od_guard_keys_fn)(void *ctx, int err, const struct od_key_rec *recs, size_t count);
 typedef void (*od_guard_once_fn)(void *ctx, int err, const struct od_once_rec *rec);
 

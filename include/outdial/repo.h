@@ -20,6 +20,13 @@ struct od_text { /* borrowed bytes, not NUL-terminated unless said */
     size_t bytes;
 };
 
+/* By order, whatever its document says. */
+enum od_agent_order {
+    OD_AGENT_ACTIVE,
+    OD_AGENT_PAUSED,   /* nothing new is dialled for it; calls under way go on */
+    OD_AGENT_DRAINING, /* the same, and it is drained when the last of them has ended */
+};
+
 /* An agent: its document is kept byte-faithful as it was sent. */
 struct od_agent_rec {
     struct od_uid id;
@@ -27,6 +34,10 @@ struct od_agent_rec {
     struct od_text doc; /* JSON object */
     int64_t created_ms, updated_ms;
     bool twin; /* agent_put: another agent may have this name; it is then found by its id only */
+    uint8_t order;   /* enum od_agent_order; agent_put leaves it as it is */
+    uint64_t in_use; /* calls that workers hold for it; read only */
+    const char *who; /* agent_put: for the audit list, with changes; NULL: nothing is noted */
+    struct od_text changes; /* as in od_audit_rec */
 };
 
 /* A small document of an org. */
@@ -47,6 +58,7 @@ enum od_campaign_state {
     OD_CAMPAIGN_RUNNING,
     OD_CAMPAIGN_PAUSED,
     OD_CAMPAIGN_CANCELED, /* what had not been dialled was canceled */
+    OD_CAMPAIGN_DRAINING, /* paused until resumed; drained when no call of it is active */
 };
 
 struct od_campaign_rec {
@@ -153,6 +165,29 @@ struct od_event_rec {
     struct od_text body; /* JSON object */
 };
 
+/* What somebody changed while it ran. The newest 10,000 or so of an org are kept. */
+enum od_audit_kind { OD_AUDIT_TRUNK, OD_AUDIT_CAMPAIGN, OD_AUDIT_AGENT, OD_AUDIT_KINDS };
+enum { OD_AUDIT_WHO_MAX = 192, OD_AUDIT_CHANGES_MAX = 2048 };
+struct od_audit_rec {
+    uint64_t id;       /* increasing: the time in ms, and a count within it in the lowest 20 bits */
+    uint8_t kind;      /* enum od_audit_kind */
+    struct od_uid uid; /* of a campaign or agent */
+    struct od_text name;    /* what it was called then; of a trunk, its name */
+    struct od_text who;     /* whose key */
+    struct od_text changes; /* a line for each value: what it is, before, after, with tabs between;
+                               before or after empty: none */
+};
+
+/* Which of them a list shows, newest first. */
+struct od_audit_query {
+    int kind;               /* enum od_audit_kind; -1: any */
+    const char *target;     /* a name, or an id as text; "": any */
+    const char *who;        /* "": anybody */
+    int64_t from_ms, to_ms; /* changed at or after, and before; 0: any time */
+    uint64_t cursor;        /* 0: from the newest */
+    uint32_t take;          /* 1..1000 */
+};
+
 /* A number that nobody may dial. */
 struct od_suppression {
     char number[OD_ENDPOINT_MAX];
@@ -173,6 +208,8 @@ typedef void (*od_repo_suppressions_fn)(void *ctx, int err, const struct od_supp
                                         size_t count, uint64_t next_cursor);
 typedef void (*od_repo_why_fn)(void *ctx, int err, const struct od_call_rec *rec,
                                const struct od_call_holds *holds);
+typedef void (*od_repo_audits_fn)(void *ctx, int err, const struct od_audit_rec *recs, size_t count,
+                                  uint64_t next_cursor);
 typedef void (*od_repo_done_fn)(void *ctx, int err);
 typedef void (*od_repo_agents_fn)(void *ctx, int err, const struct od_agent_rec *recs,
                                   size_t count);
@@ -205,6 +242,10 @@ struct od_repo_port {
                        od_repo_agents_fn fn, void *fn_ctx); /* oldest first */
     void (*agent_delete)(void *ctx, const char *org, const struct od_uid *id, od_repo_done_fn fn,
                          void *fn_ctx);
+    /* Told to every process at once, and noted with who did it. */
+    void (*agent_order)(void *ctx, const char *org, const struct od_uid *id,
+                        enum od_agent_order order, const char *who, od_repo_done_fn fn,
+                        void *fn_ctx);
 
     /* create: nothing is replaced; OD_EEXIST when the id or the key is taken, but not when the very
      * same thing was created before. */
@@ -227,13 +268,21 @@ struct od_repo_port {
                          od_repo_campaigns_fn fn, void *fn_ctx);
     void (*campaign_list)(void *ctx, const char *org, uint32_t skip, uint32_t take,
                           od_repo_campaigns_fn fn, void *fn_ctx); /* newest first */
-    /* Live pace and cap; UINT32_MAX leaves a value as it is. */
+    /* Live pace and cap; UINT32_MAX leaves a value as it is. What changes is noted with who did it,
+     * here and below. */
     void (*campaign_limits)(void *ctx, const char *org, const struct od_uid *id, uint32_t cps_milli,
-                            uint32_t max_calls, od_repo_done_fn fn, void *fn_ctx);
+                            uint32_t max_calls, const char *who, od_repo_done_fn fn, void *fn_ctx);
     /* OD_ECONFLICT: that state can't follow the present one (nothing follows CANCELED). Canceling
      * cancels every contact not yet dialled, in bounded steps, before done fires. */
     void (*campaign_set_state)(void *ctx, const char *org, const struct od_uid *id,
-                               enum od_campaign_state state, od_repo_done_fn fn, void *fn_ctx);
+                               enum od_campaign_state state, const char *who, od_repo_done_fn fn,
+                               void *fn_ctx);
+
+    /* Notes a change of what is kept elsewhere (rec's id and uid are not looked at); reads them. */
+    void (*audit_add)(void *ctx, const char *org, const struct od_audit_rec *rec,
+                      od_repo_done_fn fn, void *fn_ctx);
+    void (*audit_list)(void *ctx, const char *org, const struct od_audit_query *query,
+                       od_repo_audits_fn fn, void *fn_ctx);
 
     /* Stores all calls of the batch (1..1000) in one atomic script; durable when done fires.
      * campaign NULL: single calls, dialled at once with `priority`, all by one way (via). */

@@ -11,7 +11,7 @@
 #include "proto/redis/redis_read.h"
 #include "proto/wire/wire.h"
 
-enum { EVENT_BYTES = 26, KIND_ENDED = 4, KIND_RETRY = 5, KIND_IMPORTED = 15 };
+enum { EVENT_BYTES = 26, KIND_ENDED = 4, KIND_RETRY = 5, KIND_IMPORTED = 15, KIND_DRAINING = 16 };
 
 struct event {
     uint8_t kind, cause;
@@ -73,16 +73,16 @@ static const char *ended_type(uint8_t cause)
 static const char *type_of(const struct event *event)
 {
     static const char *const calls[] = {NULL, "call.queued", "call.ringing", "call.answered"};
-    static const char *const campaigns[] = {"campaign.created",  "campaign.started",
-                                            "campaign.paused",   "campaign.resumed",
-                                            "campaign.canceled", "campaign.imported"};
+    static const char *const campaigns[] = {
+        "campaign.created",  "campaign.started",  "campaign.paused",  "campaign.resumed",
+        "campaign.canceled", "campaign.imported", "campaign.draining"};
     if (event->kind >= 1 && event->kind <= 3)
         return calls[event->kind];
     if (event->kind == KIND_ENDED)
         return ended_type(event->cause);
     if (event->kind == KIND_RETRY)
         return "call.retry";
-    if (event->kind >= 10 && event->kind <= KIND_IMPORTED)
+    if (event->kind >= 10 && event->kind <= KIND_DRAINING)
         return campaigns[event->kind - 10];
     return NULL;
 }

@@ -23,7 +23,7 @@ static const struct {
 } kinds[OD_GATHER_KINDS] = {
     [OD_GATHER_ADD] = {OD_SCRIPT_CALLS_ADD, 1, 0, od_repo_added_slice},
     [OD_GATHER_CALL] = {OD_SCRIPT_CALL_GET, 2, 4, od_repo_call_slice},
-    [OD_GATHER_AGENT] = {OD_SCRIPT_AGENT_GET, 1, 5, od_repo_agent_slice},
+    [OD_GATHER_AGENT] = {OD_SCRIPT_AGENT_GET, 1, 7, od_repo_agent_slice},
 };
 
 /* A request's arguments, kept in call->held until they are sent. */

@@ -112,7 +112,7 @@ static void key_done(void *ctx, const struct redisReply *reply)
         return;
     /* bulk strings end with a NUL that is not counted */
     struct od_text org = od_redis_read_text(reply, 0), scopes = od_redis_read_text(reply, 1);
-    call->fn.key(call->fn_ctx, 0, org.at, scopes.at);
+    call->fn.key(call->fn_ctx, 0, org.at, scopes.at, od_redis_read_text(reply, 2).at);
     od_repo_end(call);
 }
 
@@ -127,6 +127,7 @@ static void key_find(void *ctx, const uint8_t hash[32], od_guard_key_fn fn, void
     struct od_redis_cmd *cmd = command(call, "HMGET", key);
     od_redis_cmd_str(cmd, "org");
     od_redis_cmd_str(cmd, "scopes");
+    od_redis_cmd_str(cmd, "name");
     od_repo_send_command(call, key_done);
 }
 
@@ -144,6 +145,8 @@ static void key_listed(void *ctx, const struct redisReply *reply)
     od_redis_cmd_str(cmd, rec->org);
     od_redis_cmd_str(cmd, "scopes");
     od_redis_cmd_str(cmd, rec->scopes);
+    od_redis_cmd_str(cmd, "name");
+    od_redis_cmd_str(cmd, rec->name);
     od_repo_send_command(call, plain_done);
 }
 

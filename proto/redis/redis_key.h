@@ -26,6 +26,8 @@
  *   cl:, cl:a<agent>        the single calls; those of one agent
  *   sweeps         hash: how far the cancel of a campaign has come
  *   ev             stream of events
+ *   audit          stream of what was changed while it ran, and by whom
+ *   aga            hash: how many calls workers hold, by agent
  *   seq            counter
  *   keys           hash: what is known of the org's API keys, by uid
  *   once:<sha-256> hash: an idempotency key and the answer it got

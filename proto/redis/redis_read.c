@@ -61,13 +61,16 @@ bool od_redis_read_uid(const struct redisReply *array, size_t at, struct od_uid 
 bool od_redis_read_agent(const struct redisReply *array, size_t at, struct od_agent_rec *out)
 {
     memset(out, 0, sizeof *out);
-    if (!od_redis_read_array(array, at + 5) || !od_redis_read_uid(array, at, &out->id))
+    if (!od_redis_read_array(array, at + 7) || !od_redis_read_uid(array, at, &out->id))
         return false;
     struct od_text name = od_redis_read_text(array, at + 1);
     od_str_copy(out->name, sizeof out->name, name.at, name.bytes);
     out->doc = od_redis_read_text(array, at + 2);
     out->created_ms = od_redis_read_int(array, at + 3);
     out->updated_ms = od_redis_read_int(array, at + 4);
+    int64_t order = od_redis_read_int(array, at + 5), in_use = od_redis_read_int(array, at + 6);
+    out->order = order == OD_AGENT_PAUSED || order == OD_AGENT_DRAINING ? (uint8_t)order : 0;
+    out->in_use = in_use < 0 ? 0 : (uint64_t)in_use;
     return true;
 }
 
@@ -109,7 +112,7 @@ static void campaign_field(struct od_text name, struct od_text value, struct od_
     else if (is(name, "name"))
         od_str_copy(out->name, sizeof out->name, value.at, value.bytes);
     else if (is(name, "state"))
-        out->state = (uint8_t)(number_u32(value) <= OD_CAMPAIGN_CANCELED ? number_u32(value) : 0);
+        out->state = (uint8_t)(number_u32(value) <= OD_CAMPAIGN_DRAINING ? number_u32(value) : 0);
     else if (is(name, "prio"))
         out->priority = (int32_t)number(value);
     else if (is(name, "cps"))

@@ -72,11 +72,14 @@ void od_repo_answer(struct od_repo_call *call, int err)
     case OD_REPO_SUPPRESSIONS:
         call->fn.suppressions(call->fn_ctx, err, NULL, 0, 0);
         break;
+    case OD_REPO_AUDITS:
+        call->fn.audits(call->fn_ctx, err, NULL, 0, 0);
+        break;
     case OD_REPO_WHY:
         call->fn.why(call->fn_ctx, err, NULL, NULL);
         break;
     case OD_REPO_KEY:
-        call->fn.key(call->fn_ctx, err, "", "");
+        call->fn.key(call->fn_ctx, err, "", "", "");
         break;
     case OD_REPO_KEYS:
         call->fn.keys(call->fn_ctx, err, NULL, 0);
@@ -343,5 +346,6 @@ void od_redis_repo_init(struct od_store *store)
     od_repo_campaigns_init(&store->repo);
     od_repo_calls_init(&store->repo);
     od_repo_rules_init(&store->repo);
+    od_repo_audit_init(&store->repo);
     od_redis_guard_init(store);
 }

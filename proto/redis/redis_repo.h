@@ -1,7 +1,7 @@
 /*
  * redis_repo - a request of the API under way: what its answer is made into and who gets it.
  * redis_repo.c has the requests' life and events, redis_guard.c keys and idempotency;
- * redis_repo_agents.c, redis_repo_campaigns.c
+ * redis_repo_agents.c, redis_repo_campaigns.c, redis_repo_audit.c
  * and redis_repo_calls.c the rest.
  */
 #ifndef PROTO_REDIS_REDIS_REPO_H
@@ -19,6 +19,7 @@ enum od_repo_shape {
     OD_REPO_CALLS,
     OD_REPO_EVENTS,
     OD_REPO_SUPPRESSIONS,
+    OD_REPO_AUDITS,
     OD_REPO_WHY,
     OD_REPO_KEY,
     OD_REPO_KEYS,
@@ -36,6 +37,7 @@ union od_repo_fn {
     od_repo_calls_fn calls;
     od_repo_events_fn events;
     od_repo_suppressions_fn suppressions;
+    od_repo_audits_fn audits;
     od_repo_why_fn why;
     od_guard_key_fn key;
     od_guard_keys_fn keys;
@@ -55,7 +57,7 @@ struct od_repo_call {
     struct od_uid uid;          /* sweeps: the campaign; a list: the campaign, or none */
     struct od_call_query query; /* a list's; what it points to is in uid and agent */
     struct od_uid agent;
-    size_t batch; /* calls_add: how many were given */
+    size_t batch; /* calls_add: how many were given; audit_list: how many were wanted */
     void *held;   /* what a request of several commands needs again; free() */
     int err;      /* deferred: what to say */
     struct od_repo_call *next;
@@ -112,6 +114,7 @@ void od_repo_things_init(struct od_repo_port *repo);
 void od_repo_campaigns_init(struct od_repo_port *repo);
 void od_repo_calls_init(struct od_repo_port *repo);
 void od_repo_rules_init(struct od_repo_port *repo);
+void od_repo_audit_init(struct od_repo_port *repo);
 
 /* The script answers with the indices of what was there already. redis_repo_calls.c */
 void od_repo_added_done(void *ctx, const struct redisReply *reply);

@@ -27,6 +27,8 @@ static void agent_put(void *ctx, const char *org, const struct od_agent_rec *rec
     od_repo_add_text(call, rec->doc);
     od_redis_cmd_int(&call->store->cmd, rec->created_ms);
     od_redis_cmd_int(&call->store->cmd, rec->twin);
+    od_redis_cmd_str(&call->store->cmd, rec->who == NULL ? "" : rec->who);
+    od_repo_add_text(call, rec->who == NULL ? (struct od_text){"", 0} : rec->changes);
     od_repo_send(call, OD_SCRIPT_AGENT_PUT, od_repo_done);
 }
 
@@ -37,14 +39,14 @@ static void agents_done(void *ctx, const struct redisReply *reply)
     struct od_agent_rec *recs = NULL;
     size_t count = 0;
     if (err == 0) {
-        recs = calloc(reply->elements / 5 + 1, sizeof *recs);
+        recs = calloc(reply->elements / 7 + 1, sizeof *recs);
         err = recs == NULL ? OD_ENOMEM : 0;
     }
     if (err != 0) {
         od_repo_answer(call, err);
         return;
     }
-    for (size_t i = 1; i + 5 <= reply->elements; i += 5)
+    for (size_t i = 1; i + 7 <= reply->elements; i += 7)
         count += od_redis_read_agent(reply, i, &recs[count]);
     call->fn.agents(call->fn_ctx, 0, recs, count);
     free(recs);
@@ -119,6 +121,21 @@ static void agent_delete(void *ctx, const char *org, const struct od_uid *id, od
     od_repo_send(call, OD_SCRIPT_AGENT_DELETE, od_repo_done);
 }
 
+static void agent_order(void *ctx, const char *org, const struct od_uid *id,
+                        enum od_agent_order order, const char *who, od_repo_done_fn fn,
+                        void *fn_ctx)
+{
+    struct od_repo_call *call =
+        od_repo_begin(ctx, org, OD_REPO_DONE, (union od_repo_fn){.done = fn}, fn_ctx);
+    if (call == NULL || !od_repo_script(call, OD_SCRIPT_AGENT_SET))
+        return;
+    call->writes = true;
+    od_repo_add_uid(call, id);
+    od_redis_cmd_int(&call->store->cmd, order);
+    od_redis_cmd_str(&call->store->cmd, who);
+    od_repo_send(call, OD_SCRIPT_AGENT_SET, od_repo_done);
+}
+
 void od_repo_agents_init(struct od_repo_port *repo)
 {
     repo->agent_put = agent_put;
@@ -126,4 +143,5 @@ void od_repo_agents_init(struct od_repo_port *repo)
     repo->agent_find = agent_find;
     repo->agent_list = agent_list;
     repo->agent_delete = agent_delete;
+    repo->agent_order = agent_order;
 }

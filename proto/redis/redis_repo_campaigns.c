@@ -97,7 +97,7 @@ static void add_limit(struct od_repo_call *call, uint32_t value)
 }
 
 static void campaign_limits(void *ctx, const char *org, const struct od_uid *id, uint32_t cps_milli,
-                            uint32_t max_calls, od_repo_done_fn fn, void *fn_ctx)
+                            uint32_t max_calls, const char *who, od_repo_done_fn fn, void *fn_ctx)
 {
     struct od_repo_call *call =
         od_repo_begin(ctx, org, OD_REPO_DONE, (union od_repo_fn){.done = fn}, fn_ctx);
@@ -108,6 +108,7 @@ static void campaign_limits(void *ctx, const char *org, const struct od_uid *id,
     od_redis_cmd_str(&call->store->cmd, "limits");
     add_limit(call, cps_milli);
     add_limit(call, max_calls);
+    od_redis_cmd_str(&call->store->cmd, who);
     od_repo_send(call, OD_SCRIPT_CAMPAIGN_SET, od_repo_done);
 }
 
@@ -122,7 +123,8 @@ static void set_state_done(void *ctx, const struct redisReply *reply)
 }
 
 static void campaign_set_state(void *ctx, const char *org, const struct od_uid *id,
-                               enum od_campaign_state state, od_repo_done_fn fn, void *fn_ctx)
+                               enum od_campaign_state state, const char *who, od_repo_done_fn fn,
+                               void *fn_ctx)
 {
     struct od_repo_call *call =
         od_repo_begin(ctx, org, OD_REPO_DONE, (union od_repo_fn){.done = fn}, fn_ctx);
@@ -134,6 +136,7 @@ static void campaign_set_state(void *ctx, const char *org, const struct od_uid *
     od_repo_add_uid(call, id);
     od_redis_cmd_str(&call->store->cmd, "state");
     od_redis_cmd_int(&call->store->cmd, state);
+    od_redis_cmd_str(&call->store->cmd, who);
     od_repo_send(call, OD_SCRIPT_CAMPAIGN_SET, set_state_done);
 }
 

@@ -131,7 +131,7 @@ static void why_done(void *ctx, const struct redisReply *reply)
         holds.cap_until_ms = 0;
     int64_t waiting = od_redis_read_int(reply, 9), state = od_redis_read_int(reply, 10);
     holds.lane_waiting = waiting < 0 ? 0 : (uint64_t)waiting;
-    if (od_redis_read_text(reply, 10).bytes > 0 && state >= 0 && state <= OD_CAMPAIGN_CANCELED)
+    if (od_redis_read_text(reply, 10).bytes > 0 && state >= 0 && state <= OD_CAMPAIGN_DRAINING)
         holds.campaign_state = (uint8_t)state;
     call->fn.why(call->fn_ctx, 0, &rec, &holds);
     od_repo_end(call);

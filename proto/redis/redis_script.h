@@ -45,6 +45,8 @@ enum od_script {
     OD_SCRIPT_CALL_WHY,
     OD_SCRIPT_SHARE,
     OD_SCRIPT_MEET,
+    OD_SCRIPT_AUDIT,
+    OD_SCRIPT_AGENT_SET,
     OD_SCRIPT_COUNT,
 };
 

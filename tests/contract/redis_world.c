@@ -58,6 +58,7 @@ static void on_agent(void *ctx, const char *org, const struct od_agent_rec *rec,
     (void)org;
     w->agent_tells++;
     w->agent_deletes += deleted;
+    w->order_seen = rec->order;
     if (w->agents_seen_count < 64)
         w->agents_seen[w->agents_seen_count++] = rec->id;
 }
@@ -346,6 +347,8 @@ static void forget_answer(struct world *w)
     free(w->campaigns);
     free(w->calls);
     free(w->recs);
+    free(w->audits);
+    w->audits = NULL;
     w->texts = NULL;
     w->agents = NULL;
     w->things = NULL;
@@ -422,6 +425,21 @@ void world_on_agents(void *ctx, int err, const struct od_agent_rec *recs, size_t
     answer(w, err, count);
 }
 
+void world_on_audits(void *ctx, int err, const struct od_audit_rec *recs, size_t count,
+                     uint64_t next_cursor)
+{
+    struct world *w = ctx;
+    forget_answer(w);
+    w->audits = keep_all(recs, count, sizeof *recs);
+    for (size_t i = 0; i < count; i++) {
+        w->audits[i].name = keep(w, recs[i].name);
+        w->audits[i].who = keep(w, recs[i].who);
+        w->audits[i].changes = keep(w, recs[i].changes);
+    }
+    w->next_cursor = next_cursor;
+    answer(w, err, count);
+}
+
 void world_on_things(void *ctx, int err, const struct od_thing_rec *recs, size_t count)
 {
     struct world *w = ctx;
@@ -488,9 +506,10 @@ void world_on_events(void *ctx, int err, const struct od_event_rec *recs, size_t
     answer(w, err, count);
 }
 
-void world_on_key(void *ctx, int err, const char *org, const char *scopes)
+void world_on_key(void *ctx, int err, const char *org, const char *scopes, const char *name)
 {
     struct world *w = ctx;
+    snprintf(w->key_name, sizeof w->key_name, "%s", name);
     snprintf(w->key_org, sizeof w->key_org, "%s", org);
     snprintf(w->key_scopes, sizeof w->key_scopes, "%s", scopes);
     answer(w, err, 0);
@@ -554,7 +573,7 @@ int world_campaign(struct world *w, const char *org, const struct od_uid *id,
 int world_set_state(struct world *w, const char *org, const struct od_uid *id,
                     enum od_campaign_state state)
 {
-    w->repo->campaign_set_state(w->repo->ctx, org, id, state, world_on_done, w);
+    w->repo->campaign_set_state(w->repo->ctx, org, id, state, "org/tester", world_on_done, w);
     return world_answer(w);
 }
 

@@ -38,6 +38,7 @@ struct world {
     bool lane_before_agent; /* a lane was told whose agent had not been */
     struct od_uid agents_seen[64];
     uint32_t agents_seen_count;
+    uint8_t order_seen; /* of the agent told last */
     struct world_orphan {
         struct od_uid uid;
         struct od_sip_names names;
@@ -64,10 +65,12 @@ struct world {
     struct od_campaign_rec *campaigns;
     struct od_call_rec *calls; /* their contexts and results are in texts */
     struct od_event_rec *recs;
+    struct od_audit_rec *audits;
     char **texts;
     size_t count, text_count;
     uint64_t next_cursor;
     char key_org[64], key_scopes[64];
+    char key_name[OD_NAME_MAX * 2];
     struct od_key_rec keys[8];
     struct od_once_rec once;
     uint8_t keys_gone[16][OD_HASH_BYTES];
@@ -126,10 +129,12 @@ void world_on_calls(void *ctx, int err, const struct od_call_rec *recs, size_t c
 void world_on_why(void *ctx, int err, const struct od_call_rec *rec,
                   const struct od_call_holds *holds); /* the error alone is kept */
 void world_on_agents(void *ctx, int err, const struct od_agent_rec *recs, size_t count);
+void world_on_audits(void *ctx, int err, const struct od_audit_rec *recs, size_t count,
+                     uint64_t next_cursor);
 void world_on_things(void *ctx, int err, const struct od_thing_rec *recs, size_t count);
 void world_on_campaigns(void *ctx, int err, const struct od_campaign_rec *recs, size_t count);
 void world_on_events(void *ctx, int err, const struct od_event_rec *recs, size_t count);
-void world_on_key(void *ctx, int err, const char *org, const char *scopes);
+void world_on_key(void *ctx, int err, const char *org, const char *scopes, const char *name);
 void world_on_keys(void *ctx, int err, const struct od_key_rec *recs, size_t count);
 void world_on_once(void *ctx, int err, const struct od_once_rec *rec); /* the answer: texts[0] */
 int world_answer(struct world *world);

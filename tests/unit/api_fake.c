@@ -43,6 +43,12 @@ static int host_trunk_change(void *ctx, const char *name, const struct od_api_tr
         world->changed.who = NULL;
         snprintf(world->changed_by, sizeof world->changed_by, "%s", change->who);
         snprintf(world->changed_name, sizeof world->changed_name, "%s", name);
+        if (change->order != OD_API_TRUNK_KEEP)
+            world->trunks[i].order = change->order;
+        if (change->cps_milli != UINT32_MAX)
+            world->trunks[i].cps_milli = change->cps_milli ? change->cps_milli : 10000;
+        if (change->max_calls != UINT32_MAX)
+            world->trunks[i].max_calls = change->max_calls;
         return 0;
     }
     return OD_ENOENT;

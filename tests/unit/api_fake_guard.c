@@ -46,7 +46,8 @@ static void given_free(struct given *g)
 static void give_key(void *ctx, int err)
 {
     struct given *g = ctx;
-    g->fn.key(g->ctx, err, g->count ? g->recs->org : "", g->count ? g->recs->scopes : "");
+    g->fn.key(g->ctx, err, g->count ? g->recs->org : "", g->count ? g->recs->scopes : "",
+              g->count ? g->recs->name : "");
     given_free(g);
 }
 

@@ -304,6 +304,13 @@ static void agent_put(void *ctx, const char *org, const struct od_agent_rec *rec
         due->err = OD_EEXIST;
         return;
     }
+    if (agent && rec->who && rec->changes.bytes)
+        fake_audit_add(repo, org,
+                       &(struct od_audit_rec){.kind = OD_AUDIT_AGENT,
+                                              .uid = rec->id,
+                                              .name = {rec->name, strlen(rec->name)},
+                                              .who = {rec->who, strlen(rec->who)},
+                                              .changes = rec->changes});
     if (!agent) {
         repo->agents = grow(repo->agents, repo->agent_count, sizeof *repo->agents);
         agent = &repo->agents[repo->agent_count++];
@@ -312,6 +319,7 @@ static void agent_put(void *ctx, const char *org, const struct od_agent_rec *rec
         snprintf(agent->org, sizeof agent->org, "%s", org);
     }
     memcpy(agent->rec.name, rec->name, sizeof rec->name);
+    agent->rec.who = NULL;
     agent->rec.updated_ms = repo->wall_ms;
     free(agent->doc);
     agent->doc = text_copy(rec->doc);
@@ -367,6 +375,26 @@ static void agent_delete(void *ctx, const char *org, const struct od_uid *id, od
         due->err = OD_ENOENT;
     if (!due->err)
         agent->gone = true;
+}
+
+static void agent_order(void *ctx, const char *org, const struct od_uid *id,
+                        enum od_agent_order order, const char *who, od_repo_done_fn fn,
+                        void *fn_ctx)
+{
+    static const char *const words[] = {"active", "paused", "draining"};
+    struct fake_answer_due *due = owe(ctx, DONE, fn_ctx);
+    struct fake_agent *agent = agent_by_id(ctx, org, id);
+    due->fn.done = fn;
+    if (!due->err && !agent)
+        due->err = OD_ENOENT;
+    if (due->err)
+        return;
+    fake_audit_note(ctx, org,
+                    &(struct od_audit_rec){.kind = OD_AUDIT_AGENT,
+                                           .uid = *id,
+                                           .name = {agent->rec.name, strlen(agent->rec.name)}},
+                    who, "state", words[agent->rec.order], words[order]);
+    agent->rec.order = (uint8_t)order;
 }
 
 /* ---- things ---- */
@@ -536,8 +564,19 @@ static void campaign_list(void *ctx, const char *org, uint32_t skip, uint32_t ta
         }
 }
 
+static void note_campaign(struct fake_repo *repo, const char *org,
+                          const struct od_campaign_rec *rec, const char *who, const char *what,
+                          const char *before, const char *after)
+{
+    fake_audit_note(repo, org,
+                    &(struct od_audit_rec){.kind = OD_AUDIT_CAMPAIGN,
+                                           .uid = rec->id,
+                                           .name = {rec->name, strlen(rec->name)}},
+                    who, what, before, after);
+}
+
 static void campaign_limits(void *ctx, const char *org, const struct od_uid *id, uint32_t cps_milli,
-                            uint32_t max_calls, od_repo_done_fn fn, void *fn_ctx)
+                            uint32_t max_calls, const char *who, od_repo_done_fn fn, void *fn_ctx)
 {
     struct fake_answer_due *due = owe(ctx, DONE, fn_ctx);
     struct fake_campaign *campaign = campaign_by_id(ctx, org, id);
@@ -546,15 +585,22 @@ static void campaign_limits(void *ctx, const char *org, const struct od_uid *id,
         due->err = OD_ENOENT;
     if (due->err)
         return;
-    if (cps_milli != UINT32_MAX)
+    if (cps_milli != UINT32_MAX) {
+        char before[24], after[24];
+        snprintf(before, sizeof before, "%g", campaign->rec.cps_milli / 1000.0);
+        snprintf(after, sizeof after, "%g", cps_milli / 1000.0);
+        note_campaign(ctx, org, &campaign->rec, who, "cps", before, after);
         campaign->rec.cps_milli = cps_milli;
+    }
     if (max_calls != UINT32_MAX)
         campaign->rec.max_calls = max_calls;
 }
 
 static void campaign_set_state(void *ctx, const char *org, const struct od_uid *id,
-                               enum od_campaign_state state, od_repo_done_fn fn, void *fn_ctx)
+                               enum od_campaign_state state, const char *who, od_repo_done_fn fn,
+                               void *fn_ctx)
 {
+    static const char *const words[] = {"draft", "running", "paused", "canceled", "draining"};
     struct fake_repo *repo = ctx;
     struct fake_answer_due *due = owe(repo, DONE, fn_ctx);
     struct fake_campaign *campaign = campaign_by_id(repo, org, id);
@@ -565,6 +611,8 @@ static void campaign_set_state(void *ctx, const char *org, const struct od_uid *
         due->err = OD_ECONFLICT;
     if (due->err)
         return;
+    note_campaign(repo, org, &campaign->rec, who, "state", words[campaign->rec.state],
+                  words[state]);
     campaign->rec.state = (uint8_t)state;
     if (state == OD_CAMPAIGN_RUNNING && !campaign->rec.started_ms)
         campaign->rec.started_ms = repo->wall_ms;
@@ -861,6 +909,7 @@ void fake_repo_init(struct fake_repo *repo)
         .agent_find = agent_find,
         .agent_list = agent_list,
         .agent_delete = agent_delete,
+        .agent_order = agent_order,
         .thing_put = thing_put,
         .thing_get = thing_get,
         .thing_find = thing_find,
@@ -883,6 +932,7 @@ void fake_repo_init(struct fake_repo *repo)
         .events_read = events_read,
         .events_last = events_last,
     };
+    fake_audit_init(repo);
 }
 
 void fake_repo_deinit(struct fake_repo *repo)

@@ -41,6 +41,12 @@ struct fake_event {
     char org[OD_NAME_MAX];
     char *body;
 };
+struct fake_audit {
+    char org[OD_NAME_MAX], name[OD_NAME_MAX * 2], who[OD_AUDIT_WHO_MAX];
+    char changes[OD_AUDIT_CHANGES_MAX];
+    enum od_audit_kind kind;
+    struct od_uid uid;
+};
 struct fake_once {
     char org[OD_NAME_MAX];
     uint8_t key[OD_HASH_BYTES], print[OD_HASH_BYTES], seed[OD_SEED_BYTES];
@@ -67,6 +73,8 @@ struct fake_repo {
     size_t suppression_count;
     struct od_call_holds holds; /* call_why's, for every call */
     struct fake_once onces[64];
+    struct fake_audit audits[32]; /* api_fake_audit.c */
+    size_t audit_count;
     size_t agent_count, thing_count, campaign_count, call_count, event_count, key_count;
     size_t buckets[4096]; /* of calls by number: 1 + index of the last */
     uint64_t next_uid;
@@ -88,6 +96,11 @@ void fake_repo_deinit(struct fake_repo *repo); /* gives what is due as OD_ECANCE
  * fail by `fail` but by `fail_keys`. */
 int fake_repo_owe(struct fake_repo *repo, bool can_fail, void (*give)(void *ctx, int err),
                   void *ctx);
+void fake_audit_init(struct fake_repo *repo);
+/* What the store notes by itself: one value. */
+void fake_audit_note(struct fake_repo *repo, const char *org, const struct od_audit_rec *of,
+                     const char *who, const char *what, const char *before, const char *after);
+void fake_audit_add(struct fake_repo *repo, const char *org, const struct od_audit_rec *rec);
 void fake_outbox_init(struct fake_repo *repo);
 void fake_outbox_deinit(struct fake_repo *repo);
 void fake_guard_init(struct fake_repo *repo);

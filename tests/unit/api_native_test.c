@@ -491,6 +491,110 @@ static void trunks_are_changed_while_they_run(void **state)
     expect("POST", V1 "/trunks/none/pause", NULL, NULL, 404, NULL);
 }
 
+/* ---- who changed what ---- */
+
+/* The list, narrowed, has these changes, newest first, and no others. */
+static void expect_changes(const char *query, const char *const *changes, size_t count)
+{
+    struct fake_exchange x;
+    send_full(&x, (struct fake_request){.method = "GET", .path = V1 "/audit", .query = query});
+    assert_int_equal(x.status, 200);
+    yyjson_doc *doc = yyjson_read(x.answer, x.answer_bytes, 0);
+    yyjson_val *data = yyjson_obj_get(yyjson_doc_get_root(doc), "data");
+    assert_int_equal(yyjson_arr_size(data), count);
+    for (size_t i = 0; i < count; i++) {
+        char *text = yyjson_val_write(yyjson_obj_get(yyjson_arr_get(data, i), "changes"), 0, NULL);
+        assert_string_equal(text, changes[i]);
+        free(text);
+    }
+    yyjson_doc_free(doc);
+    fake_close(&x);
+}
+
+#define CHANGE(what, before, after)                                                                \
+    "[{\"what\":\"" what "\",\"before\":" before ",\"after\":" after "}]"
+
+static void changes_are_written_down(void **state)
+{
+    (void)state;
+    char agent[OD_UID_TEXT], campaign[OD_UID_TEXT], query[128];
+    create(V1 "/agents", AGENT_DOC, agent);
+    create(V1 "/campaigns", "{\"name\":\"spring\",\"agent\":\"demo\",\"cps\":2.5}", campaign);
+    expect_changes(NULL, NULL, 0);
+
+    /* agents: orders, and what of a document may be told */
+    const char *of_agent = join(V1 "/agents/", agent, "");
+    expect("GET", of_agent, NULL, NULL, 200, "\"live\":{\"state\":\"active\",\"in_use\":0}");
+    expect("POST", join(V1 "/agents/", agent, "/pause"), NULL, NULL, 200,
+           "\"live\":{\"state\":\"paused\",");
+    world.repo.agents[0].rec.in_use = 2;
+    expect("POST", join(V1 "/agents/", agent, "/drain"), NULL, NULL, 200,
+           "\"live\":{\"state\":\"draining\",\"in_use\":2}");
+    world.repo.agents[0].rec.in_use = 0;
+    expect("GET", of_agent, NULL, NULL, 200, "\"live\":{\"state\":\"drained\",\"in_use\":0}");
+    expect("POST", join(V1 "/agents/", agent, "/resume"), NULL, NULL, 200, "\"active\"");
+    expect("POST", V1 "/agents/" NO_ID "/pause", NULL, NULL, 404, NULL);
+    expect("PATCH", of_agent, NULL, "{\"outdial\":{\"max_calls\":7},\"live\":{\"state\":\"x\"}}",
+           200, "\"max_calls\":7");
+    assert_null(strstr(world.repo.agents[0].doc, "live"));
+    expect("PATCH", of_agent, NULL, "{\"notes\":\"a text\",\"enabled\":false}", 200, NULL);
+    expect("PATCH", of_agent, NULL, "{\"notes\":\"another\"}", 200, NULL);
+    expect("PATCH", of_agent, NULL, "{\"notes\":\"another\"}", 200, NULL);
+    static const char *const agents[] = {
+        CHANGE("notes", "\"\xe2\x80\xa6\"", "\"\xe2\x80\xa6\""),
+        "[{\"what\":\"notes\",\"before\":null,\"after\":\"\xe2\x80\xa6\"},"
+        "{\"what\":\"enabled\",\"before\":null,\"after\":\"false\"}]",
+        CHANGE("outdial.max_calls", "null", "\"7\""),
+        CHANGE("state", "\"draining\"", "\"active\""),
+        CHANGE("state", "\"paused\"", "\"draining\""),
+        CHANGE("state", "\"active\"", "\"paused\""),
+    };
+    expect_changes("kind=agent", agents, 6);
+
+    /* campaigns */
+    const char *of_campaign = join(V1 "/campaigns/", campaign, "");
+    expect("PATCH", of_campaign, NULL, "{\"cps\":40}", 200, NULL);
+    expect("POST", join(V1 "/campaigns/", campaign, "/start"), NULL, NULL, 200, "\"running\"");
+    world.repo.campaigns[0].rec.active = 1;
+    expect("POST", join(V1 "/campaigns/", campaign, "/drain"), NULL, NULL, 200, "\"draining\"");
+    world.repo.campaigns[0].rec.active = 0;
+    expect("GET", of_campaign, NULL, NULL, 200, "\"drained\"");
+    static const char *const campaigns[] = {
+        CHANGE("state", "\"running\"", "\"draining\""),
+        CHANGE("state", "\"draft\"", "\"running\""),
+        CHANGE("cps", "\"2.5\"", "\"40\""),
+    };
+    snprintf(query, sizeof query, "target=%s", campaign);
+    expect_changes(query, campaigns, 3);
+    expect_changes("target=spring", campaigns, 3);
+
+    /* trunks, also while what is written down can't be */
+    world.trunk_count = 1;
+    world.trunks[0] =
+        (struct od_api_trunk){.name = "main", .order = OD_API_TRUNK_RESUME, .cps_milli = 10000};
+    expect("PATCH", V1 "/trunks/main", NULL, "{\"cps\":2.5,\"max_calls\":7}", 200, NULL);
+    expect("POST", V1 "/trunks/main/pause", NULL, NULL, 200, NULL);
+    expect("POST", V1 "/trunks/main/pause", NULL, NULL, 200, NULL); /* changes nothing */
+    world.repo.fail = OD_EDOWN;
+    expect("POST", V1 "/trunks/main/resume", NULL, NULL, 200, NULL);
+    world.repo.fail = 0;
+    static const char *const trunks[] = {
+        CHANGE("state", "\"active\"", "\"paused\""),
+        "[{\"what\":\"cps\",\"before\":\"10\",\"after\":\"2.5\"},"
+        "{\"what\":\"max_calls\",\"before\":null,\"after\":\"7\"}]",
+    };
+    expect_changes("kind=trunk&target=main", trunks, 2);
+    expect_changes("target=nobody", NULL, 0);
+    expect_changes("limit=1", trunks, 1);
+    expect("GET", V1 "/audit", "limit=1", NULL, 200, "\"next_cursor\":\"");
+    expect("GET", V1 "/audit", "kind=phone", NULL, 400, "query/kind");
+    expect("GET", V1 "/audit", "to=tomorrow", NULL, 400, "query/to");
+    expect("GET", V1 "/audit", "from=2025-01-31", NULL, 400, "query/from");
+    expect("GET", V1 "/audit", "cursor=x", NULL, 400, "query/cursor");
+    world.repo.fail = OD_EDOWN;
+    expect("GET", V1 "/audit", NULL, NULL, 503, NULL);
+}
+
 /* ---- damage ---- */
 
 static void a_damaged_record_spoils_its_own_field(void **state)
@@ -514,13 +618,21 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
     const struct CMUnitTest tests[] = {
-        T(agents_are_kept_as_they_were_sent), T(lists_come_in_pages),
-        T(campaigns_live_their_life),         T(a_campaign_with_all_ended_is_completed),
-        T(campaigns_have_their_own_retry),    T(numbers_are_suppressed),
-        T(zones_of_callees_are_kept),         T(calls_are_made_shown_and_stopped),
-        T(calls_are_refused_with_the_place),  T(a_call_of_unknown_fate_can_be_looked_for),
-        T(contacts_belong_to_their_campaign), T(trunks_and_limits_show_what_is),
-        T(trunks_are_changed_while_they_run), T(a_damaged_record_spoils_its_own_field),
+        T(agents_are_kept_as_they_were_sent),
+        T(lists_come_in_pages),
+        T(campaigns_live_their_life),
+        T(a_campaign_with_all_ended_is_completed),
+        T(campaigns_have_their_own_retry),
+        T(numbers_are_suppressed),
+        T(zones_of_callees_are_kept),
+        T(calls_are_made_shown_and_stopped),
+        T(calls_are_refused_with_the_place),
+        T(a_call_of_unknown_fate_can_be_looked_for),
+        T(contacts_belong_to_their_campaign),
+        T(trunks_and_limits_show_what_is),
+        T(trunks_are_changed_while_they_run),
+        T(changes_are_written_down),
+        T(a_damaged_record_spoils_its_own_field),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

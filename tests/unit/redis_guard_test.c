@@ -92,6 +92,7 @@ static void keys_are_put_found_listed_and_revoked(void **state)
     assert_int_equal(put(w, &one), 0);
     assert_int_equal(put(w, &two), 0);
     assert_string_equal(found(w, &one), org);
+    assert_string_equal(w->key_name, one.name);
     assert_string_equal(w->key_scopes, "dial,read");
     assert_int_equal(listed(w, org), 2);
     assert_memory_equal(&w->keys[0], &one, sizeof one);

@@ -287,12 +287,13 @@ static void campaigns_are_kept(void **state)
     assert_int_equal(world_answer(w), 0);
     assert_int_equal(w->count, 0);
 
-    w->repo->campaign_limits(w->repo->ctx, org, &first, 7000, UINT32_MAX, world_on_done, w);
+    w->repo->campaign_limits(w->repo->ctx, org, &first, 7000, UINT32_MAX, "o/ops", world_on_done,
+                             w);
     assert_int_equal(world_answer(w), 0);
     assert_int_equal(world_campaign_get(w, org, &first), 0);
     assert_int_equal(w->campaigns[0].cps_milli, 7000);
     assert_int_equal(w->campaigns[0].max_calls, 9);
-    w->repo->campaign_limits(w->repo->ctx, org, &missing, 1, 1, world_on_done, w);
+    w->repo->campaign_limits(w->repo->ctx, org, &missing, 1, 1, "o/ops", world_on_done, w);
     assert_int_equal(world_answer(w), OD_ENOENT);
 }
 
@@ -305,10 +306,16 @@ static void campaign_states_follow_their_order(void **state)
     } steps[] = {
         {OD_CAMPAIGN_DRAFT, OD_CAMPAIGN_DRAFT, 0},
         {OD_CAMPAIGN_DRAFT, OD_CAMPAIGN_PAUSED, OD_ECONFLICT},
+        {OD_CAMPAIGN_DRAFT, OD_CAMPAIGN_DRAINING, OD_ECONFLICT},
         {OD_CAMPAIGN_DRAFT, OD_CAMPAIGN_RUNNING, 0},
         {OD_CAMPAIGN_RUNNING, OD_CAMPAIGN_DRAFT, OD_ECONFLICT},
         {OD_CAMPAIGN_RUNNING, OD_CAMPAIGN_PAUSED, 0},
         {OD_CAMPAIGN_PAUSED, OD_CAMPAIGN_RUNNING, 0},
+        {OD_CAMPAIGN_RUNNING, OD_CAMPAIGN_DRAINING, 0},
+        {OD_CAMPAIGN_DRAINING, OD_CAMPAIGN_DRAINING, 0},
+        {OD_CAMPAIGN_DRAINING, OD_CAMPAIGN_PAUSED, 0},
+        {OD_CAMPAIGN_PAUSED, OD_CAMPAIGN_DRAINING, 0},
+        {OD_CAMPAIGN_DRAINING, OD_CAMPAIGN_RUNNING, 0},
         {OD_CAMPAIGN_RUNNING, OD_CAMPAIGN_CANCELED, 0},
         {OD_CAMPAIGN_CANCELED, OD_CAMPAIGN_RUNNING, OD_ECONFLICT},
         {OD_CAMPAIGN_CANCELED, OD_CAMPAIGN_CANCELED, OD_ECONFLICT},
@@ -321,6 +328,129 @@ static void campaign_states_follow_their_order(void **state)
     }
     struct od_uid missing = world_uid(w);
     assert_int_equal(world_set_state(w, org, &missing, OD_CAMPAIGN_RUNNING), OD_ENOENT);
+}
+
+/* ---- who changed what ---- */
+
+static int agent_order(struct world *w, const struct od_uid *id, enum od_agent_order order)
+{
+    w->repo->agent_order(w->repo->ctx, org, id, order, "acme/ops", world_on_done, w);
+    return world_answer(w);
+}
+
+static int audit(struct world *w, struct od_audit_query query)
+{
+    query.target = query.target ? query.target : "";
+    query.who = query.who ? query.who : "";
+    w->repo->audit_list(w->repo->ctx, org, &query, world_on_audits, w);
+    return world_answer(w);
+}
+
+static void expect_audit(const struct od_audit_rec *rec, enum od_audit_kind kind, const char *name,
+                         const char *who, const char *changes)
+{
+    assert_int_equal(rec->kind, kind);
+    assert_string_equal(rec->name.at, name);
+    assert_string_equal(rec->who.at, who);
+    assert_string_equal(rec->changes.at, changes);
+}
+
+static void an_agents_order_is_told_and_kept(void **state)
+{
+    struct world *w = *state;
+    struct od_uid agent = world_uid(w), missing = world_uid(w);
+    assert_int_equal(world_agent_put(w, org, &agent, "reminders", "{}"), 0);
+    assert_int_equal(agent_get(w, org, &agent), 0);
+    assert_int_equal(w->agents[0].order, OD_AGENT_ACTIVE);
+    uint32_t tells = w->agent_tells;
+    assert_int_equal(agent_order(w, &agent, OD_AGENT_PAUSED), 0);
+    assert_int_equal(agent_order(w, &agent, OD_AGENT_PAUSED), 0);
+    assert_int_equal(agent_get(w, org, &agent), 0);
+    assert_int_equal(w->agents[0].order, OD_AGENT_PAUSED);
+    world_run_for(w, 400);
+    assert_true(w->agent_tells > tells);
+    assert_int_equal(w->order_seen, OD_AGENT_PAUSED);
+    /* Another document doesn't set it to work again. */
+    assert_int_equal(world_agent_put(w, org, &agent, "reminders", "{\"v\":2}"), 0);
+    assert_int_equal(agent_list(w, 0, 10), 0);
+    assert_int_equal(w->agents[0].order, OD_AGENT_PAUSED);
+    assert_int_equal(agent_order(w, &agent, OD_AGENT_DRAINING), 0);
+    assert_int_equal(agent_order(w, &agent, OD_AGENT_ACTIVE), 0);
+    assert_int_equal(agent_order(w, &missing, OD_AGENT_PAUSED), OD_ENOENT);
+    assert_int_equal(audit(w, (struct od_audit_query){.kind = OD_AUDIT_AGENT, .take = 10}), 0);
+    assert_int_equal(w->count, 3);
+    expect_audit(&w->audits[0], OD_AUDIT_AGENT, "reminders", "acme/ops",
+                 "state\tdraining\tactive\n");
+    expect_audit(&w->audits[2], OD_AUDIT_AGENT, "reminders", "acme/ops", "state\tactive\tpaused\n");
+    assert_true(od_uid_equal(&w->audits[0].uid, &agent));
+}
+
+static void changes_are_written_down(void **state)
+{
+    struct world *w = *state;
+    struct od_uid campaign = a_campaign(w, OD_CAMPAIGN_DRAFT);
+    char id[OD_UID_TEXT];
+    od_uid_text(&campaign, id);
+    w->repo->campaign_limits(w->repo->ctx, org, &campaign, 40000, 1000000, "acme/ops",
+                             world_on_done, w);
+    assert_int_equal(world_answer(w), 0);
+    w->repo->campaign_limits(w->repo->ctx, org, &campaign, 40000, UINT32_MAX, "acme/ops",
+                             world_on_done, w); /* changes nothing */
+    assert_int_equal(world_answer(w), 0);
+    w->repo->campaign_limits(w->repo->ctx, org, &campaign, 0, UINT32_MAX, "acme/night",
+                             world_on_done, w);
+    assert_int_equal(world_answer(w), 0);
+    assert_int_equal(world_set_state(w, org, &campaign, OD_CAMPAIGN_PAUSED), OD_ECONFLICT);
+    assert_int_equal(world_set_state(w, org, &campaign, OD_CAMPAIGN_RUNNING), 0);
+    struct od_audit_rec trunk = {.kind = OD_AUDIT_TRUNK,
+                                 .name = {"main", 4},
+                                 .who = {"acme/ops", 8},
+                                 .changes = {"cps\t10\t2\n", 9}};
+    w->repo->audit_add(w->repo->ctx, org, &trunk, world_on_done, w);
+    assert_int_equal(world_answer(w), 0);
+
+    assert_int_equal(audit(w, (struct od_audit_query){.kind = -1, .take = 10}), 0);
+    assert_int_equal(w->count, 4);
+    assert_true(w->next_cursor == 0);
+    expect_audit(&w->audits[0], OD_AUDIT_TRUNK, "main", "acme/ops", "cps\t10\t2\n");
+    expect_audit(&w->audits[1], OD_AUDIT_CAMPAIGN, "spring", "org/tester",
+                 "state\tdraft\trunning\n");
+    expect_audit(&w->audits[2], OD_AUDIT_CAMPAIGN, "spring", "acme/night", "cps\t40\t\n");
+    expect_audit(&w->audits[3], OD_AUDIT_CAMPAIGN, "spring", "acme/ops",
+                 "cps\t2.5\t40\nmax_calls\t9\t1000000\n");
+    int64_t at_ms = (int64_t)(w->audits[2].id >> 20);
+    assert_true(w->audits[3].id < w->audits[2].id);
+    assert_true(at_ms > 1500000000000);
+
+    assert_int_equal(audit(w, (struct od_audit_query){.kind = -1, .target = id, .take = 10}), 0);
+    assert_int_equal(w->count, 3);
+    assert_int_equal(audit(w, (struct od_audit_query){.kind = -1, .target = "spring", .take = 10}),
+                     0);
+    assert_int_equal(w->count, 3);
+    assert_int_equal(audit(w, (struct od_audit_query){.kind = -1, .who = "acme/ops", .take = 10}),
+                     0);
+    assert_int_equal(w->count, 2);
+    assert_int_equal(audit(w, (struct od_audit_query){.kind = -1, .to_ms = at_ms, .take = 10}), 0);
+    assert_true(w->count <= 1); /* both may have come in one ms */
+    assert_int_equal(audit(w, (struct od_audit_query){.kind = -1, .from_ms = at_ms, .take = 10}),
+                     0);
+    assert_true(w->count >= 3);
+    uint64_t cursor = 0, seen = 0, last = UINT64_MAX;
+    do {
+        assert_int_equal(audit(w, (struct od_audit_query){.kind = -1, .cursor = cursor, .take = 3}),
+                         0);
+        for (size_t i = 0; i < w->count; i++, seen++) {
+            assert_true(w->audits[i].id < last);
+            last = w->audits[i].id;
+        }
+        cursor = w->next_cursor;
+    } while (cursor);
+    assert_int_equal(seen, 4);
+    w->repo->audit_list(w->repo->ctx, "other",
+                        &(struct od_audit_query){.kind = -1, .target = "", .who = "", .take = 9},
+                        world_on_audits, w);
+    assert_int_equal(world_answer(w), 0);
+    assert_int_equal(w->count, 0);
 }
 
 static void batches_leave_out_what_is_there(void **state)
@@ -616,6 +746,8 @@ int main(void)
         TEST(other_orgs_see_nothing),
         TEST(campaigns_are_kept),
         TEST(campaign_states_follow_their_order),
+        TEST(an_agents_order_is_told_and_kept),
+        TEST(changes_are_written_down),
         TEST(batches_leave_out_what_is_there),
         TEST(single_calls_may_repeat_a_number),
         TEST(calls_are_read_back_whole),

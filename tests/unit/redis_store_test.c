@@ -291,6 +291,42 @@ static void campaign_counts_stay_right(void **state)
     assert_int_equal(c->ended_by[OD_CAUSE_CANCELED], 1);
 }
 
+static uint64_t in_use(struct world *w, const struct od_uid *agent)
+{
+    w->repo->agent_get(w->repo->ctx, org, agent, world_on_agents, w);
+    assert_int_equal(world_answer(w), 0);
+    return w->agents[0].in_use;
+}
+
+/* However a call ends or goes back, an agent that drains has it no more. */
+static void an_agents_calls_are_counted(void **state)
+{
+    struct world *w = *state;
+    struct od_uid agent = an_agent(w, org), other = an_agent(w, org), uids[5];
+    struct od_event jobs[5], event;
+    some_calls(w, &agent, NULL, uids, 5);
+    assert_int_equal(in_use(w, &agent), 0);
+    assert_int_equal(claim(w, ready(w), 4, jobs).u.claim.got, 4);
+    assert_int_equal(in_use(w, &agent), 4);
+    assert_int_equal(in_use(w, &other), 0);
+    intent(w, &jobs[0]);
+    finish(w, &jobs[0], OD_CAUSE_COMPLETED);
+    wait_ended(w, 1);
+    assert_int_equal(in_use(w, &agent), 3);
+    w->port->release(w->port->ctx, (struct od_call_id){1, 1}, jobs[1].u.job.job, 0, "");
+    assert_true(world_next_of(w, OD_EV_RELEASED, &event));
+    assert_int_equal(in_use(w, &agent), 2);
+    assert_int_equal(world_stop(w, org, &uids[2], false), 0);
+    assert_int_equal(in_use(w, &agent), 1);
+    intent(w, &jobs[3]);
+    finish(w, &jobs[3], OD_CAUSE_BUSY);
+    wait_ended(w, 3); /* the stopped one, too */
+    assert_int_equal(in_use(w, &agent), 0);
+    char text[64];
+    ASK(w, text, "EXISTS", "od:{acme}:aga");
+    assert_string_equal(text, "0");
+}
+
 static void pausing_closes_the_lane(void **state)
 {
     struct world *w = *state;
@@ -1045,6 +1081,7 @@ int main(void)
         TEST(a_call_from_end_to_end),
         TEST(times_in_the_finish_make_the_events_complete),
         TEST(campaign_counts_stay_right),
+        TEST(an_agents_calls_are_counted),
         TEST(pausing_closes_the_lane),
         TEST(calls_wait_for_their_time),
         TEST(deadlines_end_what_waits),

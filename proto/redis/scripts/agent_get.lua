@@ -1,14 +1,15 @@
 -- ARGV: ('id', uid | 'name', name)* | 'list', skip, take
--- reply: { 0, (uid, name, document, created, updated)* }; an agent asked for that is not there has
--- five empty ones, one of a list none
+-- reply: { 0, (uid, name, document, created, updated, order, calls that workers hold)* }; an agent
+-- asked for that is not there has seven empty ones, one of a list none
 local out = { 0 }
 local function put(uid, always)
-    local a = uid and call('HMGET', AGENT .. uid, 'name', 'doc', 'created', 'updated') or {}
+    local a = uid and call('HMGET', AGENT .. uid, 'name', 'doc', 'created', 'updated', 'order') or {}
     if a[1] or always then
         out[#out + 1] = a[1] and uid or ''
-        for f = 1, 4 do
+        for f = 1, 5 do
             out[#out + 1] = a[f] or ''
         end
+        out[#out + 1] = a[1] and call('HGET', numbers.held, uid) or ''
     end
 end
 if ARGV[1] == 'list' then

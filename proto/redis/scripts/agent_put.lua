@@ -1,6 +1,7 @@
 -- Creates an agent or replaces it.
 --
--- ARGV: uid, name, document, created ms (0: as it was, or now), the name may be another's (1)
+-- ARGV: uid, name, document, created ms (0: as it was, or now), the name may be another's (1),
+--       who, changes: for the audit list, where the agent was there before
 -- reply: { error }
 local uid, name, doc, created = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local holder = call('HGET', AGENT_NAMES, name)
@@ -32,7 +33,9 @@ end
 call('HSETNX', AGENT_NAMES, name, uid)
 call('HSET', AGENT .. uid, 'name', name, 'doc', doc, 'created', created, 'updated', NOW,
     'hooks', hooks)
-if not before[1] then
+if before[1] then
+    note('a', uid, name, ARGV[6], ARGV[7])
+else
     call('ZADD', AGENTS, call('INCR', SEQ), uid)
 end
 changed(CHANGED_AGENTS, uid)

@@ -3,7 +3,7 @@
 --
 -- ARGV: revs of the last agent, lane and thing seen
 -- reply: { agent rev, lane rev, more to come,
---          { (uid, name or nil, document, created, updated)* }, { (lane, def, waiting, hook, retry)* },
+--          { (uid, name or nil, document, created, updated, order, 0)* }, { (lane, def, waiting, hook, retry)* },
 --          thing rev, { (kind, uid, key, document or nil, created, updated)* } }
 local AGENTS_MAX, LANES_MAX, THINGS_MAX = 32, 256, 256
 local agents, lanes, things = {}, {}, {}
@@ -29,11 +29,12 @@ if #list == 2 * THINGS_MAX then
 else
     list = news(CHANGED_AGENTS, since, AGENTS_MAX)
     for i = 1, #list, 2 do
-        local a = call('HMGET', AGENT .. list[i], 'name', 'doc', 'created', 'updated')
+        local a = call('HMGET', AGENT .. list[i], 'name', 'doc', 'created', 'updated', 'order')
         agents[#agents + 1] = list[i]
-        for f = 1, 4 do
+        for f = 1, 5 do
             agents[#agents + 1] = a[f]
         end
+        agents[#agents + 1] = 0
         since = list[i + 1]
     end
     if #list == 2 * AGENTS_MAX then

@@ -1,15 +1,19 @@
-# Writes the scripts as C arrays with their SHA-1, each with common.lua and outbox.lua in front, and
-# attempt.lua where attempts are told of:
+# Writes the scripts as C arrays with their SHA-1, each with common.lua and outbox.lua in front,
+# attempt.lua where attempts are told of, audit_note.lua where changes are noted:
 # cmake -DOUT=file.c -DDIR=scripts -DNAMES="turn;hello;..." -P embed.cmake
 file(READ ${DIR}/common.lua common)
 file(READ ${DIR}/outbox.lua outbox)
 file(READ ${DIR}/attempt.lua attempt)
+file(READ ${DIR}/audit_note.lua audit_note)
 set(text "/* made by proto/redis/scripts/embed.cmake */\n#include \"proto/redis/redis_script.h\"\n\n")
 set(table "")
 foreach(name ${NAMES})
     file(READ ${DIR}/${name}.lua body)
     if(name MATCHES "^(turn|reconcile)$")
         string(CONCAT body "${attempt}" "\n" "${body}")
+    endif()
+    if(name MATCHES "^(audit|agent_put|agent_set|campaign_set)$")
+        string(CONCAT body "${audit_note}" "\n" "${body}")
     endif()
     string(CONCAT source "${common}" "\n" "${outbox}" "\n" "${body}")
     file(WRITE ${OUT}.tmp "${source}")

@@ -1,0 +1,166 @@
+#!/usr/bin/env python3
+"""Goal: caps on calls at once hold at the carrier for an org and for a caller number, over processes,
+also after Redis has forgotten everything; trunks and stored credentials of one cps_key keep one rate; a
+carrier's own INVITEs count where its limit says so. Method: servers on one Redis, the carriers' ledgers,
+a socket that sends INVITEs as a carrier would."""
+import re
+import socket
+import threading
+import time
+
+from harness import Redis, main, most_at_once, wait_until
+
+TALKS = {"answer": 100, "no_answer": 0, "busy": 0, "decline": 0, "fail": 0, "pdd_ms": "10-30",
+         "ring_ms": "20-50", "digits": "none:1"}
+REFUSES = {**TALKS, "answer": 0, "busy": 100}
+
+
+def agent(world, server, name, number, talk_ms):
+    """An agent whose calls talk for so long."""
+    world.cli("agent", "put", world.agent(name, [{"pause": talk_ms}, {"hangup": {}}], number=number),
+              server=server)
+
+
+def campaign(world, server, name, of, count, first):
+    campaign = world.cli("campaign", "create", name, "--agent", of, server=server).stdout.strip()
+    world.cli("campaign", "import", campaign, world.contacts(count, f"{name}.csv", first), server=server)
+    world.cli("campaign", "start", campaign, server=server)
+    return campaign
+
+
+def facts_from(carrier, number):
+    """The facts of the calls that show that number."""
+    all_of = list(carrier.facts())
+    ids = {f["call_id"] for f in all_of if f["fact"] == "invite" and number in f["from"]}
+    return [f for f in all_of if f.get("call_id") in ids]
+
+
+def orgs_and_numbers(world):
+    redis = Redis(world)
+    carrier = world.carrier(TALKS, ["--no-rtp"])
+    trunk = {"name": "line", "server": carrier.address, "cps_limit": 50, "max_calls": 100}
+    more = {"orgs": [{"name": "default", "max_calls": 7}],
+            "numbers": [{"number": "+15550001111", "trunk": "line", "max_calls": 3}]}
+    servers = [redis.serve(i, [trunk], **more) for i in range(2)]
+    agent(world, servers[0], "capped", "+15550001111", 500)
+    agent(world, servers[0], "free", "+15550002222", 500)
+    both = [campaign(world, servers[0], "few", "capped", 24, 0),
+            campaign(world, servers[1], "many", "free", 32, 1000)]
+    for one in both:
+        view = servers[0].wait_campaign(one, 60)
+        assert view["counts"]["outcomes"]["completed"] == view["counts"]["total"], view["counts"]
+    for server in servers:
+        server.stop()
+    carrier.finish()
+    of_org, of_number = most_at_once(carrier.facts())[0], most_at_once(facts_from(carrier, "+15550001111"))[0]
+    print(f"     most at once: {of_org} of the org's 7, {of_number} of the number's 3")
+    assert of_org <= 7 and of_number <= 3, (of_org, of_number)
+    assert of_org > 4 and of_number > 1, (of_org, of_number)
+
+
+def caps_outlive_redis_memory(world):
+    """A trunk's and an org's calls that are up when Redis forgets everything count still."""
+    redis = Redis(world)
+    carrier = world.carrier(TALKS, ["--no-rtp"])
+    trunk = {"name": "line", "server": carrier.address, "cps_limit": 50, "max_calls": 5}
+    more = {"orgs": [{"name": "default", "max_calls": 6}]}
+    first, second = (redis.serve(i, [trunk], **more) for i in range(2))
+    agent(world, first, "long", "+15550001111", 5000)
+    campaign(world, first, "before", "long", 5, 0)
+    answered = wait_until(lambda: list(carrier.facts("ack"))[4:] and list(carrier.facts("ack")),
+                          20, "five calls")
+    assert redis.ask("FLUSHALL").startswith(b"+OK")
+    wait_until(lambda: all("forgotten" in s.stderr() or not s.api("GET", "/limits")["calls"]["alive"]
+                           for s in (first, second)), 20, "the workers to notice")
+    agent(world, second, "again", "+15550001111", 200)
+    after = campaign(world, second, "after", "again", 10, 1000)
+    second.wait_campaign(after, 60)
+    for server in (first, second):
+        server.stop()
+    carrier.finish()
+    most, _ = most_at_once(carrier.facts())
+    ends = min(f["mono_ns"] for f in carrier.facts("end"))
+    early = [f for f in carrier.facts("invite") if answered[-1]["mono_ns"] < f["mono_ns"] < ends]
+    print(f"     most at once {most} of 5, over FLUSHALL; {len(early)} dialled before one had ended")
+    assert most == 5 and not early, (most, len(early))
+    redis_keys = redis.ask("HGETALL od:{shared}:use")
+    assert redis_keys.startswith(b"*0"), redis_keys
+
+
+def invites(*carriers):
+    return sorted(f["mono_ns"] / 1e9 for carrier in carriers for f in carrier.facts("invite")
+                  if not f["retransmission"])
+
+
+def most_in_a_second(times):
+    return max(sum(at - 1 < t <= at for t in times) for at in times)
+
+
+def keys_of_credentials(world):
+    """A trunk of the configuration and stored credentials with one cps_key, and another without."""
+    first, second = world.carrier(REFUSES, ["--no-rtp"], name="first"), world.carrier(REFUSES, ["--no-rtp"], name="second")
+    server = world.serve([{"name": "line", "server": first.address, "cps_limit": 10, "cps_key": "one"}],
+                         extra={"hours": {"legal": ""}})
+    credentials = server.api("POST", "/sip-credentials", {
+        "server": second.address, "cpsLimit": 40, "cpsKey": "one"}, prefix="/api/v1")["id"]
+    server.api("POST", "/numbers", {"number": "+15550001111", "trunk": "line"})
+    server.api("POST", "/numbers", {"number": "+15550002222", "credentials_id": credentials})
+    agent(world, server, "by trunk", "+15550001111", 100)
+    agent(world, server, "by credentials", "+15550002222", 100)
+    both = [campaign(world, server, "trunk", "by trunk", 25, 0),
+            campaign(world, server, "credentials", "by credentials", 25, 1000)]
+    for one in both:
+        server.wait_campaign(one, 60)
+    server.stop()
+    counts = [len(invites(carrier)) for carrier in (first, second)]
+    most = most_in_a_second(invites(first, second))
+    print(f"     {counts[0]} INVITEs by the trunk, {counts[1]} by the credentials, most in a second {most} of 10")
+    assert counts == [25, 25], counts
+    assert 8 <= most <= 10, most
+    first.finish()
+    second.finish()
+
+
+def what_comes_in_counts(world):
+    """A limit of ten in a second, of which the carrier's own INVITEs take about half."""
+    carrier = world.carrier(REFUSES, ["--no-rtp"])
+    server = world.serve([{"name": "line", "server": carrier.address,
+                           "limit": [{"calls": 10, "per_ms": 1000, "count_inbound": True}]}],
+                         extra={"hours": {"legal": ""}})
+    port = int(re.search(r"SIP port (\d+)", server.stderr()).group(1))
+    agent(world, server, "short", "+15550001111", 100)
+    came, over = [], threading.Event()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.bind(("127.0.0.1", 0))
+        own = s.getsockname()[1]
+
+        def come_in():
+            while not over.wait(0.2):
+                n = len(came)
+                came.append(time.monotonic())
+                s.sendto((f"INVITE sip:us@127.0.0.1:{port} SIP/2.0\r\n"
+                          f"Via: SIP/2.0/UDP 127.0.0.1:{own};branch=z9hG4bKin{n}\r\n"
+                          f"From: <sip:they@127.0.0.1>;tag=in{n}\r\nTo: <sip:us@127.0.0.1>\r\n"
+                          f"Call-ID: in-{n}\r\nCSeq: 1 INVITE\r\nMax-Forwards: 70\r\n"
+                          f"Contact: <sip:they@127.0.0.1:{own}>\r\nContent-Length: 0\r\n\r\n").encode(),
+                         ("127.0.0.1", port))
+
+        sender = threading.Thread(target=come_in)
+        sender.start()
+        try:
+            server.wait_campaign(campaign(world, server, "out", "short", 30, 0), 60)
+        finally:
+            over.set()
+            sender.join()
+    server.stop()
+    out = invites(carrier)
+    # A moment for what came in to be counted, in which an INVITE may leave.
+    full = max(sum(at - 1 < t <= at for t in out) + sum(at - 0.95 < t <= at - 0.02 for t in came) for at in out)
+    rate = (len(out) - 1) / (out[-1] - out[0])
+    print(f"     {len(out)} out at {rate:.1f} a second, {len(came)} in; most in a second {full} of 10")
+    assert len(out) == 30 and full <= 10, full
+    assert rate < 8, f"{rate:.1f} a second beside what came in"
+    carrier.finish()
+
+
+main(orgs_and_numbers, caps_outlive_redis_memory, keys_of_credentials, what_comes_in_counts)
