@@ -25,7 +25,8 @@ static const struct {
                  "  outdial campaign status 0193c1a2-4b5c-7d6e-8f90-a1b2c3d4e5f6\n"},
     {"call", "  outdial call new +15550001111 --agent reminder --watch\n"
              "  outdial call trace 0193c1a2-4b5c-7d6e-8f90-a1b2c3d4e5f6\n"},
-    {"agent", "  outdial agent put reminder.json\n"},
+    {"agent", "  outdial agent put reminder.json\n"
+              "  outdial agent drain reminder\n"},
     {"key", "  outdial key create --org clinic --scope read,dial\n"},
     {"suppress", "  outdial suppress add +15550001111\n"},
 };

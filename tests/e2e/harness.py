@@ -212,9 +212,10 @@ class Redis(Process):
 
     def serve(self, number, trunks, **more):
         """A server on it, with a data directory and RTP ports of its own."""
+        first = int(RTP_PORTS.split("-", maxsplit=1)[0]) + 600 * number
         extra = {"data_dir": self.world.path(f"data-{number}"), "redis": {"url": f"unix://{self.path}"},
-                 "hours": {"legal": ""}, "rtp": {"ports": f"{12000 + 2000 * number}-{13999 + 2000 * number}",
-                                                 "address": "127.0.0.1"}, **more}
+                 "hours": {"legal": ""}, "rtp": {"ports": f"{first}-{first + 599}", "address": "127.0.0.1"},
+                 **more}
         return self.world.serve(trunks, extra=extra, name=f"serve-{number}")
 
 
