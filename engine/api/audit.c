@@ -3,6 +3,7 @@
  */
 #include "engine/api/audit.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "engine/api/native.h"
@@ -10,7 +11,7 @@
 #include "engine/api/time_text.h"
 #include "outdial/err.h"
 
-enum { DEPTH_MAX = 3, PATH_BYTES_MAX = 128, HASH_BYTES = 4 };
+enum { DEPTH_MAX = 3, PATH_BYTES_MAX = 128, HASH_BYTES = 4, NUMBER_BYTES = 32 };
 
 static const char *const kinds[OD_AUDIT_KINDS] = {
     [OD_AUDIT_TRUNK] = "trunk", [OD_AUDIT_CAMPAIGN] = "campaign", [OD_AUDIT_AGENT] = "agent"};
@@ -48,13 +49,15 @@ void od_audit_value(struct od_buf *lines, const char *what, const char *before, 
     od_buf_char(lines, '\n');
 }
 
-/* "" of what is not there. Numbers are as they were written. */
-static const char *shown(yyjson_val *value)
+/* "" of what is not there. */
+static const char *shown(yyjson_val *value, char number[NUMBER_BYTES])
 {
     if (!value || yyjson_is_null(value))
         return "";
-    if (yyjson_is_raw(value) && yyjson_get_len(value) < 32)
-        return yyjson_get_raw(value);
+    if (yyjson_is_num(value)) {
+        snprintf(number, NUMBER_BYTES, "%.10g", yyjson_get_num(value));
+        return number;
+    }
     if (yyjson_is_bool(value))
         return yyjson_get_bool(value) ? "true" : "false";
     return "\xe2\x80\xa6";
@@ -84,7 +87,8 @@ static void member(struct od_buf *lines, const char *path, int depth, const char
     }
     if (before && after && yyjson_equals(before, after))
         return;
-    const char *was = shown(before), *is = shown(after);
+    char numbers[2][NUMBER_BYTES];
+    const char *was = shown(before, numbers[0]), *is = shown(after, numbers[1]);
     if (strcmp(was, is) != 0)
         od_audit_value(lines, at, was, is);
     else if (*was) { /* one ellipsis for another */
@@ -110,8 +114,8 @@ struct od_text od_audit_agent(char out[OD_AUDIT_CHANGES_MAX], struct od_text bef
                               struct od_text after)
 {
     struct od_buf lines;
-    yyjson_doc *was = yyjson_read(before.at, before.bytes, YYJSON_READ_NUMBER_AS_RAW);
-    yyjson_doc *is = yyjson_read(after.at, after.bytes, YYJSON_READ_NUMBER_AS_RAW);
+    yyjson_doc *was = yyjson_read(before.at, before.bytes, YYJSON_READ_BIGNUM_AS_RAW);
+    yyjson_doc *is = yyjson_read(after.at, after.bytes, YYJSON_READ_BIGNUM_AS_RAW);
     od_buf_init(&lines, out, OD_AUDIT_CHANGES_MAX);
     if (was && is)
         differ(&lines, "", 1, yyjson_doc_get_root(was), yyjson_doc_get_root(is));
