@@ -16,7 +16,7 @@
 #include "engine/api/request.h"
 
 enum {
-    OD_IMPORT_BATCH = 500,
+    OD_IMPORT_BATCH = 1000,
     OD_IMPORT_IN_FLIGHT = 4,
     OD_IMPORT_ERRORS_MAX = 100,
 };

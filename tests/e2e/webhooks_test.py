@@ -657,7 +657,7 @@ def killed_in_the_middle(world):
         except (AssertionError, OSError):
             pass
         server.kill()
-        server = Server(world, [trunk(carrier, cps_limit=100)], extra=OPEN, name=f"serve{i}")
+        server = Server(world, [trunk(carrier, cps_limit=100)], extra=OPEN, name=f"serve{i}", ready_s=120)
     server.wait_campaign(campaign, 60 + calls / 20)
     ends = ("call.completed", "call.failed", "call.no_answer", "call.busy", "call.canceled")
 

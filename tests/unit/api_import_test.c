@@ -256,7 +256,7 @@ static void a_slow_store_stops_the_client(void **state)
 {
     (void)state;
     for (int json = 0; json < 2; json++) {
-        enum { ROWS = 6000 };
+        enum { ROWS = 12 * OD_IMPORT_BATCH };
         size_t bytes, stops = 0;
         char *file = big_file(ROWS, json, &bytes);
         fake_world_deinit(&world);
@@ -323,8 +323,9 @@ static void a_store_that_fails_in_the_middle_is_said(void **state)
     (void)state;
     static const int errors[] = {OD_EDOWN, OD_ETIMEOUT, OD_ECANCELED, OD_EIO};
     static const int statuses[] = {503, 503, 503, 500};
+    enum { ROWS = 6 * OD_IMPORT_BATCH };
     size_t bytes;
-    char *file = big_file(3000, false, &bytes);
+    char *file = big_file(ROWS, false, &bytes);
     for (size_t e = 0; e < 4; e++)
         for (size_t after = 1; after < 7; after++) {
             fake_world_deinit(&world);
@@ -340,7 +341,7 @@ static void a_store_that_fails_in_the_middle_is_said(void **state)
             assert_int_equal(x.answers, 1);
             assert_int_equal(x.status, statuses[e]);
             assert_non_null(strstr(x.answer, "\"code\":\"import_incomplete\""));
-            assert_int_equal(count_of(&x, "imported"), 500 * (after - 1));
+            assert_int_equal(count_of(&x, "imported"), OD_IMPORT_BATCH * (after - 1));
             fake_close(&x);
             /* sent again when the store is back, everything is there once */
             world.repo.fail = 0;
@@ -348,8 +349,8 @@ static void a_store_that_fails_in_the_middle_is_said(void **state)
             request.piece = 0;
             fake_send(&world, &x, &request);
             assert_int_equal(x.status, 200);
-            assert_int_equal(count_of(&x, "imported") + count_of(&x, "duplicates"), 3000);
-            assert_int_equal(world.repo.call_count, 3000);
+            assert_int_equal(count_of(&x, "imported") + count_of(&x, "duplicates"), ROWS);
+            assert_int_equal(world.repo.call_count, ROWS);
             fake_close(&x);
         }
     free(file);
@@ -358,8 +359,9 @@ static void a_store_that_fails_in_the_middle_is_said(void **state)
 static void a_client_that_leaves_in_the_middle_is_forgotten(void **state)
 {
     (void)state;
+    enum { ROWS = 6 * OD_IMPORT_BATCH };
     size_t bytes;
-    char *file = big_file(3000, false, &bytes);
+    char *file = big_file(ROWS, false, &bytes);
     for (unsigned answers = 0; answers < 6; answers++) {
         fake_world_deinit(&world);
         fake_world_init(&world);

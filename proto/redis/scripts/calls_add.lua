@@ -21,66 +21,86 @@ else
     list, numbers, lane = CONTACTS .. campaign, NUMBERS .. campaign, tonumber(c[2])
 end
 
--- First what may fail or be left out, then the writing.
-local rows, to_of, fresh, keys = {}, {}, {}, {}
-for i = 5, #ARGV do
-    local uid, due, deadline, hooks, to, at = unpack_('>c16I6I6BBc0', ARGV[i])
-    rows[#rows + 1] = { uid = uid, due = due, deadline = deadline, hooks = hooks, to = to,
-        job = ARGV[i]:sub(at) }
-    to_of[#to_of + 1] = to
-    keys[#keys + 1] = CALL .. uid
-end
-local known = numbers and call('SMISMEMBER', numbers, unpack(to_of))
-local repeated, twice = call('EXISTS', unpack(keys)) > 0, {}
-local out, records, uids, states, ready, seen = { 0 }, {}, {}, {}, {}, {}
-for i, row in ipairs(rows) do
-    if twice[row.uid] or (repeated and call('EXISTS', CALL .. row.uid) == 1) then
-        seen[row.to] = true
-    elseif known and (known[i] == 1 or seen[row.to]) then
-        out[#out + 1] = i - 1
-    else
-        seen[row.to], twice[row.uid] = true, true
-        fresh[#fresh + 1] = row.to
-        local waits = row.due > NOW
-        local s = { VERSION, waits and WAITING or QUEUED, 0,
-            row.hooks + (row.deadline > 0 and HAS_DEADLINE or 0), 0, 0, 0, 0, lane, #row.job,
-            waits and row.due or 0, 0, 0, 0, waits and REASONS.not_before or 0 }
-        records[#records + 1] = CALL .. row.uid
-        records[#records + 1] = pack(STATE, unpack(s)) .. row.job
-        uids[#uids + 1] = row.uid
-        states[#states + 1] = s
-        if waits then
-            call('ZADD', LATER, row.due, row.uid)
-        else
-            ready[#ready + 1] = row.uid
-        end
-        if row.deadline > 0 then
-            call('ZADD', DEADLINES, row.deadline, row.uid)
-        end
+-- First what may fail or be left out, then the writing. (A column for each field of the rows and not a
+-- table for each row: an import is mostly this script.)
+local function add() -- of its own: a function may have 200 locals at a time
+    local uids, dues, deadlines, hooks, tos, jobs, n = {}, {}, {}, {}, {}, {}, #ARGV - 4
+    for i = 1, n do
+        local row = ARGV[i + 4]
+        local at
+        uids[i], dues[i], deadlines[i], hooks[i], tos[i], at = unpack_('>c16I6I6BBc0', row)
+        jobs[i] = row:sub(at)
     end
-end
-if #uids > 0 then
-    call('MSET', unpack(records))
-    call('RPUSH', list, unpack(uids))
+    -- In a campaign whose call is stored its number is, too.
+    local known, repeated, twice = numbers and call('SMISMEMBER', numbers, unpack(tos)), false, {}
     if not numbers then
-        call('RPUSH', CONTACTS .. 'a' .. agent, unpack(uids))
+        local keys = {}
+        for i = 1, n do
+            keys[i] = CALL .. uids[i]
+        end
+        repeated = call('EXISTS', unpack(keys)) > 0
     end
-    if numbers then
-        call('SADD', numbers, unpack(fresh))
-    end
-    if #ready > 0 then
-        push('RPUSH', lane, ready)
-    end
-    count(lane, 'total', #uids)
-    count(lane, 'waiting', #uids)
-    settle()
-    if numbers then
-        emit(EV.IMPORTED, campaign, 0, 0, NOW, pack('>I4I4', #uids, #rows - #uids))
-    else
-        for i, uid in ipairs(uids) do
-            emit(EV_QUEUED, uid, 0, 0, NOW)
-            tell(uid, states[i], T_QUEUED, NOW, STATE_BYTES + states[i][10])
+    local out, records, added, fresh, states, ready, seen, heads = { 0 }, {}, {}, {}, {}, {}, {}, {}
+    for i = 1, n do
+        local uid, to, key = uids[i], tos[i], CALL .. uids[i]
+        if twice[uid] or ((repeated or known and known[i] == 1) and call('EXISTS', key) == 1) then
+            seen[to] = true
+        elseif known and (known[i] == 1 or seen[to]) then
+            out[#out + 1] = i - 1
+        else
+            local due, deadline, job = dues[i], deadlines[i], jobs[i]
+            local plain = hooks[i] == 0 and due <= NOW and deadline == 0 and numbers
+            local head = plain and heads[#job]
+            if not head then
+                local waits = due > NOW
+                local s = { VERSION, waits and WAITING or QUEUED, 0,
+                    hooks[i] + (deadline > 0 and HAS_DEADLINE or 0), 0, 0, 0, 0, lane, #job,
+                    waits and due or 0, 0, 0, 0, waits and REASONS.not_before or 0 }
+                head = pack(STATE, unpack(s))
+                if plain then
+                    heads[#job] = head
+                end
+                states[#added + 1] = s
+            end
+            seen[to], twice[uid] = true, true
+            fresh[#fresh + 1] = to
+            added[#added + 1] = uid
+            records[#records + 1] = key
+            records[#records + 1] = head .. job
+            if due > NOW then
+                call('ZADD', LATER, due, uid)
+            else
+                ready[#ready + 1] = uid
+            end
+            if deadline > 0 then
+                call('ZADD', DEADLINES, deadline, uid)
+            end
         end
     end
+    if #added > 0 then
+        call('MSET', unpack(records))
+        call('RPUSH', list, unpack(added))
+        if not numbers then
+            call('RPUSH', CONTACTS .. 'a' .. agent, unpack(added))
+        end
+        if numbers then
+            call('SADD', numbers, unpack(fresh))
+        end
+        if #ready > 0 then
+            push('RPUSH', lane, ready)
+        end
+        count(lane, 'total', #added)
+        count(lane, 'waiting', #added)
+        settle()
+        if numbers then
+            emit(EV.IMPORTED, campaign, 0, 0, NOW, pack('>I4I4', #added, n - #added))
+        else
+            for i, uid in ipairs(added) do
+                emit(EV_QUEUED, uid, 0, 0, NOW)
+                tell(uid, states[i], T_QUEUED, NOW, STATE_BYTES + states[i][10])
+            end
+        end
+    end
+    return out
 end
-return out
+return add()
