@@ -67,6 +67,16 @@ struct od_sip_response {
     int sdp_err;              /* 0, or why a body that was there is unusable */
 };
 
+/* What came of a REGISTER (RFC 3261 section 10.3). */
+struct od_sip_registered {
+    uint16_t status;        /* 200..699; 0: nobody answered */
+    const char *reason;     /* reason phrase; "" when none */
+    uint8_t auth;           /* enum od_sip_auth_verdict */
+    uint32_t expires_s;     /* of a 2xx: so long our contact stays; 0: it is not there */
+    uint32_t min_expires_s; /* of a 423: the least that is granted; 0: it didn't say */
+    uint32_t retry_after_s; /* 0: none */
+};
+
 /* `answered` comes for every 2xx, first or repeated (`again`); the owner orders ack() each time. */
 struct od_sip_events {
     void *ctx;
@@ -94,6 +104,8 @@ struct od_sip_events {
     void (*pong)(void *ctx, uint32_t trunk, uint16_t status);
     /* An INVITE that begins a dialog came from there; it is refused. May be NULL. */
     void (*inbound)(void *ctx, const struct od_addr *from);
+    /* After od_sip_register(); another one may be ordered from inside it. May be NULL. */
+    void (*registered)(void *ctx, uint32_t id, const struct od_sip_registered *answer);
 };
 
 /* Opens the listeners. OD_EBUSY: the address is taken; OD_EINVAL: bad listen or advertise text. In
@@ -157,6 +169,15 @@ int od_sip_recover(struct od_sip *sip, const struct od_sip_recover *what);
  * second one while one is under way for the trunk does nothing. 0, OD_EINVAL, OD_ENOMEM, OD_EIO;
  * `pong` follows on 0 alone. */
 int od_sip_ping(struct od_sip *sip, uint32_t trunk, const struct od_sip_invite *who);
+
+/* Sends a REGISTER that binds our Contact to sip:from_user@domain for expires_s seconds, or with 0
+ * takes the binding away. All requests of an id, which the owner chooses, are one registration: one
+ * Call-ID, growing CSeq. 401 and 407 are answered with who's credentials. OD_ECONFLICT: one is
+ * under way; else as od_sip_ping(); `registered` follows on 0 alone. */
+int od_sip_register(struct od_sip *sip, uint32_t id, const struct od_sip_invite *who,
+                    uint32_t expires_s);
+/* Forgets the id and what is under way for it; no event follows. */
+void od_sip_register_end(struct od_sip *sip, uint32_t id);
 
 struct od_sip_stats {
     uint64_t sent, received, retransmitted, dropped, send_failed;

@@ -76,6 +76,8 @@ static const char *cseq_method(sip_method_t method)
         return " REFER";
     case sip_method_options:
         return " OPTIONS";
+    case sip_method_register:
+        return " REGISTER";
     default:
         return " INVITE";
     }

@@ -139,6 +139,7 @@ struct od_sip {
     su_timer_t *deadline_timer;
     uint32_t alive, lingering;
     struct od_sip_ping *pings; /* under way; owned */
+    struct od_sip_registration *registrations;
 
     struct od_sip_queued *queue; /* ring, power of two */
     uint32_t queue_size, queue_head, queue_count;
@@ -192,6 +193,9 @@ void od_sip_keep_dialog(struct od_sip_leg *leg, const sip_t *response);
 
 /* sip_ping.c */
 void od_sip_pings_close(struct od_sip *sip);
+
+/* sip_register.c */
+void od_sip_registrations_close(struct od_sip *sip);
 
 /* sip_peer.c: a request from the network. Takes msg over. */
 void od_sip_peer_request(struct od_sip *sip, msg_t *msg, const sip_t *request);

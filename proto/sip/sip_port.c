@@ -425,6 +425,7 @@ void od_sip_close(struct od_sip *sip, void (*fn)(void *ctx), void *ctx)
     od_sip_loop_enter();
     od_sip_legs_close(sip);
     od_sip_pings_close(sip);
+    od_sip_registrations_close(sip);
     od_sip_identities_clear(&sip->identities);
     su_timer_destroy(sip->deadline_timer);
     nta_agent_destroy(sip->agent);

@@ -160,6 +160,15 @@ static void on_inbound(void *ctx, const struct od_addr *from)
     note(ctx, "! inbound%s", from->family == 4 && from->port == w->port ? "" : " from elsewhere");
 }
 
+static void on_registered(void *ctx, uint32_t id, const struct od_sip_registered *answer)
+{
+    struct world *w = ctx;
+    while (peer_receive(w))
+        ;
+    w->registered = *answer;
+    note(w, "! registered %u %u %us", id, answer->status, answer->expires_s);
+}
+
 static void on_challenged(void *ctx, struct od_call_id call)
 {
     struct world *w = ctx;
@@ -210,6 +219,8 @@ static bool peer_receive(struct world *w)
         copy_packet(w->cancel, packet);
     else if (strcmp(word, "REFER") == 0)
         copy_packet(w->refer, packet);
+    else if (strcmp(word, "REGISTER") == 0)
+        copy_packet(w->reg, packet);
     else if (strcmp(word, "ACK") == 0)
         copy_packet(w->ack, packet);
     return true;
@@ -255,10 +266,10 @@ void world_open(struct world *w, const struct od_sip_config *more)
     config.clock_ns = clock_ns;
     if (!config.listen[0])
         config.listen[0] = "udp:127.0.0.1:0";
-    struct od_sip_events events = {w,           on_sent,       on_progress, on_answered,
-                                   on_rejected, on_peer_bye,   on_cleared,  on_reoffered,
-                                   on_message,  on_challenged, on_referred, NULL,
-                                   on_pong,     on_inbound};
+    struct od_sip_events events = {w,           on_sent,       on_progress,  on_answered,
+                                   on_rejected, on_peer_bye,   on_cleared,   on_reoffered,
+                                   on_message,  on_challenged, on_referred,  NULL,
+                                   on_pong,     on_inbound,    on_registered};
     char why[256] = "";
     int err = od_sip_open(&w->sip, &w->loop, &config, &events, why, sizeof why);
     if (err)

@@ -34,13 +34,15 @@ struct world {
     char bye[WORLD_PACKET_MAX];
     char cancel[WORLD_PACKET_MAX];
     char refer[WORLD_PACKET_MAX];
+    char reg[WORLD_PACKET_MAX]; /* the REGISTER */
     char ack[WORLD_PACKET_MAX];
     bool auto_ack;     /* the owner acknowledges each 2xx at once */
     bool auto_again;   /* the owner orders a challenged INVITE again at once */
     bool verbose;      /* whole start lines (the message event) go into the transcript */
     bool quiet;        /* no transcript */
     struct od_sdp sdp; /* of the latest event that had one */
-    struct od_sip_response response; /* of the latest event; its pointers are stale */
+    struct od_sip_response response;     /* of the latest event; its pointers are stale */
+    struct od_sip_registered registered; /* of the latest; reason is stale */
     unsigned events;
     bool closed;
 };
