@@ -33,6 +33,21 @@ struct od_api_trunk_note {
 };
 enum { OD_API_TRUNK_NOTES = 8 };
 
+/* How a registration (SIP REGISTER) stands. */
+enum od_api_register_state {
+    OD_API_REGISTER_OFF,    /* none is wanted */
+    OD_API_REGISTER_TRYING, /* not answered yet */
+    OD_API_REGISTER_DONE,
+    OD_API_REGISTER_FAILED, /* it is tried again */
+};
+struct od_api_registration {
+    uint8_t state;      /* enum od_api_register_state */
+    char error[96];     /* why it failed; "" when it did not */
+    char response[96];  /* the registrar's latest, "403 Forbidden"; "": none */
+    int64_t updated_ms; /* wall; of the latest news; 0: none yet */
+    int64_t expires_ms; /* wall; when the binding ends; 0: there is none */
+};
+
 /* What is asked of a running trunk. It lasts until it is taken back. */
 enum od_api_trunk_order {
     OD_API_TRUNK_KEEP,   /* neither of these */
@@ -60,6 +75,7 @@ struct od_api_trunk {
     char health_reason[OD_REASON_MAX];
     int64_t health_since_ms; /* wall */
     int64_t held_until_ms;   /* wall; the carrier said Retry-After; 0: not held */
+    struct od_api_registration registration;
     char cps_key[OD_NAME_MAX];
     uint16_t priority, weight;
     bool adaptive;
@@ -96,6 +112,8 @@ struct od_api_host {
     /* Changes a running trunk: OD_ENOENT when there is none of that name. May be NULL: none can be.
      */
     int (*trunk_change)(void *ctx, const char *name, const struct od_api_trunk_change *change);
+    /* The registration of a stored number. May be NULL: nothing is registered here. */
+    void (*registration)(void *ctx, const struct od_uid *number, struct od_api_registration *out);
     /* A piece of a call's recording from `at` on, read off the loop. fn fires once, later: err 0
      * and count 0 at the end, OD_ENOENT when there is none. OD_ENOMEM: it won't fire. NULL: nothing
      * is recorded here. */

@@ -144,6 +144,32 @@ static yyjson_mut_val *show_credentials(yyjson_mut_doc *doc, struct od_request *
     return o;
 }
 
+static void put_status_text(yyjson_mut_doc *doc, yyjson_mut_val *o, const char *key,
+                            const char *text)
+{
+    od_put_text(doc, o, key, (struct od_text){text, strlen(text)});
+}
+
+/* Of this process: each has a binding of its own. */
+static void put_registration(yyjson_mut_doc *doc, yyjson_mut_val *o, struct od_request *q,
+                             const struct od_thing_item *item)
+{
+    static const char *const words[] = {"Disabled", "Registering", "Registered", "Failed"};
+    const struct od_api_host *host = &q->api->host;
+    struct od_api_registration now = {.state = OD_API_REGISTER_OFF};
+    bool wanted = yyjson_is_true(yyjson_obj_get(item->root, "registration"));
+    if (wanted && host->registration)
+        host->registration(host->ctx, &item->id, &now);
+    if (wanted && now.state == OD_API_REGISTER_OFF) /* not heard of yet */
+        now.state = OD_API_REGISTER_TRYING;
+    yyjson_mut_val *status = yyjson_mut_obj_add_obj(doc, o, "registrationStatus");
+    yyjson_mut_obj_add_str(doc, status, "state", words[now.state]);
+    put_status_text(doc, status, "errorDescription", now.error);
+    put_status_text(doc, status, "sipResponseMessage", now.response);
+    od_put_time(doc, status, "lastUpdated", now.updated_ms ? now.updated_ms : item->updated_ms);
+    od_put_time(doc, status, "expiresAt", now.expires_ms);
+}
+
 static yyjson_mut_val *show_number(yyjson_mut_doc *doc, struct od_request *q,
                                    const struct od_thing_item *item)
 {
@@ -156,20 +182,7 @@ static yyjson_mut_val *show_number(yyjson_mut_doc *doc, struct od_request *q,
         yyjson_mut_obj_replace(o, yyjson_mut_str(doc, "registration"), yyjson_mut_false(doc));
     yyjson_mut_obj_add_null(doc, o, "providerId");
     put_copy(doc, o, "incomingCallsAgentId", item->root);
-    yyjson_mut_val *status = yyjson_mut_obj_add_obj(doc, o, "registrationStatus");
-    /* Calls need no registration where the carrier takes an INVITE's own credentials: a number that
-     * wants one is kept and dialled from, and its status says that nobody registered it. */
-    bool wanted = yyjson_mut_is_true(yyjson_mut_obj_get(o, "registration"));
-    yyjson_mut_obj_add_str(doc, status, "state", wanted ? "Failed" : "Disabled");
-    if (wanted)
-        yyjson_mut_obj_add_str(doc, status, "errorDescription",
-                               "this server does not register (SIP REGISTER) yet: calls from the "
-                               "number go out without it");
-    else
-        yyjson_mut_obj_add_null(doc, status, "errorDescription");
-    yyjson_mut_obj_add_null(doc, status, "sipResponseMessage");
-    od_put_time(doc, status, "lastUpdated", item->updated_ms);
-    yyjson_mut_obj_add_null(doc, status, "expiresAt");
+    put_registration(doc, o, q, item);
     od_put_time(doc, o, "createdTime", item->created_ms);
     od_put_time(doc, o, "lastUpdateTime", item->updated_ms);
     return o;

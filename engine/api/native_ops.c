@@ -76,6 +76,23 @@ static void put_health(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct od_a
     yyjson_mut_obj_add_uint(doc, o, "pings_bad", trunk->pings_bad);
 }
 
+/* null: the trunk doesn't register. */
+static void put_registration(yyjson_mut_doc *doc, yyjson_mut_val *o,
+                             const struct od_api_registration *registration)
+{
+    static const char *const words[] = {"off", "registering", "registered", "failed"};
+    if (registration->state == OD_API_REGISTER_OFF) {
+        yyjson_mut_obj_add_null(doc, o, "registration");
+        return;
+    }
+    yyjson_mut_val *to = yyjson_mut_obj_add_obj(doc, o, "registration");
+    yyjson_mut_obj_add_str(doc, to, "state", words[registration->state]);
+    put_word(doc, to, "error", registration->error);
+    put_word(doc, to, "sip_response", registration->response);
+    od_put_time(doc, to, "updated_at", registration->updated_ms);
+    od_put_time(doc, to, "expires_at", registration->expires_ms);
+}
+
 static yyjson_mut_val *project_trunk(yyjson_mut_doc *doc, const struct od_api_trunk *trunk)
 {
     yyjson_mut_val *o = yyjson_mut_obj(doc);
@@ -91,6 +108,7 @@ static yyjson_mut_val *project_trunk(yyjson_mut_doc *doc, const struct od_api_tr
     od_put_milli(doc, o, "cps", trunk->cps_milli);
     put_rate(doc, o, trunk);
     put_health(doc, o, trunk);
+    put_registration(doc, o, &trunk->registration);
     yyjson_mut_obj_add_uint(doc, o, "priority", trunk->priority);
     yyjson_mut_obj_add_uint(doc, o, "weight", trunk->weight);
     yyjson_mut_obj_add_uint(doc, o, "invites", trunk->invites);

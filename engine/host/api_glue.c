@@ -119,6 +119,7 @@ static size_t api_more_metrics(void *ctx, char *out, size_t size)
     od_http_server_stats(host->http, &http);
     used += store_metrics(host, out + used, size - used);
     used += hook_metrics(host, out + used, size - used);
+    used += od_host_registration_metrics(host, out + used, size - used);
     int n =
         snprintf(out + used, size - used,
                  "# HELP outdial_http_connections Open connections to the API.\n"
@@ -226,6 +227,7 @@ int od_host_open_api(struct od_host *host)
                                          .trunks = od_host_trunks,
                                          .trunk_change = od_host_trunk_change,
                                          .recording = api_recording,
+                                         .registration = od_host_registration,
                                          .more_metrics = api_more_metrics,
                                          .ready = api_ready,
                                          .live_state = api_live_state,

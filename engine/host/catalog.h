@@ -102,6 +102,10 @@ void od_catalog_capacity(struct od_catalog *catalog, const char *url, uint32_t c
  * them. */
 const struct od_trunk_entry *od_catalog_trunk(const struct od_catalog *catalog, uint32_t index);
 size_t od_catalog_trunk_count(const struct od_catalog *catalog);
+/* The trunk that calls from a stored number, or by stored credentials, go out by; NULL: none now.
+ */
+const struct od_trunk_entry *od_catalog_way(const struct od_catalog *catalog,
+                                            const struct od_uid *via);
 /* Changes a running trunk, and writes down who did. OD_ENOENT: no such trunk. */
 int od_catalog_trunk_change(struct od_catalog *catalog, const char *name,
                             const struct od_api_trunk_change *change, int64_t wall_ms);

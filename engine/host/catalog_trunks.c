@@ -286,6 +286,12 @@ const struct od_trunk_entry *od_catalog_trunk(const struct od_catalog *catalog, 
     return index < catalog->trunk_count ? &catalog->trunks[index].entry : NULL;
 }
 
+const struct od_trunk_entry *od_catalog_way(const struct od_catalog *catalog,
+                                            const struct od_uid *via)
+{
+    return od_catalog_trunk(catalog, od_ways_by(catalog->ways, via));
+}
+
 size_t od_catalog_trunk_count(const struct od_catalog *catalog)
 {
     return catalog->config->trunk_count;

@@ -21,6 +21,7 @@
 #include "engine/host/outbox.h"
 #include "engine/host/places.h"
 #include "engine/host/private_redis.h"
+#include "engine/host/registrations.h"
 #include "engine/host/start_hook.h"
 #include "engine/host/talk.h"
 #include "engine/host/tools.h"
@@ -64,6 +65,7 @@ struct od_host {
     struct od_ladder *ladder;
     struct od_legs *legs;
     struct od_orphans *orphans;
+    struct od_registrations *registrations;
     struct od_sip *sip;
     struct od_talk *talk;
     struct od_http_server *http;
@@ -84,7 +86,8 @@ struct od_host {
     uv_signal_t sigterm, sigint;
     uv_timer_t tick; /* every 100 ms: event streams, drain */
     uint64_t stage_ends_ns;
-    unsigned closing; /* parts not yet closed in the present step */
+    uint64_t leave_ends_ns; /* bindings are being taken away until then; 0: they aren't */
+    unsigned closing;       /* parts not yet closed in the present step */
 };
 
 /* store_glue.c: what the store tells. */
@@ -100,6 +103,13 @@ int od_host_open_start_hooks(struct od_host *host); /* when the talk is there */
 int od_host_hook_try(void *ctx, struct yyjson_val *hook, const char *payload, size_t bytes,
                      od_hook_tried_fn fn, void *fn_ctx, const char **why);
 int od_host_open_outbox(struct od_host *host); /* when store and catalog are there */
+
+/* register_glue.c: registrations between catalog, SIP and API. */
+int od_host_open_registrations(struct od_host *host, uint64_t seed);
+void od_host_registered(void *ctx, uint32_t id, const struct od_sip_registered *answer);
+void od_host_number_told(struct od_host *host, const struct od_thing_rec *rec, bool deleted);
+void od_host_registration(void *ctx, const struct od_uid *number, struct od_api_registration *out);
+size_t od_host_registration_metrics(const struct od_host *host, char *out, size_t size);
 
 /* trunk_glue.c: trunks as the API sees them. */
 size_t od_host_trunks(void *ctx, struct od_api_trunk *out, size_t max); /* ctx: the host */

@@ -427,6 +427,12 @@ static void on_message(void *ctx, struct od_call_id call, bool outgoing, const c
                   outgoing ? OD_LADDER_SENT : OD_LADDER_RECEIVED, start_line);
 }
 
+static void on_registered(void *ctx, uint32_t id, const struct od_sip_registered *answer)
+{
+    struct od_legs *legs = ctx;
+    legs->config.registered(legs->config.ctx, id, answer);
+}
+
 struct od_sip_events od_legs_sip_events(struct od_legs *legs)
 {
     return (struct od_sip_events){.ctx = legs,
@@ -442,7 +448,8 @@ struct od_sip_events od_legs_sip_events(struct od_legs *legs)
                                   .reoffered = on_reoffered,
                                   .message = on_message,
                                   .challenged = on_challenged,
-                                  .referred = on_referred};
+                                  .referred = on_referred,
+                                  .registered = on_registered};
 }
 
 /* ---- legs in the ledger ---- */

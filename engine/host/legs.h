@@ -25,6 +25,8 @@ struct od_legs_config {
     uint32_t calls_max;
     struct od_ladder *ladder;
     void (*post)(void *ctx, const struct od_event *event);
+    /* What came of a REGISTER, which is not a leg's. */
+    void (*registered)(void *ctx, uint32_t id, const struct od_sip_registered *answer);
     void *ctx;
 };
 

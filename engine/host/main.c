@@ -24,6 +24,7 @@
 
 enum {
     TICK_MS = 100,
+    LEAVE_MS = 1000,        /* for registrars to answer that we leave */
     HANG_UP_MS = 5 * 1000,  /* after the drain: BYE, and this long for the answers */
     WEBHOOKS_MS = 3 * 1000, /* then this long for what is still to be told */
     LADDERS_KEPT = 512,
@@ -251,6 +252,7 @@ static bool open_outside(struct od_host *host)
                        &(struct od_legs_config){.calls_max = config->limits.contacts_leased_max,
                                                 .ladder = host->ladder,
                                                 .post = post,
+                                                .registered = od_host_registered,
                                                 .ctx = host})) {
         od_log(OD_CONFIG_LOG_ERROR, "host", "out of memory; lower limits.contacts_leased_max");
         return false;
@@ -326,7 +328,8 @@ static bool open_engine(struct od_host *host)
         od_catalog_open(
             &host->catalog, &host->loop, config,
             &(struct od_catalog_events){
-                .ctx = host, .trunk = on_trunk_def, .lane = on_lane_def, .live = on_live_change})) {
+                .ctx = host, .trunk = on_trunk_def, .lane = on_lane_def, .live = on_live_change}) ||
+        od_host_open_registrations(host, seed)) {
         od_log(OD_CONFIG_LOG_ERROR, "host", "out of memory");
         return false;
     }
@@ -515,10 +518,22 @@ static void close_outbox(void *ctx)
         close_store(host);
 }
 
-static void close_engine(void *ctx)
+/* What is registered is taken away while SIP is still there to do it. */
+static void leave_registrars(void *ctx)
 {
     struct od_host *host = ctx;
     host->http = NULL;
+    if (host->registrations)
+        od_registrations_stop(host->registrations);
+    if (host->registrations && od_registrations_under_way(host->registrations))
+        host->leave_ends_ns = od_turn_now().mono_ns + LEAVE_MS * OD_NS_PER_MS; /* on_tick goes on */
+    else
+        close_engine(host);
+}
+
+static void close_engine(void *ctx)
+{
+    struct od_host *host = ctx;
     host->closing = 1;
     if (host->sip) {
         host->closing++;
@@ -547,9 +562,9 @@ static void begin_closing(struct od_host *host)
     if (host->api)
         od_api_drain(host->api);
     if (host->http)
-        od_http_server_close(host->http, close_engine, host);
+        od_http_server_close(host->http, leave_registrars, host);
     else
-        close_engine(host);
+        leave_registrars(host);
 }
 
 void od_host_give_up(struct od_host *host, const char *why)
@@ -617,6 +632,13 @@ static void on_tick(uv_timer_t *timer)
         od_catalog_tick(host->catalog, now.wall_ms);
     if (host->catalog && host->stage < OD_HOST_CLOSING)
         od_orphans_tick(host->orphans, now.mono_ns);
+    if (host->registrations && host->stage < OD_HOST_CLOSING)
+        od_registrations_tick(host->registrations, now);
+    if (host->leave_ends_ns &&
+        (now.mono_ns >= host->leave_ends_ns || !od_registrations_under_way(host->registrations))) {
+        host->leave_ends_ns = 0;
+        close_engine(host);
+    }
     if (host->stage != OD_HOST_DRAINING && host->stage != OD_HOST_HANGING_UP)
         return;
     od_engine_stats(host->engine, &stats);
@@ -683,6 +705,7 @@ int od_serve(const struct od_config *config)
     od_start_hooks_destroy(host->start_hooks);
     od_legs_destroy(host->legs);
     od_orphans_destroy(host->orphans);
+    od_registrations_destroy(host->registrations);
     od_ladder_destroy(host->ladder);
     od_hours_book_destroy(host->hours);
     od_zones_destroy(host->zones);

@@ -240,6 +240,7 @@ static void put_trunk(struct writer *w, const struct od_config_trunk *trunk)
     put_text(w, "password", *trunk->password ? "***" : "");
     put_text(w, "from_user", trunk->from_user);
     put_text(w, "display_name", trunk->display_name);
+    put_bool(w, "register", trunk->registers);
     put_limits(w, def);
     put_number(w, "max_calls", def->max_calls);
     put_number(w, "priority", def->priority);
@@ -263,6 +264,7 @@ static void put_trunk(struct writer *w, const struct od_config_trunk *trunk)
              trunk->srtp == OD_SRTP_OFF        ? "off"
              : trunk->srtp == OD_SRTP_OPTIONAL ? "optional"
                                                : "required");
+    put_text(w, "dtmf", "rfc4733"); /* nothing else is served */
     end_map(w);
     end_item(w);
 }

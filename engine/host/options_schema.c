@@ -21,7 +21,6 @@ enum { SIP_PORT = 5060 }; /* RFC 3261 section 19.1.2 */
 #define WIDTH(type, member) sizeof(((type *)0)->member)
 
 /* Lists of harmless values of what this version does not serve. */
-static const char *const only_false[] = {"false", NULL};
 static const char *const srtp_modes[] = {"off", "optional", "required", NULL};
 const char *const od_voice_words[OD_VOICE_COUNT] = {"pcmu", "pcma", "g722", "opus"};
 static const char *const only_rfc4733[] = {"rfc4733", NULL};
@@ -357,6 +356,10 @@ static void finish_trunk(struct od_reader *r, void *item, const struct od_source
     if (!od_yaml_get(source->node, "cps_limit") && !od_yaml_get(source->node, "limit"))
         od_check_rate("10", 1, &trunk->def.shapes[0]);
     finish_credentials(r, trunk, source);
+    if (trunk->registers && !*trunk->from_user && !*trunk->auth_user)
+        od_reader_problem(r, source,
+                          "register without a user: expected from_user or auth_user, which is "
+                          "registered");
 }
 
 /* An agent's fields are the API's: kept as JSON, read by whoever reads the API's. */
@@ -449,8 +452,7 @@ static const struct od_option trunk_table[] = {
      .check = check_from_user},
     {"display_name", OD_OPTION_TEXT, .offset = TRUNK(display_name), .initial = "",
      .check = check_display_name},
-    {"register", OD_OPTION_UNSERVED, .initial = "false", .words = only_false,
-     .feature = "registration is"},
+    {"register", OD_OPTION_BOOL, .offset = TRUNK(registers), .initial = "false"},
     {"cps_limit", OD_OPTION_TEXT, .offset = TRUNK(cps_limit), .initial = "", .check = check_cps},
     {"limit", OD_OPTION_NODE, .take_node = od_take_limit},
     {"cps_key", OD_OPTION_TEXT, .offset = TRUNK(cps_key), .initial = "", .check = check_cps_key},

@@ -34,6 +34,8 @@ static void on_thing(void *ctx, const char *org, enum od_thing_kind kind,
 {
     struct od_host *host = ctx;
     od_catalog_thing(host->catalog, org, kind, rec, deleted);
+    if (kind == OD_THING_NUMBER)
+        od_host_number_told(host, rec, deleted);
 }
 
 static void on_agent(void *ctx, const char *org, const struct od_agent_rec *rec, bool deleted)

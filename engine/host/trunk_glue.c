@@ -93,6 +93,7 @@ size_t od_host_trunks(void *ctx, struct od_api_trunk *out, size_t max)
         copy(trunk->name, sizeof trunk->name, entry->config->name);
         copy(trunk->server, sizeof trunk->server, entry->config->server);
         copy(trunk->cps_key, sizeof trunk->cps_key, entry->config->cps_key);
+        od_registrations_of_trunk(host->registrations, entry->config->name, &trunk->registration);
         trunk->usable = od_host_trunk_usable(host, i);
         fill_learnt(trunk, &stats);
         tell_reason(trunk, entry, &stats);

@@ -55,6 +55,7 @@ struct od_config_trunk {
     const char *display_name;       /* "": none */
     const char *cps_key;            /* trunks of one key share one rate; "": its own */
     bool early_media;               /* listen to SDP in 18x */
+    bool registers;                 /* with SIP REGISTER, as from_user or else auth_user */
     uint8_t voices[OD_VOICE_COUNT]; /* offered codecs, enum od_voice, the best first */
     uint8_t voice_count;
     uint8_t srtp;            /* enum od_srtp_mode */

@@ -356,9 +356,10 @@ static void test_mistakes(void **state)
          "t.yaml:1:11: trunks[0]: password without a user: expected auth_user, or a fixed "
          "from_user"},
         {"trunks: [ { name: a, server: a, register: true } ]",
-         "t.yaml:1:43: trunks[0].register: registration is not available in "
-         "this "
-         "version"},
+         "t.yaml:1:11: trunks[0]: register without a user: expected from_user or auth_user, which "
+         "is registered"},
+        {"trunks: [ { name: a, server: a, register: 1 } ]",
+         "t.yaml:1:43: trunks[0].register: expected true or false, found '1'"},
         {"trunks: { main: {} }", "t.yaml:1:9: trunks: expected a list, found a mapping"},
         {"numbers: [ { number: \"+15550001111\", trunk: none } ]",
          "t.yaml:1:45: numbers[0].trunk: expected the name of a trunk, found 'none'"},
@@ -436,6 +437,7 @@ static void test_unserved_at_their_harmless_values(void **state)
     assert_int_equal(config->number_count, 1);
     assert_string_equal(config->numbers[0].trunk, "a");
     assert_int_equal(config->trunk_count, 1);
+    assert_false(config->trunks[0].registers);
     od_config_destroy(config);
 }
 
