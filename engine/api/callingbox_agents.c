@@ -56,7 +56,7 @@ static void put_numbers(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct od_
         const struct od_thing_item *number =
             od_member_uid(value, &id) ? od_thing_items_find(&page->numbers, &id) : NULL;
         if (number)
-            yyjson_mut_arr_append(numbers, od_callingbox_number(doc, number, NULL));
+            yyjson_mut_arr_append(numbers, od_callingbox_number(doc, number, page));
     }
 }
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/base64.h"
 #include "engine/base/str.h"
 #include "outdial/err.h"
 #include "outdial/outbox.h"
@@ -237,6 +238,80 @@ static int make_headers(struct text *out, yyjson_val *headers, const char **cont
     return out->err;
 }
 
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
+
+/* RFC 3986 section 2.1; in its place. Returns the bytes. */
+static size_t percent_decode(char *text, size_t bytes)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < bytes; i++) {
+        int high = text[i] == '%' && i + 2 < bytes ? hex_digit(text[i + 1]) : -1;
+        int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
+        text[used++] = low >= 0 ? (char)(high << 4 | low) : text[i];
+        i += low >= 0 ? 2 : 0;
+    }
+    return used;
+}
+
+/* Credentials in the URL go as Basic ones (RFC 7617) and not in the request line (RFC 9110 section
+ * 4.2.4), unless the webhook has an Authorization of its own. *rest: the URL without them; free()
+ * it. */
+static int take_credentials(struct text *headers, const char *url, bool authorized, char **rest,
+                            const char **why)
+{
+    const char *slashes = strstr(url, "://");
+    size_t head = slashes ? (size_t)(slashes + 3 - url) : 0;
+    size_t authority = strcspn(url + head, "/?#"), bytes = authority;
+    while (bytes && url[head + bytes - 1] != '@')
+        bytes--;
+    *rest = strdup(url);
+    char *user = bytes && head ? strndup(url + head, bytes - 1) : NULL;
+    if (!*rest || (bytes && head && !user)) {
+        free(user);
+        return OD_ENOMEM;
+    }
+    if (!user)
+        return 0;
+    memmove(*rest + head, *rest + head + bytes, strlen(url + head + bytes) + 1);
+    int err = strcmp(user, "***") == 0 ? OD_EINVAL : 0;
+    if (err)
+        *why = "the URL has *** in the place of its credentials";
+    if (!err && !authorized) {
+        size_t plain = percent_decode(user, bytes - 1);
+        char *encoded = malloc(OD_BASE64_CHARS(plain) + 1);
+        if (encoded) {
+            add_str(headers, "Authorization: Basic ");
+            add(headers, encoded, od_base64_encode(encoded, (const uint8_t *)user, plain));
+            add_str(headers, "\r\n");
+            explicit_bzero(encoded, OD_BASE64_CHARS(plain));
+        }
+        err = encoded ? headers->err : OD_ENOMEM;
+        free(encoded);
+    }
+    explicit_bzero(user, bytes - 1);
+    free(user);
+    return err;
+}
+
+static bool has_authorization(yyjson_val *headers)
+{
+    size_t i, max;
+    yyjson_val *key, *value;
+    if (!yyjson_is_obj(headers))
+        return false;
+    yyjson_obj_foreach(headers, i, max, key,
+                       value) if (yyjson_is_str(value) &&
+                                  od_str_equal_nocase(yyjson_get_str(key), yyjson_get_len(key),
+                                                      "authorization")) return true;
+    return false;
+}
+
 static int make_url(struct text *out, const char *url, yyjson_val *query, yyjson_val *payload,
                     unsigned *unknown, const char **why)
 {
@@ -358,10 +433,17 @@ static int make(struct od_hook_request *out, yyjson_val *hook, const char *paylo
         return OD_EINVAL;
     }
     int err = make_headers(&headers, yyjson_obj_get(hook, "headers"), &content_type, why);
+    char *bare = NULL;
+    if (!err)
+        err = take_credentials(&headers, url ? url : "",
+                               has_authorization(yyjson_obj_get(hook, "headers")), &bare, why);
     out->headers = headers.at;
     if (!err)
-        err = make_url(&target, url ? url : "", yyjson_obj_get(custom, "queryParams"), values,
-                       &out->unknown, why);
+        err = make_url(&target, bare, yyjson_obj_get(custom, "queryParams"), values, &out->unknown,
+                       why);
+    if (bare)
+        explicit_bzero(bare, strlen(bare));
+    free(bare);
     out->url = target.at;
     out->method = strdup(method);
     if (!err && (!out->method || !out->headers))

@@ -30,6 +30,7 @@ static const char *const skip_query[] = {"skip", "take", NULL};
 static const char *const agent_id_query[] = {"agentId", NULL};
 static const char *const queue_query[] = {"agentId", "skip",    "take",      "fromDate",
                                           "toDate",  "status*", "status[]*", NULL};
+static const char *const token_query[] = {"token", "authorization", NULL};
 static const char *const link_query[] = {"mode", "agentId", NULL};
 static const char *const calls_of_query[] = {"limit", "cursor", "status", "agent_id", NULL};
 static const char *const available_query[] = {"country_code", "area_code", "number_type", "limit",
@@ -193,8 +194,9 @@ static const struct od_route routes[] = {
      od_dasha_link_delete, link_query},
     {"POST", DASHA "/providers/twilio/{name}/import-numbers", OD_SCOPE_ADMIN, OD_TAKES_MAYBE,
      od_vendor_hosted_only, NULL},
-    {"GET", DASHA "/ws/webCall", OD_SCOPE_READ, OD_TAKES_NOTHING, od_vendor_hosted_only, NULL},
-    {"GET", DASHA "/ws/dev", OD_SCOPE_READ, OD_TAKES_NOTHING, od_vendor_hosted_only, NULL},
+    {"GET", DASHA "/ws/webCall", OD_SCOPE_READ, OD_TAKES_NOTHING, od_vendor_hosted_only,
+     token_query},
+    {"GET", DASHA "/ws/dev", OD_SCOPE_READ, OD_TAKES_NOTHING, od_vendor_hosted_only, token_query},
 
     {"POST", BOX "/calls", OD_SCOPE_DIAL, OD_TAKES_JSON, od_callingbox_calls_create, NULL},
     {"GET", BOX "/calls", OD_SCOPE_READ, OD_TAKES_NOTHING, od_callingbox_calls_list,

@@ -356,6 +356,19 @@ def unknown_zones_are_refused(world):
     assert (answer["successCount"], answer["failedCount"]) == (1, 1) and "time" in answer["errors"][0]["error"], answer
 
 
+def only_a_hosted_vendor_can(world):
+    """What buys, imports or speaks in a browser is refused with a sentence, by its documented request."""
+    api = Api(world.serve([]))
+    for method, path, body in (("GET", "/api/v1/ws/webCall?token=t", None), ("GET", "/api/v1/ws/dev?authorization=a", None),
+                               ("POST", "/api/v1/providers/twilio/a/import-numbers", {"phoneNumberSids": ["PN1"]}),
+                               ("GET", "/v1/numbers/available?country_code=US&limit=1", None),
+                               ("POST", "/v1/numbers/purchase", {"phone_number": "+15551112222"})):
+        assert "hosted service" in json.dumps(api.ask(method, path, body, status=501)), path
+    number = number_for(api)
+    agent = box_agent(api, number, "any")
+    assert api.box("GET", f"/agents/{agent}")["numbers"][0]["outbound_agent_ids"] == [agent]
+
+
 def numbers_lead_to_carriers(world):
     """With no trunk in the configuration, stored SIP credentials are the way out, at run time; an
     agent's own SIP server is another. A change of either is the next call's way."""
@@ -456,5 +469,5 @@ def bulk_of_10000(world):
 if __name__ == "__main__":
     main(a_life_in_each_dialect, endings, cancel_in_each_state, what_waits, outside_hours,
          calls_choose_their_way, secrets_stay_in,
-         unknown_zones_are_refused, numbers_lead_to_carriers, numbers_and_agents_of_the_configuration,
+         unknown_zones_are_refused, only_a_hosted_vendor_can, numbers_lead_to_carriers, numbers_and_agents_of_the_configuration,
          bulk_of_10000)

@@ -222,6 +222,32 @@ static void urls_and_queries_are_filled(void **state)
     od_hook_request_free(&r);
 }
 
+/* The example of RFC 7617 section 2, and what is no example: a '%' of its own, no password. */
+static void credentials_in_a_url_are_basic_ones(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *hook, *url, *headers;
+    } cases[] = {
+        {"\"https://Aladdin:open%20sesame@a.example/x?y=b@c\"", "https://a.example/x?y=b@c",
+         "Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n"},
+        {"\"http://u%zz:p@q@a.example:81\"", "http://a.example:81/",
+         "Authorization: Basic dSV6ejpwQHE=\r\n"},
+        {"{\"url\":\"https://u@a.example/\",\"headers\":{\"X\":\"1\"}}", "https://a.example/",
+         "X: 1\r\nAuthorization: Basic dQ==\r\n"},
+        {"{\"url\":\"https://u:p@a.example/\",\"headers\":{\"authorization\":\"Bearer t\"}}",
+         "https://a.example/", "authorization: Bearer t\r\n"},
+        {"\"https://a.example/u:p@b\"", "https://a.example/u:p@b", ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct od_hook_request r;
+        make(cases[i].hook, &r);
+        assert_string_equal(r.url, cases[i].url);
+        assert_string_equal(r.headers, cases[i].headers);
+        od_hook_request_free(&r);
+    }
+}
+
 static void what_breaks_a_request_is_refused(void **state)
 {
     (void)state;
@@ -229,6 +255,7 @@ static void what_breaks_a_request_is_refused(void **state)
         "{}",
         "{\"url\":\"\"}",
         "{\"url\":\"ftp://a.example/\"}",
+        "{\"url\":\"https://***@a.example/\"}", /* as it is shown */
         "{\"url\":\"unix:/run/x:/y\"}",
         "{\"url\":\"https://{{callAdditionalData.name}}/\"}", /* the host is not the payload's */
         "{\"url\":\"https://a.example/ x\"}",
@@ -353,6 +380,7 @@ int main(void)
         cmocka_unit_test(a_plain_hook_posts_the_payload),
         cmocka_unit_test(places_are_escaped_where_they_stand),
         cmocka_unit_test(urls_and_queries_are_filled),
+        cmocka_unit_test(credentials_in_a_url_are_basic_ones),
         cmocka_unit_test(what_breaks_a_request_is_refused),
         cmocka_unit_test(signatures_are_those_of_the_standard),
         cmocka_unit_test(policies_are_the_contracts),
