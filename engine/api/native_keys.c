@@ -16,10 +16,12 @@ enum { KEY_RANDOM_BYTES = 24 /* 192 bits: beyond guessing */, HINT_BYTES = 9 };
 
 struct key_in {
     const char *org, *scopes, *name;
+    yyjson_val *asked; /* "read,dial" or ["read", "dial"]; NULL: the asking key's */
+    char joined[OD_AUTH_SCOPES_MAX];
 };
 static const struct od_field key_fields[] = {
     {"org", OD_FIELD_TEXT, offsetof(struct key_in, org), 1, OD_NAME_MAX - 1, false},
-    {"scopes", OD_FIELD_TEXT, offsetof(struct key_in, scopes), 1, OD_AUTH_SCOPES_MAX - 1, false},
+    {"scopes", OD_FIELD_ANY, offsetof(struct key_in, asked), 0, 0, false},
     {"name", OD_FIELD_TEXT, offsetof(struct key_in, name), 1, 100, false},
 };
 
@@ -81,18 +83,40 @@ static void key_put_done(void *ctx, int err)
     od_request_answer(q, 201, doc, NULL);
 }
 
+/* As the configuration has them, a list, or in one text. False: neither. */
+static bool read_scopes(struct key_in *in)
+{
+    size_t i, max;
+    yyjson_val *word;
+    struct od_buf buf;
+    od_buf_init(&buf, in->joined, sizeof in->joined);
+    if (!in->asked || yyjson_is_null(in->asked))
+        return true;
+    if (yyjson_is_str(in->asked))
+        od_buf_add(&buf, yyjson_get_str(in->asked), yyjson_get_len(in->asked));
+    yyjson_arr_foreach(od_json_arr(in->asked), i, max, word)
+    {
+        if (!yyjson_is_str(word))
+            return false;
+        od_buf_str(&buf, i ? "," : "");
+        od_buf_add(&buf, yyjson_get_str(word), yyjson_get_len(word));
+    }
+    in->scopes = in->joined;
+    return buf.used && !buf.cut && strlen(in->joined) == buf.used;
+}
+
 /* Nobody gives away more than they have. */
-static void check_key(const struct od_request *q, const struct key_in *in, struct od_faults *faults)
+static void check_key(const struct od_request *q, struct key_in *in, struct od_faults *faults)
 {
     if (!od_auth_org_ok(in->org))
         od_fault_add(faults, "#", "org", "may have letters, digits, \"-\", \"_\" and \".\" only");
     else if (!may_reach(q, in->org))
         od_fault_add(faults, "#", "org",
                      "only a key of the configuration makes keys for other orgs");
-    if (!od_auth_scopes_ok(in->scopes, q->who.scopes))
+    if (!read_scopes(in) || !od_auth_scopes_ok(in->scopes, q->who.scopes))
         od_fault_add(faults, "#", "scopes",
-                     "must be \"*\" or words of read, dial, admin set apart by commas, and no more "
-                     "than your own key has");
+                     "must be \"*\" or words of read, dial, admin, as a list or set apart by "
+                     "commas, and no more than your own key has");
     for (const char *c = in->name; c && *c; c++)
         if ((unsigned char)*c < ' ') {
             od_fault_add(faults, "#", "name", "expected one line of text");

@@ -81,6 +81,8 @@ static const struct od_route routes[] = {
     {"GET", V1 "/campaigns/{id}/contacts/{id}/why", OD_SCOPE_READ, OD_TAKES_NOTHING,
      od_contacts_why, NULL},
 
+    {"GET", V1 "/contacts/{id}/why", OD_SCOPE_READ, OD_TAKES_NOTHING, od_calls_why, NULL},
+
     {"POST", V1 "/agents", OD_SCOPE_ADMIN, OD_TAKES_AGENT, od_agents_create, NULL},
     {"GET", V1 "/agents", OD_SCOPE_READ, OD_TAKES_NOTHING, od_agents_list, agents_query},
     {"GET", V1 "/agents/{id}", OD_SCOPE_READ, OD_TAKES_NOTHING, od_agents_show, NULL},

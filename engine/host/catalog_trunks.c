@@ -9,6 +9,7 @@
 #include "engine/host/catalog_inner.h"
 #include "engine/host/log.h"
 #include "engine/host/resolve.h"
+#include "engine/host/resolve_sip.h"
 
 enum {
     RESOLVE_AGAIN_MS = 5 * 60 * 1000, /* a usual TTL of carriers' A records */
@@ -106,7 +107,12 @@ static void ask(struct catalog_trunk *trunk)
         od_catalog_announce_trunk(trunk);
         return;
     }
-    if (od_resolve(trunk->catalog->loop, config->host, config->port, on_resolved, trunk)) {
+    int err =
+        config->by_service
+            ? od_resolve_sip(trunk->catalog->loop, config->host, config->transport == OD_CONFIG_TCP,
+                             NULL, on_resolved, trunk)
+            : od_resolve(trunk->catalog->loop, config->host, config->port, on_resolved, trunk);
+    if (err) {
         uv_timer_start(&trunk->timer, on_ask_again, RESOLVE_RETRY_MS, 0);
         return;
     }

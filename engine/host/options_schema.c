@@ -145,6 +145,7 @@ static const char *check_server(struct od_reader *r, void *base, const char *tex
     if (!od_check_host_port(text, host, sizeof host, &trunk->port))
         return "host or host:port (sip.example.net:5060)";
     trunk->host = od_reader_text(r, host);
+    trunk->by_service = trunk->port == 0;
     if (trunk->port == 0)
         trunk->port = SIP_PORT;
     return NULL;

@@ -116,6 +116,7 @@ static void split_server(struct definition *d)
         port = SIP_PORT;
     od_str_copy(d->host, sizeof d->host, at, (size_t)(end - at));
     d->config.port = (uint16_t)port;
+    d->config.by_service = !colon;
 }
 
 /* cpsLimit may be a fraction: so many thousandths per second, evenly. */
@@ -156,6 +157,7 @@ static struct definition *define(struct od_ways *ways, const struct od_uid *uid,
         .cps_limit = "",
         .host = d->host,
         .port = c->port,
+        .by_service = c->by_service,
         .domain = d->domain,
         .transport = yyjson_equals_str(yyjson_obj_get(doc, "transport"), "tcp") ? OD_CONFIG_TCP
                                                                                 : OD_CONFIG_UDP,

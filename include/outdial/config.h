@@ -47,6 +47,7 @@ struct od_config_trunk {
     const char *cps_limit;          /* as written, "" for not given; def.shapes has it */
     const char *host;               /* name or numeric address, no brackets */
     uint16_t port;                  /* 5060 when none was written */
+    bool by_service;                /* none was: NAPTR and SRV are asked for a name */
     const char *domain;             /* of Request-URI, From and To; default: host */
     uint8_t transport;              /* enum od_config_transport */
     const char *from_user;          /* "": the call's caller number */

@@ -157,11 +157,15 @@ static void keys_are_made_and_kept_in_their_scopes(void **state)
     char reader[128], dialer[128], admin[128], star[128], other[128];
     struct fake_exchange x;
     new_key("{\"scopes\":\"read\"}", reader, 201);
-    new_key("{\"scopes\":\"read,dial\"}", dialer, 201);
+    new_key("{\"scopes\":[\"read\",\"dial\"]}", dialer, 201); /* as the configuration writes it */
     new_key("{\"scopes\":\"admin\"}", admin, 201);
     new_key("{}", star, 201);
     new_key("{\"org\":\"beta\",\"scopes\":\"*\"}", other, 201);
     new_key("{\"scopes\":\"write\"}", other, 400);
+    new_key("{\"scopes\":[]}", other, 400);
+    new_key("{\"scopes\":[\"read\",5]}", other, 400);
+    new_key("{\"scopes\":{}}", other, 400);
+    new_key("{\"scopes\":\"\"}", other, 400);
     new_key("{\"scopes\":\"read,,dial\"}", other, 400);
     new_key("{\"org\":\"a b\"}", other, 400);
     new_key("{\"org\":\"x{y}\"}", other, 400);

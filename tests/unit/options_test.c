@@ -438,6 +438,7 @@ static void test_unserved_at_their_harmless_values(void **state)
     assert_string_equal(config->numbers[0].trunk, "a");
     assert_int_equal(config->trunk_count, 1);
     assert_false(config->trunks[0].registers);
+    assert_true(config->trunks[0].by_service && config->trunks[0].port == 5060); /* no port said */
     od_config_destroy(config);
 }
 

@@ -1,0 +1,311 @@
+/*
+ * resolve_sip - NAPTR and SRV through the C library's resolver, read with code of our own.
+ */
+#include "engine/host/resolve_sip.h"
+
+#include <arpa/inet.h>
+#include <arpa/nameser.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <resolv.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+#include "engine/base/str.h"
+#include "outdial/err.h"
+
+enum {
+    HOST_MAX = 253, /* RFC 1035 section 2.3.4, in text form */
+    SIP_PORT = 5060,
+    ANSWER_MAX = 8192,
+    RECORDS_MAX = 64, /* looked at in one answer */
+    HEADER_BYTES = 12,
+    PATIENCE_S = 1, /* of one nameserver; a host name in /etc/hosts must not wait for long */
+};
+
+/* ---- an answer ---- */
+
+struct record {
+    unsigned type;
+    const uint8_t *at; /* its data */
+    size_t bytes;
+};
+
+struct answer {
+    const uint8_t *base, *end, *at;
+    unsigned left;
+};
+
+static unsigned two(const uint8_t *at)
+{
+    return (unsigned)at[0] << 8 | at[1];
+}
+
+static bool skip_name(struct answer *answer)
+{
+    int bytes = dn_skipname(answer->at, answer->end);
+    if (bytes < 0 || bytes > answer->end - answer->at)
+        return false;
+    answer->at += bytes;
+    return true;
+}
+
+/* Behind the questions. False: no message of ours to read. */
+static bool begin(struct answer *answer, const uint8_t *message, size_t bytes)
+{
+    if (bytes < HEADER_BYTES)
+        return false;
+    *answer = (struct answer){message, message + bytes, message + HEADER_BYTES, two(message + 6)};
+    if (answer->left > RECORDS_MAX)
+        answer->left = RECORDS_MAX;
+    for (unsigned questions = two(message + 4); questions; questions--) {
+        if (!skip_name(answer) || answer->end - answer->at < 4)
+            return false;
+        answer->at += 4;
+    }
+    return true;
+}
+
+static bool next(struct answer *answer, struct record *out)
+{
+    if (!answer->left-- || !skip_name(answer) || answer->end - answer->at < 10) {
+        answer->left = 0;
+        return false;
+    }
+    *out = (struct record){two(answer->at), answer->at + 10, two(answer->at + 8)};
+    if (out->bytes > (size_t)(answer->end - out->at)) {
+        answer->left = 0;
+        return false;
+    }
+    answer->at = out->at + out->bytes;
+    return true;
+}
+
+/* A host name as it may stand in a look-up; "" for the root. False: something else. */
+static bool read_name(const struct answer *answer, const uint8_t *at, char out[OD_DNS_NAME_MAX])
+{
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+    return at < answer->end && dn_expand(answer->base, answer->end, at, out, OD_DNS_NAME_MAX) > 0 &&
+           strspn(out, allowed) == strlen(out);
+}
+
+size_t od_dns_targets(const uint8_t *message, size_t bytes,
+                      struct od_dns_target out[OD_DNS_TARGETS_MAX])
+{
+    struct answer answer;
+    struct record record;
+    size_t count = 0;
+    if (!begin(&answer, message, bytes))
+        return 0;
+    while (count < OD_DNS_TARGETS_MAX && next(&answer, &record)) {
+        struct od_dns_target *target = &out[count];
+        if (record.type != ns_t_srv || record.bytes < 7 ||
+            !read_name(&answer, record.at + 6, target->host))
+            continue;
+        target->priority = (uint16_t)two(record.at);
+        target->weight = (uint16_t)two(record.at + 2);
+        target->port = (uint16_t)two(record.at + 4);
+        count += target->port || !target->host[0];
+    }
+    return count;
+}
+
+static int by_priority(const void *a, const void *b)
+{
+    const struct od_dns_target *left = a, *right = b;
+    return left->priority != right->priority ? left->priority - right->priority
+                                             : left->weight - right->weight;
+}
+
+void od_dns_order(struct od_dns_target *targets, size_t count, struct od_rng *rng)
+{
+    qsort(targets, count, sizeof *targets, by_priority);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t sum = 0;
+        size_t same = i, chosen = i;
+        for (; same < count && targets[same].priority == targets[i].priority; same++)
+            sum += targets[same].weight;
+        uint64_t drawn = od_rng_below(rng, sum + 1), so_far = targets[i].weight;
+        while (so_far < drawn)
+            so_far += targets[++chosen].weight;
+        struct od_dns_target swap = targets[i];
+        targets[i] = targets[chosen];
+        targets[chosen] = swap;
+    }
+}
+
+/* A character string of RFC 1035 section 3.3; *at moves behind it. */
+static bool read_string(const uint8_t **at, const uint8_t *end, char *out, size_t size)
+{
+    if (*at >= end || end - *at - 1 < **at)
+        return false;
+    od_str_copy(out, size, (const char *)*at + 1, **at);
+    *at += 1 + **at;
+    return true;
+}
+
+bool od_dns_service(const uint8_t *message, size_t bytes, bool tcp, char out[OD_DNS_NAME_MAX])
+{
+    struct answer answer;
+    struct record record;
+    uint32_t best = UINT32_MAX;
+    if (!begin(&answer, message, bytes))
+        return false;
+    while (next(&answer, &record)) {
+        const uint8_t *at = record.at + 4, *end = record.at + record.bytes;
+        char flags[8], service[32], regexp[8], name[OD_DNS_NAME_MAX];
+        if (record.type != ns_t_naptr || record.bytes < 8 ||
+            !read_string(&at, end, flags, sizeof flags) ||
+            !read_string(&at, end, service, sizeof service) ||
+            !read_string(&at, end, regexp, sizeof regexp) || at >= end)
+            continue;
+        uint32_t rank = two(record.at) << 16 | two(record.at + 2);
+        if (rank >= best || strcasecmp(flags, "s") != 0 ||
+            strcasecmp(service, tcp ? "SIP+D2T" : "SIP+D2U") != 0 || regexp[0] ||
+            !read_name(&answer, at, name) || !name[0])
+            continue;
+        best = rank;
+        memcpy(out, name, sizeof name);
+    }
+    return best != UINT32_MAX;
+}
+
+/* ---- asking ---- */
+
+struct question {
+    uv_work_t request;
+    char host[HOST_MAX + 1];
+    bool tcp;
+    struct od_addr nameserver; /* family 0: the system's */
+    od_resolve_fn fn;
+    void *ctx;
+    int err;
+    struct od_addr addr;
+    char why[96];
+};
+
+static bool address_of(struct question *question, const char *host, uint16_t port)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list = NULL;
+    int status = getaddrinfo(host, NULL, &hints, &list);
+    bool found = false;
+    for (const struct addrinfo *info = list; !status && info && !found; info = info->ai_next) {
+        memset(&question->addr, 0, sizeof question->addr);
+        question->addr.port = port;
+        found = info->ai_family == AF_INET || info->ai_family == AF_INET6;
+        if (info->ai_family == AF_INET) {
+            question->addr.family = 4;
+            memcpy(question->addr.ip, &((const struct sockaddr_in *)info->ai_addr)->sin_addr, 4);
+        } else if (info->ai_family == AF_INET6) {
+            question->addr.family = 6;
+            memcpy(question->addr.ip, &((const struct sockaddr_in6 *)info->ai_addr)->sin6_addr, 16);
+        }
+    }
+    if (list)
+        freeaddrinfo(list);
+    question->err = found ? 0 : status == EAI_NONAME || status == EAI_NODATA ? OD_ENOENT : OD_EDOWN;
+    if (!found)
+        snprintf(question->why, sizeof question->why, "%s", gai_strerror(status));
+    return found;
+}
+
+/* Bytes of the answer; 0: there is none; -1: nobody answered. */
+static int ask(res_state state, const char *name, int type, uint8_t *out)
+{
+    int bytes = res_nquery(state, name, ns_c_in, type, out, ANSWER_MAX);
+    if (bytes > ANSWER_MAX)
+        return 0;
+    if (bytes >= 0)
+        return bytes;
+    return state->res_h_errno == HOST_NOT_FOUND || state->res_h_errno == NO_DATA ? 0 : -1;
+}
+
+/* Whether SRV records decided it. */
+static bool by_service(struct question *question, res_state state)
+{
+    static const struct question none;
+    uint8_t *message = malloc(ANSWER_MAX);
+    char name[OD_DNS_NAME_MAX + 16];
+    struct od_dns_target targets[OD_DNS_TARGETS_MAX];
+    struct od_rng rng = {uv_hrtime()};
+    bool decided = false;
+    int bytes = message ? ask(state, question->host, ns_t_naptr, message) : -1;
+    snprintf(name, sizeof name, "_sip._%s.%s", question->tcp ? "tcp" : "udp", question->host);
+    if (bytes > 0)
+        od_dns_service(message, (size_t)bytes, question->tcp, name);
+    if (bytes >= 0)
+        bytes = ask(state, name, ns_t_srv, message);
+    size_t count = bytes > 0 ? od_dns_targets(message, (size_t)bytes, targets) : 0;
+    od_dns_order(targets, count, &rng);
+    question->addr = none.addr;
+    for (size_t i = 0; i < count && !decided; i++)
+        decided = targets[i].host[0] && address_of(question, targets[i].host, targets[i].port);
+    if (count && !decided && !*question->why)
+        snprintf(question->why, sizeof question->why, "there is no SIP service at this name");
+    if (count && !decided)
+        question->err = OD_ENOENT;
+    free(message);
+    return count > 0;
+}
+
+static void use_nameserver(res_state state, const struct od_addr *server)
+{
+    if (server->family != 4)
+        return;
+    state->nscount = 1;
+    state->nsaddr_list[0] =
+        (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(server->port)};
+    memcpy(&state->nsaddr_list[0].sin_addr, server->ip, 4);
+}
+
+static void look_up(uv_work_t *request)
+{
+    struct question *question = request->data;
+    struct __res_state state;
+    memset(&state, 0, sizeof state);
+    bool decided = false;
+    if (strchr(question->host, '.') && res_ninit(&state) == 0) {
+        state.retrans = PATIENCE_S;
+        state.retry = 1;
+        use_nameserver(&state, &question->nameserver);
+        decided = by_service(question, &state);
+        res_nclose(&state);
+    }
+    if (!decided)
+        address_of(question, question->host, SIP_PORT);
+}
+
+static void looked_up(uv_work_t *request, int status)
+{
+    struct question *question = request->data;
+    int err = status ? OD_EDOWN : question->err;
+    question->fn(question->ctx, err, err ? NULL : &question->addr,
+                 status ? uv_strerror(status) : question->why);
+    free(question);
+}
+
+int od_resolve_sip(uv_loop_t *loop, const char *host, bool tcp, const struct od_addr *nameserver,
+                   od_resolve_fn fn, void *ctx)
+{
+    if (!*host || strlen(host) > HOST_MAX)
+        return OD_EINVAL;
+    struct question *question = calloc(1, sizeof *question);
+    if (!question)
+        return OD_ENOMEM;
+    question->request.data = question;
+    question->tcp = tcp;
+    question->fn = fn;
+    question->ctx = ctx;
+    strcpy(question->host, host);
+    if (nameserver)
+        question->nameserver = *nameserver;
+    if (uv_queue_work(loop, &question->request, look_up, looked_up)) {
+        free(question);
+        return OD_ENOMEM;
+    }
+    return 0;
+}
