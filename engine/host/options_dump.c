@@ -2,8 +2,12 @@
  * options_dump - the effective configuration as YAML or as JSON, through one writer. Secrets come
  * out as "***", a URL's password likewise.
  */
+#include <stdlib.h>
 #include <string.h>
 
+#include <yyjson.h>
+
+#include "engine/api/secret_fields.h"
 #include "engine/host/options.h"
 #include "engine/host/options_trunk.h"
 
@@ -284,6 +288,20 @@ static void put_keys(struct writer *w, const struct od_config *config)
     end_list(w);
 }
 
+/* As the API shows it: its secrets are null. */
+static void put_agent(struct writer *w, bool another, const char *text)
+{
+    yyjson_doc *read = yyjson_read(text, strlen(text), YYJSON_READ_NUMBER_AS_RAW);
+    yyjson_mut_doc *doc = read ? yyjson_doc_mut_copy(read, NULL) : NULL;
+    if (doc)
+        od_secrets_hide(doc, yyjson_mut_doc_get_root(doc));
+    char *shown = doc ? yyjson_mut_write(doc, 0, NULL) : NULL;
+    fprintf(w->out, "%s%s", another ? "," : "", shown ? shown : "{}");
+    free(shown);
+    yyjson_mut_doc_free(doc);
+    yyjson_doc_free(read);
+}
+
 static void put_lists(struct writer *w, const struct od_config *config)
 {
     if (begin_list(w, "trunks", config->trunk_count)) {
@@ -315,7 +333,7 @@ static void put_lists(struct writer *w, const struct od_config *config)
     start_line(w, "agents");
     fputs(w->json ? "[" : " [", w->out);
     for (size_t i = 0; i < config->agent_count; i++)
-        fprintf(w->out, "%s%s", i ? "," : "", config->agents[i].doc);
+        put_agent(w, i > 0, config->agents[i].doc);
     fputs(w->json ? "]" : "]\n", w->out);
 }
 

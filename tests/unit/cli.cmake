@@ -5,7 +5,7 @@ list(TRANSFORM od_options_sources PREPEND ${CMAKE_SOURCE_DIR}/engine/host/)
 od_unit_test(options_test
     SOURCES ${od_options_sources} ${CMAKE_SOURCE_DIR}/proto/http/http_guard.c
         ${CMAKE_SOURCE_DIR}/proto/http/http_proxy.c ${CMAKE_SOURCE_DIR}/proto/http/http_url.c
-    LIBS od_yaml od_agent od_core od_base)
+    LIBS od_api od_yaml od_agent od_core od_base)
 
 od_unit_test(private_redis_test
     SOURCES ${CMAKE_SOURCE_DIR}/engine/host/private_redis.c

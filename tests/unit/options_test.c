@@ -545,17 +545,22 @@ static void test_dump_is_read_again(void **state)
 static void test_dump_hides_secrets(void **state)
 {
     (void)state;
-    struct od_config *config = good("auth: { keys: [ { key: open-sesame-0123456 } ] }\n"
-                                    "redis: { url: \"redis://:p@ss@10.0.0.1:6379/2\" }\n"
-                                    "trunks: [ { name: a, server: s, auth_user: ann, "
-                                    "password: open-sesame } ]\n",
-                                    NULL);
+    struct od_config *config =
+        good("auth: { keys: [ { key: open-sesame-0123456 } ] }\n"
+             "redis: { url: \"redis://:p@ss@10.0.0.1:6379/2\" }\n"
+             "trunks: [ { name: a, server: s, auth_user: ann, "
+             "password: open-sesame } ]\n"
+             "agents: [ { name: b, config: { llmConfig: { apiKey: sesame } },\n"
+             "  outdial: { agent: { kind: stream, bearer: sesame,\n"
+             "    url: \"wss://u:sesame@b.example/\" } } } ]\n",
+             NULL);
     for (int json = 0; json < 2; json++) {
         char *text = dump(config, json);
         assert_null(strstr(text, "sesame"));
         assert_null(strstr(text, "p@ss"));
         assert_non_null(strstr(text, "redis://:***@10.0.0.1:6379/2"));
         assert_non_null(strstr(text, "ann"));
+        assert_non_null(strstr(text, "wss://***@b.example/"));
         free(text);
     }
     od_config_destroy(config);
