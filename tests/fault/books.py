@@ -8,7 +8,9 @@ and the checker that joins them.
     faults.jsonl     when which process was killed, and when the next one in its place was ready
 
     I1  a number reached the carriers under at most as many Call-IDs as its attempts allow (one)
-    I2  whoever was acknowledged has one terminal event, under one webhook id, and nothing after it
+    I2  whoever was acknowledged has one terminal event, under one webhook id, and nothing after it; a Redis
+        that has forgotten what was delivered (a fault `failover`) has it delivered once more, under the ids
+        under which it was heard before the end
     I3  every INVITE was for somebody who was submitted
     I4  every leg of a killed process ended at the carrier within 5 s of the process's successor being ready
     and no event tells of an outcome that the carrier has not seen
@@ -109,7 +111,8 @@ class Receiver:
     def __init__(self, path):
         self.tail = Tail(path)
         self.ends, self.kinds = collections.defaultdict(set), collections.defaultdict(set)
-        self.unknown, self.late, self.events = set(), [], 0
+        self.unknown, self.late, self.repeats, self.events = set(), [], [], 0
+        self.heard = set()
 
     def read(self):
         for fact in self.tail.facts():
@@ -122,7 +125,9 @@ class Receiver:
                 if fact["status"] == "unknown" or fact["cause"] == "unknown_outcome":
                     self.unknown.add(fact["to"])
             elif fact["to"] in self.ends:
-                self.late.append((fact["to"], fact["type"]))
+                again = (fact["to"], fact["id"]) in self.heard
+                (self.repeats if again else self.late).append((fact["to"], fact["type"]))
+            self.heard.add((fact["to"], fact["id"]))
         return self
 
 
@@ -163,12 +168,13 @@ def join(submitted, carrier, receiver, faults, one_worker=True):
     sent, ends, called = submitted.sent, receiver.ends, carrier.call_ids
     # others end the legs of a worker that stays away, within its lease: only one alone is held to 5 s
     legs = legs_left(carrier, faults) if one_worker else []
+    forgot = any(fact["fact"] == "failover" for fact in faults)
     wrong = {
         "dialled twice": [n for n, ids in called.items() if len(ids) > sent.get(n, 1)],
         "never submitted": [n for n in set(called) | set(ends) if n not in sent],
         "lost": sorted(submitted.acknowledged - set(ends)),
         "not one terminal event": [n for n, ids in ends.items() if len(ids) != 1],
-        "told after the end": receiver.late,
+        "told after the end": receiver.late + ([] if forgot else receiver.repeats),
         "an outcome the carrier has not seen": [
             (n, kind) for n, kinds in receiver.kinds.items() for kind in kinds
             if kind in SEEN_AS and not SEEN_AS[kind] & carrier.outcomes[n]],
@@ -177,7 +183,7 @@ def join(submitted, carrier, receiver, faults, one_worker=True):
     }
     figures = {"submitted": len(sent), "acknowledged": len(submitted.acknowledged), "called": len(called),
                "legs": len(carrier.legs), "events": receiver.events, "ended": len(ends),
-               "unknown": len(receiver.unknown),
+               "unknown": len(receiver.unknown), "repeats": len(receiver.repeats),
                "slowest_leg_s": round(max((s for s, _ in legs), default=0), 2)}
     return {what: (len(who), who[:3]) for what, who in wrong.items() if who}, figures
 

@@ -35,6 +35,9 @@ CASES = {
         {},
         {"receiver": [event("call.ringing", "e0"), event(), event()]},  # again, under the same id
         {"submitted": SENT[:1], "carrier": [], "receiver": []},  # not acknowledged
+        # heard before the end, and again from a Redis that has forgotten it
+        {"receiver": [event("call.answered", "e0"), event(), event("call.answered", "e0")],
+         "faults": [{"t": 1, "fact": "failover"}]},
         {"carrier": [invite(1), end(8)], "faults": [fault(2, "kill"), fault(4, "start")]},
         # whoever came first was killed too: the next one has its own five seconds
         {"carrier": [invite(1), end(11)],
@@ -48,7 +51,10 @@ CASES = {
     "lost": [{"receiver": []}, {"receiver": [event("call.ringing")]}],
     "not one terminal event": [{"receiver": [event(), event(ident="e2")]},
                                {"receiver": [event(), event("call.busy", "e2")]}],
-    "told after the end": [{"receiver": [event(), event("call.answered", "e0")]}],
+    "told after the end": [
+        {"receiver": [event(), event("call.answered", "e0")]},
+        {"receiver": [event("call.answered", "e0"), event(), event("call.answered", "e0")]},
+        {"receiver": [event(), event("call.answered", "e0")], "faults": [{"t": 1, "fact": "failover"}]}],
     "an outcome the carrier has not seen": [{"carrier": []}, {"receiver": [event("call.busy")]}],
     "left up": [{"carrier": [invite(1), end(9.1)], "faults": [fault(2, "kill"), fault(4, "start")]},
                 {"carrier": [invite(1), end(12)],

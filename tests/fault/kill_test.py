@@ -226,6 +226,7 @@ class Run:
         self.keep_busy()
         with self.submitter.gate:
             self.redis.failover(self.rng.random() * 0.7, self.make_singles)
+        self.faults.note("failover")
         self.begun = [time.time()] * len(self.begun)  # the next one comes when it is at work again
 
     def make_singles(self, until):
