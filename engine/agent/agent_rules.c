@@ -168,11 +168,15 @@ bool od_duration_read(const char *text, uint32_t *seconds)
 }
 
 /* What an attempt can end with and a later one may better. `unknown` is not among them: such a call
- * may have been talked on. */
+ * may have been talked on. Only a campaign may want it dialled again all the same. */
 static const uint8_t retriable[] = {
     OD_CAUSE_MACHINE,  OD_CAUSE_BUSY,         OD_CAUSE_NO_ANSWER,    OD_CAUSE_DECLINED,
     OD_CAUSE_REJECTED, OD_CAUSE_TRUNK_FAILED, OD_CAUSE_MEDIA_FAILED, OD_CAUSE_AGENT_FAILED,
 };
+
+/* So long at least lies between an attempt that nobody knows the end of and the next: whoever puts
+ * it right has ended its leg by then, or it can't be up any more (scripts/reap.lua, LEG_MS). */
+enum { UNKNOWN_S_MIN = 60 };
 
 static bool may_retry(enum od_cause cause)
 {
@@ -182,7 +186,21 @@ static bool may_retry(enum od_cause cause)
     return false;
 }
 
-static int read_on(struct od_agent_reader *r, yyjson_val *on, struct od_retry *out)
+static int read_after(struct od_agent_reader *r, enum od_cause cause, yyjson_val *value,
+                      struct od_retry *out)
+{
+    const char *text = yyjson_get_str(value);
+    uint32_t *after_s = &out->after_s[cause];
+    if (!text || !od_duration_read(text, after_s))
+        return od_agent_refuse(r, "a time like \"90s\", \"15m\", \"2h\" or \"1d\", up to 30 days",
+                               value);
+    if (cause == OD_CAUSE_UNKNOWN && *after_s < UNKNOWN_S_MIN)
+        return od_agent_refuse(r, "at least \"1m\": the leg that may be up is ended before", value);
+    return 0;
+}
+
+/* campaign: the rule is a campaign's own. */
+static int read_on(struct od_agent_reader *r, yyjson_val *on, bool campaign, struct od_retry *out)
 {
     if (!yyjson_is_obj(on))
         return od_agent_refuse(r, "an object like { \"busy\": \"15m\", \"no_answer\": \"2h\" }",
@@ -192,18 +210,18 @@ static int read_on(struct od_agent_reader *r, yyjson_val *on, struct od_retry *o
     yyjson_obj_foreach(on, i, max, key, value)
     {
         enum od_cause cause = od_cause_from_name(yyjson_get_str(key));
-        if (cause == OD_CAUSE_COUNT || !may_retry(cause))
+        bool unknown = campaign && cause == OD_CAUSE_UNKNOWN;
+        if (cause == OD_CAUSE_COUNT || (!may_retry(cause) && !unknown))
             return od_agent_refuse(r,
-                                   "machine, busy, no_answer, declined, rejected, trunk_failed, "
-                                   "media_failed or agent_failed",
+                                   campaign
+                                       ? "machine, busy, no_answer, declined, rejected, "
+                                         "trunk_failed, media_failed, agent_failed or unknown"
+                                       : "machine, busy, no_answer, declined, rejected, "
+                                         "trunk_failed, media_failed or agent_failed (and unknown, "
+                                         "in a campaign's own rule)",
                                    key);
         size_t mark = od_agent_enter(r, yyjson_get_str(key));
-        const char *text = yyjson_get_str(value);
-        int err =
-            text && od_duration_read(text, &out->after_s[cause])
-                ? 0
-                : od_agent_refuse(
-                      r, "a time like \"90s\", \"15m\", \"2h\" or \"1d\", up to 30 days", value);
+        int err = read_after(r, cause, value, out);
         od_agent_leave(r, mark);
         if (err)
             return err;
@@ -211,7 +229,8 @@ static int read_on(struct od_agent_reader *r, yyjson_val *on, struct od_retry *o
     return 0;
 }
 
-static int read_retry(struct od_agent_reader *r, yyjson_val *retry, struct od_retry *out)
+static int read_retry(struct od_agent_reader *r, yyjson_val *retry, bool campaign,
+                      struct od_retry *out)
 {
     static const char *const known[] = {"max_attempts", "on", "within", NULL};
     uint32_t most = 0;
@@ -233,7 +252,7 @@ static int read_retry(struct od_agent_reader *r, yyjson_val *retry, struct od_re
     yyjson_val *on = yyjson_obj_get(retry, "on");
     if (!err && on && !yyjson_is_null(on)) {
         size_t mark = od_agent_enter(r, "on");
-        err = read_on(r, on, out);
+        err = read_on(r, on, campaign, out);
         od_agent_leave(r, mark);
     }
     out->attempts_max = (uint8_t)most;
@@ -245,7 +264,7 @@ int od_agent_retry_read(struct od_agent_reader *r, yyjson_val *retry, struct od_
     if (!retry || yyjson_is_null(retry))
         return 0;
     size_t mark = od_agent_enter(r, "retry");
-    int err = read_retry(r, retry, out);
+    int err = read_retry(r, retry, false, out);
     od_agent_leave(r, mark);
     return err;
 }
@@ -255,5 +274,5 @@ int od_retry_parse(yyjson_val *retry, struct od_retry *out, struct od_agent_prob
     struct od_agent_reader reader;
     memset(problem, 0, sizeof *problem);
     od_agent_reader_init(&reader, problem);
-    return read_retry(&reader, retry, out);
+    return read_retry(&reader, retry, true, out);
 }

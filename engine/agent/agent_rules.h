@@ -24,7 +24,8 @@ bool od_agent_hours_any(const struct od_hours *hours);
 /* NULL or null: *out is left as it is. */
 int od_agent_retry_read(struct od_agent_reader *reader, yyjson_val *retry, struct od_retry *out);
 
-/* A campaign's own rule, from the outside: *problem has a pointer relative to `retry`. */
+/* A campaign's own rule (which may name `unknown`, too), from the outside: *problem has a pointer
+ * relative to `retry`. */
 int od_retry_parse(yyjson_val *retry, struct od_retry *out, struct od_agent_problem *problem);
 
 /* "15m", "2h", "90s", "1d": at least 1 s, at most 30 days. False: none of these. */

@@ -64,6 +64,17 @@ od_redis_plant(unknown_goes_back
     "if s[PHASE] < DIALING then
         give_back" "if s[PHASE] < ENDED then
         give_back" a_lapsed_lease_gives_everything_up)
+od_redis_plant(redial_without_cap
+    "if after_s == 0 or tries >= most then" "if after_s == 0 then"
+    what_nobody_knows_is_tried_again_where_wanted)
+od_redis_plant(redial_never
+    "if due > 0 then
+            adopt_leg" "if due < 0 then
+            adopt_leg" what_nobody_knows_is_tried_again_where_wanted)
+od_redis_plant(redial_not_counted
+    "s[TRIES] = s[TRIES] + ATTEMPT
+    s[SIP], s[RANG]" "s[SIP], s[RANG]"
+    what_nobody_knows_is_tried_again_where_wanted)
 od_redis_plant(suppressed_dialled
     "call('ZSCORE', numbers.suppressed, to) then" "false then"
     a_suppressed_number_is_not_dialled)

@@ -13,13 +13,14 @@
 
 #include <cmocka.h>
 
+#include "engine/base/uid.h"
 #include "tests/contract/redis_world.h"
 #include "tests/contract/store_contract.h"
 
 struct contract_world {
     struct od_contract contract;
     struct world *world;
-    struct od_uid agents[2];
+    struct od_uid agents[2], campaign; /* campaign: of what is added to the first lane; or none */
 };
 
 static const char org[] = "acme";
@@ -33,7 +34,8 @@ static void add(void *ctx, unsigned which, struct od_uid *uids, size_t count, in
         calls[i] =
             (struct od_call_new){.id = uids[i], .to = "+15550001111", .deadline_ms = deadline_ms};
     }
-    int err = world_add(c->world, org, &c->agents[which], NULL, calls, count);
+    const struct od_uid *campaign = which == 0 && !od_uid_none(&c->campaign) ? &c->campaign : NULL;
+    int err = world_add(c->world, org, &c->agents[which], campaign, calls, count);
     free(calls);
     if (err != 0) {
         fprintf(stderr, "calls_add: %d\n", err);
@@ -78,6 +80,23 @@ static void cap_calls(void *ctx, uint32_t most)
 {
     struct contract_world *c = ctx;
     c->world->place_max = most;
+}
+
+static void redial(void *ctx, uint32_t most)
+{
+    struct contract_world *c = ctx;
+    struct od_campaign_rec rec = {.id = world_uid(c->world),
+                                  .agent = c->agents[0],
+                                  .name = "again",
+                                  .state = OD_CAMPAIGN_RUNNING,
+                                  .has_retry = true,
+                                  .retry.attempts_max = (uint8_t)most};
+    rec.retry.after_s[OD_CAUSE_UNKNOWN] = 1;
+    c->campaign = rec.id;
+    c->world->shared = true;
+    c->world->repo->campaign_create(c->world->repo->ctx, org, &rec, world_on_done, c->world);
+    if (world_answer(c->world) != 0)
+        abort();
 }
 
 static int64_t wall_ms(void *ctx)
@@ -131,6 +150,7 @@ static struct od_contract *open_world(const struct od_cap *caps)
                                        .look = look,
                                        .suppress = suppress,
                                        .cap_calls = cap_calls,
+                                       .redial = redial,
                                        .wall_ms = wall_ms,
                                        .lapse = lapse};
     c->world = world_open_capped("worker-1", caps);

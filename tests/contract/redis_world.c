@@ -251,6 +251,14 @@ static size_t on_places(void *ctx, const struct od_job *job, uint32_t trunk, str
     return 1;
 }
 
+static void on_rules(void *ctx, const struct od_job *job, struct od_window *window, bool *shared)
+{
+    const struct world *w = ctx;
+    (void)job;
+    (void)window;
+    *shared = w->shared;
+}
+
 int world_store_open(struct world *w, const struct od_store_config *given)
 {
     static uint32_t number;
@@ -275,6 +283,7 @@ int world_store_open(struct world *w, const struct od_store_config *given)
                                 .leg = on_leg,
                                 .orphan = on_orphan,
                                 .places = on_places,
+                                .rules = on_rules,
                                 .keys_watched = on_keys_watched,
                                 .key_gone = on_key_gone,
                                 .log = on_log,

@@ -46,6 +46,7 @@ struct world {
     } orphans[16]; /* as last told */
     uint32_t orphan_count;
     uint32_t place_max; /* calls of an org at once; 0: any */
+    bool shared;        /* attempts are counted over all campaigns, as a rule of retry wants it */
     char last_log[256];
     uint32_t troubles; /* lines of trouble in the log */
     char journal[96];  /* its folder; set before the store is opened, or made then */

@@ -547,6 +547,32 @@ static void a_lapsed_lease_gives_everything_up(void **state)
     assert_true(seen.ends == 0 || seen.cause == OD_CAUSE_COMPLETED); /* the other one's word */
 }
 
+/* Where its campaign wants it: within the cap, as another attempt, and with one end. */
+static void what_nobody_knows_is_tried_again_where_wanted(void **state)
+{
+    struct od_contract *c = *state;
+    struct od_uid uid;
+    struct od_contract_seen seen;
+    c->redial(c->ctx, 2);
+    c->add(c->ctx, 0, &uid, 1, 0);
+    for (uint16_t attempt = 1; attempt <= 2; attempt++) {
+        struct od_event job;
+        uint32_t lane = ready(c);
+        assert_int_equal(claim(c, lane, 1, &job).u.claim.got, 1);
+        assert_int_equal(job.u.job.attempt, attempt);
+        assert_int_equal(job.u.job.tries, attempt - 1);
+        intent(c, (struct od_call_id){attempt, 1}, &job, OD_EV_DURABLE);
+        c->lapse(c->ctx);
+        expect(c, OD_EV_LOST);
+        seen = look(c, &uid);
+        assert_int_equal(seen.attempts, attempt);
+        assert_int_equal(seen.ends, attempt - 1);
+        finish(c, &job, OD_CAUSE_COMPLETED); /* too late */
+    }
+    assert_int_equal(seen.phase, OD_PHASE_ENDED);
+    assert_int_equal(seen.cause, OD_CAUSE_UNKNOWN);
+}
+
 static void many_at_once(void **state)
 {
     enum { MANY = 300 };
@@ -604,6 +630,7 @@ int od_contract_run(const struct od_contract_worlds *of)
         TEST(no_more_at_once_than_capped),
         CAPPED(what_rang_nowhere_does_not_count),
         TEST(a_lapsed_lease_gives_everything_up),
+        TEST(what_nobody_knows_is_tried_again_where_wanted),
         TEST(many_at_once),
     };
     worlds = of;

@@ -35,6 +35,9 @@ struct od_contract {
     void (*suppress)(void *ctx, bool on);
     /* So many calls of the org may be up at once; 0: any. For intents written from now on. */
     void (*cap_calls)(void *ctx, uint32_t most);
+    /* Calls that are added to the first lane from now on may be tried so often in all, and are a
+     * moment after an attempt whose end nobody knows. */
+    void (*redial)(void *ctx, uint32_t most);
     void (*look)(void *ctx, const struct od_uid *uid, struct od_contract_seen *out);
     int64_t (*wall_ms)(void *ctx);
     /* We stand still until our lease has run out and another worker has taken what we held. */

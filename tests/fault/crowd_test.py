@@ -90,6 +90,7 @@ def main():
     parser.add_argument("--keep")
     args = parser.parse_args()
     args.in_flight, args.failovers, args.redis_kills, args.redis_hangs = 100 * args.workers, 0, 0, 0
+    args.redial = False
     args.town = TOWN
 
     def go(world):

@@ -132,6 +132,12 @@ od_plant(store_orders_lost_with_the_connection tests/sim/sim_store.c
 od_plant(store_loss_not_told tests/sim/sim_store.c
     "post(store, &(struct od_event){.kind = OD_EV_LOST, .call = job->call});"
     ";")
+od_plant(store_unknown_once_too_often tests/sim/sim_store.c
+    "contact->tries + 1u < store->config.redial_most"
+    "contact->tries < store->config.redial_most")
+od_plant(store_unknown_too_early tests/sim/sim_store.c
+    "contact->last_ms + store->config.redial_ms"
+    "contact->last_ms + store->config.redial_ms / 2")
 od_plant(store_back_too_early tests/sim/sim_store.c
     "(uint64_t)wait_ms * OD_NS_PER_MS, put_back"
     "(uint64_t)wait_ms * OD_NS_PER_MS / 2, put_back")

@@ -348,6 +348,11 @@ static void check_rules(struct sim_world *world, const struct sim_contact *conta
     if (world->suppressed_ms[number] && contact->intent_ms > world->suppressed_ms[number] &&
         !world->knobs.wall_jump)
         sim_wrong(&world->clock, "contact %u: an INVITE to a suppressed number", number);
+    if (contact->last_cause == OD_CAUSE_UNKNOWN && !world->knobs.redial_s)
+        sim_wrong(&world->clock,
+                  "contact %u: nobody knows whether it was talked to, and it is "
+                  "dialled again",
+                  number);
     if (contact->last_cause && world->turn_wall_ms < due_ms && !world->knobs.wall_jump)
         sim_wrong(&world->clock, "contact %u: tried again too early", number);
 }

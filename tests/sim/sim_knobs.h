@@ -72,6 +72,7 @@
     X(hostile, "events that make no sense, per mille of calls")                                    \
     X(slow_send, "INVITEs that leave up to 30 ms after their order, per mille")                    \
     X(pause, "times the process stands still, some longer than its lease")                         \
+    X(redial_s, "from an attempt that nobody knows the end of to the next, 0 never")               \
     X(bridge, "talks whose callee is handed to somebody else, per mille: orders cross their ends")
 
 struct sim_knobs {

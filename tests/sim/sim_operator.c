@@ -136,6 +136,7 @@ static void make_lane(struct sim_world *world, uint32_t index)
     def->retry.attempts_max = (uint8_t)world->knobs.retry;
     for (unsigned cause = OD_CAUSE_MACHINE; cause <= OD_CAUSE_AGENT_FAILED; cause++)
         def->retry.after_s[cause] = world->knobs.retry ? below(world, world->knobs.retry_s + 1) : 0;
+    def->retry.after_s[OD_CAUSE_UNKNOWN] = world->knobs.redial_s;
     route_lane(world, def);
     pace_lane(world, def, world->knobs.lane_pace);
     sim_cap_set(world, &world->lane_caps[index], def->max_calls);

@@ -891,6 +891,12 @@ void sim_store_cap_calls(struct sim_store *store, uint32_t most)
     store->place_max = most;
 }
 
+void sim_store_redial(struct sim_store *store, uint32_t most, uint32_t after_ms)
+{
+    store->config.redial_most = most;
+    store->config.redial_ms = after_ms;
+}
+
 void sim_store_suppress(struct sim_store *store, const char *to, bool on)
 {
     number_of(store, to, true)->suppressed = on;
@@ -943,7 +949,14 @@ void sim_store_take_over(struct sim_store *store, uint32_t number)
     if (contact->phase != SIM_HELD)
         return;
     contact->fence++;
-    if (contact->intent) {
+    if (contact->intent &&
+        contact->lapsed && /* a holder that lives hears of it by its lease alone */
+        contact->tries + 1u < store->config.redial_most && !contact->stopped) {
+        contact->tries++;
+        contact->last_cause = OD_CAUSE_UNKNOWN;
+        contact->last_ms = sim_wall_ms(store->clock);
+        wait_for(store, contact, contact->last_ms + store->config.redial_ms);
+    } else if (contact->intent) {
         end_with(store, contact, OD_CAUSE_UNKNOWN); /* it may have been dialled: never again */
     } else {
         contact->phase = SIM_TAKEN;

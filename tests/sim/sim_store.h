@@ -22,6 +22,9 @@ struct sim_store_config {
     uint64_t lease_for_ns; /* for so long; then what we hold stays ours */
     uint32_t latency_us;   /* from order to reply, usually; half to one and a half of it */
     struct od_cap caps[OD_CAPS_MAX]; /* on attempts per number; attempts 0 ends them */
+    /* Attempts whose end nobody knows are followed by others, so long after, up to so many attempts
+     * on the person; 0: never. */
+    uint32_t redial_most, redial_ms;
     /* Where the adapter's events go. */
     void (*post)(void *ctx, const struct od_event *event);
     void *ctx;
@@ -82,6 +85,9 @@ void sim_store_suppress(struct sim_store *store, const char *to, bool on);
 
 /* So many contacts may have a call up at once, from now on; 0: any. */
 void sim_store_cap_calls(struct sim_store *store, uint32_t most);
+
+/* As redial_most and redial_ms of the configuration. */
+void sim_store_redial(struct sim_store *store, uint32_t most, uint32_t after_ms);
 
 /* The contact's hours at that moment. */
 struct od_window sim_contact_window(const struct sim_contact *contact, int64_t wall_ms);

@@ -105,6 +105,13 @@ static void cap_calls(void *ctx, uint32_t most)
     sim_store_cap_calls(world->store, most);
 }
 
+static void redial(void *ctx, uint32_t most)
+{
+    struct world *world = ctx;
+
+    sim_store_redial(world->store, most, 1000);
+}
+
 static int64_t wall_ms(void *ctx)
 {
     struct world *world = ctx;
@@ -145,6 +152,7 @@ static struct od_contract *open(const struct od_cap *caps)
                                            .look = look,
                                            .suppress = suppress,
                                            .cap_calls = cap_calls,
+                                           .redial = redial,
                                            .wall_ms = wall_ms,
                                            .lapse = lapse};
     return &world->contract;

@@ -146,6 +146,10 @@ static void world_init(struct sim_world *world)
     int err;
 
     config.caps[0] = (struct od_cap){world->knobs.cap, INT64_C(1000) * world->knobs.cap_s};
+    if (world->knobs.redial_s) {
+        config.redial_most = world->knobs.retry;
+        config.redial_ms = 1000 * world->knobs.redial_s;
+    }
     world->limits = (struct od_limits){.calls_max = world->knobs.calls_max,
                                        .dialled_max = world->knobs.dialled_max,
                                        .lanes_max = SIM_LANES_MAX,

@@ -194,6 +194,21 @@ static void campaigns_have_their_own_retry(void **state)
     expect("POST", V1 "/campaigns", NULL,
            "{\"name\":\"x\",\"agent\":\"demo\",\"retry\":{\"max_attempts\":3,\"on\":{\"busy\":7}}}",
            400, "#/retry/on/busy");
+    /* what nobody knows the end of is dialled again where a campaign says so, and only there */
+    create(V1 "/campaigns",
+           "{\"name\":\"whatever comes\",\"agent\":\"demo\",\"retry\":{\"max_attempts\":2,"
+           "\"on\":{\"unknown\":\"1m\"}}}",
+           id);
+    expect("GET", join(V1 "/campaigns/", id, ""), NULL, NULL, 200,
+           "\"retry\":{\"max_attempts\":2,\"on\":{\"unknown\":\"1m\"}}");
+    expect("POST", V1 "/campaigns", NULL,
+           "{\"name\":\"x\",\"agent\":\"demo\",\"retry\":{\"max_attempts\":2,"
+           "\"on\":{\"unknown\":\"59s\"}}}",
+           400, "at least \\\"1m\\\"");
+    expect("POST", V1 "/campaigns", NULL,
+           "{\"name\":\"x\",\"agent\":\"demo\",\"retry\":{\"max_attempts\":2,"
+           "\"on\":{\"canceled\":\"1h\"}}}",
+           400, "agent_failed or unknown");
 }
 
 static void numbers_are_suppressed(void **state)

@@ -15,18 +15,9 @@ function attempt.note_progress(uid, s, rang, answered)
     end
 end
 
--- Attempts on the number since the call was made, by whichever call: one cap counts them all.
-function attempt.tries_since(uid)
-    local log, n, made = call('GET', numbers.log .. numbers.of(uid)) or '', 0, unpack_('>I6', uid)
-    for i = 1, #log, 6 do
-        n = n + (unpack_('>I6', log, i) >= made and 1 or 0)
-    end
-    return n
-end
-
 function attempt.may_retry(uid, s, most)
     local def = lane_def(s[LANE])
-    return def and def[6] ~= 2 and s[FLAGS] < STOPPED and attempt.tries_since(uid) < most
+    return def and def[6] ~= 2 and s[FLAGS] < STOPPED and numbers.tries_since(uid) < most
 end
 
 -- Stores an outcome (an order of kind F). '2': it was an attempt's, and the call waits for the next.

@@ -104,6 +104,15 @@ function numbers.forget(uid, s)
     end
 end
 
+-- Attempts on the number since the call was made, by whichever call: one cap counts them all.
+function numbers.tries_since(uid)
+    local log, n, made = call('GET', numbers.log .. numbers.of(uid)) or '', 0, unpack_('>I6', uid)
+    for i = 1, #log, 6 do
+        n = n + (unpack_('>I6', log, i) >= made and 1 or 0)
+    end
+    return n
+end
+
 -- Calls at once, where somebody caps them: by call, what it counts in; by name, how many there are.
 -- A trunk's calls are counted over all orgs. (That key is outside of the org's slot of a cluster.)
 -- A call that finds a place full comes back after wait_ms: workers are told what is in use, so few do.
@@ -393,8 +402,44 @@ local function adopt_leg(uid, worker, over)
     orphans[#orphans + 1] = call('GET', CALL .. uid)
 end
 
--- A dead worker's call, or one whose claim's reply was lost. What may have been dialled ends, and
--- its leg is ended by the worker `by`.
+-- When an attempt whose end nobody knows is followed by another: where the campaign's own rule of retry
+-- (proto/wire/wire.h) has a time for `unknown`, within its cap and the deadline. 0: never.
+local redial = {}
+function redial.due(uid, s)
+    local def = lane_def(s[LANE])
+    if not def or def[2] == NO_CAMPAIGN or def[6] == 2 or s[FLAGS] >= STOPPED then
+        return 0
+    end
+    local rule = call('HGET', CAMPAIGN .. def[2], 'retry') or ''
+    if #rule < 5 + 4 * UNKNOWN then
+        return 0
+    end
+    local most, after_s = rule:byte(1), unpack_('>I4', rule, 2 + 4 * UNKNOWN)
+    local due = NOW + 1000 * after_s
+    -- the number's log is a failover's to forget, the record's own count another one's
+    local tries = math.max(numbers.tries_since(uid), math.floor(s[TRIES] / ATTEMPT) + 1)
+    if after_s == 0 or tries >= most then
+        return 0
+    end
+    local deadline = s[FLAGS] % 2 == HAS_DEADLINE and (call('ZSCORE', DEADLINES, uid) or 0)
+    return deadline and tonumber(deadline) <= due and 0 or due
+end
+
+-- The attempt counts as one on the person, who may have talked.
+function redial.wait(uid, s, due)
+    local reason = 'unknown outcome'
+    local entry = string.char(VERSION, 0x93, 0, 0xc0, 0xa0 + #reason) .. reason -- od_wire_end_put()
+    emit(EV_RETRY, uid, UNKNOWN, 0, NOW, pack('>I6', due))
+    count(s[LANE], 'active', -1)
+    count(s[LANE], 'waiting', 1)
+    s[TRIES] = s[TRIES] + ATTEMPT
+    s[SIP], s[RANG], s[ANSWERED] = 0, 0, 0
+    let_wait(uid, s, due, 'retry')
+    call('APPEND', CALL .. uid, 'E' .. pack('>I4', #entry) .. entry)
+end
+
+-- A dead worker's call, or one whose claim's reply was lost. What may have been dialled ends, or waits
+-- for another attempt where that is wanted; its leg is ended by the worker `by`.
 local function reclaim(uid, worker, by)
     local s = state(uid)
     if not s then
@@ -406,6 +451,12 @@ local function reclaim(uid, worker, by)
     if s[PHASE] < DIALING then
         give_back(uid, s, 0, '')
     else
+        local due = redial.due(uid, s)
+        if due > 0 then
+            adopt_leg(uid, by, NOW)
+            redial.wait(uid, s, due)
+            return 1
+        end
         end_call(uid, s, UNKNOWN, NOW)
         s[WORKER] = 0
         keep(uid, s)

@@ -18,7 +18,8 @@ local LEG_MS, LEGS_MAX = 40000, 100
 local function inherit_legs(dead)
     local legs = call('ZPOPMAX', LEGS .. dead, LEGS_MAX) -- the latest first: they are up for sure
     for i = 1, #legs, 2 do
-        if tonumber(legs[i + 1]) + LEG_MS >= NOW and state(legs[i]) then
+        local s = tonumber(legs[i + 1]) + LEG_MS >= NOW and state(legs[i])
+        if s and (s[PHASE] < DIALING or s[PHASE] == ENDED) then -- else its present leg is another's
             adopt_leg(legs[i], own, legs[i + 1])
         end
     end
