@@ -674,6 +674,15 @@ def killed_in_the_middle(world):
         at = told()
         return len(at) == 2 * calls and all(any(e[1] in ends for e in chain) for chain in at.values())
     wait_until(all_ended, 120, "an end for each call and destination", 0.3)
+    # What an attempt failed for (a receiver that is too slow on a starved machine) does not hold up the
+    # end: it is dead then, and says so.
+    given_up, cursor = collections.Counter(), ""
+    while cursor is not None:
+        page = raw_api(server, "GET", f"/outdial/v1/webhook_deliveries?limit=200&status=exhausted{cursor}")
+        for row in page["data"]:
+            assert row["attempt_count"] >= 1 and "delivered first" in row["last_error"], row
+            given_up["/own" if row["endpoint_id"] else "/box", row["call_id"]] += 1
+        cursor = f"&cursor={page['next_cursor']}" if page["next_cursor"] else None
     repeats = 0
     for key, chain in told().items():
         first = {}
@@ -682,13 +691,13 @@ def killed_in_the_middle(world):
                 repeats += 1
                 assert first[seq] == (kind, event, body), (key, seq)
             first[seq] = (kind, event, body)
-        assert sorted(first) == list(range(1, len(first) + 1)), (key, first.keys())
+        assert max(first) - len(first) <= given_up[key], (key, first.keys())
         assert sum(kind in ends for kind, _, _ in first.values()) == 1, key
-        assert first[len(first)][0] in ends, key
+        assert first[max(first)][0] in ends, key
         order = list(dict.fromkeys(seq for seq, _, _, _ in chain))
         assert order == sorted(order), (key, order)
     kinds = collections.Counter(json.loads(got["body"])["type"] for got in receiver.got)
-    print(f"     {calls} calls, {kills} kills, {len(receiver.got)} deliveries, {repeats} repeated: "
+    print(f"     {calls} calls, {kills} kills, {len(receiver.got)} deliveries, {repeats} repeated, {given_up.total()} given up: "
           + ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())))
     assert server.stop() == 0
 

@@ -48,7 +48,7 @@ class Hostile:
         with open(pem, "a", encoding="ascii") as both, open(pem + ".c", encoding="ascii") as cert:
             both.write(cert.read())
         process = Process(world, "hostile", [sys.executable, os.path.join(HERE, "hostile.py"), pem])
-        self.ports = json.loads(wait_until(process.stdout, 20, "the hostile receiver's ports"))
+        self.ports = json.loads(wait_until(process.stdout, 60, "the hostile receiver's ports"))
         self.names = sorted(set(self.ports) - {"control", "trap"})
 
     def url(self, i):

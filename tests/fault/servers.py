@@ -16,7 +16,7 @@ def start_receiver(world, ledger):
     """receiver.py on that ledger; its port."""
     open(ledger, "a", encoding="utf-8").close()
     process = Process(world, "receiver", [sys.executable, os.path.join(HERE, "receiver.py"), ledger])
-    return int(wait_until(process.stdout, 20, "the receiver's port"))
+    return int(wait_until(process.stdout, 60, "the receiver's port"))
 
 
 class Redis:

@@ -147,17 +147,25 @@ local function outbox_release(worker)
     end
 end
 
-local function row_status(number, status, blob)
-    call('SET', ROW .. number, blob)
-    if status == ROW_DEAD then
-        call('ZADD', DEAD, number, number)
-        for _, old in ipairs(call('ZRANGE', DEAD, 0, call('ZCARD', DEAD) - DEAD_MAX - 1)) do
-            call('ZREM', DEAD, old)
-            call('DEL', ROW .. old)
+-- Delivered rows are kept for a while.
+local function rows_done(delivered)
+    if #delivered == 0 then
+        return
+    end
+    local over = call('RPUSH', DONE, unpack(delivered)) - DONE_MAX
+    if over > 0 then
+        local old = call('LPOP', DONE, over)
+        for i, number in ipairs(old) do
+            old[i] = ROW .. number
         end
-    elseif status == ROW_DELIVERED then
-        if call('RPUSH', DONE, number) > DONE_MAX then
-            call('DEL', ROW .. call('LPOP', DONE))
-        end
+        call('DEL', unpack(old))
+    end
+end
+
+local function row_dead(number)
+    call('ZADD', DEAD, number, number)
+    for _, old in ipairs(call('ZRANGE', DEAD, 0, call('ZCARD', DEAD) - DEAD_MAX - 1)) do
+        call('ZREM', DEAD, old)
+        call('DEL', ROW .. old)
     end
 end

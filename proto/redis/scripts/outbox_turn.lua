@@ -11,13 +11,19 @@ local want, lasts, worker = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
 local acks, at = tonumber(ARGV[4]), 5
 local ENDPOINT_FAILS_MAX, ROWS_MAX, BYTES_MAX = 10, 16, 1000000
 
+local sound = {} -- endpoints without a failure, or gone
 local function endpoint_result(uid, what)
+    if what == 'd' and sound[uid] then
+        return
+    end
     local key = POINT .. uid
-    if call('EXISTS', key) == 0 then
+    local before = call('HGET', key, 'fails')
+    sound[uid] = not before or what == 'd'
+    if not before then
         return
     end
     if what == 'd' then
-        if call('HGET', key, 'fails') ~= '0' then
+        if before ~= '0' then
             call('HSET', key, 'fails', 0)
         end
         return
@@ -42,40 +48,64 @@ local function note_on_call(what, row)
     call('APPEND', CALL .. uid, 'W' .. pack('>I4', #body) .. body)
 end
 
-for _ = 1, acks do
-    local chain, token, due, rows = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2]),
-        tonumber(ARGV[at + 3])
-    at = at + 4
-    local ours = call('HGET', TOKENS, chain) == token
-    local left = 0
-    for _ = 1, rows do
-        local number, what, row = ARGV[at], ARGV[at + 1], ARGV[at + 2]
-        at = at + 3
-        if not ours then
-            -- another has the chain
-        elseif what == 'p' then
-            call('SET', ROW .. number, row)
-            left = left + 1
-        else
-            row_status(number, what == 'd' and ROW_DELIVERED or ROW_DEAD, row)
-            call('LREM', CHAIN .. chain, 1, number)
-            note_on_call(what, row)
-            if #chain == 33 and what ~= 's' then
-                endpoint_result(chain:sub(18), what)
+-- What is alike for many chains is one command for all of them: an ack costs five of its own, a claim
+-- three.
+local function take_acks()
+    local chains, owners, i = {}, {}, at
+    for n = 1, acks do
+        chains[n] = ARGV[i]
+        i = i + 4 + 3 * tonumber(ARGV[i + 3])
+    end
+    if acks > 0 then
+        owners = call('HMGET', TOKENS, unpack(chains))
+    end
+    local freed, again, delivered = {}, {}, {}
+    for n = 1, acks do
+        local chain, due, rows = chains[n], ARGV[at + 2], tonumber(ARGV[at + 3])
+        local ours, left = owners[n] == ARGV[at + 1], 0
+        at = at + 4
+        for _ = 1, rows do
+            local number, what, row = ARGV[at], ARGV[at + 1], ARGV[at + 2]
+            at = at + 3
+            if not ours then
+                -- another has the chain
+            else
+                call('SET', ROW .. number, row)
+                if what == 'p' then
+                    left = left + 1
+                else
+                    if what == 'd' then
+                        delivered[#delivered + 1] = number
+                    else
+                        row_dead(number)
+                    end
+                    call('LREM', CHAIN .. chain, 1, number)
+                    note_on_call(what, row)
+                    if #chain == 33 and what ~= 's' then
+                        endpoint_result(chain:sub(18), what)
+                    end
+                end
+            end
+        end
+        if ours then
+            freed[#freed + 1] = chain
+            local length = call('LLEN', CHAIN .. chain)
+            if length > 0 then -- more than is left: more has come meanwhile
+                again[#again + 1] = length > left and NOW or due
+                again[#again + 1] = chain
             end
         end
     end
-    if ours then
-        call('ZREM', LEASES, chain)
-        call('HDEL', TOKENS, chain)
-        local length = call('LLEN', CHAIN .. chain)
-        if length > left then -- more has come meanwhile
-            call('ZADD', DUES, NOW, chain)
-        elseif length > 0 then
-            call('ZADD', DUES, due, chain)
-        end
+    rows_done(delivered)
+    if #freed > 0 then
+        call('ZREM', LEASES, unpack(freed))
+        call('HDEL', TOKENS, unpack(freed))
+    end
+    if #again > 0 then
+        call('ZADD', DUES, unpack(again))
     end
 end
+take_acks()
 
 for _, chain in ipairs(call('ZRANGEBYSCORE', LEASES, '-inf', NOW, 'LIMIT', 0, 256)) do
     call('ZREM', LEASES, chain)
@@ -85,19 +115,21 @@ end
 
 local out, bytes, endpoints = {}, 0, {}
 local chains = want > 0 and call('ZRANGEBYSCORE', DUES, '-inf', NOW, 'LIMIT', 0, want) or {}
-for _, chain in ipairs(chains) do
+local looked, leases, tokens = {}, {}, {}
+local claims = #chains > 0 and call('INCRBY', CLAIMS, #chains) - #chains
+for i, chain in ipairs(chains) do
     if bytes > BYTES_MAX then
         break
     end
     local numbers = call('LRANGE', CHAIN .. chain, 0, ROWS_MAX - 1)
-    if #numbers == 0 then
-        call('ZREM', DUES, chain)
-    else
-        local token = worker .. ':' .. call('INCR', CLAIMS)
+    looked[#looked + 1] = chain
+    if #numbers > 0 then
+        local token = worker .. ':' .. claims + i
         local uid, rows = chain:sub(1, 16), {}
-        call('ZREM', DUES, chain)
-        call('ZADD', LEASES, NOW + lasts, chain)
-        call('HSET', TOKENS, chain, token)
+        leases[#leases + 1] = NOW + lasts
+        leases[#leases + 1] = chain
+        tokens[#tokens + 1] = chain
+        tokens[#tokens + 1] = token
         for _, number in ipairs(numbers) do
             local row = call('GET', ROW .. number)
             if row then
@@ -125,5 +157,12 @@ for _, chain in ipairs(chains) do
         out[#out + 1] = endpoints[point] or {}
         bytes = bytes + (s and #record or 0)
     end
+end
+if #looked > 0 then
+    call('ZREM', DUES, unpack(looked))
+end
+if #leases > 0 then
+    call('ZADD', LEASES, unpack(leases))
+    call('HSET', TOKENS, unpack(tokens))
 end
 return { 0, outbox_due(), out }
