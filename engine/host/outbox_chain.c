@@ -114,6 +114,18 @@ bool od_outbox_chain_others_before(const struct od_outbox_chain *chain,
     return false;
 }
 
+/* An end overtakes only what has failed: what was put off untried, because the destination had no
+ * room, is tried first. */
+static bool may_overtake(const struct od_outbox_chain *chain, const struct od_outbox_row *row)
+{
+    if (od_outbox_row_marked(row))
+        return true;
+    for (const struct od_outbox_row *other = chain->rows; other < row; other++)
+        if (other->what == 'p')
+            return other->row.tries > 0;
+    return true;
+}
+
 int64_t od_outbox_chain_due_ms(const struct od_outbox_chain *chain)
 {
     int64_t due = INT64_MAX;
@@ -122,7 +134,8 @@ int64_t od_outbox_chain_due_ms(const struct od_outbox_chain *chain)
         const struct od_outbox_row *row = &chain->rows[i];
         if (row->what != 'p' || (marked && !od_outbox_row_marked(row)))
             continue;
-        if ((first || od_hook_ends(row->row.event)) && row->row.due_ms < due)
+        bool counts = first || (od_hook_ends(row->row.event) && may_overtake(chain, row));
+        if (counts && row->row.due_ms < due)
             due = row->row.due_ms;
         first = false;
     }
@@ -136,6 +149,8 @@ bool od_outbox_row_due(const struct od_outbox_chain *chain, const struct od_outb
         return false;
     bool first = !od_outbox_chain_others_before(chain, row);
     if ((!first || od_outbox_chain_marked(chain)) && !od_hook_ends(row->row.event))
+        return false;
+    if (!may_overtake(chain, row))
         return false;
     return row->row.due_ms <= wall_ms || (first && chain->flows);
 }

@@ -58,7 +58,7 @@ bool od_outbox_chain_marked(const struct od_outbox_chain *chain);
 bool od_outbox_chain_others_before(const struct od_outbox_chain *chain,
                                    const struct od_outbox_row *row);
 /* When the chain is due again: its first row left, or its terminal one, whichever is sooner. Unix
- * time; 0: nothing is left. */
+ * time; 0: nothing is left. A terminal one counts when the first has failed. */
 int64_t od_outbox_chain_due_ms(const struct od_outbox_chain *chain);
 /* There is something to do for the row now. */
 bool od_outbox_row_due(const struct od_outbox_chain *chain, const struct od_outbox_row *row,

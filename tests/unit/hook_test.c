@@ -15,6 +15,7 @@
 #include "engine/api/hook_request.h"
 #include "engine/host/hook_policy.h"
 #include "engine/host/hook_sign.h"
+#include "engine/host/outbox_chain.h"
 #include "outdial/err.h"
 #include "proto/wire/wire_hook.h"
 
@@ -371,6 +372,56 @@ static void answers_are_judged_by_contract(void **state)
     }
 }
 
+/* ---- a chain's order ---- */
+
+/* An answered event that waits, and the end behind it: the end goes first when the other has been
+ * tried in vain, and not when there was only no room for it. */
+static void an_end_overtakes_what_has_failed(void **state)
+{
+    (void)state;
+    static const struct {
+        uint16_t tries;       /* of the first */
+        int64_t due_ms;       /* of the first; the end's is 1,000 */
+        uint16_t http_status; /* of the end */
+        bool first, end;      /* is due at 1,500 */
+        int64_t chain_due_ms;
+    } cases[] = {
+        {0, 1000, 0, true, false, 1000},
+        {0, 4000, 0, false, false, 4000},
+        {1, 4000, 0, false, true, 1000},
+        {1, 1200, 0, true, true, 1000},
+        {0, 4000, OD_OUTBOX_MAY_HAVE_ARRIVED, false, true, 1000},
+        {0, 1000, OD_OUTBOX_MAY_HAVE_ARRIVED, false, true, 1000},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct od_hook_row rows[] = {a_row(), a_row()};
+        struct od_outbox_chain *list = NULL;
+        rows[0].event = OD_HOOK_ANSWERED;
+        rows[0].tries = cases[i].tries;
+        rows[0].due_ms = cases[i].due_ms;
+        rows[1].event = OD_HOOK_COMPLETED;
+        rows[1].tries = 0;
+        rows[1].due_ms = 1000;
+        rows[1].http_status = cases[i].http_status;
+        struct od_outbox_claim claim = {.org = "acme",
+                                        .chain = text("c"),
+                                        .token = text("1:1"),
+                                        .record = text(""),
+                                        .lane = text(""),
+                                        .hook = text(""),
+                                        .rows = rows,
+                                        .row_count = 2};
+        struct od_outbox_chain *chain = od_outbox_chain_create(&list, &claim, 0);
+        assert_non_null(chain);
+        assert_int_equal(od_outbox_row_due(chain, &chain->rows[0], 1500), cases[i].first);
+        assert_int_equal(od_outbox_row_due(chain, &chain->rows[1], 1500), cases[i].end);
+        assert_true(od_outbox_chain_due_ms(chain) == cases[i].chain_due_ms);
+        chain->rows[0].what = 'd'; /* nothing is before it any more */
+        assert_true(od_outbox_row_due(chain, &chain->rows[1], 1500));
+        od_outbox_chain_free(&list, chain);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -385,6 +436,7 @@ int main(void)
         cmocka_unit_test(signatures_are_those_of_the_standard),
         cmocka_unit_test(policies_are_the_contracts),
         cmocka_unit_test(answers_are_judged_by_contract),
+        cmocka_unit_test(an_end_overtakes_what_has_failed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
