@@ -427,6 +427,9 @@ static void take_event(struct od_engine *engine, struct od_event *event)
     case OD_EV_INBOUND:
         od_trunk_inbound(engine, event->u.inbound.trunk);
         break;
+    case OD_EV_HELD:
+        od_trunk_held(engine, event->u.held.trunk, event->u.held.until_ns);
+        break;
     case OD_EV_DRAIN:
         engine->draining = true;
         break;

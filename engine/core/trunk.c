@@ -402,7 +402,10 @@ void od_trunk_failed(struct od_engine *engine, const struct od_call *call, const
     trunk->failures++;
     if (retry_after_s) {
         uint32_t wait_s = retry_after_s < RETRY_AFTER_S_MAX ? retry_after_s : RETRY_AFTER_S_MAX;
+        uint64_t held_ns = trunk->hold_until_ns;
         trunk->hold_until_ns = later(trunk->hold_until_ns, now_ns + wait_s * OD_NS_PER_S);
+        if (trunk->hold_until_ns > held_ns && engine->ports.rate.held)
+            engine->ports.rate.held(engine->ports.rate.ctx, trunk->index, trunk->hold_until_ns);
     }
     if (rate)
         od_adapt_refused(&trunk->adapt, now_ns, call->charged_ns,
@@ -413,6 +416,24 @@ void od_trunk_failed(struct od_engine *engine, const struct od_call *call, const
     if (end->fault == OD_TRUNK_FAULT_DEAD || end->fault == OD_TRUNK_FAULT_ERROR ||
         end->fault == OD_TRUNK_FAULT_OVERLOAD)
         od_health_bad(&trunk->health, now_ns, end->fault == OD_TRUNK_FAULT_OVERLOAD, end->reason);
+    look(engine, trunk);
+}
+
+void od_trunk_held(struct od_engine *engine, uint32_t index, uint64_t until_ns)
+{
+    uint64_t most_ns = engine->now.mono_ns + RETRY_AFTER_S_MAX * OD_NS_PER_S;
+    struct od_trunk *trunk;
+
+    if (index >= engine->limits.trunks_max || !engine->trunks[index].set) {
+        engine->odd++;
+        return;
+    }
+    trunk = &engine->trunks[index];
+    if (until_ns > most_ns)
+        until_ns = most_ns;
+    if (until_ns <= trunk->hold_until_ns)
+        return;
+    trunk->hold_until_ns = until_ns;
     look(engine, trunk);
 }
 

@@ -61,6 +61,9 @@ void od_trunk_health_time(struct od_engine *engine, struct od_trunk *trunk);
 /* An INVITE of this trunk leaves now. */
 void od_trunk_charge(struct od_engine *engine, struct od_trunk *trunk);
 
+/* Another process heard that nothing may be sent to it until then. */
+void od_trunk_held(struct od_engine *engine, uint32_t index, uint64_t until_ns);
+
 /* An INVITE came from it: counts where its limits say so. */
 void od_trunk_inbound(struct od_engine *engine, uint32_t index);
 

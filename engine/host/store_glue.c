@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/base/str.h"
 #include "engine/base/uid.h"
 #include "engine/host/host.h"
 #include "engine/host/log.h"
@@ -91,10 +92,29 @@ static void on_use_told(void *ctx, const char *org)
     od_places_told(host->places, org);
 }
 
+/* Another process heard from the carrier when it may be asked again. */
+static void hold_trunk(struct od_host *host, const char *name, const char *value)
+{
+    struct od_now now = od_turn_now();
+    uint64_t wall_ms;
+    if (!od_str_u64(value, strlen(value), INT64_MAX, &wall_ms) || (int64_t)wall_ms <= now.wall_ms)
+        return;
+    struct od_event event = {.kind = OD_EV_HELD};
+    event.u.held.until_ns = now.mono_ns + (wall_ms - (uint64_t)now.wall_ms) * OD_NS_PER_MS;
+    size_t count = od_catalog_trunk_count(host->catalog);
+    while (event.u.held.trunk < count &&
+           strcmp(od_catalog_trunk_name(host->catalog, event.u.held.trunk), name) != 0)
+        event.u.held.trunk++;
+    if (event.u.held.trunk < count)
+        on_post(host, &event);
+}
+
 static void on_live(void *ctx, const char *trunk, const char *name, const char *value)
 {
     struct od_host *host = ctx;
-    if (host->catalog)
+    if (host->catalog && strcmp(name, OD_STORE_LIVE_HELD) == 0)
+        hold_trunk(host, trunk, value);
+    else if (host->catalog)
         od_catalog_trunk_told(host->catalog, trunk, name, value);
 }
 

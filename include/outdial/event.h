@@ -39,6 +39,7 @@ enum od_event_kind {
     OD_EV_CLEARED,    /* call: our BYE was answered or given up */
     OD_EV_INBOUND,    /* u.inbound: an INVITE came from the trunk; its limits may count it */
     OD_EV_PONG,       /* u.pong: a trunk's OPTIONS was answered, or given up */
+    OD_EV_HELD,       /* u.held: to another process the trunk's carrier said Retry-After */
 
     /* from media and the agent */
     OD_EV_AGENT_DONE,   /* call: the agent said goodbye; hang up normally */
@@ -111,6 +112,10 @@ struct od_event {
             uint32_t trunk;
             uint16_t status; /* 200..699; 0: no answer */
         } pong;
+        struct {
+            uint32_t trunk;
+            uint64_t until_ns; /* mono: no INVITE before then */
+        } held;
         struct {
             char reason[OD_REASON_MAX];
         } fail;

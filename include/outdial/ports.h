@@ -71,6 +71,9 @@ struct od_rate_port {
     /* rate: index of the trunk that keeps its limits. Answered by GRANT, the last one marked; while
      * the books can't be reached it isn't, and is asked again. */
     void (*ask)(void *ctx, uint32_t rate, const struct od_rate_ask *ask);
+    /* The trunk's carrier said Retry-After: for the others that send to it, who hear of it as HELD.
+     * May be NULL. */
+    void (*held)(void *ctx, uint32_t trunk, uint64_t until_ns);
 };
 
 struct od_sip_port {

@@ -320,6 +320,7 @@ void od_redis_key_gone(struct od_store *store, const uint8_t *hash); /* NULL: an
 
 /* redis_live.c: asks for what was changed live; its answer comes before any that is asked later. */
 void od_redis_live_ask(struct od_store *store);
+void od_redis_live_init(struct od_store *store);
 
 /* redis_share.c */
 

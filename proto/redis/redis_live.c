@@ -1,7 +1,8 @@
 /*
- * redis_live - what was changed of trunks while they run: one hash for all processes, a field for
- * each value that was ever set, read a few times a second. Changes are few and small; a process
- * that has just written doesn't believe an answer that is older than that.
+ * redis_live - what was changed of trunks while they run, and until when their carriers want
+ * nothing: one hash for all processes, a field for each value that was ever set, read some times a
+ * second. Changes are few and small; a process that has just written doesn't believe an answer that
+ * is older than that.
  */
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +11,7 @@
 #include "proto/redis/redis_inner.h"
 #include "proto/redis/redis_read.h"
 
-enum { LIVE_EVERY_MS = 300, LIVE_FIELD_MAX = OD_NAME_MAX + 32 };
+enum { LIVE_EVERY_MS = 150, LIVE_FIELD_MAX = OD_NAME_MAX + 32 };
 
 static const char key[] = "od:{shared}:live";
 
@@ -49,6 +50,25 @@ void od_redis_live_ask(struct od_store *store)
     store->live_at_ms = od_store_now_ms(store) + LIVE_EVERY_MS;
     if (od_redis_conn_send(store->conn, &store->cmd, live_done, store) != 0)
         store->live_busy = false;
+}
+
+/* In ms of the wall, by which the others' clocks are set as well. */
+static void port_held(void *ctx, uint32_t trunk, uint64_t until_ns)
+{
+    struct od_store *store = ctx;
+    uint64_t now_ns = uv_hrtime();
+    char text[24];
+    if (store->events.trunk == NULL || until_ns <= now_ns)
+        return;
+    snprintf(text, sizeof text, "%lld",
+             (long long)(od_store_wall_ms() + (int64_t)((until_ns - now_ns) / OD_NS_PER_MS)));
+    od_store_live_put(store, store->events.trunk(store->events.ctx, trunk), OD_STORE_LIVE_HELD,
+                      text);
+}
+
+void od_redis_live_init(struct od_store *store)
+{
+    store->rate_port.held = port_held;
 }
 
 static void put_done(void *ctx, const struct redisReply *reply)

@@ -181,6 +181,7 @@ static void port_ask(void *ctx, uint32_t rate, const struct od_rate_ask *ask)
 void od_redis_share_port_init(struct od_store *store)
 {
     store->rate_port = (struct od_rate_port){.ctx = store, .ask = port_ask};
+    od_redis_live_init(store);
 }
 
 const struct od_rate_port *od_store_rate_port(struct od_store *store)

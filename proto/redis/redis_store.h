@@ -181,6 +181,10 @@ const struct od_rate_port *od_store_rate_port(struct od_store *store);
 const struct od_repo_port *od_store_repo(struct od_store *store);
 const struct od_guard_port *od_store_guard(struct od_store *store);
 
+/* The name of a live value that the store sets itself: until when, in wall ms, a carrier wants no
+ * INVITE (od_rate_port.held). */
+#define OD_STORE_LIVE_HELD "held_until"
+
 /* Sets a value that was changed of a running trunk, for all processes and for good. OD_EDOWN: the
  * store is down; OD_ETOOBIG: the names are too long; OD_ENOMEM. */
 int od_store_live_put(struct od_store *store, const char *trunk, const char *name,

@@ -44,8 +44,8 @@ def orgs_and_numbers(world):
     servers = [redis.serve(i, [trunk], **more) for i in range(2)]
     agent(world, servers[0], "capped", "+15550001111", 500)
     agent(world, servers[0], "free", "+15550002222", 500)
-    both = [campaign(world, servers[0], "few", "capped", 24, 0),
-            campaign(world, servers[1], "many", "free", 32, 1000)]
+    both = [campaign(world, servers[0], "few", "capped", 12, 0),
+            campaign(world, servers[1], "many", "free", 20, 1000)]
     for one in both:
         view = servers[0].wait_campaign(one, 60)
         assert view["counts"]["outcomes"]["completed"] == view["counts"]["total"], view["counts"]

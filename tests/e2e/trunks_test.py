@@ -8,7 +8,7 @@ import os
 import signal
 import time
 
-from harness import main, wait_until
+from harness import Redis, main, wait_until
 
 COUNT, CPS = 100, 30
 DRIFT_S = int(os.environ.get("OUTDIAL_E2E_DRIFT_S", "24"))  # a hidden limit stays higher for so long
@@ -16,6 +16,7 @@ LAST_S = 6  # and is watched for so long after that
 CALLEES = {"answer": 0, "no_answer": 0, "busy": 60, "decline": 40, "fail": 0, "pdd_ms": "20-60",
            "ring_ms": "50-200"}
 PATIENCE_MS = 1000
+TOLD_NS = 1_000_000_000  # 150 ms, and what a busy machine adds
 BUSY = 10  # a machine shared with others may be so much later
 VERDICTS = {"busy", "declined"}
 
@@ -213,6 +214,36 @@ def retry_after_is_obeyed(world):
     carrier.finish()
 
 
+def retry_after_is_everybodys(world):
+    """What one process hears, another on the same Redis keeps as well, as soon as it has been told."""
+    carrier = world.carrier({**CALLEES, "cps_limit": 5, "retry_after_s": 2}, ["--no-rtp"])
+    redis = Redis(world)
+    trunk = {"name": "main", "server": carrier.address, "cps_limit": 100, "max_calls": 200}
+    servers = [redis.serve(i, [trunk], failover={"tries": 12}) for i in range(2)]
+    world.cli("agent", "put", world.agent("short", [{"hangup": {}}]), server=servers[0])
+    campaign = start(world, servers[0], 20)
+    servers[0].wait_campaign(campaign, 60)
+    every_outcome_is_a_callees(servers[0], campaign, 20)
+    source = {fact["call_id"]: fact["source"] for fact in invites(carrier)}
+    refused = sorted((fact["mono_ns"], source[fact["call_id"]]) for fact in carrier.facts("refused")
+                     if fact["code"] == 503)
+    early, told = [], 0
+    for at, by in refused:
+        for fact in invites(carrier):
+            after = fact["mono_ns"] - at
+            if 50_000_000 < after < 2_000_000_000:
+                told = max(told, after)
+                if fact["source"] == by or after > TOLD_NS:
+                    early.append((by, fact["source"], after))
+    print(f"     {len(refused)} refusals, by {len({by for _, by in refused})} processes; the last INVITE before "
+          f"its time left {told / 1e6:.0f} ms after one")
+    assert refused and len(set(source.values())) == 2, source
+    assert not early, early
+    for server in servers:
+        server.stop()
+    carrier.finish()
+
+
 def changes_take_effect_while_it_runs(world):
     first, second, server = two_trunks(world)
     campaign = start(world, server, 2 * COUNT)
@@ -247,4 +278,4 @@ def changes_take_effect_while_it_runs(world):
 
 
 main(changes_take_effect_while_it_runs, an_unreachable_trunk, a_silent_trunk_and_its_return, a_trunk_that_refuses_everything,
-     a_callees_verdict_stays, a_hidden_limit_that_drifts, retry_after_is_obeyed)
+     a_callees_verdict_stays, a_hidden_limit_that_drifts, retry_after_is_obeyed, retry_after_is_everybodys)

@@ -143,6 +143,14 @@ static void on_ping(void *ctx, uint32_t trunk)
     note(ctx, "ping")->trunk = trunk;
 }
 
+static void on_held(void *ctx, uint32_t trunk, uint64_t until_ns)
+{
+    struct order *order = note(ctx, "held");
+
+    order->trunk = trunk;
+    order->until_ns = until_ns;
+}
+
 struct od_ports ports_of(struct bench *desk)
 {
     return (struct od_ports){
@@ -158,6 +166,7 @@ struct od_ports ports_of(struct bench *desk)
                  .start = on_start,
                  .stop = on_stop,
                  .hook = on_hook},
+        .rate = {.ctx = desk, .held = on_held},
     };
 }
 

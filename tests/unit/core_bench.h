@@ -27,7 +27,7 @@ struct order {
     uint32_t trunk, attempt;
     char text[32]; /* progress state, why, or endpoint */
     struct od_outcome outcome;
-    uint64_t at_ns;
+    uint64_t at_ns, until_ns;
     int64_t not_before_ms;
 };
 

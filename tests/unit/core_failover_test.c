@@ -215,6 +215,7 @@ static void retry_after_is_a_floor(void **state)
 
     (void)state;
     refuse(call, 503, "Overload", 10);
+    assert_int_equal(expect("held")->until_ns, said_ns + 10 * OD_NS_PER_S); /* the others hear */
     job(0, "+15550002");
     pass(9990);
     assert_int_equal(ordered("invite"), 1);
@@ -223,6 +224,37 @@ static void retry_after_is_a_floor(void **state)
     invite = expect("invite");
     assert_true(invite->at_ns >= said_ns + 10 * OD_NS_PER_S);
     assert_int_equal(trunk_stats(0).held_until_ns, 0);
+}
+
+static void hold(uint32_t trunk, uint64_t for_ns)
+{
+    struct od_event event = {.kind = OD_EV_HELD};
+
+    event.u.held.trunk = trunk;
+    event.u.held.until_ns = bench.now.mono_ns + for_ns;
+    assert_int_equal(od_engine_post(bench.engine, &event), 0);
+    run();
+}
+
+static void what_another_process_heard_is_a_floor_too(void **state)
+{
+    uint64_t said_ns = bench.now.mono_ns;
+    struct od_engine_stats stats;
+
+    (void)state;
+    hold(0, 10 * OD_NS_PER_S);
+    hold(0, 2 * OD_NS_PER_S); /* an older one */
+    job(0, "+15550001");
+    pass(9990);
+    assert_int_equal(ordered("invite"), 0);
+    assert_int_equal(ordered("held"), 0); /* they know */
+    pass(2000);
+    assert_true(expect("invite")->at_ns >= said_ns + 10 * OD_NS_PER_S);
+    hold(0, OD_NEVER / 2); /* nobody takes a trunk away for good */
+    assert_true(trunk_stats(0).held_until_ns <= bench.now.mono_ns + 3600 * OD_NS_PER_S);
+    hold(7, OD_NS_PER_S); /* there is none */
+    od_engine_stats(bench.engine, &stats);
+    assert_int_equal(stats.odd, 1);
 }
 
 static void a_dead_trunk_is_left_alone_and_found_again(void **state)
@@ -469,6 +501,7 @@ int main(void)
         T(tries_are_bounded),
         T(a_contact_waits_a_minute_for_its_trunk),
         T(retry_after_is_a_floor),
+        T(what_another_process_heard_is_a_floor_too),
         T(a_dead_trunk_is_left_alone_and_found_again),
         T(a_failed_probe_costs_twice_the_time),
         T(pings_have_hysteresis),
