@@ -5,6 +5,11 @@ od_unit_test(redis_store_contract_test DIR contract TIMEOUT 120
     LIBS od_redis
     SOURCES ${CMAKE_CURRENT_LIST_DIR}/store_contract.c ${redis_world})
 
+# The contract of shared rates, in real time; tests/sim has it on a virtual clock.
+od_unit_test(redis_rate_contract_test DIR contract TIMEOUT 120
+    LIBS od_redis
+    SOURCES ${CMAKE_CURRENT_LIST_DIR}/rate_contract.c ${redis_world})
+
 # od_redis_plant(NAME FROM TO TEST): the scripts with one mistake in them, linked in place of the right
 # ones; the contract's TEST must fail over it. FROM stands in one of the scripts.
 get_property(redis_scripts GLOBAL PROPERTY OD_REDIS_SCRIPTS)

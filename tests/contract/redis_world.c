@@ -240,6 +240,13 @@ struct world *world_bare(void)
     return w;
 }
 
+static const char *on_rate_key(void *ctx, uint32_t rate)
+{
+    (void)ctx;
+    (void)rate;
+    return "contract";
+}
+
 static size_t on_places(void *ctx, const struct od_job *job, uint32_t trunk, struct od_place *out)
 {
     const struct world *w = ctx;
@@ -284,6 +291,7 @@ int world_store_open(struct world *w, const struct od_store_config *given)
                                 .orphan = on_orphan,
                                 .places = on_places,
                                 .rules = on_rules,
+                                .rate_key = on_rate_key,
                                 .keys_watched = on_keys_watched,
                                 .key_gone = on_key_gone,
                                 .log = on_log,

@@ -103,10 +103,12 @@ def keys_of_credentials(world):
                          extra={"hours": {"legal": ""}})
     credentials = server.api("POST", "/sip-credentials", {
         "server": second.address, "cpsLimit": 40, "cpsKey": "one"}, prefix="/api/v1")["id"]
-    server.api("POST", "/numbers", {"number": "+15550001111", "trunk": "line"})
-    server.api("POST", "/numbers", {"number": "+15550002222", "credentials_id": credentials})
+    number = server.api("POST", "/sip-phone-numbers", {
+        "phoneNumber": "+15550002222", "credentialsId": credentials}, prefix="/api/v1")["id"]
     agent(world, server, "by trunk", "+15550001111", 100)
     agent(world, server, "by credentials", "+15550002222", 100)
+    second_agent = server.api("GET", "/agents?name=by%20credentials")["data"][0]["id"]
+    server.api("PUT", f"/sip-phone-numbers/{number}/agent-link", {"agentId": second_agent}, prefix="/api/v1")
     both = [campaign(world, server, "trunk", "by trunk", 25, 0),
             campaign(world, server, "credentials", "by credentials", 25, 1000)]
     for one in both:

@@ -47,7 +47,7 @@ class Watch(threading.Thread):
     """When the machine let the workers run: the time that each of them, or Redis, stood in line for a
     processor (the second number of /proc/PID/schedstat), looked at in short steps."""
 
-    STEP_S, LATE_S = 0.1, 0.004  # a slot may be used up to 25 ms late, the time to its turn included
+    STEP_S, LATE_S = 0.1, 0.010  # a slot may be used up to 25 ms late, our way to the wire included
 
     def __init__(self):
         super().__init__(daemon=True)

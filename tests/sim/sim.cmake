@@ -15,6 +15,9 @@ od_unit_test(sim_test DIR sim LIBS od_simlib TIMEOUT 120)
 od_unit_test(sim_store_contract_test DIR sim LIBS od_simlib
     SOURCES ${CMAKE_SOURCE_DIR}/tests/contract/store_contract.c)
 
+od_unit_test(sim_rate_contract_test DIR sim LIBS od_core
+    SOURCES ${CMAKE_SOURCE_DIR}/tests/contract/rate_contract.c ${CMAKE_CURRENT_LIST_DIR}/sim_books.c)
+
 # Worlds with faults, in shards so that two cores share them.
 foreach(shard 0 1 2 3)
     math(EXPR from "1000 * ${shard} + 1")

@@ -238,17 +238,23 @@ static void hold(uint32_t trunk, uint64_t for_ns)
 
 static void what_another_process_heard_is_a_floor_too(void **state)
 {
-    uint64_t said_ns = bench.now.mono_ns;
+    uint64_t said_ns;
     struct od_engine_stats stats;
 
     (void)state;
+    refuse(dial(), 486, "Busy", 0);
+    said_ns = bench.now.mono_ns;
     hold(0, 10 * OD_NS_PER_S);
     hold(0, 2 * OD_NS_PER_S); /* an older one */
-    job(0, "+15550001");
     pass(9990);
-    assert_int_equal(ordered("invite"), 0);
+    job(0, "+15550002");
+    run();
+    assert_string_equal(expect("release")->text, "trunk");
+    assert_int_equal(ordered("invite"), 1);
     assert_int_equal(ordered("held"), 0); /* they know */
-    pass(2000);
+    pass(20);
+    job(0, "+15550003");
+    run();
     assert_true(expect("invite")->at_ns >= said_ns + 10 * OD_NS_PER_S);
     hold(0, OD_NEVER / 2); /* nobody takes a trunk away for good */
     assert_true(trunk_stats(0).held_until_ns <= bench.now.mono_ns + 3600 * OD_NS_PER_S);
