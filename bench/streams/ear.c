@@ -154,7 +154,8 @@ static void answer(int fd, const char *text, const struct sockaddr_in *from, uns
         call->to = loopback((unsigned)atoi(audio + 8));
         snprintf(body, sizeof body,
                  "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
-                 "m=audio %u RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n",
+                 "m=audio %u RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\n"
+                 "a=rtpmap:101 telephone-event/8000\r\n",
                  call->port);
     } else if (call && !strncmp(text, "BYE ", 4)) {
         call->over = true;

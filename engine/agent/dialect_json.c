@@ -2,6 +2,7 @@
  * dialect_json - the ways of the JSON dialects: templates filled in, messages looked up by their
  * word. Audio of the binary ones goes as it is.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -196,9 +197,20 @@ static const struct od_dialect_row our_rows[] = {
     {0},
 };
 
+/* A long audio payload is not worth a JSON parser's copy of it: it is cut out, and the message read
+ * with this in its place, which no base64 is. */
+#define CUT_WORD "=cut="
+enum { CUT_MIN_BYTES = 16 * 1024, AROUND_MAX_BYTES = 4096 };
+
+struct cut {
+    const char *at; /* NULL: nothing was cut out */
+    size_t bytes;
+};
+
 struct telling {
     od_stream_command_fn fn;
     void *ctx;
+    struct cut cut;
 };
 
 static void tell(const struct telling *telling, const struct od_stream_command *command)
@@ -267,6 +279,10 @@ static void tell_row(const struct od_dialect *dialect, const struct od_dialect_r
         command.base64 = true;
         command.audio = yyjson_get_str(value);
         command.audio_bytes = yyjson_get_len(value);
+        if (telling->cut.at && yyjson_equals_str(value, CUT_WORD)) {
+            command.audio = telling->cut.at;
+            command.audio_bytes = telling->cut.bytes;
+        }
         read_audio_type(dialect, holder, &command);
         command.text = yyjson_get_str(id);
         command.text_bytes = yyjson_get_len(id);
@@ -306,15 +322,129 @@ static void read_binary(const struct od_dialect *dialect, const uint8_t *at, siz
                                               .audio_codec = dialect->codec});
 }
 
+/* What a parsed message may take of memory, as the parser touches all of it: many times its size,
+ * but not the sixteenfold of a megabyte of brackets. */
+struct budget {
+    size_t left;
+};
+
+enum { BUDGET_MIN = 4 * 1024 * 1024, BUDGET_TIMES = 5 };
+
+static void *budget_malloc(void *ctx, size_t bytes)
+{
+    struct budget *budget = ctx;
+    if (bytes > budget->left)
+        return NULL;
+    budget->left -= bytes;
+    return malloc(bytes);
+}
+
+static void *budget_realloc(void *ctx, void *at, size_t old_bytes, size_t bytes)
+{
+    struct budget *budget = ctx;
+    if (bytes > old_bytes && bytes - old_bytes > budget->left)
+        return NULL;
+    budget->left = budget->left + old_bytes - bytes;
+    return realloc(at, bytes);
+}
+
+static void budget_free(void *ctx, void *at)
+{
+    (void)ctx;
+    free(at);
+}
+
+/* How many of the bytes there are white space, as JSON has it. */
+static size_t blanks(const char *at, const char *end)
+{
+    size_t n = 0;
+    while (at + n < end && memchr(" \t\r\n", at[n], 4))
+        n++;
+    return n;
+}
+
+/* Where the string that is that member's value begins; NULL: not found. */
+static const char *string_after(const char *text, size_t bytes, const char *member)
+{
+    char key[64];
+    const char *end = text + bytes;
+    int n = snprintf(key, sizeof key, "\"%s\"", member);
+    const char *at = memmem(text, bytes, key, (size_t)n);
+    if (!at)
+        return NULL;
+    at += n;
+    at += blanks(at, end);
+    if (at == end || *at++ != ':')
+        return NULL;
+    at += blanks(at, end);
+    return at < end && *at == '"' ? at + 1 : NULL;
+}
+
+/* The value that an audio row's message has its audio in. */
+static yyjson_val *audio_of(const struct od_dialect_row *row, yyjson_val *root)
+{
+    return yyjson_obj_get(row->in ? yyjson_obj_get(root, row->in) : root, row->at);
+}
+
+/* The message without its long payload in `out`; its bytes, or 0 when there is none to cut. */
+static size_t cut_payload(const struct od_dialect *dialect, const char *text, size_t bytes,
+                          char out[AROUND_MAX_BYTES], struct cut *cut)
+{
+    const struct od_dialect_row *row = dialect->rows;
+    while (row && row->word && row->command != OD_STREAM_AUDIO_OUT)
+        row++;
+    if (bytes < CUT_MIN_BYTES || !row || !row->word)
+        return 0;
+    const char *from = string_after(text, bytes, row->at);
+    const char *to = from ? memchr(from, '"', bytes - (size_t)(from - text)) : NULL;
+    if (!to || memchr(from, '\\', (size_t)(to - from)))
+        return 0;
+    size_t before = (size_t)(from - text), after = bytes - (size_t)(to - text);
+    if (before + after + sizeof CUT_WORD > AROUND_MAX_BYTES)
+        return 0;
+    memcpy(out, text, before);
+    memcpy(out + before, CUT_WORD, sizeof CUT_WORD - 1);
+    memcpy(out + before + sizeof CUT_WORD - 1, to, after);
+    *cut = (struct cut){from, (size_t)(to - from)};
+    return before + sizeof CUT_WORD - 1 + after;
+}
+
+static yyjson_doc *parse(const char *text, size_t bytes)
+{
+    struct budget budget = {bytes > BUDGET_MIN / BUDGET_TIMES ? bytes * BUDGET_TIMES : BUDGET_MIN};
+    yyjson_alc alc = {budget_malloc, budget_realloc, budget_free, &budget};
+    return yyjson_read_opts((char *)(uintptr_t)text, bytes, 0, &alc, NULL);
+}
+
+/* A message with a long payload, and nothing else; false: it is to be read as any. */
+static bool read_long(const struct od_dialect *dialect, const char *text, size_t bytes,
+                      struct telling *telling)
+{
+    char around[AROUND_MAX_BYTES];
+    size_t rest = cut_payload(dialect, text, bytes, around, &telling->cut);
+    yyjson_doc *doc = rest ? parse(around, rest) : NULL;
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    const struct od_dialect_row *row = find_row(dialect->rows, yyjson_obj_get(root, dialect->key));
+    bool is_audio = row && row->command == OD_STREAM_AUDIO_OUT &&
+                    yyjson_equals_str(audio_of(row, root), CUT_WORD);
+    if (is_audio)
+        tell_row(dialect, row, root, telling);
+    telling->cut = (struct cut){NULL, 0};
+    yyjson_doc_free(doc);
+    return is_audio;
+}
+
 void od_dialect_json_read(const struct od_dialect *dialect, bool text, const uint8_t *at,
                           size_t bytes, od_stream_command_fn fn, void *ctx)
 {
-    struct telling telling = {fn, ctx};
+    struct telling telling = {.fn = fn, .ctx = ctx};
     if (!text) {
         read_binary(dialect, at, bytes, &telling);
         return;
     }
-    yyjson_doc *doc = yyjson_read((const char *)at, bytes, 0);
+    if (read_long(dialect, (const char *)at, bytes, &telling))
+        return;
+    yyjson_doc *doc = parse((const char *)at, bytes);
     yyjson_val *root = yyjson_doc_get_root(doc);
     yyjson_val *word = yyjson_obj_get(root, dialect->key);
     const struct od_dialect_row *row = find_row(dialect->rows, word);

@@ -3,6 +3,10 @@
  */
 #include "engine/base/base64.h"
 
+#include <endian.h>
+#include <stdbool.h>
+#include <string.h>
+
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /* Values of characters plus one; 0: none. */
@@ -38,9 +42,18 @@ size_t od_base64_encode(char *out, const uint8_t *data, size_t bytes)
     return (size_t)(at - out);
 }
 
-static uint32_t value_of(char c)
+static inline uint32_t value_of(char c)
 {
     return values[(uint8_t)c];
+}
+
+/* The 24 bits of four characters. */
+static inline bool group_of(const char *text, uint32_t *group)
+{
+    uint32_t a = value_of(text[0]) - 1, b = value_of(text[1]) - 1, c = value_of(text[2]) - 1,
+             d = value_of(text[3]) - 1;
+    *group = a << 18 | b << 12 | c << 6 | d;
+    return (a | b | c | d) < 64; /* none of the alphabet is all ones */
 }
 
 size_t od_base64_decode(uint8_t *out, const char *text, size_t chars)
@@ -48,15 +61,24 @@ size_t od_base64_decode(uint8_t *out, const char *text, size_t chars)
     uint8_t *at = out;
     if (chars && chars % 4 == 0 && text[chars - 1] == '=')
         chars -= text[chars - 2] == '=' ? 2 : 1;
-    for (; chars >= 4; chars -= 4, text += 4) {
-        uint32_t a = value_of(text[0]), b = value_of(text[1]), c = value_of(text[2]),
-                 d = value_of(text[3]);
-        if (!a || !b || !c || !d)
+    /* Three bytes are written as four; the next group's go over the fourth, so the last one is
+     * written singly. */
+    for (; chars >= 8; chars -= 4, text += 4, at += 3) {
+        uint32_t group, wide;
+        if (!group_of(text, &group))
             return SIZE_MAX;
-        uint32_t group = (a - 1) << 18 | (b - 1) << 12 | (c - 1) << 6 | (d - 1);
+        wide = htobe32(group << 8);
+        memcpy(at, &wide, sizeof wide);
+    }
+    if (chars >= 4) {
+        uint32_t group;
+        if (!group_of(text, &group))
+            return SIZE_MAX;
         *at++ = (uint8_t)(group >> 16);
         *at++ = (uint8_t)(group >> 8);
         *at++ = (uint8_t)group;
+        chars -= 4;
+        text += 4;
     }
     if (!chars)
         return (size_t)(at - out);

@@ -117,14 +117,27 @@ static size_t utf8_sequence(const unsigned char *text, size_t bytes)
     return need;
 }
 
+/* How many bytes from there on are ASCII, in words of eight. */
+static size_t ascii_words(const unsigned char *at, size_t bytes)
+{
+    size_t i = 0;
+    for (uint64_t word; bytes - i >= sizeof word; i += sizeof word) {
+        memcpy(&word, at + i, sizeof word);
+        if (word & UINT64_C(0x8080808080808080))
+            break;
+    }
+    return i;
+}
+
 bool od_str_utf8(const char *text, size_t bytes)
 {
     const unsigned char *at = (const unsigned char *)text;
-    for (size_t i = 0; i < bytes;) {
+    for (size_t i = ascii_words(at, bytes); i < bytes;) {
         size_t n = utf8_sequence(at + i, bytes - i);
         if (!n)
             return false;
         i += n;
+        i += ascii_words(at + i, bytes - i);
     }
     return true;
 }

@@ -422,6 +422,7 @@ void od_host_store_is_up(struct od_host *host)
         return;
     host->stage = OD_HOST_SERVING;
     od_host_seed(host);
+    od_loop_watch_reset(&host->loop_watch);
     uint16_t port = od_http_server_bound_port(host->http);
     const char *listen = host->config->http.listen, *colon = strrchr(listen, ':');
     if (port && colon)

@@ -89,17 +89,18 @@ static bool jumped(struct od_jitter *j, uint32_t ts, uint32_t bytes)
 static void store(struct od_jitter *j, uint32_t ts, const uint8_t *ulaw, uint32_t bytes)
 {
     uint32_t fresh = 0;
-    for (uint32_t i = 0; i < bytes; i++) {
-        uint32_t at = ts + i;
-        uint32_t cell = at / OD_JITTER_CELL;
-        if ((i == 0 || at % OD_JITTER_CELL == 0) && !is_present(j, cell)) {
+    for (uint32_t i = 0, n; i < bytes; i += n) {
+        uint32_t at = ts + i, within = at % OD_JITTER_CELL, cell = at / OD_JITTER_CELL;
+        n = OD_JITTER_CELL - within < bytes - i ? OD_JITTER_CELL - within : bytes - i;
+        uint8_t *samples = &j->samples[cell % OD_JITTER_CELLS * OD_JITTER_CELL];
+        if (!is_present(j, cell)) {
             /* A cell that a packet covers only in part keeps silence in the rest. */
-            memset(&j->samples[cell % OD_JITTER_CELLS * OD_JITTER_CELL], OD_ULAW_SILENCE,
-                   OD_JITTER_CELL);
+            if (n < OD_JITTER_CELL)
+                memset(samples, OD_ULAW_SILENCE, OD_JITTER_CELL);
             set_present(j, cell, true);
             fresh++;
         }
-        j->samples[at % OD_JITTER_SAMPLES] = ulaw[i];
+        memcpy(samples + within, ulaw + i, n);
     }
     if (!fresh)
         j->stats.repeated++;

@@ -52,7 +52,8 @@ static struct plain *plain_of(struct od_http_stream *stream)
 int od_http_plain_init(struct od_http_plain_set *set, uv_loop_t *loop, void (*on_empty)(void *ctx),
                        void *ctx)
 {
-    *set = (struct od_http_plain_set){.loop = loop, .on_empty = on_empty, .ctx = ctx};
+    *set = (struct od_http_plain_set){
+        .loop = loop, .read_bytes = OD_HTTP_READ_BYTES, .on_empty = on_empty, .ctx = ctx};
     /* libuv 1.44 writes without MSG_NOSIGNAL; a handler that the program has set stays. */
     struct sigaction old;
     if (sigaction(SIGPIPE, NULL, &old) == 0 && old.sa_handler == SIG_DFL)
@@ -82,7 +83,7 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     (void)suggested;
     struct plain *plain = handle->data;
-    *buf = uv_buf_init(plain->set->read_buffer, OD_HTTP_READ_BYTES);
+    *buf = uv_buf_init(plain->set->read_buffer, plain->set->read_bytes);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)

@@ -15,6 +15,7 @@ enum { OD_HTTP_READ_BYTES = 64 * 1024 };
 struct od_http_plain_set {
     uv_loop_t *loop;
     char *read_buffer;
+    uint32_t read_bytes;         /* of it that are read at a time; may be lowered after init */
     uint32_t alive;              /* streams whose handle is not closed yet */
     void (*on_empty)(void *ctx); /* alive went to 0; may be NULL */
     void *ctx;

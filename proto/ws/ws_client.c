@@ -32,6 +32,9 @@ enum {
     MESSAGE_MAX = 16 * 1024 * 1024,
     QUEUE_MAX = 4 * 1024 * 1024,
     DNS_TTL_MS = 30000,
+    /* libuv reads a socket up to 32 times a turn: what one peer may give it to do then, in messages
+     * of a few bytes each, is half a megabyte and a few milliseconds. */
+    READ_BYTES = 16 * 1024,
     MASKS = 1024,
     WHY_MAX = 160,
 };
@@ -551,6 +554,7 @@ int od_ws_hub_open(struct od_ws_hub **out, uv_loop_t *loop, const struct od_ws_h
         free(hub);
         return err;
     }
+    hub->plain.read_bytes = READ_BYTES;
     od_http_dialer_init(&hub->dialer, loop, &hub->plain, hub->tls, hub->config.connect_ms,
                         DNS_TTL_MS);
     od_http_deadlines_init(&hub->deadlines, loop, expired, hub);

@@ -1,11 +1,14 @@
 """A call between `outdial serve` and `outdial carrier` for tests of bots: both processes, the call's end, and
 what the telephone heard as mu-law."""
 import os
+import re
 import struct
+import urllib.request
 import wave
 
 from harness import wait_until
 
+TURN_CPU_MS = 200
 LIVE = ("created", "queued", "waiting", "start_hook", "dialing", "ringing", "talking")
 CALLEE = {"answer": 100, "no_answer": 0, "busy": 0, "decline": 0, "fail": 0, "ring_ms": "100",
           "pdd_ms": "10", "early_media": 0, "digits": "none", "talk": "silence"}
@@ -30,6 +33,27 @@ def ended(server, ident, limit_s=30):
         view = server.api("GET", f"/calls/{ident}")
         return view if view["status"] not in LIVE else None
     return wait_until(over, limit_s, "the call to end")
+
+
+def turns(server):
+    """Of the daemon's loop: the longest turn, and the most that one took of the CPU, in ms; turns above 20 ms."""
+    request = urllib.request.Request(f"{server.url}/metrics", headers={"Authorization": f"Bearer {server.key}"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        text = answer.read().decode()
+
+    def metric(name):
+        return float(re.search(rf"(?m)^outdial_loop_turn_{re.escape(name)} (\S+)$", text).group(1))
+    above = metric("seconds_count") - metric('seconds_bucket{le="0.02"}')
+    return {"longest_ms": round(1000 * metric("max_seconds"), 1), "cpu_ms": round(1000 * metric("cpu_max_seconds"), 1),
+            "above_20_ms": int(above)}
+
+
+def no_stall(server, what):
+    """The machine is shared and the build may be a sanitized one, some ten times slower: what a turn took of the CPU
+    is judged, generously. 20 ms is what the plain build keeps to."""
+    found = turns(server)
+    print(f"     {what}: {found}")
+    assert found["cpu_ms"] < TURN_CPU_MS, found
 
 
 def record_to(world):

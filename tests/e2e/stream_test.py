@@ -18,7 +18,7 @@ import urllib.request
 
 from bot import Bot, SILENCE, frame, pack, stream_agent, tone, unpack
 from harness import free_port, main, wait_until
-from stream_scene import call, ended, record_to, recording, scene
+from stream_scene import call, ended, no_stall, record_to, recording, scene
 
 def talk(world):
     carrier, server = scene(world, {"digits": "7", "digit_delay_ms": "300", "talk": "hello"},
@@ -359,7 +359,7 @@ def many_on_one(world):
 
 def faults(world):
     """Each bot on a call of its own, all at once; beside them one that is in order and must not notice."""
-    carrier, server = scene(world, {"talk": "babble", "hangup_ms": "6000"})
+    carrier, server = scene(world, {"talk": "babble", "hangup_ms": "9000"})
 
     async def fine(c):
         await c.wait("start")
@@ -375,15 +375,27 @@ def faults(world):
         c.reader._transport.resume_reading()  # pylint: disable=protected-access
         await c.wait("stop")
 
+    async def hung(c):
+        await c.wait("start")
+        await c.play(tone(300))
+        c.reader._transport.pause_reading()  # pylint: disable=protected-access
+        await asyncio.sleep(12)
+        c.writer.transport.abort()
+
     async def dead(c):
         await c.wait("start")
         c.writer.transport.abort()
+
+    random_bytes = frame(2, os.urandom(1000000))
 
     async def garbage(c):
         await c.wait("start")
         for junk in (b"{", b"[]", b'{"event":"media","media":{"payload":"!!"}}', b'{"event":7}', b"null"):
             await c.raw(frame(1, junk))
         await c.binary(os.urandom(4000))
+        await c.raw(random_bytes)
+        await c.raw(frame(1, b'{"event":"media","media":{"payload":"' + b"!" * 1000000 + b'"}}'))
+        await c.raw(frame(1, b"[" * 1000000))
         await c.play(tone(200), "after")
         await c.wait("mark")
         await c.close()
@@ -392,15 +404,18 @@ def faults(world):
         await c.wait("start")
         await c.raw(b"\xff" * 100)
 
+    much = frame(1, b'{"event":"media","media":{"payload":"' + base64.b64encode(tone(600 * 1000)) + b'"}}')
+
     async def ten_minutes(c):
         await c.wait("start")
-        await c.play(tone(600 * 1000), "all")
+        await c.raw(much)
+        await c.mark("all")
         await c.until(lambda: len(c.events("media")) > 25)
         await c.clear()
         await c.wait("mark")
         await c.close()
 
-    want = {"fine": "completed", "slow": "completed", "dead": "agent_failed", "garbage": "completed",
+    want = {"fine": "completed", "slow": "completed", "hung": "completed", "dead": "agent_failed", "garbage": "completed",
             "no_frames": "agent_failed", "ten_minutes": "completed"}
     bots, made = {}, {}
     for name in want:
@@ -408,9 +423,10 @@ def faults(world):
         server.api("POST", "/agents", stream_agent(bots[name].url, name=name))
     for i, name in enumerate(want):
         made[name] = server.api("POST", "/calls", {"to": f"+1555000200{i}", "agent": name})["id"]
+    views = {name: ended(server, made[name]) for name in want}
+    no_stall(server, "each bot broken in its way")
     for name, status in want.items():
-        view = ended(server, made[name])
-        assert view["status"] == status, (name, view)
+        assert views[name]["status"] == status, (name, views[name])
         bots[name].check()
         bots[name].close()
     marks = bots["fine"].connections[0].events("mark")
@@ -420,6 +436,7 @@ def faults(world):
     media = bots["slow"].connections[0].events("media")
     stamps = [int(m["media"]["timestamp"]) for m in media]
     assert stamps == sorted(set(stamps)), "media time went back"
+    assert views["hung"]["duration_ms"] > 5000, views["hung"]  # the callee's hanging up ended it
     assert "Sanitizer" not in server.stderr()
     carrier.finish()
 

@@ -189,6 +189,11 @@ static void test_bad_base64(void **state)
     od_playout_init(&p, &pool, ALL_MAX);
     assert_int_equal(od_playout_put_base64(&p, "AAAA!AAA", 8), -1);
     assert_int_equal(od_playout_put_base64(&p, "A", 1), -1);
+    for (unsigned i = 0; i < 24; i++) { /* whichever of several groups it is in */
+        char text[] = "QUJDREVGR0hJSktMTU5PUFFS";
+        text[i] = '-';
+        assert_int_equal(od_playout_put_base64(&p, text, 24), -1);
+    }
     assert_int_equal(od_playout_put_base64(&p, "AAA=AAAA", 8), -1);
     uint64_t before = p.put;
     assert_int_equal(od_playout_put_base64(&p, "AAA", 3), 1); /* padding left out */

@@ -371,6 +371,96 @@ static void test_bad_messages(void **state)
     end(w);
 }
 
+/* A message written around a payload that a JSON parser shall not have to copy. */
+static void say_around(struct world *w, const char *before, const char *payload, const char *after)
+{
+    size_t size = strlen(before) + strlen(payload) + strlen(after) + 1;
+    char *text = malloc(size);
+    snprintf(text, size, "%s%s%s", before, payload, after);
+    say(w, text);
+    free(text);
+}
+
+static uint64_t spoken(const struct world *w)
+{
+    struct od_stream_stats stats;
+    od_stream_stats(w->stream, &stats);
+    return stats.spoken_bytes;
+}
+
+static void test_long_messages(void **state)
+{
+    (void)state;
+    enum { BYTES = 60000 };
+    static uint8_t speech[BYTES], heard[OD_FRAME_BYTES];
+    static char payload[OD_BASE64_CHARS(BYTES) + 1], escaped[2 * sizeof payload];
+    struct world *w = begin_talk("twilio", 0);
+    size_t n = 0, bytes;
+    for (unsigned i = 0; i < BYTES; i++)
+        speech[i] = (uint8_t)(i * 7 + i / 251);
+    od_base64_encode(payload, speech, BYTES);
+    for (const char *at = payload; *at; at++) {
+        if (*at == '/')
+            escaped[n++] = '\\';
+        escaped[n++] = *at;
+    }
+
+    /* As any writer of JSON may put it: white space, other members, a solidus escaped. */
+    const char *const ways[][3] = {
+        {"{\"event\":\"media\",\"media\":{\"payload\":\"", payload, "\"}}"},
+        {"{ \"media\" : {\"x\": [1], \"payload\" :\n \"", payload, "\" }, \"event\": \"media\" }"},
+        {"{\"event\":\"media\",\"media\":{\"payload\":\"", escaped, "\"}}"}};
+    for (unsigned i = 0; i < 3; i++) {
+        uint64_t before = spoken(w);
+        say_around(w, ways[i][0], ways[i][1], ways[i][2]);
+        assert_int_equal(spoken(w) - before, BYTES);
+        for (size_t at = 0; at < BYTES; at += OD_FRAME_BYTES) {
+            assert_int_equal(tick(w, 0xff, heard), OD_FRAME_BYTES);
+            assert_memory_equal(heard, speech + at, OD_FRAME_BYTES);
+        }
+    }
+
+    /* What only looks like audio, or is no base64, is taken as it is. */
+    say_around(w, "{\"event\":\"result\",\"result\":{\"payload\":\"",
+               payload + sizeof payload - 20001, "\"}}");
+    char *json = od_stream_result(w->stream, &bytes);
+    assert_non_null(json);
+    assert_int_equal(bytes, 20000 + strlen("{\"payload\":\"\"}"));
+    assert_null(strstr(json, "cut"));
+    free(json);
+    struct od_stream_stats stats;
+    uint64_t before = spoken(w);
+    say_around(w, "{\"event\":\"media\",\"payload\":\"", payload, "\",\"media\":{}}");
+    say_around(w, "{\"event\":\"media\",\"media\":{\"payload\":\"", payload, "\"}");
+    say_around(w, "{\"event\":\"media\",\"media\":{\"payload\":\"", payload, "");
+    assert_int_equal(spoken(w) - before, 0);
+    payload[30000] = '!';
+    say_around(w, ways[0][0], payload, ways[0][2]);
+    assert_in_range(spoken(w) - before, 0, 30000 / 4 * 3); /* at most what is in front of it */
+    od_stream_stats(w->stream, &stats);
+    assert_int_equal(stats.bad, 4);
+    end(w);
+}
+
+/* A megabyte of brackets would be sixteen of a parser's memory. */
+static void test_deep_message(void **state)
+{
+    (void)state;
+    enum { DEPTH = 1 << 20 };
+    struct world *w = begin_talk("twilio", 0);
+    char *text = malloc(2 * DEPTH + 64);
+    int n = sprintf(text, "{\"event\":\"x\",\"x\":");
+    memset(text + n, '[', DEPTH);
+    memset(text + n + DEPTH, ']', DEPTH);
+    strcpy(text + n + 2 * DEPTH, "}");
+    say(w, text);
+    struct od_stream_stats stats;
+    od_stream_stats(w->stream, &stats);
+    assert_int_equal(stats.bad, 1);
+    free(text);
+    end(w);
+}
+
 /* The agent reads too slowly: the oldest audio goes, the rest comes with its own time. */
 static void test_slow_agent(void **state)
 {
@@ -736,6 +826,7 @@ int main(void)
         cmocka_unit_test(test_exotel),         cmocka_unit_test(test_plivo),
         cmocka_unit_test(test_vonage),         cmocka_unit_test(test_jambonz),
         cmocka_unit_test(test_msgpack),        cmocka_unit_test(test_hostile_texts),
+        cmocka_unit_test(test_long_messages),  cmocka_unit_test(test_deep_message),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -107,8 +108,15 @@ static void utf8_is_strict(void **state)
         {"\xe0\x9f\xbf", false},
         {"\xf0\x8f\xbf\xbf", false},
     };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        assert_int_equal(od_str_utf8(rows[i].text, strlen(rows[i].text)), rows[i].good);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        /* Wherever it lies in words of eight bytes. */
+        for (int before = 0; before < 17; before++) {
+            char text[64];
+            int n = snprintf(text, sizeof text, "%.*s%s%.*s", before, "0123456789abcdefg",
+                             rows[i].text, 16 - before, "0123456789abcdefg");
+            assert_int_equal(od_str_utf8(text, (size_t)n), rows[i].good);
+        }
+    }
 }
 
 static void the_nearest_word_is_a_likely_one(void **state)
