@@ -42,7 +42,8 @@ static const struct member number_members[] = {
 
 static bool is_transport(yyjson_val *value)
 {
-    return yyjson_equals_str(value, "udp") || yyjson_equals_str(value, "tcp");
+    return yyjson_equals_str(value, "udp") || yyjson_equals_str(value, "tcp") ||
+           yyjson_equals_str(value, "tls");
 }
 
 static const char *member_fault(enum kind kind, yyjson_val *value)
@@ -56,9 +57,7 @@ static const char *member_fault(enum kind kind, yyjson_val *value)
     case SERVER:
         return text && od_sip_server_ok(text) ? NULL : "must be host or host:port";
     case TRANSPORT:
-        if (yyjson_equals_str(value, "tls"))
-            return "tls is not available in this version: udp or tcp";
-        return is_transport(value) ? NULL : "must be udp or tcp";
+        return is_transport(value) ? NULL : "must be udp, tcp or tls";
     case RATE:
         return yyjson_is_num(value) && yyjson_get_num(value) > 0 && yyjson_get_num(value) <= 100000
                    ? NULL

@@ -23,6 +23,7 @@ struct od_catalog;
 struct od_trunk_entry {
     const struct od_config_trunk *config;
     struct od_addr addr;     /* family 0: not resolved yet */
+    struct od_addr hop;      /* of a trunk by TLS: as od_sip_invite.hop */
     struct od_trunk_def def; /* as the engine has it: the configuration and what was changed live */
     bool paused, draining;   /* by order: no new calls */
     struct od_api_trunk_note notes[OD_API_TRUNK_NOTES]; /* the newest first */
@@ -35,6 +36,8 @@ struct od_catalog_events {
     /* Definitions for the engine, made new or changed. */
     void (*trunk)(void *ctx, uint32_t index, const struct od_trunk_def *def);
     void (*lane)(void *ctx, uint32_t lane, const struct od_lane_def *def);
+    /* Where TCP reaches the server by TLS, as od_sip_tls_way(). */
+    int (*secure)(void *ctx, const char *host, const struct od_addr *server, struct od_addr *hop);
     /* A trunk's value was changed here: for the other processes. */
     void (*live)(void *ctx, const char *trunk, const char *name, const char *value);
 };

@@ -10,6 +10,7 @@
 #include "engine/host/log.h"
 #include "engine/host/resolve.h"
 #include "engine/host/resolve_sip.h"
+#include "outdial/err.h"
 
 enum {
     RESOLVE_AGAIN_MS = 5 * 60 * 1000, /* a usual TTL of carriers' A records */
@@ -19,8 +20,9 @@ enum {
     HOLD_MS_FIRST = 30 * 1000,
     HOLD_MS_MAX = 10 * 60 * 1000,
 };
+((transport) == OD_CONFIG_TLS ? 5061 : 5060) /* RFC 3261 section 19.1.2 */
 
-static void ask(struct catalog_trunk *trunk);
+    static void ask(struct catalog_trunk *trunk);
 
 /* The configuration, and over it what was changed while it ran. */
 static void live_def(struct catalog_trunk *trunk, struct od_trunk_def *def)
@@ -54,6 +56,26 @@ void od_catalog_announce_trunk(struct catalog_trunk *trunk)
     live_def(trunk, &trunk->entry.def);
     trunk->catalog->events.trunk(trunk->catalog->events.ctx, trunk->index, &trunk->entry.def);
 }
+
+/* False, with a reason: a trunk by TLS can't be reached that way. */
+static bool take_address(struct catalog_trunk *trunk, const struct od_addr *addr)
+{
+    const struct od_catalog_events *events = &trunk->catalog->events;
+    const struct od_config_trunk *config = trunk->entry.config;
+    int err = 0;
+    if (config->transport == OD_CONFIG_TLS)
+        err = events->secure(events->ctx, config->host, addr, &trunk->entry.hop);
+    if (err) {
+        snprintf(trunk->entry.reason, sizeof trunk->entry.reason, "no TLS: %s", od_err_text(err));
+        od_log(OD_CONFIG_LOG_ERROR, "trunk", "%s: %s", config->name, trunk->entry.reason);
+        return false;
+    }
+    trunk->entry.addr = *addr;
+    if (!trunk->entry.held)
+        trunk->entry.reason[0] = 0;
+    return true;
+}
+
 static void on_ask_again(uv_timer_t *timer)
 {
     ask(timer->data);
@@ -84,10 +106,7 @@ static void on_resolved(void *ctx, int err, const struct od_addr *addr, const ch
         return;
     }
     bool first = !trunk->entry.addr.family;
-    trunk->entry.addr = *addr;
-    if (!trunk->entry.held)
-        trunk->entry.reason[0] = 0;
-    if (first) {
+    if (take_address(trunk, addr) && first) {
         char text[64];
         od_addr_text(addr, text, sizeof text);
         od_log(OD_CONFIG_LOG_INFO, "trunk", "%s: INVITEs go to %s", trunk->entry.config->name,
@@ -101,17 +120,16 @@ static void ask(struct catalog_trunk *trunk)
 {
     const struct od_config_trunk *config = trunk->entry.config;
     struct od_addr addr;
-    if (od_addr_parse(config->host, config->port, &addr)) {
-        trunk->entry.addr = addr;
-        trunk->entry.reason[0] = 0;
-        od_catalog_announce_trunk(trunk);
+    uint16_t port = config->by_service ? od_sip_usual_port(config->transport) : config->port;
+    if (od_addr_parse(config->host, port, &addr)) {
+        if (take_address(trunk, &addr))
+            od_catalog_announce_trunk(trunk);
         return;
     }
-    int err =
-        config->by_service
-            ? od_resolve_sip(trunk->catalog->loop, config->host, config->transport == OD_CONFIG_TCP,
-                             NULL, on_resolved, trunk)
-            : od_resolve(trunk->catalog->loop, config->host, config->port, on_resolved, trunk);
+    int err = config->by_service
+                  ? od_resolve_sip(trunk->catalog->loop, config->host, config->transport, NULL,
+                                   on_resolved, trunk)
+                  : od_resolve(trunk->catalog->loop, config->host, port, on_resolved, trunk);
     if (err) {
         uv_timer_start(&trunk->timer, on_ask_again, RESOLVE_RETRY_MS, 0);
         return;

@@ -22,6 +22,7 @@
 #include "engine/host/places.h"
 #include "engine/host/private_redis.h"
 #include "engine/host/registrations.h"
+#include "engine/host/sip_tls.h"
 #include "engine/host/start_hook.h"
 #include "engine/host/talk.h"
 #include "engine/host/tools.h"
@@ -66,6 +67,7 @@ struct od_host {
     struct od_legs *legs;
     struct od_orphans *orphans;
     struct od_registrations *registrations;
+    struct od_sip_tls *sip_tls;
     struct od_sip *sip;
     struct od_talk *talk;
     struct od_http_server *http;

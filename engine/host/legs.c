@@ -11,6 +11,7 @@
 
 #include "engine/base/str.h"
 #include "engine/host/log.h"
+#include "engine/host/options.h"
 #include "engine/host/options_check.h"
 #include "engine/host/resolve.h"
 #include "engine/host/turn.h"
@@ -116,7 +117,8 @@ static struct od_sip_invite make_invite(const struct od_trunk_entry *trunk,
     return (struct od_sip_invite){
         .names = names,
         .server = trunk->addr,
-        .transport = config->transport == OD_CONFIG_TCP ? "tcp" : "udp",
+        .transport = od_transport_words[config->transport],
+        .hop = trunk->hop,
         .domain = config->domain,
         .from_user = from,
         .display_name = config->display_name,
@@ -236,8 +238,8 @@ static void on_ping(void *ctx, uint32_t index)
         return;
     const struct od_config_trunk *config = trunk->config;
     const struct od_sip_invite who = {.server = trunk->addr,
-                                      .transport =
-                                          config->transport == OD_CONFIG_TCP ? "tcp" : "udp",
+                                      .transport = od_transport_words[config->transport],
+                                      .hop = trunk->hop,
                                       .domain = config->domain,
                                       .from_user = *config->from_user ? config->from_user : "ping",
                                       .sdp = ""};

@@ -89,7 +89,12 @@ static bool open_sip(struct od_host *host)
     for (unsigned i = 0; i < 4 && i < OD_CONFIG_LISTEN_MAX; i++)
         sip.listen[i] = config->sip.listen[i];
     struct od_sip_events events = od_legs_sip_events(host->legs);
-    int err = od_sip_open(&host->sip, &host->loop, &sip, &events, why, sizeof why);
+    int err = od_sip_tls_open(&host->sip_tls, &host->loop, config->sip.ca_file, why, sizeof why);
+    if (err) {
+        od_log(OD_CONFIG_LOG_ERROR, "sip", "sip.ca_file: %s", why);
+        return false;
+    }
+    err = od_sip_open(&host->sip, &host->loop, &sip, &events, why, sizeof why);
     if (err)
         explain("sip", err, why);
     return !err;
@@ -290,6 +295,12 @@ static void on_lane_def(void *ctx, uint32_t lane, const struct od_lane_def *def)
     od_turn_wake(&host->turn);
 }
 
+static int on_secure(void *ctx, const char *name, const struct od_addr *server, struct od_addr *hop)
+{
+    struct od_host *host = ctx;
+    return od_sip_tls_way(host->sip_tls, name, server, hop);
+}
+
 static bool open_engine(struct od_host *host)
 {
     const struct od_config *config = host->config;
@@ -325,10 +336,12 @@ static bool open_engine(struct od_host *host)
         return false;
     if (od_zones_create(&host->zones) ||
         od_hours_book_create(&host->hours, od_zones_port(host->zones), &config->hours.daily) ||
-        od_catalog_open(
-            &host->catalog, &host->loop, config,
-            &(struct od_catalog_events){
-                .ctx = host, .trunk = on_trunk_def, .lane = on_lane_def, .live = on_live_change}) ||
+        od_catalog_open(&host->catalog, &host->loop, config,
+                        &(struct od_catalog_events){.ctx = host,
+                                                    .trunk = on_trunk_def,
+                                                    .lane = on_lane_def,
+                                                    .live = on_live_change,
+                                                    .secure = on_secure}) ||
         od_host_open_registrations(host, seed)) {
         od_log(OD_CONFIG_LOG_ERROR, "host", "out of memory");
         return false;
@@ -462,6 +475,9 @@ static void close_handles(struct od_host *host)
     uv_close((uv_handle_t *)&host->sigint, on_handle_closed);
     od_loop_watch_stop(&host->loop_watch);
     uv_close((uv_handle_t *)&host->tick, on_handle_closed);
+    if (host->sip_tls)
+        od_sip_tls_close(host->sip_tls, NULL, NULL);
+    host->sip_tls = NULL;
 }
 
 static void on_last_closed(void *ctx)

@@ -39,6 +39,9 @@ struct od_options_problems {
     char line[OD_OPTIONS_PROBLEMS_MAX][OD_OPTIONS_LINE_MAX];
 };
 
+/* The words of enum od_config_transport ("udp", "tcp", "tls"); NULL ends. */
+extern const char *const od_transport_words[];
+
 /* 0: *out is complete. OD_EINVAL: problems says why. OD_ENOENT, OD_EIO, OD_ETOOBIG: the file could
  * not be read, problems holds one line. OD_ENOMEM. */
 int od_options_load(struct od_config **out, const struct od_options_input *input,

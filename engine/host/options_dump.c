@@ -239,7 +239,7 @@ static void put_trunk(struct writer *w, const struct od_config_trunk *trunk)
     put_text(w, "name", trunk->name);
     put_text(w, "server", trunk->server);
     put_text(w, "domain", trunk->domain);
-    put_text(w, "transport", trunk->transport == OD_CONFIG_TCP ? "tcp" : "udp");
+    put_text(w, "transport", od_transport_words[trunk->transport]);
     put_text(w, "auth_user", trunk->auth_user);
     put_text(w, "password", *trunk->password ? "***" : "");
     put_text(w, "from_user", trunk->from_user);
@@ -408,6 +408,7 @@ static void put_config(struct writer *w, const struct od_config *config)
     put_texts(w, "listen", config->sip.listen, listeners);
     put_text(w, "advertise", config->sip.advertise);
     put_text(w, "user_agent", config->sip.user_agent);
+    put_text(w, "ca_file", config->sip.ca_file);
     end_map(w);
     begin_map(w, "rtp");
     put_text(w, "ports", config->rtp.ports);

@@ -14,7 +14,6 @@
 
 enum { CAP_HOURS_MAX = 744 }; /* as long as the store remembers */
 enum { KEYS_MAX = 1000, TRUNKS_MAX = 1000, AGENTS_MAX = 1000, NUMBERS_MAX = 4096, ORGS_MAX = 4096 };
-enum { SIP_PORT = 5060 }; /* RFC 3261 section 19.1.2 */
 
 #define AT(member) offsetof(struct od_config, member)
 #define TRUNK(member) offsetof(struct od_config_trunk, member)
@@ -146,8 +145,6 @@ static const char *check_server(struct od_reader *r, void *base, const char *tex
         return "host or host:port (sip.example.net:5060)";
     trunk->host = od_reader_text(r, host);
     trunk->by_service = trunk->port == 0;
-    if (trunk->port == 0)
-        trunk->port = SIP_PORT;
     return NULL;
 }
 
@@ -257,7 +254,9 @@ static void take_sip_listen(struct od_reader *r, void *base, const struct od_sou
     for (size_t i = 0; i < count; i++) {
         config->sip.listen[i] = texts[i];
         if (strncmp(texts[i], "tls:", 4) == 0)
-            od_reader_problem(r, source, "tls is not available in this version");
+            od_reader_problem(r, source,
+                              "a TLS listener is not available in this version; trunks "
+                              "with transport: tls need none");
         else if ((strncmp(texts[i], "udp:", 4) != 0 && strncmp(texts[i], "tcp:", 4) != 0) ||
                  !od_check_address_port(texts[i] + 4))
             od_reader_problem(r, source, "expected udp:ADDRESS:PORT or tcp:ADDRESS:PORT, found %s",
@@ -401,7 +400,6 @@ static void take_agents(struct od_reader *r, void *base, const struct od_source 
 /* -- the tables ---------------------------------------------------------------------------------
  */
 
-static const char *const transports[] = {"udp", "tcp", NULL};
 static const char *const log_levels[] = {"error", "warn", "info", "debug", NULL};
 static const char *const log_formats[] = {"auto", "text", "json", NULL};
 
@@ -443,8 +441,8 @@ static const struct od_option trunk_table[] = {
     {"name", OD_OPTION_TEXT, .offset = TRUNK(name), .check = check_name},
     {"server", OD_OPTION_TEXT, .offset = TRUNK(server), .check = check_server},
     {"domain", OD_OPTION_TEXT, .offset = TRUNK(domain), .initial = "", .check = check_domain},
-    {"transport", OD_OPTION_WORD, .offset = TRUNK(transport), .initial = "udp", .words = transports,
-     .feature = "tls is not available in this version"},
+    {"transport", OD_OPTION_WORD, .offset = TRUNK(transport), .initial = "udp",
+     .words = od_transport_words},
     {"auth_user", OD_OPTION_TEXT, .offset = TRUNK(auth_user), .initial = "",
      .check = check_auth_user},
     {"password", OD_OPTION_SECRET, .offset = TRUNK(password), .initial = "",
@@ -519,6 +517,8 @@ const struct od_option od_options_table[] = {
      .help = "host or host:port for Via and Contact", .check = check_sip_advertise},
     {"sip.user_agent", OD_OPTION_TEXT, .offset = AT(sip.user_agent), .initial = "outdial",
      .help = "User-Agent of SIP requests", .check = check_user_agent},
+    {"sip.ca_file", OD_OPTION_TEXT, .offset = AT(sip.ca_file), .initial = "",
+     .help = "authorities trusted by TLS trunks besides the system's, PEM"},
     {"rtp.ports", OD_OPTION_TEXT, .offset = AT(rtp.ports), .initial = "20000-39999",
      .help = "UDP ports for audio", .check = check_ports},
     {"rtp.address", OD_OPTION_TEXT, .offset = AT(rtp.address), .initial = "",

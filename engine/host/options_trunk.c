@@ -9,6 +9,8 @@
 #include "engine/base/str.h"
 #include "engine/host/options_check.h"
 
+const char *const od_transport_words[] = {"udp", "tcp", "tls", NULL};
+
 /* ---- carriers by name ---- */
 
 /* What carriers publish of how they count. Each is what a new account gets: a raised limit is

@@ -51,25 +51,28 @@ void od_orphans_attach(struct od_orphans *orphans, struct od_sip *sip,
     orphans->catalog = catalog;
 }
 
-/* Among all trunks, those of stored credentials too. NULL: there is none of that name now. */
-static const struct od_config_trunk *trunk_of(const struct od_orphans *orphans, struct od_text name)
+/* Among all trunks, those of stored credentials too. NULL: there is none of that name now, or it is
+ * not known yet where it is. */
+static const struct od_trunk_entry *trunk_of(const struct od_orphans *orphans, struct od_text name)
 {
     const struct od_trunk_entry *trunk;
     for (uint32_t i = 0; (trunk = od_catalog_trunk(orphans->catalog, i)) != NULL; i++)
         if (strlen(trunk->config->name) == name.bytes &&
             memcmp(trunk->config->name, name.at, name.bytes) == 0)
-            return trunk->config;
+            return trunk->addr.family ? trunk : NULL;
     return NULL;
 }
 
 static void end(struct od_orphans *orphans, const struct od_orphan *orphan,
-                const struct od_config_trunk *trunk)
+                const struct od_trunk_entry *trunk)
 {
+    const struct od_config_trunk *config = trunk ? trunk->config : NULL;
     struct od_sip_recover what = {.names = &orphan->names,
                                   .note = orphan->note.at,
                                   .note_bytes = orphan->note.bytes,
-                                  .auth_user = trunk ? trunk->auth_user : NULL,
-                                  .password = trunk ? trunk->password : NULL};
+                                  .auth_user = config ? config->auth_user : NULL,
+                                  .password = config ? config->password : NULL,
+                                  .hop = trunk ? trunk->hop : (struct od_addr){0}};
     char uid[OD_UID_TEXT];
     int err = orphan->note.bytes ? od_sip_recover(orphans->sip, &what) : OD_ENOENT;
     od_uid_text(&orphan->uid, uid);
@@ -99,7 +102,7 @@ static bool keep(struct od_orphans *orphans, const struct od_orphan *orphan, uin
 
 void od_orphans_add(struct od_orphans *orphans, const struct od_orphan *orphan, uint64_t now_ns)
 {
-    const struct od_config_trunk *trunk = trunk_of(orphans, orphan->trunk);
+    const struct od_trunk_entry *trunk = trunk_of(orphans, orphan->trunk);
     bool later = !trunk && orphan->trunk.bytes && orphan->note.bytes;
     if (!later || !keep(orphans, orphan, now_ns))
         end(orphans, orphan, trunk);
@@ -110,7 +113,7 @@ void od_orphans_tick(struct od_orphans *orphans, uint64_t now_ns)
     struct waiting **at = &orphans->first;
     while (*at) {
         struct waiting *w = *at;
-        const struct od_config_trunk *trunk = trunk_of(orphans, w->orphan.trunk);
+        const struct od_trunk_entry *trunk = trunk_of(orphans, w->orphan.trunk);
         if (!trunk && now_ns < w->until_ns) {
             at = &w->next;
             continue;

@@ -15,6 +15,7 @@
 #include "engine/base/str.h"
 #include "engine/base/uid.h"
 #include "engine/host/log.h"
+#include "engine/host/options.h"
 #include "outdial/err.h"
 
 enum {
@@ -30,8 +31,8 @@ enum {
 
 /* What a request says and where it goes. Zeroed before it is filled: compared byte for byte. */
 struct place {
-    struct od_addr server;
-    uint8_t transport; /* enum od_config_transport */
+    struct od_addr server, hop; /* as in od_sip_invite */
+    uint8_t transport;          /* enum od_config_transport */
     char domain[256], user[OD_SIP_AUTH_TEXT_MAX];
     char auth_user[OD_SIP_AUTH_TEXT_MAX], password[OD_SIP_AUTH_TEXT_MAX];
 };
@@ -163,6 +164,14 @@ static void remove_from_table(struct od_registrations *regs, struct registration
 
 /* ---- sending ---- */
 
+/* But for padding. */
+static void copy_address(struct od_addr *to, const struct od_addr *from)
+{
+    to->family = from->family;
+    to->port = from->port;
+    memcpy(to->ip, from->ip, sizeof to->ip);
+}
+
 /* An account's user where it has one, else the number itself. False: it can't be reached now. */
 static bool read_place(const struct registration *reg, const struct od_trunk_entry *entry,
                        struct place *out)
@@ -176,9 +185,8 @@ static bool read_place(const struct registration *reg, const struct od_trunk_ent
                        : *config->auth_user ? config->auth_user
                        : number             ? reg->name
                                             : "";
-    out->server.family = entry->addr.family;
-    out->server.port = entry->addr.port;
-    memcpy(out->server.ip, entry->addr.ip, sizeof out->server.ip);
+    copy_address(&out->server, &entry->addr);
+    copy_address(&out->hop, &entry->hop);
     out->transport = config->transport;
     return od_str_copy(out->domain, sizeof out->domain, config->domain, strlen(config->domain)) &&
            od_str_copy(out->user, sizeof out->user, user, strlen(user)) &&
@@ -193,7 +201,8 @@ static int send_to(const struct od_registrations *regs, uint32_t id, const struc
 {
     const struct od_sip_invite who = {
         .server = place->server,
-        .transport = place->transport == OD_CONFIG_TCP ? "tcp" : "udp",
+        .hop = place->hop,
+        .transport = od_transport_words[place->transport],
         .domain = place->domain,
         .from_user = place->user,
         .auth_user = place->auth_user,

@@ -15,11 +15,11 @@
 #include <sys/socket.h>
 
 #include "engine/base/str.h"
+#include "outdial/config.h"
 #include "outdial/err.h"
 
 enum {
     HOST_MAX = 253, /* RFC 1035 section 2.3.4, in text form */
-    SIP_PORT = 5060,
     ANSWER_MAX = 8192,
     RECORDS_MAX = 64, /* looked at in one answer */
     HEADER_BYTES = 12,
@@ -148,7 +148,23 @@ static bool read_string(const uint8_t **at, const uint8_t *end, char *out, size_
     return true;
 }
 
-bool od_dns_service(const uint8_t *message, size_t bytes, bool tcp, char out[OD_DNS_NAME_MAX])
+/* By enum od_config_transport: RFC 3263 section 4.1, RFC 3261 section 19.1.2. */
+static const struct {
+    const char *naptr, *srv;
+    uint16_t port;
+} services[] = {
+    {"SIP+D2U", "_sip._udp", 5060},
+    {"SIP+D2T", "_sip._tcp", 5060},
+    {"SIPS+D2T", "_sips._tcp", 5061},
+};
+
+uint16_t od_sip_usual_port(uint8_t transport)
+{
+    return services[transport].port;
+}
+
+bool od_dns_service(const uint8_t *message, size_t bytes, uint8_t transport,
+                    char out[OD_DNS_NAME_MAX])
 {
     struct answer answer;
     struct record record;
@@ -165,7 +181,7 @@ bool od_dns_service(const uint8_t *message, size_t bytes, bool tcp, char out[OD_
             continue;
         uint32_t rank = two(record.at) << 16 | two(record.at + 2);
         if (rank >= best || strcasecmp(flags, "s") != 0 ||
-            strcasecmp(service, tcp ? "SIP+D2T" : "SIP+D2U") != 0 || regexp[0] ||
+            strcasecmp(service, services[transport].naptr) != 0 || regexp[0] ||
             !read_name(&answer, at, name) || !name[0])
             continue;
         best = rank;
@@ -179,7 +195,7 @@ bool od_dns_service(const uint8_t *message, size_t bytes, bool tcp, char out[OD_
 struct question {
     uv_work_t request;
     char host[HOST_MAX + 1];
-    bool tcp;
+    uint8_t transport;         /* enum od_config_transport */
     struct od_addr nameserver; /* family 0: the system's */
     od_resolve_fn fn;
     void *ctx;
@@ -234,9 +250,9 @@ static bool by_service(struct question *question, res_state state)
     struct od_rng rng = {uv_hrtime()};
     bool decided = false;
     int bytes = message ? ask(state, question->host, ns_t_naptr, message) : -1;
-    snprintf(name, sizeof name, "_sip._%s.%s", question->tcp ? "tcp" : "udp", question->host);
+    snprintf(name, sizeof name, "%s.%s", services[question->transport].srv, question->host);
     if (bytes > 0)
-        od_dns_service(message, (size_t)bytes, question->tcp, name);
+        od_dns_service(message, (size_t)bytes, question->transport, name);
     if (bytes >= 0)
         bytes = ask(state, name, ns_t_srv, message);
     size_t count = bytes > 0 ? od_dns_targets(message, (size_t)bytes, targets) : 0;
@@ -276,7 +292,7 @@ static void look_up(uv_work_t *request)
         res_nclose(&state);
     }
     if (!decided)
-        address_of(question, question->host, SIP_PORT);
+        address_of(question, question->host, services[question->transport].port);
 }
 
 static void looked_up(uv_work_t *request, int status)
@@ -288,8 +304,8 @@ static void looked_up(uv_work_t *request, int status)
     free(question);
 }
 
-int od_resolve_sip(uv_loop_t *loop, const char *host, bool tcp, const struct od_addr *nameserver,
-                   od_resolve_fn fn, void *ctx)
+int od_resolve_sip(uv_loop_t *loop, const char *host, uint8_t transport,
+                   const struct od_addr *nameserver, od_resolve_fn fn, void *ctx)
 {
     if (!*host || strlen(host) > HOST_MAX)
         return OD_EINVAL;
@@ -297,7 +313,7 @@ int od_resolve_sip(uv_loop_t *loop, const char *host, bool tcp, const struct od_
     if (!question)
         return OD_ENOMEM;
     question->request.data = question;
-    question->tcp = tcp;
+    question->transport = transport;
     question->fn = fn;
     question->ctx = ctx;
     strcpy(question->host, host);

@@ -1,7 +1,7 @@
 /*
  * resolve_sip - where requests go that name a SIP server without a port (RFC 3263 section 4): NAPTR
- * for our transport, then SRV, then the host itself at 5060. Off the loop (libuv's pool), one
- * answer per question, never from inside the call.
+ * for our transport, then SRV, then the host itself at 5060 (TLS: 5061). Off the loop (libuv's
+ * pool), one answer per question, never from inside the call.
  *
  * What comes from a nameserver is input: od_dns_* read one message, bounded, and are pure.
  */
@@ -13,9 +13,13 @@
 #include "engine/base/rng.h"
 #include "engine/host/resolve.h"
 
-/* As od_resolve(). nameserver: whom to ask instead of the system's; NULL: those. */
-int od_resolve_sip(uv_loop_t *loop, const char *host, bool tcp, const struct od_addr *nameserver,
-                   od_resolve_fn fn, void *ctx);
+/* Where a server listens that says nothing of it. */
+uint16_t od_sip_usual_port(uint8_t transport);
+
+/* As od_resolve(). transport: enum od_config_transport. nameserver: whom to ask instead of the
+ * system's; NULL: those. */
+int od_resolve_sip(uv_loop_t *loop, const char *host, uint8_t transport,
+                   const struct od_addr *nameserver, od_resolve_fn fn, void *ctx);
 
 enum { OD_DNS_NAME_MAX = 256, OD_DNS_TARGETS_MAX = 32 };
 
@@ -30,8 +34,9 @@ size_t od_dns_targets(const uint8_t *message, size_t bytes,
 /* RFC 2782: lower priority first; equal ones at random by weight. */
 void od_dns_order(struct od_dns_target *targets, size_t count, struct od_rng *rng);
 
-/* The name whose SRV records are to be asked, out of an answer's NAPTR records: service SIP+D2U (or
- * SIP+D2T), flag "s", the lowest order and preference. False: none says so. */
-bool od_dns_service(const uint8_t *message, size_t bytes, bool tcp, char out[OD_DNS_NAME_MAX]);
+/* The name whose SRV records are to be asked, out of an answer's NAPTR records: service SIP+D2U
+ * (or SIP+D2T, SIPS+D2T), flag "s", the lowest order and preference. False: none says so. */
+bool od_dns_service(const uint8_t *message, size_t bytes, uint8_t transport,
+                    char out[OD_DNS_NAME_MAX]);
 
 #endif

@@ -13,10 +13,10 @@
 #include "engine/base/str.h"
 #include "engine/base/uid.h"
 #include "engine/host/log.h"
+#include "engine/host/options.h"
 #include "outdial/err.h"
 
 enum {
-    SIP_PORT = 5060,
     CALLS_MAX = 200, /* as a configured trunk that says nothing */
     RING_MS = 45 * 1000,
     CPS = 10,
@@ -102,7 +102,7 @@ static void take(char *out, size_t size, yyjson_val *doc, const char *member)
 static void split_server(struct definition *d)
 {
     const char *at = d->server, *end = at + strlen(at), *colon = NULL;
-    uint64_t port = SIP_PORT;
+    uint64_t port = 0;
     if (*at == '[') {
         const char *close = strchr(at, ']');
         at++;
@@ -113,10 +113,19 @@ static void split_server(struct definition *d)
         end = colon ? colon : end;
     }
     if (colon && !od_str_u64(colon + 1, strlen(colon + 1), 65535, &port))
-        port = SIP_PORT;
+        port = 0;
     od_str_copy(d->host, sizeof d->host, at, (size_t)(end - at));
     d->config.port = (uint16_t)port;
     d->config.by_service = !colon;
+}
+
+static uint8_t read_transport(const char *text)
+{
+    uint8_t transport = OD_CONFIG_UDP;
+    while (text && od_transport_words[transport] &&
+           strcmp(text, od_transport_words[transport]) != 0)
+        transport++;
+    return text && od_transport_words[transport] ? transport : OD_CONFIG_UDP;
 }
 
 /* cpsLimit may be a fraction: so many thousandths per second, evenly. */
@@ -159,8 +168,7 @@ static struct definition *define(struct od_ways *ways, const struct od_uid *uid,
         .port = c->port,
         .by_service = c->by_service,
         .domain = d->domain,
-        .transport = yyjson_equals_str(yyjson_obj_get(doc, "transport"), "tcp") ? OD_CONFIG_TCP
-                                                                                : OD_CONFIG_UDP,
+        .transport = read_transport(yyjson_get_str(yyjson_obj_get(doc, "transport"))),
         .from_user = d->from_user,
         .auth_user = *d->password ? d->auth_user : "",
         .password = d->password,

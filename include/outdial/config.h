@@ -33,7 +33,7 @@ enum od_config_log_format {
     OD_CONFIG_LOG_JSON,
 };
 
-enum od_config_transport { OD_CONFIG_UDP, OD_CONFIG_TCP };
+enum od_config_transport { OD_CONFIG_UDP, OD_CONFIG_TCP, OD_CONFIG_TLS };
 
 struct od_config_key {
     const char *key; /* secret; "sk_..." or what the operator chose, 16 characters or more */
@@ -46,7 +46,7 @@ struct od_config_trunk {
     const char *server;             /* as written */
     const char *cps_limit;          /* as written, "" for not given; def.shapes has it */
     const char *host;               /* name or numeric address, no brackets */
-    uint16_t port;                  /* 5060 when none was written */
+    uint16_t port;                  /* 0: none was written */
     bool by_service;                /* none was: NAPTR and SRV are asked for a name */
     const char *domain;             /* of Request-URI, From and To; default: host */
     uint8_t transport;              /* enum od_config_transport */
@@ -118,6 +118,7 @@ struct od_config {
         const char *listen[OD_CONFIG_LISTEN_MAX + 1]; /* "udp:0.0.0.0:5060"; NULL ends */
         const char *advertise;                        /* "": the bound address */
         const char *user_agent;                       /* "": none is sent */
+        const char *ca_file; /* of authorities trusted besides the system's; "": none */
     } sip;
     struct {
         const char *ports; /* "20000-39999", as written */

@@ -35,7 +35,8 @@ struct od_sip_config {
 struct od_sip_invite {
     const struct od_sip_names *names;
     struct od_addr server;    /* where the INVITE is sent */
-    const char *transport;    /* "udp" or "tcp" */
+    const char *transport;    /* "udp", "tcp" or "tls" */
+    struct od_addr hop;       /* of "tls": where TCP reaches the server through somebody's TLS */
     const char *domain;       /* host (or host:port) of Request-URI, To and From */
     const char *from_user;    /* user part of From and Contact */
     const char *display_name; /* NULL or "": none */
@@ -160,6 +161,7 @@ struct od_sip_recover {
     const char *note; /* from od_sip_note(), perhaps another process's */
     size_t note_bytes;
     const char *auth_user, *password; /* for a challenged BYE; NULL or "": none */
+    struct od_addr hop;               /* as od_sip_invite.hop, in case the call went out by TLS */
 };
 /* Ends the leg at the carrier: CANCEL, or ACK and BYE, repeated until they are answered. No event
  * follows. 0 also when the leg is alive here or being ended; OD_EPROTO: not a note of ours. */

@@ -194,10 +194,11 @@ static bool is_loose(const url_t *url)
  * asking a resolver. */
 static bool reachable(const struct od_sip_identity *identity, const url_t *url)
 {
-    if (url->url_type != url_sip || !url->url_host || strcmp(url->url_host, "0.0.0.0") == 0)
+    if (identity->fixed_hop || url->url_type != url_sip || !url->url_host ||
+        strcmp(url->url_host, "0.0.0.0") == 0)
         return false;
-    return identity->server.family == 6 ? host_is_ip6_reference(url->url_host)
-                                        : host_is_ip4_address(url->url_host);
+    return identity->hop.family == 6 ? host_is_ip6_reference(url->url_host)
+                                     : host_is_ip4_address(url->url_host);
 }
 
 void od_sip_target(const struct od_sip_identity *identity, su_home_t *home, const sip_t *response,

@@ -26,7 +26,10 @@ const char od_sip_allow[] = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, NO
 /* what a number or an extension is made of */
 #define NUMBER "0123456789+*#-._abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
-enum { MAX_FORWARDS = 70 }; /* RFC 3261 section 8.1.1.6 */
+enum {
+    MAX_FORWARDS = 70, /* RFC 3261 section 8.1.1.6 */
+    SIPS_PORT = 5061   /* section 19.1.2 */
+};
 
 static bool is_alnum(char c)
 {
@@ -134,9 +137,16 @@ static bool source_toward(const struct od_addr *server, struct od_addr *out)
     return true;
 }
 
-static const struct od_sip_listener *listener_for(const struct od_sip *sip,
+static bool is_tls(const struct od_sip_invite *invite)
+{
+    return strcmp(invite->transport, "tls") == 0;
+}
+
+static const struct od_sip_listener *listener_for(struct od_sip *sip,
                                                   const struct od_sip_invite *invite)
 {
+    if (is_tls(invite))
+        return od_sip_local_listener(sip);
     for (unsigned i = 0; i < sip->listener_count; i++) {
         const struct od_sip_listener *listener = &sip->listeners[i];
         if (listener->bound.family == invite->server.family &&
@@ -164,6 +174,13 @@ static bool add_sent_by(struct od_buf *buf, const struct od_sip *sip,
     return true;
 }
 
+/* Requests to us come over the connection that we opened (RFC 5923); the port is that of a listener
+ * that may stand before us. */
+static struct od_sip_listener tls_listener(const struct od_addr *server)
+{
+    return (struct od_sip_listener){.bound = {.family = server->family, .port = SIPS_PORT}};
+}
+
 static bool add_contact(struct od_buf *buf, const struct od_sip_invite *invite, const char *sent_by)
 {
     od_buf_str(buf, "<sip:");
@@ -173,8 +190,10 @@ static bool add_contact(struct od_buf *buf, const struct od_sip_invite *invite, 
         od_buf_char(buf, '@');
     }
     od_buf_str(buf, sent_by);
-    if (strcmp(invite->transport, "tcp") == 0)
-        od_buf_str(buf, ";transport=tcp");
+    if (strcmp(invite->transport, "udp") != 0) {
+        od_buf_str(buf, ";transport=");
+        od_buf_str(buf, invite->transport);
+    }
     od_buf_char(buf, '>');
     return !buf->cut;
 }
@@ -228,7 +247,9 @@ static int fill_identity(struct od_sip *sip, const struct od_sip_invite *invite,
     char sent_by[96], text[320];
     struct od_buf buf;
     od_buf_init(&buf, sent_by, sizeof sent_by);
-    if (!add_sent_by(&buf, sip, listener, &invite->server) || buf.cut)
+    const struct od_sip_listener reached =
+        is_tls(invite) ? tls_listener(&invite->server) : *listener;
+    if (!add_sent_by(&buf, sip, &reached, &invite->server) || buf.cut)
         return OD_EINVAL;
     const char *other = invite->sent_by ? invite->sent_by : "";
     strcpy(identity->sent_by, sent_by);
@@ -244,16 +265,21 @@ static int fill_identity(struct od_sip *sip, const struct od_sip_invite *invite,
     identity->from = sip_from_make(home, text);
     identity->from_text = su_sprintf(home, "From: %s;tag=", text);
 
-    bool tcp = strcmp(invite->transport, "tcp") == 0;
-    snprintf(text, sizeof text, "SIP/2.0/%s %s;rport", tcp ? "TCP" : "UDP", identity->sent_by);
+    bool tls = is_tls(invite), udp = strcmp(invite->transport, "udp") == 0;
+    snprintf(text, sizeof text, "SIP/2.0/%s %s;rport",
+             tls   ? "TLS"
+             : udp ? "UDP"
+                   : "TCP",
+             identity->sent_by);
     identity->via = sip_via_make(home, text);
     identity->via_text = su_sprintf(home, "Via: %s;branch=", text);
     od_buf_init(&buf, text, sizeof text);
     od_buf_str(&buf, "sip:");
-    add_address(&buf, &invite->server);
+    const struct od_addr *hop = tls ? &invite->hop : &invite->server;
+    add_address(&buf, hop);
     od_buf_char(&buf, ':');
-    od_buf_u64(&buf, invite->server.port);
-    od_buf_str(&buf, tcp ? ";transport=tcp" : ";transport=udp");
+    od_buf_u64(&buf, hop->port);
+    od_buf_str(&buf, udp ? ";transport=udp" : ";transport=tcp");
     identity->route = url_hdup(home, (url_t const *)text);
     snprintf(text, sizeof text, "sip:%s", invite->domain);
     identity->base = url_hdup(home, (url_t const *)text);
@@ -270,7 +296,8 @@ static int fill_identity(struct od_sip *sip, const struct od_sip_invite *invite,
     _Static_assert(MAX_FORWARDS == 70, "the line above says so");
     max_forwards->mf_common->h_data = max_forwards_line;
     max_forwards->mf_common->h_len = sizeof max_forwards_line - 1;
-    identity->server = invite->server;
+    identity->hop = *hop;
+    identity->fixed_hop = tls;
     return 0;
 }
 
@@ -285,6 +312,8 @@ static bool make_key(const struct od_sip_invite *invite, char *key)
     od_buf_hex(&buf, invite->server.ip, invite->server.family == 6 ? 16 : 4);
     od_buf_char(&buf, ':');
     od_buf_u64(&buf, invite->server.port);
+    od_buf_char(&buf, ':');
+    od_buf_u64(&buf, invite->hop.port);
     for (unsigned i = 0; i < sizeof parts / sizeof *parts; i++) {
         od_buf_char(&buf, '\n'); /* none of the parts may hold one */
         od_buf_str(&buf, parts[i]);
@@ -296,7 +325,8 @@ static bool usable(const struct od_sip_invite *invite)
 {
     return (invite->server.family == 4 || invite->server.family == 6) && invite->server.port &&
            invite->transport && is_host(invite->domain) && invite->names && invite->to &&
-           (strcmp(invite->transport, "udp") == 0 || strcmp(invite->transport, "tcp") == 0);
+           (strcmp(invite->transport, "udp") == 0 || strcmp(invite->transport, "tcp") == 0 ||
+            (is_tls(invite) && invite->hop.family == 4 && invite->hop.port));
 }
 
 int od_sip_identity_get(struct od_sip *sip, const struct od_sip_invite *invite,

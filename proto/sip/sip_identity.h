@@ -19,8 +19,9 @@ enum { OD_SIP_IDENTITIES = 256, OD_SIP_IDENTITY_KEY_MAX = 512 };
 /* Owned by its references: the table's and the legs'. */
 struct od_sip_identity {
     uint32_t refs;
-    struct od_addr server;
-    msg_t *model; /* holds all the objects below */
+    struct od_addr hop; /* where requests go: the server, or a TLS's near end */
+    bool fixed_hop;     /* all of them, whatever a dialog says */
+    msg_t *model;       /* holds all the objects below */
     const sip_via_t *via;
     const char *via_text;   /* "Via: ...;branch=" */
     const sip_from_t *from; /* no tag */

@@ -33,10 +33,10 @@
 enum {
     OD_SIP_INVITE_CSEQ = 1,
     OD_SIP_BRANCH_BYTES = 64,
-    OD_SIP_LISTENERS_MAX = 4,
-    OD_SIP_FORKS_MAX = 4,   /* extra dialogs of one INVITE that are told to go away */
-    OD_SIP_ROUTES_MAX = 16, /* Record-Route entries obeyed */
-    OD_SIP_SDP_MAX = 2048,  /* an offer of ours */
+    OD_SIP_LISTENERS_MAX = 5, /* four, and one of our own for TLS */
+    OD_SIP_FORKS_MAX = 4,     /* extra dialogs of one INVITE that are told to go away */
+    OD_SIP_ROUTES_MAX = 16,   /* Record-Route entries obeyed */
+    OD_SIP_SDP_MAX = 2048,    /* an offer of ours */
 };
 
 enum od_sip_leg_state {
@@ -126,6 +126,7 @@ struct od_sip {
 
     struct od_sip_listener listeners[OD_SIP_LISTENERS_MAX];
     unsigned listener_count;
+    const struct od_sip_listener *local_listener; /* of od_sip_local_listener(); NULL: none yet */
     char advertise_host[64];
     uint16_t advertise_port; /* 0: the listener's */
     char user_agent[64];
@@ -206,6 +207,8 @@ void od_sip_refer_forget(struct od_sip_leg *leg);
 void od_sip_peer_forget(struct od_sip_leg *leg); /* stops repeating a 2xx to a re-INVITE */
 
 /* sip_port.c */
+/* A loopback TCP listener, which the library needs to connect from; made when there is none. */
+const struct od_sip_listener *od_sip_local_listener(struct od_sip *sip);
 void od_sip_queue(struct od_sip *sip, enum od_sip_queued_kind kind, struct od_call_id call,
                   const char *line);
 void od_sip_note_sent(struct od_sip *sip, struct od_call_id call, const sip_t *message);

@@ -327,6 +327,19 @@ static int open_listener(struct opening *opening, const char *text)
     return 0;
 }
 
+const struct od_sip_listener *od_sip_local_listener(struct od_sip *sip)
+{
+    static const struct od_sip_config nothing;
+    char why[LINE_BYTES];
+    struct opening opening = {.sip = sip, .config = &nothing, .why = why, .why_bytes = sizeof why};
+    if (!sip->local_listener) {
+        if (open_listener(&opening, "tcp:127.0.0.1:0"))
+            return NULL;
+        sip->local_listener = &sip->listeners[sip->listener_count - 1];
+    }
+    return sip->local_listener;
+}
+
 static int open_agent(struct opening *opening)
 {
     struct od_sip *sip = opening->sip;
@@ -348,7 +361,7 @@ static int open_agent(struct opening *opening)
     if (!opening->config->listen[0])
         return refuse(opening, OD_EINVAL, "no listen address", NULL);
     int err = 0;
-    for (unsigned i = 0; !err && i < OD_SIP_LISTENERS_MAX && opening->config->listen[i]; i++)
+    for (unsigned i = 0; !err && i < 4 && opening->config->listen[i]; i++)
         err = open_listener(opening, opening->config->listen[i]);
     return err;
 }

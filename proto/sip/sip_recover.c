@@ -236,6 +236,7 @@ static int begin(struct od_sip_leg *leg, const struct note *note, const struct o
         .names = &leg->names,
         .server = note->server,
         .transport = note->transport,
+        .hop = what->hop,
         .domain = note->domain,
         .from_user = note->user,
         .display_name = note->name,

@@ -120,7 +120,7 @@ static nta_outgoing_t *send_register(struct od_sip_registration *reg)
             reg->sip->agent, (nta_response_f *)on_answer, (nta_outgoing_magic_t *)reg,
             (url_string_t const *)identity->route, msg, NTATAG_USER_VIA(1),
             NTATAG_BRANCH_KEY(sip_object(msg)->sip_via->v_branch - strlen("branch=")),
-            TPTAG_IDENT(OD_SIP_IDENT(identity->server.family)), TAG_END());
+            TPTAG_IDENT(OD_SIP_IDENT(identity->hop.family)), TAG_END());
     if (msg && !orq)
         msg_destroy(msg);
     if (!orq)

@@ -29,7 +29,7 @@ static void send_stateless(struct od_sip_leg *leg, msg_t *msg, const url_t *hop)
     od_sip_note_sent(leg->sip, leg->call, sip_object(msg));
     if (!nta_outgoing_mcreate(leg->sip->agent, NULL, NULL, as_route(hop), msg, NTATAG_USER_VIA(1),
                               NTATAG_BRANCH_KEY(branch_of(msg)), NTATAG_STATELESS(1),
-                              TPTAG_IDENT(OD_SIP_IDENT(leg->identity->server.family)), TAG_END())) {
+                              TPTAG_IDENT(OD_SIP_IDENT(leg->identity->hop.family)), TAG_END())) {
         leg->sip->send_failed++;
         msg_destroy(msg);
     }
@@ -46,7 +46,7 @@ static nta_outgoing_t *send_transaction(struct od_sip_leg *leg, msg_t *msg, cons
     nta_outgoing_t *orq = nta_outgoing_mcreate(
         leg->sip->agent, fn, fn ? leg : NULL, as_route(hop), msg, NTATAG_USER_VIA(1),
         NTATAG_BRANCH_KEY(branch_of(msg)), NTATAG_PASS_100(1),
-        TPTAG_IDENT(OD_SIP_IDENT(leg->identity->server.family)), TAG_END());
+        TPTAG_IDENT(OD_SIP_IDENT(leg->identity->hop.family)), TAG_END());
     if (!orq) {
         leg->sip->send_failed++;
         msg_destroy(msg);

@@ -144,7 +144,7 @@ static void test_trunk(void **state)
 
     t = &config->trunks[1];
     assert_string_equal(t->host, "sip.example.net");
-    assert_int_equal(t->port, 5060);
+    assert_int_equal(t->port, 0);                           /* none was written */
     assert_int_equal(t->def.shapes[0].kind, OD_SHAPE_EVEN); /* nothing said: 10 calls a second */
     assert_int_equal(t->def.shapes[0].count, 10);
     assert_int_equal(t->def.max_calls, 200);
@@ -319,7 +319,8 @@ static void test_mistakes(void **state)
         {"http: { tls: { cert: a.pem } }",
          "t.yaml:1:14: http.tls: cert without key or key without cert: expected both or none"},
         {"sip: { listen: \"tls:0.0.0.0:5061\" }",
-         "t.yaml:1:16: sip.listen: tls is not available in this version"},
+         "t.yaml:1:16: sip.listen: a TLS listener is not available in this version; trunks with "
+         "transport: tls need none"},
         {"sip: { listen: [] }", "t.yaml:1:16: sip.listen: expected 1 to 4 listeners, found 0"},
         {"sip: { user_agent: \"a\\r\\nX: b\" }",
          "t.yaml:1:20: sip.user_agent: expected up to 100 printable characters, found 'a??X: b'"},
@@ -338,10 +339,8 @@ static void test_mistakes(void **state)
          "'a:b:c'"},
         {"trunks: [ { name: a, server: a }, { name: a, server: b } ]",
          "t.yaml:1:43: trunks[1].name: expected a name of its own, found 'a' for the second time"},
-        {"trunks: [ { name: a, server: a, transport: tls } ]",
-         "t.yaml:1:44: trunks[0].transport: expected udp or tcp, found 'tls'; tls is not available "
-         "in "
-         "this version"},
+        {"trunks: [ { name: a, server: a, transport: sctp } ]",
+         "t.yaml:1:44: trunks[0].transport: expected udp, tcp or tls, found 'sctp'"},
         {"trunks: [ { name: a, server: a, display_name: 'x\"y' } ]",
          "t.yaml:1:47: trunks[0].display_name: expected up to 63 bytes of text without quotes or "
          "backslashes, found 'x\"y'"},
@@ -438,7 +437,7 @@ static void test_unserved_at_their_harmless_values(void **state)
     assert_string_equal(config->numbers[0].trunk, "a");
     assert_int_equal(config->trunk_count, 1);
     assert_false(config->trunks[0].registers);
-    assert_true(config->trunks[0].by_service && config->trunks[0].port == 5060); /* no port said */
+    assert_true(config->trunks[0].by_service && config->trunks[0].port == 0); /* no port said */
     od_config_destroy(config);
 }
 

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "engine/host/resolve_sip.h"
+#include "outdial/config.h"
 #include "outdial/err.h"
 
 struct message {
@@ -148,12 +149,12 @@ static void the_best_service_of_our_transport(void **state)
     put_naptr(&m, 80, "S", "sip+d2u", "_sip._udp.a.test");
     put_naptr(&m, 10, "u", "SIP+D2U", "wrong.test"); /* another flag */
     put_naptr(&m, 10, "s", "SIPS+D2T", "_sips._tcp.a.test");
-    assert_true(od_dns_service(m.at, m.used, false, name));
+    assert_true(od_dns_service(m.at, m.used, OD_CONFIG_UDP, name));
     assert_string_equal(name, "_sip._udp.a.test");
-    assert_true(od_dns_service(m.at, m.used, true, name));
+    assert_true(od_dns_service(m.at, m.used, OD_CONFIG_TCP, name));
     assert_string_equal(name, "_sip._tcp.a.test");
     begin(&m, 1, "a.test", ns_t_naptr, 0);
-    assert_false(od_dns_service(m.at, m.used, false, name));
+    assert_false(od_dns_service(m.at, m.used, OD_CONFIG_UDP, name));
 }
 
 /* Every cut and many changed bytes; the sanitizers look on. */
@@ -180,7 +181,7 @@ static void damaged_messages_are_borne(void **state)
         size_t count = od_dns_targets(exact, broken.used, targets);
         assert_true(count <= 3);
         od_dns_order(targets, count, &rng);
-        od_dns_service(exact, broken.used, false, name);
+        od_dns_service(exact, broken.used, OD_CONFIG_UDP, name);
         test_free(exact);
     }
 }
@@ -244,15 +245,16 @@ static void servers_are_found(void **state)
     (void)state;
     static const struct {
         const char *host;
-        bool tcp;
+        uint8_t transport;
         int err;
         uint8_t last;
         uint16_t port;
     } cases[] = {
-        {"full.test", false, 0, 5, 5070},
-        {"plain.test", true, 0, 6, 5080},
-        {"127.0.0.7", false, 0, 7, 5060},      /* no records: its address */
-        {"none.test", false, OD_ENOENT, 0, 0}, /* decidedly none */
+        {"full.test", OD_CONFIG_UDP, 0, 5, 5070},
+        {"plain.test", OD_CONFIG_TCP, 0, 6, 5080},
+        {"127.0.0.7", OD_CONFIG_UDP, 0, 7, 5060}, /* no records: its address */
+        {"127.0.0.7", OD_CONFIG_TLS, 0, 7, 5061},
+        {"none.test", OD_CONFIG_UDP, OD_ENOENT, 0, 0}, /* decidedly none */
     };
     struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t bytes = sizeof addr;
@@ -267,7 +269,7 @@ static void servers_are_found(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct found found = {.err = 1};
         assert_int_equal(
-            od_resolve_sip(&loop, cases[i].host, cases[i].tcp, &server, on_found, &found), 0);
+            od_resolve_sip(&loop, cases[i].host, cases[i].transport, &server, on_found, &found), 0);
         assert_int_equal(found.err, 1); /* never from inside */
         uv_run(&loop, UV_RUN_DEFAULT);
         assert_int_equal(found.err, cases[i].err);
@@ -277,7 +279,8 @@ static void servers_are_found(void **state)
     char long_name[300];
     memset(long_name, 'a', sizeof long_name);
     long_name[299] = 0;
-    assert_int_equal(od_resolve_sip(&loop, long_name, false, NULL, on_found, NULL), OD_EINVAL);
+    assert_int_equal(od_resolve_sip(&loop, long_name, OD_CONFIG_UDP, NULL, on_found, NULL),
+                     OD_EINVAL);
     assert_int_equal(uv_loop_close(&loop), 0);
     sendto(server_fd, "x", 1, 0, (struct sockaddr *)&addr, sizeof addr);
     pthread_join(thread, NULL);
