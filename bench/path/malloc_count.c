@@ -18,9 +18,11 @@ static uint64_t *count = &before_open;
 static void *(*real_malloc)(size_t);
 static void *(*real_calloc)(size_t, size_t);
 static void *(*real_realloc)(void *, size_t);
+static void (*real_free)(void *);
 
-/* dlsym() itself allocates while calloc is looked up: a little memory of our own serves it. */
-static char early[4096];
+/* dlsym() itself may allocate while the others are looked up: a little memory of our own serves it.
+ */
+static _Alignas(16) char early[4096];
 static size_t early_used;
 
 static void *take_early(size_t bytes)
@@ -28,6 +30,11 @@ static void *take_early(size_t bytes)
     size_t at = early_used;
     early_used += (bytes + 15) & ~(size_t)15;
     return early_used <= sizeof early ? early + at : NULL;
+}
+
+static int is_early(const void *memory)
+{
+    return (uintptr_t)memory - (uintptr_t)early < sizeof early;
 }
 
 static void open_count(void)
@@ -41,33 +48,51 @@ static void open_count(void)
         count = shared;
 }
 
-__attribute__((constructor)) static void begin(void)
+/* At the first call, not in a constructor: those of the program's libraries come first. True when
+ * the real functions are known. */
+static int ready(void)
 {
-    *(void **)&real_calloc = dlsym(RTLD_NEXT, "calloc");
-    *(void **)&real_malloc = dlsym(RTLD_NEXT, "malloc");
-    *(void **)&real_realloc = dlsym(RTLD_NEXT, "realloc");
-    open_count();
-}
+    static int looking;
 
-static void one_more(void)
-{
+    if (!real_free && !looking) {
+        looking = 1;
+        *(void **)&real_calloc = dlsym(RTLD_NEXT, "calloc");
+        *(void **)&real_malloc = dlsym(RTLD_NEXT, "malloc");
+        *(void **)&real_realloc = dlsym(RTLD_NEXT, "realloc");
+        *(void **)&real_free = dlsym(RTLD_NEXT, "free");
+        open_count();
+    }
     __atomic_fetch_add(count, 1, __ATOMIC_RELAXED);
+    return real_free != NULL;
 }
 
 void *malloc(size_t bytes)
 {
-    one_more();
-    return real_malloc ? real_malloc(bytes) : take_early(bytes);
+    return ready() ? real_malloc(bytes) : take_early(bytes);
 }
 
 void *calloc(size_t n, size_t bytes)
 {
-    one_more();
-    return real_calloc ? real_calloc(n, bytes) : take_early(n * bytes);
+    return ready() ? real_calloc(n, bytes) : take_early(n * bytes);
 }
 
 void *realloc(void *old, size_t bytes)
 {
-    one_more();
-    return real_realloc ? real_realloc(old, bytes) : take_early(bytes);
+    if (!ready())
+        return take_early(bytes);
+    if (!is_early(old))
+        return real_realloc(old, bytes);
+    void *moved = real_malloc(bytes);
+    if (moved)
+        memcpy(moved, old,
+               (size_t)(early + sizeof early - (char *)old) < bytes
+                   ? (size_t)(early + sizeof early - (char *)old)
+                   : bytes);
+    return moved;
+}
+
+void free(void *memory)
+{
+    if (real_free && !is_early(memory))
+        real_free(memory);
 }

@@ -124,7 +124,12 @@ log: {{ level: warn, format: text }}
             pinned(CALLER_CPU, *wrapper, build / "outdial", "serve", "--config",
                    folder / "outdial.yaml"),
             stderr=self.log, env={**os.environ, **(env or {})})
-        wait_for("outdial to be ready", self.ready, 60)
+        try:
+            wait_for("outdial to be ready", self.ready, 60)
+        except SystemExit:
+            self.process.kill()
+            sys.stderr.write((folder / "outdial.log").read_text(errors="replace"))
+            raise
 
     def ready(self):
         try:
