@@ -144,7 +144,8 @@ static void a_call_keeps_the_document_it_began_with(void **state)
                                 .open = true};
     uv_loop_init(&loop);
     assert_int_equal(od_catalog_open(&catalog, &loop, &config,
-                                     &(struct od_catalog_events){&seen, on_trunk, on_lane, NULL}),
+                                     &(struct od_catalog_events){
+                                         .ctx = &seen, .trunk = on_trunk, .lane = on_lane}),
                      0);
     assert_true(seen.trunk.usable);
     assert_string_equal(od_catalog_trunk_name(catalog, 0), "main");
@@ -208,7 +209,8 @@ static void refused_credentials_hold_a_trunk(void **state)
     struct od_config config = {.trunks = &trunk, .trunk_count = 1};
     uv_loop_init(&loop);
     assert_int_equal(od_catalog_open(&catalog, &loop, &config,
-                                     &(struct od_catalog_events){&seen, on_trunk, on_lane, NULL}),
+                                     &(struct od_catalog_events){
+                                         .ctx = &seen, .trunk = on_trunk, .lane = on_lane}),
                      0);
     const struct od_trunk_entry *entry = od_catalog_trunk(catalog, 0);
     unsigned announced = seen.trunks;
