@@ -20,9 +20,8 @@ enum {
     HOLD_MS_FIRST = 30 * 1000,
     HOLD_MS_MAX = 10 * 60 * 1000,
 };
-((transport) == OD_CONFIG_TLS ? 5061 : 5060) /* RFC 3261 section 19.1.2 */
 
-    static void ask(struct catalog_trunk *trunk);
+static void ask(struct catalog_trunk *trunk);
 
 /* The configuration, and over it what was changed while it ran. */
 static void live_def(struct catalog_trunk *trunk, struct od_trunk_def *def)
