@@ -1,7 +1,7 @@
 /*
- * sip_via_fuzz - a server's bytes on their way to the SIP library, whole and in pieces of every size: the
- * same must come out, as long as what went in, and other than that only in a "TLS" that became "TCP". The
- * first byte chooses the size of the pieces.
+ * sip_via_fuzz - a server's bytes on their way to the SIP library, whole and in pieces of every
+ * size: the same must come out, as long as what went in, and other than that only in a "TLS" that
+ * became "TCP". The first byte chooses the size of the pieces.
  */
 #include <stdint.h>
 #include <stdlib.h>

@@ -50,11 +50,12 @@ static void in_all_pieces(bool outward, const char *text, const char *expected)
 static void our_requests(void **state)
 {
     (void)state;
-    in_all_pieces(true,
-                  "INVITE sip:1@a SIP/2.0\r\nVia: SIP/2.0/TCP h;branch=1\r\nContent-Length: 5\r\n\r\n"
-                  "\r\n\r\nX\r\n\r\nACK sip:1@a SIP/2.0\r\nVia: SIP/2.0/TCP h\r\nContent-Length: 0\r\n\r\n",
-                  "INVITE sip:1@a SIP/2.0\r\nVia: SIP/2.0/TLS h;branch=1\r\nContent-Length: 5\r\n\r\n"
-                  "\r\n\r\nX\r\n\r\nACK sip:1@a SIP/2.0\r\nVia: SIP/2.0/TLS h\r\nContent-Length: 0\r\n\r\n");
+    in_all_pieces(
+        true,
+        "INVITE sip:1@a SIP/2.0\r\nVia: SIP/2.0/TCP h;branch=1\r\nContent-Length: 5\r\n\r\n"
+        "\r\n\r\nX\r\n\r\nACK sip:1@a SIP/2.0\r\nVia: SIP/2.0/TCP h\r\nContent-Length: 0\r\n\r\n",
+        "INVITE sip:1@a SIP/2.0\r\nVia: SIP/2.0/TLS h;branch=1\r\nContent-Length: 5\r\n\r\n"
+        "\r\n\r\nX\r\n\r\nACK sip:1@a SIP/2.0\r\nVia: SIP/2.0/TLS h\r\nContent-Length: 0\r\n\r\n");
 }
 
 /* The second Via is of who stands behind; a body's lines are no headers. */
@@ -62,9 +63,11 @@ static void first_one_only(void **state)
 {
     (void)state;
     in_all_pieces(false,
-                  "BYE sip:1@a SIP/2.0\r\nv :  SIP / 2.0 / tls  h;x=TLS\r\nVia: SIP/2.0/TLS g\r\nl: 20\r\n\r\n"
+                  "BYE sip:1@a SIP/2.0\r\nv :  SIP / 2.0 / tls  h;x=TLS\r\nVia: SIP/2.0/TLS "
+                  "g\r\nl: 20\r\n\r\n"
                   "Via: SIP/2.0/TLS f\r\nSIP/2.0 200 OK\r\nX: 1\r\nVIA: SIP/2.0/TLS h\r\n\r\n",
-                  "BYE sip:1@a SIP/2.0\r\nv :  SIP / 2.0 / TCP  h;x=TLS\r\nVia: SIP/2.0/TLS g\r\nl: 20\r\n\r\n"
+                  "BYE sip:1@a SIP/2.0\r\nv :  SIP / 2.0 / TCP  h;x=TLS\r\nVia: SIP/2.0/TLS "
+                  "g\r\nl: 20\r\n\r\n"
                   "Via: SIP/2.0/TLS f\r\nSIP/2.0 200 OK\r\nX: 1\r\nVIA: SIP/2.0/TCP h\r\n\r\n");
 }
 
@@ -79,7 +82,8 @@ static void keep_alives(void **state)
 
 static void unusable(void **state)
 {
-    static const char *const bad[] = {"l: 4294967296", "l: -1", "Content-Length: 5 5", "Content-Length:"};
+    static const char *const bad[] = {"l: 4294967296", "l: -1", "Content-Length: 5 5",
+                                      "Content-Length:"};
     char text[256];
     int err;
     (void)state;
