@@ -523,6 +523,16 @@ void od_api_set_rates(struct od_api *api, uint32_t per_key, uint32_t per_address
     api->rate_per_address = per_address;
 }
 
+int od_api_change(struct od_api *api, const struct od_api_config *config)
+{
+    int err = od_auth_fixed(&api->auth, config);
+    if (err)
+        return err;
+    api->rate_per_key = config->rate_per_key;
+    api->rate_per_address = config->rate_per_address;
+    return 0;
+}
+
 void od_api_keys_watched(struct od_api *api, bool watched)
 {
     od_auth_watched(&api->auth, watched);

@@ -182,6 +182,10 @@ void od_api_tick(struct od_api *api, struct od_now now);
 /* Requests a second of a key and of an address, from now on; 0: no limit. */
 void od_api_set_rates(struct od_api *api, uint32_t per_key, uint32_t per_address);
 
+/* Of config: keys, key_count, rate_per_key, rate_per_address and host.sha256, from now on.
+ * OD_EINVAL, OD_ENOMEM: nothing has changed. */
+int od_api_change(struct od_api *api, const struct od_api_config *config);
+
 /* Keys found in the store may be remembered from now on, or (false) may not, and are forgotten. */
 void od_api_keys_watched(struct od_api *api, bool watched);
 /* A key was revoked (NULL: any may have been): it is forgotten, its event streams end. */

@@ -91,30 +91,43 @@ bool od_auth_allows(const char *scopes, enum od_scope scope)
            has_word(scopes, word, strlen(word));
 }
 
-int od_auth_init(struct od_auth *auth, const struct od_api_config *config)
+static bool key_ok(const struct od_api_key *key)
 {
-    *auth = (struct od_auth){.fixed_count = config->key_count};
-    auth->fixed = calloc(config->key_count + 1, sizeof *auth->fixed);
-    auth->cached = calloc((size_t)SETS * WAYS, sizeof *auth->cached);
-    if (!auth->fixed || !auth->cached) {
-        od_auth_deinit(auth);
+    size_t bytes = key->key ? strlen(key->key) : 0;
+    return bytes && bytes <= OD_AUTH_KEY_MAX && key->org && od_auth_org_ok(key->org) &&
+           key->scopes && od_auth_scopes_ok(key->scopes, "*");
+}
+
+int od_auth_fixed(struct od_auth *auth, const struct od_api_config *config)
+{
+    for (size_t i = 0; i < config->key_count; i++)
+        if (!key_ok(&config->keys[i]))
+            return OD_EINVAL;
+    struct od_auth_static *fixed = calloc(config->key_count + 1, sizeof *fixed);
+    if (!fixed)
         return OD_ENOMEM;
-    }
     for (size_t i = 0; i < config->key_count; i++) {
         const struct od_api_key *key = &config->keys[i];
-        struct od_identity *identity = &auth->fixed[i].identity;
-        size_t bytes = key->key ? strlen(key->key) : 0;
-        if (!bytes || bytes > OD_AUTH_KEY_MAX || !key->org || !od_auth_org_ok(key->org) ||
-            !key->scopes || !od_auth_scopes_ok(key->scopes, "*")) {
-            od_auth_deinit(auth);
-            return OD_EINVAL;
-        }
-        config->host.sha256(config->host.ctx, key->key, bytes, auth->fixed[i].hash);
+        struct od_identity *identity = &fixed[i].identity;
+        config->host.sha256(config->host.ctx, key->key, strlen(key->key), fixed[i].hash);
         od_str_copy(identity->org, sizeof identity->org, key->org, strlen(key->org));
         od_str_copy(identity->scopes, sizeof identity->scopes, key->scopes, strlen(key->scopes));
         identity->fixed = true;
     }
+    free(auth->fixed);
+    auth->fixed = fixed;
+    auth->fixed_count = config->key_count;
     return 0;
+}
+
+int od_auth_init(struct od_auth *auth, const struct od_api_config *config)
+{
+    *auth = (struct od_auth){0};
+    auth->cached = calloc((size_t)SETS * WAYS, sizeof *auth->cached);
+    int err = auth->cached ? od_auth_fixed(auth, config) : OD_ENOMEM;
+    if (err)
+        od_auth_deinit(auth);
+    return err;
 }
 
 void od_auth_deinit(struct od_auth *auth)

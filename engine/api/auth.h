@@ -37,6 +37,8 @@ struct od_auth {
 
 /* Hashes the static keys. OD_EINVAL, OD_ENOMEM. */
 int od_auth_init(struct od_auth *auth, const struct od_api_config *config);
+/* Other static keys from now on. OD_EINVAL, OD_ENOMEM: those that were stay. */
+int od_auth_fixed(struct od_auth *auth, const struct od_api_config *config);
 void od_auth_deinit(struct od_auth *auth);
 
 /* The key of an Authorization header's value ("Bearer KEY"); false: none, or of a wrong shape. */

@@ -66,10 +66,12 @@ static int take_flag(const char *verb, struct given *given, int argc, char **arg
     return OD_EXIT_NONE;
 }
 
+static struct given given;
+
 /* The API would refuse such an agent when it is created; better now than at the first call. */
-static unsigned check_agents(const struct od_config *config, const char *file)
+static int check_agents(const struct od_config *config, const char *file,
+                        struct od_options_problems *problems)
 {
-    unsigned wrong = 0;
     for (size_t i = 0; i < config->agent_count; i++) {
         struct od_agent_def *def;
         struct od_agent_problem problem = {0};
@@ -78,17 +80,38 @@ static unsigned check_agents(const struct od_config *config, const char *file)
             od_agent_def_destroy(def);
             continue;
         }
-        fprintf(stderr, "%s: agents[%zu]%s: expected %s, found %s\n", file, i, problem.pointer,
-                problem.expected, problem.found);
-        wrong++;
+        if (problems->count < OD_OPTIONS_PROBLEMS_MAX)
+            snprintf(problems->line[problems->count], OD_OPTIONS_LINE_MAX,
+                     "%.80s: agents[%zu]%.50s: expected %.60s, found %.50s", file, i,
+                     problem.pointer, problem.expected, problem.found);
+        problems->count++;
     }
-    return wrong;
+    return problems->count ? OD_EINVAL : 0;
+}
+
+int od_config_reload(struct od_config **out, struct od_options_problems *problems)
+{
+    int err = od_options_load(out,
+                              &(struct od_options_input){.file = given.file,
+                                                         .env = od_options_getenv,
+                                                         .flags = given.flags,
+                                                         .flag_count = given.count},
+                              problems);
+    if (!err)
+        err = check_agents(*out, given.file ? given.file : "(no file)", problems);
+    else
+        *out = NULL;
+    if (err && *out) {
+        od_config_destroy(*out);
+        *out = NULL;
+    }
+    return err;
 }
 
 int od_config_load(struct od_config **out, const char *verb, const char *examples, const char *file,
                    bool *json, int argc, char **argv)
 {
-    struct given given = {.file = file ? file : getenv("OUTDIAL_CONFIG"), .json = json};
+    given = (struct given){.file = file ? file : getenv("OUTDIAL_CONFIG"), .json = json};
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             print_help(verb, examples, json != NULL);
@@ -102,12 +125,7 @@ int od_config_load(struct od_config **out, const char *verb, const char *example
         given.file = NULL;
 
     static struct od_options_problems problems;
-    int err = od_options_load(out,
-                              &(struct od_options_input){.file = given.file,
-                                                         .env = od_options_getenv,
-                                                         .flags = given.flags,
-                                                         .flag_count = given.count},
-                              &problems);
+    int err = od_config_reload(out, &problems);
     unsigned kept =
         problems.count < OD_OPTIONS_PROBLEMS_MAX ? problems.count : OD_OPTIONS_PROBLEMS_MAX;
     for (unsigned i = 0; err && i < kept; i++)
@@ -116,10 +134,5 @@ int od_config_load(struct od_config **out, const char *verb, const char *example
         fprintf(stderr, "... and %u more\n", problems.count - kept);
     if (err == OD_ENOMEM)
         od_cli_error("no memory");
-    if (!err && check_agents(*out, given.file ? given.file : "(no file)")) {
-        od_config_destroy(*out);
-        *out = NULL;
-        err = OD_EINVAL;
-    }
     return err ? OD_EXIT_CONFIG : OD_EXIT_NONE;
 }

@@ -14,4 +14,10 @@
 int od_config_load(struct od_config **out, const char *verb, const char *examples, const char *file,
                    bool *json, int argc, char **argv);
 
+struct od_options_problems;
+
+/* Loads it again as od_config_load() did last: the same file, flags and environment. 0, or an error
+ * of outdial/err.h with the reasons in problems, which was empty before. */
+int od_config_reload(struct od_config **out, struct od_options_problems *problems);
+
 #endif

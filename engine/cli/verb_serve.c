@@ -18,7 +18,7 @@ int od_verb_serve(int argc, char **argv)
     int code = od_config_load(&config, "serve", examples, NULL, NULL, argc, argv);
     if (code != OD_EXIT_NONE)
         return code;
-    code = od_serve(config) == 0 ? OD_EXIT_OK : OD_EXIT_FAILED;
+    code = od_serve(config, od_config_reload) == 0 ? OD_EXIT_OK : OD_EXIT_FAILED;
     od_config_destroy(config);
     return code;
 }

@@ -118,6 +118,7 @@ static size_t api_more_metrics(void *ctx, char *out, size_t size)
     used += od_loop_watch_metrics(&host->loop_watch, out + used, size - used);
     od_http_server_stats(host->http, &http);
     used += store_metrics(host, out + used, size - used);
+    used += od_host_reload_metrics(host, out + used, size - used);
     used += hook_metrics(host, out + used, size - used);
     used += od_host_registration_metrics(host, out + used, size - used);
     int n =
@@ -203,19 +204,47 @@ static void *api_hash_begin(void *ctx)
     return od_hash_begin();
 }
 
-int od_host_open_api(struct od_host *host)
+/* Those of the configuration, or the one that was made where there are none. NULL: no memory. */
+static struct od_api_key *static_keys(const struct od_host *host, size_t *count)
 {
     const struct od_config *config = host->config;
     struct od_api_key *keys = calloc(config->auth.count + 1, sizeof *keys);
+    if (!keys)
+        return NULL;
+    for (*count = 0; *count < config->auth.count; ++*count)
+        keys[*count] = (struct od_api_key){.key = config->auth.keys[*count].key,
+                                           .org = config->auth.keys[*count].org,
+                                           .scopes = config->auth.keys[*count].scopes};
+    if (*host->dev_key)
+        keys[(*count)++] =
+            (struct od_api_key){.key = host->dev_key, .org = "default", .scopes = "*"};
+    return keys;
+}
+
+int od_host_api_change(struct od_host *host)
+{
     size_t count = 0;
+    struct od_api_key *keys = static_keys(host, &count);
     if (!keys)
         return OD_ENOMEM;
-    for (; count < config->auth.count; count++)
-        keys[count] = (struct od_api_key){.key = config->auth.keys[count].key,
-                                          .org = config->auth.keys[count].org,
-                                          .scopes = config->auth.keys[count].scopes};
-    if (*host->dev_key)
-        keys[count++] = (struct od_api_key){.key = host->dev_key, .org = "default", .scopes = "*"};
+    int err = od_api_change(
+        host->api,
+        &(struct od_api_config){.host = {.ctx = host, .sha256 = api_sha256},
+                                .keys = keys,
+                                .key_count = count,
+                                .rate_per_key = host->config->http.rate_per_key,
+                                .rate_per_address = host->config->http.rate_per_address});
+    free(keys);
+    return err;
+}
+
+int od_host_open_api(struct od_host *host)
+{
+    const struct od_config *config = host->config;
+    size_t count = 0;
+    struct od_api_key *keys = static_keys(host, &count);
+    if (!keys)
+        return OD_ENOMEM;
     int err = od_api_create(
         &host->api,
         &(struct od_api_config){.repo = od_store_repo(host->store),

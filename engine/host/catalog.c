@@ -25,7 +25,7 @@ void od_catalog_finish_close(struct od_catalog *catalog)
 static uint32_t ways_add(void *ctx, const struct od_config_trunk *config)
 {
     struct od_catalog *catalog = ctx;
-    if (catalog->closed || catalog->trunk_count >= catalog->config->trunk_count + OD_WAYS_MAX)
+    if (catalog->closed || catalog->trunk_count >= catalog->named_max + OD_WAYS_MAX)
         return OD_NO_TRUNK;
     uint32_t index = od_catalog_add_trunk(catalog, config);
     od_catalog_share_rates(catalog);
@@ -39,11 +39,12 @@ static void ways_change(void *ctx, uint32_t index, const struct od_config_trunk 
 
 static uint32_t ways_named(void *ctx, const char *name)
 {
-    const struct od_catalog *catalog = ctx;
-    for (size_t i = 0; i < catalog->config->trunk_count; i++)
-        if (strcmp(catalog->config->trunks[i].name, name) == 0)
-            return i;
-    return OD_NO_TRUNK;
+    return od_catalog_named(ctx, name);
+}
+
+uint32_t od_catalog_trunks_max(const struct od_config *config)
+{
+    return (uint32_t)config->trunk_count + OD_CATALOG_SPARE + OD_WAYS_MAX;
 }
 
 int od_catalog_open(struct od_catalog **out, uv_loop_t *loop, const struct od_config *config,
@@ -58,7 +59,9 @@ int od_catalog_open(struct od_catalog **out, uv_loop_t *loop, const struct od_co
     catalog->stale_ms = INT64_MAX;
     struct od_ways_port port = {
         .ctx = catalog, .add = ways_add, .change = ways_change, .named = ways_named};
-    catalog->trunks = calloc(config->trunk_count + OD_WAYS_MAX, sizeof(struct catalog_trunk));
+    catalog->named = config->trunk_count;
+    catalog->named_max = config->trunk_count + OD_CATALOG_SPARE;
+    catalog->trunks = calloc(od_catalog_trunks_max(config), sizeof(struct catalog_trunk));
     if (!catalog->trunks || od_ways_create(&catalog->ways, &port)) {
         free(catalog->trunks);
         free(catalog);
@@ -66,6 +69,8 @@ int od_catalog_open(struct od_catalog **out, uv_loop_t *loop, const struct od_co
     }
     for (size_t i = 0; i < config->trunk_count; i++)
         od_catalog_add_trunk(catalog, &config->trunks[i]);
+    while (catalog->trunk_count < catalog->named_max)
+        od_catalog_spare_trunk(catalog);
     od_catalog_share_rates(catalog);
     *out = catalog;
     return 0;
@@ -83,7 +88,8 @@ void od_catalog_announce(struct od_catalog *catalog, const char *org)
     if (catalog->closed)
         return;
     for (size_t i = 0; !org && i < catalog->trunk_count; i++)
-        od_catalog_announce_trunk(&catalog->trunks[i]);
+        if (!catalog->trunks[i].gone)
+            od_catalog_announce_trunk(&catalog->trunks[i]);
     for (uint32_t i = 0; org && i < catalog->lane_count; i++)
         if (strcmp(catalog->lanes[i].org, org) == 0)
             od_catalog_announce_lane(catalog, &catalog->lanes[i]);

@@ -26,6 +26,7 @@ struct od_trunk_entry {
     struct od_addr hop;      /* of a trunk by TLS: as od_sip_invite.hop */
     struct od_trunk_def def; /* as the engine has it: the configuration and what was changed live */
     bool paused, draining;   /* by order: no new calls */
+    bool removed;            /* what it was made of is gone */
     struct od_api_trunk_note notes[OD_API_TRUNK_NOTES]; /* the newest first */
     bool held;       /* its credentials were refused: no new calls for a while */
     char reason[96]; /* why it isn't usable; "" when it is */
@@ -45,6 +46,18 @@ struct od_catalog_events {
 /* The configuration is borrowed for the catalog's life. OD_ENOMEM. */
 int od_catalog_open(struct od_catalog **out, uv_loop_t *loop, const struct od_config *config,
                     const struct od_catalog_events *events);
+
+/* So many more trunks than at the start a configuration that is loaded later may name. */
+enum { OD_CATALOG_SPARE = 64 };
+
+/* How many trunks the engine is to have room for. */
+uint32_t od_catalog_trunks_max(const struct od_config *config);
+
+/* Another configuration takes the first one's place, likewise borrowed for the catalog's life; so
+ * stays the first. A trunk keeps its index by its name; what it no longer names takes no more
+ * calls, those that are up go on. Changes made while a trunk ran still count. Tells the log of each
+ * trunk that is new, changed or gone. */
+void od_catalog_reload(struct od_catalog *catalog, const struct od_config *config);
 
 /* What opens the secrets in agents' documents; borrowed for the catalog's life. Without one they
  * are read as they are stored. */
@@ -102,7 +115,7 @@ void od_catalog_credentials(struct od_catalog *catalog, uint32_t index, const ch
 void od_catalog_capacity(struct od_catalog *catalog, const char *url, uint32_t calls);
 
 /* NULL: no such trunk. Those of the configuration come first; od_catalog_trunk_count() counts only
- * them. */
+ * them, those that a reload has taken out included. */
 const struct od_trunk_entry *od_catalog_trunk(const struct od_catalog *catalog, uint32_t index);
 size_t od_catalog_trunk_count(const struct od_catalog *catalog);
 /* The trunk that calls from a stored number, or by stored credentials, go out by; NULL: none now.

@@ -33,9 +33,8 @@ void od_catalog_free_agents(struct od_catalog *catalog)
 static void warn_unknown_trunks(const struct od_catalog *catalog, const struct od_agent_def *def)
 {
     for (unsigned k = 0; k < def->trunk_count; k++) {
-        bool known = false;
-        for (size_t i = 0; i < catalog->config->trunk_count && !known; i++)
-            known = strcmp(def->trunks[k], catalog->config->trunks[i].name) == 0;
+        uint32_t index = od_catalog_named(catalog, def->trunks[k]);
+        bool known = index != OD_NO_TRUNK && !catalog->trunks[index].gone;
         if (!known)
             od_log(OD_CONFIG_LOG_WARN, "agent",
                    "%s: names trunk '%s', which is not configured here", def->name, def->trunks[k]);

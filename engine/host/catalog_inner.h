@@ -49,7 +49,7 @@ struct catalog_trunk {
     uint32_t index;
     uv_timer_t timer;
     bool asking;
-    bool gone;             /* what it was made of was deleted */
+    bool gone;             /* what it was made of was deleted, or is still to come */
     bool again;            /* its definition changed while its name was looked up */
     uint32_t rate_from;    /* 1 + the trunk whose rate it shares; 0: its own */
     uint32_t rate_of;      /* the trunk whose shapes its rate has: itself, but for a shared one */
@@ -70,8 +70,10 @@ struct od_catalog {
     uint32_t rotors;
     struct od_lane_info *lanes;
     uint32_t lane_count;
-    struct catalog_trunk *trunks; /* the configuration's, then those of stored credentials */
+    struct catalog_trunk *trunks; /* the configuration's, room for more of those, then those of
+                                     stored credentials */
     size_t trunk_count;
+    size_t named, named_max; /* the configuration's, those it no longer names included */
     struct od_ways *ways;
     struct od_hours_book *book; /* NULL: schedules are not kept */
     int64_t stale_ms;           /* when the first lane's window is used up */
@@ -85,10 +87,16 @@ struct od_catalog {
 void od_catalog_finish_close(struct od_catalog *catalog);
 
 /* catalog_trunks.c */
+/* Room for one that a reload may bring: its definition comes by od_catalog_change_trunk(). */
+void od_catalog_spare_trunk(struct od_catalog *catalog);
+/* The index of the configuration's trunk of that name, gone or not; OD_NO_TRUNK. */
+uint32_t od_catalog_named(const struct od_catalog *catalog, const char *name);
 uint32_t od_catalog_add_trunk(struct od_catalog *catalog, const struct od_config_trunk *config);
 /* A trunk of stored credentials gets another definition, or (NULL) none any more. */
 void od_catalog_change_trunk(struct od_catalog *catalog, uint32_t index,
                              const struct od_config_trunk *config);
+/* Anew by its configuration. */
+void od_catalog_name_rate(struct catalog_trunk *trunk);
 void od_catalog_announce_trunk(struct catalog_trunk *trunk);
 void od_catalog_share_rates(struct od_catalog *catalog);
 

@@ -57,10 +57,12 @@ static void lane_trunks(const struct od_catalog *catalog, const struct od_agent_
                         uint32_t out[OD_TRUNKS_PER_LANE])
 {
     size_t n = 0;
-    for (size_t i = 0; i < catalog->config->trunk_count && n < OD_TRUNKS_PER_LANE; i++) {
+    for (uint32_t i = 0; i < catalog->named && n < OD_TRUNKS_PER_LANE; i++) {
+        if (catalog->trunks[i].gone)
+            continue;
         bool wanted = agent->trunk_count == 0;
         for (unsigned k = 0; k < agent->trunk_count && !wanted; k++)
-            wanted = strcmp(agent->trunks[k], catalog->config->trunks[i].name) == 0;
+            wanted = strcmp(agent->trunks[k], catalog->trunks[i].entry.config->name) == 0;
         if (wanted)
             out[n++] = i;
     }

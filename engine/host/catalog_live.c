@@ -71,10 +71,8 @@ static void set_live(struct catalog_trunk *trunk, const struct od_api_trunk_chan
 
 static struct catalog_trunk *find(struct od_catalog *catalog, const char *name)
 {
-    for (size_t i = 0; i < catalog->config->trunk_count; i++)
-        if (strcmp(catalog->config->trunks[i].name, name) == 0)
-            return &catalog->trunks[i];
-    return NULL;
+    uint32_t index = od_catalog_named(catalog, name);
+    return index == OD_NO_TRUNK || catalog->trunks[index].gone ? NULL : &catalog->trunks[index];
 }
 
 /* The trunk whose limits rule this one's rate. */

@@ -138,7 +138,7 @@ static void ask(struct catalog_trunk *trunk)
 }
 
 /* A trunk without a key is the same trunk wherever it has the same name. */
-static void name_rate(struct catalog_trunk *trunk)
+void od_catalog_name_rate(struct catalog_trunk *trunk)
 {
     const struct od_config_trunk *config = trunk->entry.config;
     bool keyed = *config->cps_key;
@@ -151,23 +151,45 @@ const char *od_catalog_rate_key(const struct od_catalog *catalog, uint32_t index
     return index < catalog->trunk_count ? catalog->trunks[index].rate_key : "";
 }
 
-uint32_t od_catalog_add_trunk(struct od_catalog *catalog, const struct od_config_trunk *config)
+static struct catalog_trunk *init_trunk(struct od_catalog *catalog,
+                                        const struct od_config_trunk *config)
 {
     uint32_t index = (uint32_t)catalog->trunk_count++;
     struct catalog_trunk *trunk = &catalog->trunks[index];
     trunk->catalog = catalog;
     trunk->index = trunk->rate_of = index;
     trunk->entry.config = config;
-    name_rate(trunk);
+    od_catalog_name_rate(trunk);
     snprintf(trunk->entry.reason, sizeof trunk->entry.reason, "name not resolved yet");
     uv_timer_init(catalog->loop, &trunk->timer);
     trunk->timer.data = trunk;
     uv_timer_init(catalog->loop, &trunk->hold_timer);
     trunk->hold_timer.data = trunk;
     catalog->pending += 2;
+    return trunk;
+}
+
+uint32_t od_catalog_add_trunk(struct od_catalog *catalog, const struct od_config_trunk *config)
+{
+    struct catalog_trunk *trunk = init_trunk(catalog, config);
     od_catalog_announce_trunk(trunk);
     ask(trunk);
-    return index;
+    return trunk->index;
+}
+
+void od_catalog_spare_trunk(struct od_catalog *catalog)
+{
+    static const struct od_config_trunk nobody = {
+        .name = "", .server = "", .host = "", .cps_key = "", .domain = ""};
+    init_trunk(catalog, &nobody)->gone = true;
+}
+
+uint32_t od_catalog_named(const struct od_catalog *catalog, const char *name)
+{
+    for (uint32_t i = 0; i < catalog->named; i++)
+        if (strcmp(catalog->trunks[i].entry.config->name, name) == 0)
+            return i;
+    return OD_NO_TRUNK;
 }
 
 void od_catalog_change_trunk(struct od_catalog *catalog, uint32_t index,
@@ -176,10 +198,10 @@ void od_catalog_change_trunk(struct od_catalog *catalog, uint32_t index,
     struct catalog_trunk *trunk = &catalog->trunks[index];
     if (catalog->closed)
         return;
-    trunk->gone = !config;
+    trunk->gone = trunk->entry.removed = !config;
     if (config) {
         trunk->entry.config = config;
-        name_rate(trunk);
+        od_catalog_name_rate(trunk);
         trunk->entry.addr.family = 0;
         trunk->entry.held = false;
         trunk->refusals = 0;
@@ -252,7 +274,7 @@ void od_catalog_share_rates(struct od_catalog *catalog)
             all[i].rate_from = (uint32_t)(first + 1);
     }
     for (size_t i = 0; i < catalog->trunk_count; i++)
-        if (*all[i].entry.config->cps_key)
+        if (*all[i].entry.config->cps_key && !all[i].gone)
             od_catalog_announce_trunk(&all[i]);
 }
 
@@ -317,7 +339,7 @@ const struct od_trunk_entry *od_catalog_way(const struct od_catalog *catalog,
 
 size_t od_catalog_trunk_count(const struct od_catalog *catalog)
 {
-    return catalog->config->trunk_count;
+    return catalog->named;
 }
 
 const char *od_catalog_trunk_name(const struct od_catalog *catalog, uint32_t index)

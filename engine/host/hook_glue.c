@@ -92,6 +92,13 @@ static int open_http_client(struct od_host *host, char *why, size_t why_bytes)
     return err;
 }
 
+void od_host_client_change(struct od_host *host)
+{
+    struct od_http_rules rules;
+    read_rules(host->config, &rules);
+    od_http_client_rules(host->client, &rules);
+}
+
 bool od_host_open_client(struct od_host *host)
 {
     char why[200] = "out of memory";

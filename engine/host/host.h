@@ -45,6 +45,8 @@ enum od_host_stage {
     OD_HOST_CLOSING,
 };
 
+struct od_options_problems;
+
 struct od_host {
     uv_loop_t loop;
     const struct od_config *config;
@@ -85,7 +87,17 @@ struct od_host {
     bool keys_watched;
     bool agents_seeded;
 
-    uv_signal_t sigterm, sigint;
+    struct od_host_reload {
+        int (*load)(struct od_config **out, struct od_options_problems *problems);
+        struct od_config **kept; /* all that were taken over, until the end: values are borrowed */
+        size_t kept_count;
+        uint64_t applied, refused;
+        int64_t at_ms;      /* of the last; 0: none yet */
+        bool ok;            /* how it ended */
+        bool needs_restart; /* something that was changed since the start is not in effect */
+    } reload;
+
+    uv_signal_t sigterm, sigint, sighup;
     uv_timer_t tick; /* every 100 ms: event streams, drain */
     uint64_t stage_ends_ns;
     uint64_t leave_ends_ns; /* bindings are being taken away until then; 0: they aren't */
@@ -130,6 +142,15 @@ int od_host_open_box(struct od_host *host);
 
 /* seeds.c: numbers and agents of the configuration are stored, unless they are there. */
 void od_host_seed(struct od_host *host);
+
+/* reload.c: SIGHUP */
+void od_host_reload(struct od_host *host);
+void od_host_reload_deinit(struct od_host *host);
+size_t od_host_reload_metrics(const struct od_host *host, char *out, size_t size);
+/* api_glue.c: the keys of the configuration. */
+int od_host_api_change(struct od_host *host);
+/* hook_glue.c: where webhooks may go. */
+void od_host_client_change(struct od_host *host);
 
 /* main.c */
 void od_host_store_is_up(struct od_host *host);

@@ -40,6 +40,13 @@ int od_hours_book_create(struct od_hours_book **out, const struct od_zone_port *
     return 0;
 }
 
+void od_hours_book_daily(struct od_hours_book *book, const struct od_hours *daily)
+{
+    book->daily = *daily;
+    book->any = od_hours_any(daily);
+    memset(book->pages, 0, od_number_zone_sets() * sizeof book->pages[0]);
+}
+
 void od_hours_book_destroy(struct od_hours_book *book)
 {
     free(book);

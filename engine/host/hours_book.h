@@ -15,6 +15,9 @@ struct od_hours_book;
 /* daily: copied; without a block: always open. OD_ENOMEM. */
 int od_hours_book_create(struct od_hours_book **out, const struct od_zone_port *zones,
                          const struct od_hours *daily);
+/* Other daily hours, from now on. */
+void od_hours_book_daily(struct od_hours_book *book, const struct od_hours *daily);
+
 void od_hours_book_destroy(struct od_hours_book *book); /* NULL is fine */
 
 /* The callee's window at wall_ms. zone "": by the number. A number of which no zone is known may

@@ -309,7 +309,7 @@ static bool open_engine(struct od_host *host)
         .calls_max = config->limits.contacts_leased_max,
         .dialled_max = config->limits.calls_max,
         .lanes_max = 100000,
-        .trunks_max = (uint32_t)config->trunk_count + OD_WAYS_MAX,
+        .trunks_max = od_catalog_trunks_max(config),
         .events_max = 65536,
         .turn_budget = TURN_BUDGET,
         .tries_max = (uint8_t)config->failover.tries,
@@ -473,6 +473,7 @@ static void close_handles(struct od_host *host)
 {
     uv_close((uv_handle_t *)&host->sigterm, on_handle_closed);
     uv_close((uv_handle_t *)&host->sigint, on_handle_closed);
+    uv_close((uv_handle_t *)&host->sighup, on_handle_closed);
     od_loop_watch_stop(&host->loop_watch);
     uv_close((uv_handle_t *)&host->tick, on_handle_closed);
     if (host->sip_tls)
@@ -638,6 +639,12 @@ static void on_signal(uv_signal_t *handle, int signum)
         begin_closing(host);
 }
 
+static void on_hangup(uv_signal_t *handle, int signum)
+{
+    (void)signum;
+    od_host_reload(handle->data);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct od_host *host = timer->data;
@@ -673,11 +680,13 @@ static void begin_handles(struct od_host *host)
 {
     uv_signal_init(&host->loop, &host->sigterm);
     uv_signal_init(&host->loop, &host->sigint);
+    uv_signal_init(&host->loop, &host->sighup);
     uv_timer_init(&host->loop, &host->tick);
     od_loop_watch_start(&host->loop_watch, &host->loop);
-    host->sigterm.data = host->sigint.data = host->tick.data = host;
+    host->sigterm.data = host->sigint.data = host->sighup.data = host->tick.data = host;
     uv_signal_start(&host->sigterm, on_signal, SIGTERM);
     uv_signal_start(&host->sigint, on_signal, SIGINT);
+    uv_signal_start(&host->sighup, on_hangup, SIGHUP);
     uv_timer_start(&host->tick, on_tick, TICK_MS, TICK_MS);
 }
 
@@ -691,13 +700,14 @@ static void raise_descriptor_limit(void)
     }
 }
 
-int od_serve(const struct od_config *config)
+int od_serve(const struct od_config *config, od_serve_load_fn load)
 {
     struct od_host *host = calloc(1, sizeof *host);
     if (!host)
         return 1;
     od_log_init(config->log.level, config->log.format);
     host->config = config;
+    host->reload.load = load;
     host->lock_fd = -1;
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of its write */
@@ -727,6 +737,7 @@ int od_serve(const struct od_config *config)
     od_hours_book_destroy(host->hours);
     od_zones_destroy(host->zones);
     od_box_destroy(host->box);
+    od_host_reload_deinit(host);
     if (host->lock_fd >= 0)
         close(host->lock_fd);
     explicit_bzero(host, sizeof *host);

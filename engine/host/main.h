@@ -6,8 +6,14 @@
 
 #include "outdial/config.h"
 
-/* Runs until SIGTERM or SIGINT. 0: ended as asked; 1: could not start, or had to give up; the
- * reason was logged as one line. The configuration is borrowed. */
-int od_serve(const struct od_config *config);
+struct od_options_problems;
+
+/* Loads the configuration anew, from where the first one came. Not 0: problems says why. */
+typedef int (*od_serve_load_fn)(struct od_config **out, struct od_options_problems *problems);
+
+/* Runs until SIGTERM or SIGINT; SIGHUP takes another configuration over, or says why not. 0: ended
+ * as asked; 1: could not start, or had to give up; the reason was logged as one line. The
+ * configuration is borrowed. */
+int od_serve(const struct od_config *config, od_serve_load_fn load);
 
 #endif

@@ -296,7 +296,7 @@ static void look_at_trunks(struct od_registrations *regs)
             regs->trunk_at = 0;
             return;
         }
-        if (entry->config->registers && !find(regs, NULL, entry->config->name))
+        if (entry->config->registers && !entry->removed && !find(regs, NULL, entry->config->name))
             add(regs, NULL, entry->config->name);
     }
 }
@@ -315,7 +315,7 @@ static const struct od_trunk_entry *entry_of(const struct od_registrations *regs
                strcmp(entry->config->name, reg->name) != 0)
             reg->trunk++;
     }
-    reg->wanted = entry && entry->config->registers;
+    reg->wanted = entry && entry->config->registers && !entry->removed;
     return entry;
 }
 

@@ -475,6 +475,12 @@ static int open_tls(struct od_http_client *client, const struct od_http_client_c
     return err;
 }
 
+void od_http_client_rules(struct od_http_client *client, const struct od_http_rules *rules)
+{
+    if (client->dialer.rules)
+        client->rules = *rules;
+}
+
 int od_http_client_open(struct od_http_client **out, uv_loop_t *loop,
                         const struct od_http_client_config *config)
 {

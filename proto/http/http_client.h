@@ -105,6 +105,10 @@ struct od_http_call {
 int od_http_client_open(struct od_http_client **out, uv_loop_t *loop,
                         const struct od_http_client_config *config);
 
+/* Other rules from now on, for connections yet to be made; of a client that was opened with some.
+ */
+void od_http_client_rules(struct od_http_client *client, const struct od_http_rules *rules);
+
 /* Takes the call. OD_EINVAL: url, method or headers break the rules; OD_EBUSY: calls_max or
  * waiting_per_origin_max; OD_ENOMEM. Then no callback comes. id may be NULL. */
 int od_http_client_request(struct od_http_client *client, const struct od_http_call *call,

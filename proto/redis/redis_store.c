@@ -519,9 +519,16 @@ static int open_conn(struct od_store *store)
 static void pack_caps(struct od_store *store)
 {
     const struct od_cap *caps = store->config.caps;
+    store->caps_bytes = 0;
     for (int i = 0; i < OD_CAPS_MAX && caps[i].attempts > 0; i++)
         store->caps_bytes +=
             (size_t)od_wire_cap_put(store->caps + store->caps_bytes, OD_WIRE_CAP_BYTES, &caps[i]);
+}
+
+void od_store_caps(struct od_store *store, const struct od_cap caps[OD_CAPS_MAX])
+{
+    memcpy(store->config.caps, caps, sizeof store->config.caps);
+    pack_caps(store);
 }
 
 static void init_ports(struct od_store *store)

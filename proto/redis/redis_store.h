@@ -174,6 +174,9 @@ int od_store_open(struct od_store **out, uv_loop_t *loop, const struct od_store_
  */
 void od_store_close(struct od_store *store, void (*fn)(void *ctx), void *ctx);
 
+/* Other caps on attempts per number, for intents sent from now on; attempts 0 ends the list. */
+void od_store_caps(struct od_store *store, const struct od_cap caps[OD_CAPS_MAX]);
+
 /* All live as long as the store. */
 const struct od_store_port *od_store_port(struct od_store *store);
 /* Rates shared with the other processes on this Redis. */

@@ -9,6 +9,11 @@ od_unit_test(redis_trouble_test DIR fault TIMEOUT 120
         ${CMAKE_SOURCE_DIR}/tests/contract/redis_server.c
         ${CMAKE_SOURCE_DIR}/tests/fault/redis_peer.c)
 
+od_unit_test(redis_counts_test DIR fault TIMEOUT 120
+    LIBS od_redis
+    SOURCES ${CMAKE_SOURCE_DIR}/tests/contract/redis_world.c
+        ${CMAKE_SOURCE_DIR}/tests/contract/redis_server.c)
+
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
 
 add_test(NAME fault_books COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/fault/books_test.py)

@@ -6,6 +6,11 @@ od_unit_test(options_test
     SOURCES ${od_options_sources} ${CMAKE_SOURCE_DIR}/proto/http/http_guard.c
         ${CMAKE_SOURCE_DIR}/proto/http/http_proxy.c ${CMAKE_SOURCE_DIR}/proto/http/http_url.c
     LIBS od_api od_yaml od_agent od_core od_base)
+od_unit_test(options_change_test
+    SOURCES ${od_options_sources} ${CMAKE_SOURCE_DIR}/engine/host/options_change.c
+        ${CMAKE_SOURCE_DIR}/proto/http/http_guard.c
+        ${CMAKE_SOURCE_DIR}/proto/http/http_proxy.c ${CMAKE_SOURCE_DIR}/proto/http/http_url.c
+    LIBS od_api od_yaml od_agent od_core od_base)
 
 od_unit_test(private_redis_test
     SOURCES ${CMAKE_SOURCE_DIR}/engine/host/private_redis.c
