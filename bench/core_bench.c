@@ -4,9 +4,10 @@
  * in instructions it is
  *
  *   valgrind --tool=callgrind --toggle-collect=od_engine_run --toggle-collect=od_engine_post \
- *       od_core_bench CALLS LANES TRUNKS CPS
+ *       od_core_bench CALLS LANES TRUNKS CPS [RULES]
  *
- * divided by CALLS. CPS 0: no rate, as fast as slots and turns allow.
+ * divided by CALLS. CPS 0: no rate, as fast as slots and turns allow. RULES: of breakers, 0 to 4,
+ * one an axis; numbers have a thousand prefixes.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,6 +56,8 @@ static void on_claim(void *ctx, uint32_t lane, uint32_t count)
         memcpy(event.u.job.uid.b, &number, sizeof number);
         event.u.job.attempt = 1;
         strcpy(event.u.job.to, "+15550001234");
+        for (uint32_t i = 0, left = number; i < 3; i++, left /= 10)
+            event.u.job.to[2 + i] = (char)('0' + left % 10);
         put(bench, STORE, &event);
     }
     event = (struct od_event){.kind = OD_EV_CLAIM_DONE};
@@ -133,6 +136,28 @@ static void on_stop(void *ctx, struct od_call_id call, struct od_job_id job, enu
     (void)cause;
 }
 
+static void set_rules(struct bench *bench, uint32_t count)
+{
+    struct od_breaker_rule rules[OD_BREAKER_AXIS_COUNT];
+    int err;
+
+    OD_ASSERT(count <= OD_BREAKER_AXIS_COUNT);
+    for (uint32_t i = 0; i < count; i++)
+        rules[i] = (struct od_breaker_rule){.axis = (uint8_t)i,
+                                            .digits = 4,
+                                            .answered_min = 50,
+                                            .short_max = 1000,
+                                            .failed_max = 400,
+                                            .short_ms = 6000,
+                                            .calls_min = 50,
+                                            .window_ms = 300000,
+                                            .wait_ms = 60000,
+                                            .wait_ms_max = 1800000,
+                                            .probes = 5};
+    err = od_engine_set_breakers(bench->engine, rules, count);
+    OD_ASSERT(err == 0);
+}
+
 static void setup(struct bench *bench, uint32_t trunks, uint32_t cps)
 {
     static const uint64_t after_ms[QUEUES] = {12, 50, 100, 300};
@@ -141,6 +166,7 @@ static void setup(struct bench *bench, uint32_t trunks, uint32_t cps)
                                      .lanes_max = bench->lanes,
                                      .trunks_max = trunks,
                                      .events_max = 1u << 16,
+                                     .breakers_max = 16384,
                                      .turn_budget = 1024};
     const struct od_ports ports = {
         .store = {.ctx = bench,
@@ -178,7 +204,9 @@ static void setup(struct bench *bench, uint32_t trunks, uint32_t cps)
         err = od_engine_set_trunk(bench->engine, i, &trunk);
         OD_ASSERT(err == 0);
     }
+    memcpy(lane.caller, "+15550001111", 13);
     for (uint32_t i = 0; i < bench->lanes; i++) {
+        lane.campaign.b[0] = (uint8_t)(1 + i % 100);
         lane.rotor = i / 4;
         lane.priority = (int32_t)(i % 3); /* so that age has its turns, too */
         lane.trunks[0] = i % trunks;
@@ -240,6 +268,7 @@ int main(int argc, char **argv)
     bench.lanes = argc > 2 ? (uint32_t)atoi(argv[2]) : 1;
     bench.now = (struct od_now){1000 * OD_NS_PER_S, INT64_C(1700000000000)};
     setup(&bench, trunks, cps);
+    set_rules(&bench, argc > 5 ? (uint32_t)atoi(argv[5]) : 0);
     announce(&bench);
     began_ns = bench.now.mono_ns;
     began = clock();

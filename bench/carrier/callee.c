@@ -321,6 +321,12 @@ bool od_callee_init(struct od_callee *c, struct od_carrier_node *node, const str
     if (refusal.status == 0) {
         double_dial = enter_book(c);
         od_population_draw(&node->setup.profile, c->number, c->attempt, &c->plan);
+        int broken = od_profile_broken(&node->setup.profile, c->number,
+                                       (double)(a->at.wall_ns - node->first_ns) / 1e9);
+        if (broken) {
+            c->plan.kind = OD_PLAN_FAIL;
+            c->plan.fail_status = broken;
+        }
     }
     od_callee_write_invite(c, m, a, false, double_dial);
     if (refusal.status)

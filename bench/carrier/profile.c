@@ -24,7 +24,8 @@ enum kind {
     CODES,
     DTMF,
     AUTH,
-    DRIFT
+    DRIFT,
+    BROKEN
 };
 
 struct key {
@@ -66,6 +67,8 @@ static const struct key keys[] = {
      "SECONDS:LIMIT,...: other limits so long after the first INVITE"},
     {"retry_after_s", COUNT, AT(retry_after_s), "0", "Retry-After of such a 503"},
     {"auth", AUTH, AT(auth), "none", "USER:PASSWORD[:ALGORITHM]: every call is challenged (401)"},
+    {"broken", BROKEN, AT(broken), "none",
+     "PREFIX:STATUS[:SECONDS]: such numbers fail, so long after the first INVITE"},
     {"max_calls", COUNT, AT(max_calls), "0", "calls at once; above it 503"},
     {"lose", PROBABILITY, AT(lose), "0", "a received datagram is not seen"},
     {"lose_ack", PROBABILITY, AT(lose_ack), "0", "a received ACK is not seen"},
@@ -217,6 +220,8 @@ static const char *expected(enum kind kind)
         return "none or USER:PASSWORD[:MD5|SHA-256|SHA-512-256]";
     case DRIFT:
         return "none or up to 16 SECONDS:LIMIT by time, limits 1 to 100000, as 20:35,40:20";
+    case BROKEN:
+        return "none or PREFIX:STATUS[:SECONDS], a status 400 to 699, as +1556:500:20";
     }
     return "";
 }
@@ -272,6 +277,31 @@ static bool read_drift(const char *text, struct od_profile_drift *out)
     return out->n > 0;
 }
 
+static bool read_broken(const char *text, struct od_profile_broken *out)
+{
+    char status[8];
+    uint64_t code, seconds = 0;
+    memset(out, 0, sizeof *out);
+    if (strcmp(text, "none") == 0)
+        return true;
+    if (!copy_until(out->prefix, sizeof out->prefix, &text) ||
+        !copy_until(status, sizeof status, &text) || !read_uint(status, 699, &code) || code < 400 ||
+        (*text && !read_uint(text, 1000000, &seconds)))
+        return false;
+    out->status = (uint16_t)code;
+    out->for_s = (uint32_t)seconds;
+    return true;
+}
+
+int od_profile_broken(const struct od_profile *p, const char *number, double seconds)
+{
+    const struct od_profile_broken *broken = &p->broken;
+    if (!broken->prefix[0] || strncmp(number, broken->prefix, strlen(broken->prefix)) != 0 ||
+        (broken->for_s && seconds >= broken->for_s))
+        return 0;
+    return broken->status;
+}
+
 uint32_t od_profile_cps(const struct od_profile *p, double seconds)
 {
     uint32_t limit = p->cps_limit;
@@ -316,6 +346,8 @@ static bool store(const struct key *key, void *field, const char *value)
         return read_auth(value, field);
     case DRIFT:
         return read_drift(value, field);
+    case BROKEN:
+        return read_broken(value, field);
     }
     return false;
 }

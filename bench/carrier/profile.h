@@ -45,6 +45,13 @@ struct od_profile_drift {
     } steps[OD_PROFILE_STEPS_MAX];
 };
 
+/* Numbers that this carrier can't bring to anybody, for a while. */
+struct od_profile_broken {
+    char prefix[OD_PROFILE_WORD_BYTES]; /* "": none */
+    uint16_t status;                    /* of the refusal */
+    uint32_t for_s;                     /* from its first INVITE on; 0: for good */
+};
+
 /* Milliseconds. */
 struct od_distribution {
     enum od_distribution_kind kind;
@@ -80,6 +87,7 @@ struct od_profile {
     uint32_t cps_limit, cps_window_ms; /* accepted INVITEs per window; 0: no limit */
     struct od_profile_drift cps_drift; /* of cps_limit */
     struct od_profile_auth auth;
+    struct od_profile_broken broken;
     uint32_t retry_after_s;      /* in a 503 for either limit; 0: none */
     uint32_t max_calls;          /* calls at once; 0: no limit */
     double lose, lose_ack;       /* probability of not seeing a datagram, an ACK */
@@ -104,6 +112,9 @@ int od_profile_check(const struct od_profile *, char problem[OD_PROFILE_PROBLEM_
 
 /* cps_limit so many seconds after the first INVITE; 0: no limit. */
 uint32_t od_profile_cps(const struct od_profile *, double seconds);
+
+/* The status with which a number is refused so many seconds after the first INVITE; 0: it isn't. */
+int od_profile_broken(const struct od_profile *, const char *number, double seconds);
 
 /* How many letters must change to make one name of the other; SIZE_MAX: b is longer than 31. */
 size_t od_profile_distance(const char *a, const char *b);

@@ -83,6 +83,9 @@ struct od_api_trunk {
     char rate_reason[OD_REASON_MAX];
     int64_t rate_since_ms; /* wall; when it was lowered last; 0: never */
     uint32_t delay_ms;     /* post-dial delay, smoothed; 0: not known */
+    uint8_t breaker;       /* enum od_breaker_state: the worst of its own */
+    char breaker_reason[OD_REASON_MAX];
+    int64_t breaker_until_ms;                           /* wall; OPEN: its end; 0 */
     struct od_api_trunk_note notes[OD_API_TRUNK_NOTES]; /* the newest first; who "" ends them */
     uint64_t refusals;                                  /* INVITEs refused for rate or capacity */
     uint64_t pings, pings_bad;
@@ -92,6 +95,20 @@ struct od_api_trunk {
     uint64_t invites, answers, failures;
 };
 
+/* A breaker that is not closed. */
+struct od_api_breaker {
+    uint8_t axis, state;        /* enum od_breaker_axis, od_breaker_state */
+    char trunk[OD_NAME_MAX];    /* "": of no one trunk */
+    char name[OD_CALLER_MAX];   /* a prefix, or a caller's number */
+    struct od_uid campaign;     /* all zero: none */
+    char reason[OD_REASON_MAX]; /* why it opened last */
+    char said[320];             /* the same as a sentence that names its axis */
+    int64_t since_ms, until_ms; /* wall; until 0: when its probes have decided */
+    uint32_t calls, answered, shorts, failed;
+    uint32_t probes, probes_out;
+};
+enum { OD_API_BREAKERS_MAX = 256 }; /* in one answer */
+
 enum { OD_API_MORE_METRICS = 16 * 1024 };
 
 /* One rule that holds a call back. Words are static: "schedule", "no trunk", ... */
@@ -99,6 +116,7 @@ struct od_api_hold {
     const char *reason;
     int64_t until_ms;   /* wall; 0: not known */
     const char *detail; /* a sentence for people, or NULL */
+    char own[320];      /* that sentence when it isn't static; "": it is */
 };
 enum { OD_API_HOLDS_MAX = 12 };
 
@@ -114,6 +132,10 @@ struct od_api_host {
     int (*trunk_change)(void *ctx, const char *name, const struct od_api_trunk_change *change);
     /* The registration of a stored number. May be NULL: nothing is registered here. */
     void (*registration)(void *ctx, const struct od_uid *number, struct od_api_registration *out);
+    /* Breakers that are not closed and that the org may see; fills at most max, returns how many.
+     * May be NULL: there are none. */
+    size_t (*breakers)(void *ctx, const char *org, struct od_api_breaker *out, size_t max);
+    void (*breaker_stats)(void *ctx, struct od_breaker_stats *out); /* NULL with breakers */
     /* A piece of a call's recording from `at` on, read off the loop. fn fires once, later: err 0
      * and count 0 at the end, OD_ENOENT when there is none. OD_ENOMEM: it won't fire. NULL: nothing
      * is recorded here. */

@@ -69,6 +69,25 @@ static void put_engine(struct page *page, const struct od_engine_stats *stats)
            stats->full);
 }
 
+static void put_breakers(struct page *page, const struct od_breaker_stats *stats)
+{
+    family(page, "outdial_breakers", "gauge", "Breakers that hold calls back, by what they watch.");
+    for (unsigned axis = 0; axis < OD_BREAKER_AXIS_COUNT; axis++)
+        for (unsigned state = OD_BREAKER_HALF_OPEN; state < OD_BREAKER_STATE_COUNT; state++)
+            line(page, "outdial_breakers{per=\"%s\",state=\"%s\"} %u\n",
+                 od_breaker_axis_name((enum od_breaker_axis)axis),
+                 od_breaker_state_name((enum od_breaker_state)state), stats->now[axis][state]);
+    family(page, "outdial_breakers_opened_total", "counter", "Times that breakers have opened.");
+    for (unsigned axis = 0; axis < OD_BREAKER_AXIS_COUNT; axis++)
+        line(page, "outdial_breakers_opened_total{per=\"%s\"} %llu\n",
+             od_breaker_axis_name((enum od_breaker_axis)axis),
+             (unsigned long long)stats->opened[axis]);
+    single(page, "outdial_breakers_kept", "gauge", "Breakers that are known of, closed ones too.",
+           stats->kept);
+    single(page, "outdial_breakers_uncounted_total", "counter",
+           "Calls that no breaker had room for.", stats->full);
+}
+
 /* A label's value with what the format escapes escaped. */
 static void put_label(char *out, size_t size, const char *text)
 {
@@ -92,6 +111,7 @@ enum trunk_value {
     REFUSALS,
     PINGS,
     PINGS_BAD,
+    BREAKER,
 };
 
 static unsigned long long trunk_value(const struct od_api_trunk *trunk, enum trunk_value which)
@@ -117,6 +137,8 @@ static unsigned long long trunk_value(const struct od_api_trunk *trunk, enum tru
         return trunk->pings;
     case PINGS_BAD:
         return trunk->pings_bad;
+    case BREAKER:
+        return trunk->breaker;
     }
     return 0;
 }
@@ -136,6 +158,7 @@ static void put_trunks(struct page *page, const struct od_api_trunk *trunks, siz
         [PINGS_BAD] = {"outdial_trunk_pings_bad_total", "counter",
                        "OPTIONS not answered, or by a server that is not well."},
         [IN_USE] = {"outdial_trunk_calls_active", "gauge", "Calls on the trunk."},
+        [BREAKER] = {"outdial_trunk_breaker", "gauge", "0 closed, 1 half open, 2 open."},
         [INVITES] = {"outdial_trunk_invites_total", "counter", "INVITEs sent through the trunk."},
         [ANSWERS] = {"outdial_trunk_answers_total", "counter", "Calls answered on the trunk."},
         [FAILURES] = {"outdial_trunk_failures_total", "counter", "Failures that were the trunk's."},
@@ -170,6 +193,11 @@ void od_ops_metrics(struct od_request *q)
            host->ready(host->ctx, why, sizeof why) && !q->api->draining);
     put_engine(&page, &stats);
     put_trunks(&page, trunks, count);
+    if (host->breakers) {
+        struct od_breaker_stats breakers;
+        host->breaker_stats(host->ctx, &breakers);
+        put_breakers(&page, &breakers);
+    }
     family(&page, "outdial_http_answers_total", "counter", "HTTP answers by class of status.");
     for (unsigned i = 2; i < 6; i++)
         line(&page, "outdial_http_answers_total{class=\"%uxx\"} %llu\n", i,

@@ -65,6 +65,14 @@ void od_calls_trace(struct od_request *q);
 void od_contacts_list(struct od_request *q);
 void od_contacts_show(struct od_request *q);
 
+/* native_breakers.c: what holds calls back by how the last ones ended. */
+void od_breakers_list(struct od_request *q);
+/* The member "breaker" of a campaign's, and of a trunk's answer: null while it is closed. */
+void od_breakers_put_campaign(struct od_request *q, yyjson_mut_doc *doc, yyjson_mut_val *o,
+                              const struct od_uid *campaign);
+void od_breakers_put_trunk(yyjson_mut_doc *doc, yyjson_mut_val *o,
+                           const struct od_api_trunk *trunk);
+
 /* native_ops.c */
 void od_ops_livez(struct od_request *q);
 void od_ops_readyz(struct od_request *q);

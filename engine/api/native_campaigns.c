@@ -56,8 +56,11 @@ static void answer_campaign(struct od_request *q, int status, const struct od_ca
     char location[96], id[OD_UID_TEXT];
     struct od_buf buf;
     yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
-    if (doc)
-        yyjson_mut_doc_set_root(doc, od_project_campaign(doc, rec));
+    if (doc) {
+        yyjson_mut_val *root = od_project_campaign(doc, rec);
+        od_breakers_put_campaign(q, doc, root, &rec->id);
+        yyjson_mut_doc_set_root(doc, root);
+    }
     od_uid_text(&rec->id, id);
     od_buf_init(&buf, location, sizeof location);
     od_buf_str(&buf, "Location: /outdial/v1/campaigns/");

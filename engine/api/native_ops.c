@@ -72,6 +72,7 @@ static void put_health(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct od_a
     put_word(doc, o, "health_reason", trunk->health_reason);
     od_put_time(doc, o, "health_since", trunk->health_since_ms);
     od_put_time(doc, o, "held_until", trunk->held_until_ms);
+    od_breakers_put_trunk(doc, o, trunk);
     yyjson_mut_obj_add_uint(doc, o, "pings", trunk->pings);
     yyjson_mut_obj_add_uint(doc, o, "pings_bad", trunk->pings_bad);
 }

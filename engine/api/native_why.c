@@ -16,13 +16,19 @@ struct holds {
     size_t count;
 };
 
-static void add(struct holds *holds, const char *reason, int64_t until_ms, const char *detail)
+static void add_hold(struct holds *holds, const struct od_api_hold *hold)
 {
     for (size_t i = 0; i < holds->count; i++)
-        if (strcmp(holds->all[i].reason, reason) == 0)
+        if (strcmp(holds->all[i].reason, hold->reason) == 0)
             return; /* the store and this process may see the same */
     if (holds->count < OD_API_HOLDS_MAX)
-        holds->all[holds->count++] = (struct od_api_hold){reason, until_ms, detail};
+        holds->all[holds->count++] = *hold;
+}
+
+static void add(struct holds *holds, const char *reason, int64_t until_ms, const char *detail)
+{
+    add_hold(holds,
+             &(struct od_api_hold){.reason = reason, .until_ms = until_ms, .detail = detail});
 }
 
 /* The record's own wait. Its other words are of the moment at which it was given back: what holds
@@ -36,6 +42,7 @@ static void add_wait(struct holds *holds, const struct od_call_rec *rec, int64_t
         {"retry", "retry wait", "the next attempt is not due yet"},
         {"hours", "legal hours", "outside the hours in which its callee may be called"},
         {"cap", "cap", "its number has had its attempts for now"},
+        {"breaker", "breaker", "a breaker held it on every way; it comes back then"},
     };
     if (rec->phase != OD_PHASE_WAITING || rec->next_ms <= now_ms)
         return;
@@ -61,10 +68,13 @@ static void gather(struct od_request *q, const struct od_call_rec *rec,
         add(holds, "campaign paused", 0, NULL);
     if (stored->campaign_state == OD_CAMPAIGN_DRAINING)
         add(holds, "campaign paused", 0, "it drains");
-    add_wait(holds, rec, now_ms);
     size_t count = host->holds ? host->holds(host->ctx, rec, here, OD_API_HOLDS_MAX) : 0;
+    for (size_t i = 0; i < count; i++) /* these know which, and why */
+        if (strcmp(here[i].reason, "breaker") == 0)
+            add_hold(holds, &here[i]);
+    add_wait(holds, rec, now_ms);
     for (size_t i = 0; i < count; i++)
-        add(holds, here[i].reason, here[i].until_ms, here[i].detail);
+        add_hold(holds, &here[i]);
     if (stored->cap_until_ms)
         add(holds, "cap", stored->cap_until_ms, "its number has had its attempts for now");
     for (size_t i = 0; i < holds->count; i++)
@@ -79,7 +89,9 @@ static void put_hold(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct od_api
 {
     yyjson_mut_obj_add_str(doc, o, "reason", hold->reason);
     od_put_time(doc, o, "until", hold->until_ms);
-    if (hold->detail)
+    if (hold->own[0])
+        yyjson_mut_obj_add_strcpy(doc, o, "detail", hold->own);
+    else if (hold->detail)
         yyjson_mut_obj_add_str(doc, o, "detail", hold->detail);
     else
         yyjson_mut_obj_add_null(doc, o, "detail");
@@ -97,7 +109,8 @@ static void answer(struct od_request *q, const struct od_call_rec *rec, const st
         yyjson_mut_obj_add_bool(doc, root, "waiting", waiting);
         if (waiting)
             put_hold(doc, root,
-                     holds->count ? &holds->all[0] : &(struct od_api_hold){"in its turn", 0, NULL});
+                     holds->count ? &holds->all[0]
+                                  : &(struct od_api_hold){.reason = "in its turn"});
         else {
             yyjson_mut_obj_add_null(doc, root, "reason");
             yyjson_mut_obj_add_null(doc, root, "until");

@@ -112,6 +112,7 @@ static const struct od_route routes[] = {
     {"GET", V1 "/suppressions/{name}", OD_SCOPE_READ, OD_TAKES_NOTHING, od_suppressions_show, NULL},
     {"DELETE", V1 "/suppressions/{name}", OD_SCOPE_DIAL, OD_TAKES_NOTHING, od_suppressions_remove,
      NULL},
+    {"GET", V1 "/breakers", OD_SCOPE_READ, OD_TAKES_NOTHING, od_breakers_list, NULL},
     {"GET", V1 "/limits", OD_SCOPE_READ, OD_TAKES_NOTHING, od_ops_limits, NULL},
     {"POST", V1 "/keys", OD_SCOPE_ADMIN, OD_TAKES_JSON, od_keys_create, NULL},
     {"GET", V1 "/keys", OD_SCOPE_ADMIN, OD_TAKES_NOTHING, od_keys_list, keys_query},

@@ -92,3 +92,26 @@ const char *od_health_name(enum od_health_state state)
         [OD_HEALTH_UP] = "up", [OD_HEALTH_PROBING] = "probing", [OD_HEALTH_DOWN] = "down"};
     return (unsigned)state < sizeof names / sizeof *names ? names[state] : "down";
 }
+
+const char *od_breaker_axis_name(enum od_breaker_axis axis)
+{
+    static const char *const names[OD_BREAKER_AXIS_COUNT] = {
+        [OD_BREAKER_TRUNK] = "trunk",
+        [OD_BREAKER_PREFIX] = "trunk_prefix",
+        [OD_BREAKER_CALLER] = "caller",
+        [OD_BREAKER_CAMPAIGN] = "campaign",
+    };
+
+    return axis < OD_BREAKER_AXIS_COUNT ? names[axis] : "?";
+}
+
+const char *od_breaker_state_name(enum od_breaker_state state)
+{
+    static const char *const names[OD_BREAKER_STATE_COUNT] = {
+        [OD_BREAKER_CLOSED] = "closed",
+        [OD_BREAKER_HALF_OPEN] = "half_open",
+        [OD_BREAKER_OPEN] = "open",
+    };
+
+    return state < OD_BREAKER_STATE_COUNT ? names[state] : "?";
+}

@@ -25,7 +25,8 @@ static int show_trunks(int argc, char **argv)
                                       "  outdial trunks set main --cps 5 --max-calls 50\n"
                                       "  outdial trunks pause main\n"
                                       "  outdial trunks resume main\n"
-                                      "  outdial trunks drain main\n",
+                                      "  outdial trunks drain main\n"
+                                      "  outdial trunks breakers\n",
                           .common = &common},
         argc, argv);
     if (code != OD_EXIT_NONE)
@@ -42,6 +43,38 @@ static int show_trunks(int argc, char **argv)
         od_show_table(yyjson_obj_get(yyjson_doc_get_root(reply.doc), "data"), columns,
                       sizeof columns / sizeof *columns,
                       "no trunks: they are set in the server's configuration");
+    od_reply_free(&reply);
+    od_client_close(client);
+    return good ? OD_EXIT_OK : OD_EXIT_FAILED;
+}
+
+static int verb_breakers(int argc, char **argv)
+{
+    static const struct od_column columns[] = {
+        {"PER", "per"},       {"TRUNK", "trunk"},          {"PREFIX", "prefix"},
+        {"NUMBER", "number"}, {"CAMPAIGN", "campaign_id"}, {"STATE", "state"},
+        {"UNTIL", "until"},   {"PROBES", "probes.known"},  {"REASON", "reason"},
+    };
+    struct od_cli_common common = {0};
+    int code = od_args_read(&(struct od_args){.verb = "trunks breakers",
+                                              .usage = "",
+                                              .examples = "examples:\n"
+                                                          "  outdial trunks breakers\n",
+                                              .common = &common},
+                            argc, argv);
+    if (code != OD_EXIT_NONE)
+        return code;
+    struct od_client *client;
+    code = od_client_open(&client, &common);
+    if (code != OD_EXIT_NONE)
+        return code;
+    struct od_reply reply;
+    bool good = od_client_call(client, "GET", "/outdial/v1/breakers", NULL, &reply);
+    if (good && common.json)
+        od_reply_print(&reply);
+    else if (good)
+        od_show_table(yyjson_obj_get(yyjson_doc_get_root(reply.doc), "data"), columns,
+                      sizeof columns / sizeof *columns, "no breaker is open");
     od_reply_free(&reply);
     od_client_close(client);
     return good ? OD_EXIT_OK : OD_EXIT_FAILED;
@@ -173,6 +206,7 @@ int od_verb_trunks(int argc, char **argv)
         {"set", verb_set, "NAME --cps N --max-calls N: change it while it runs"},
         {"pause", verb_pause, "NAME: no new calls; those under way go on"},
         {"resume", verb_resume, "NAME: take calls again"},
+        {"breakers", verb_breakers, "what is held back by how its last calls ended"},
         {"drain", verb_drain, "NAME: no new calls, and tell when the last has ended"},
         {0},
     };

@@ -8,6 +8,7 @@
 
 #include "engine/base/assert.h"
 #include "engine/base/str.h"
+#include "engine/core/breakers.h"
 #include "engine/core/bridge.h"
 #include "engine/core/hours.h"
 #include "engine/core/ident.h"
@@ -207,6 +208,7 @@ static void slot_put(struct od_engine *engine, struct od_call *call)
 {
     struct od_trunk *trunk = &engine->trunks[call->trunk];
 
+    od_breakers_unbind(engine, call);
     engine->dialled--;
     call->lane->in_use -= !od_bridge_is_leg(call);
     trunk->in_use--;
@@ -327,6 +329,8 @@ static void change_state(struct od_engine *engine, struct od_call *call, enum od
     struct od_call_holds had = od_call_state_holds(call->state);
     struct od_call_holds has = od_call_state_holds(next);
 
+    if (call->state == OD_CALL_TALKING)
+        od_breakers_talked(engine, call);
     leave(engine, call);
     od_trunk_recharge(engine, call, next);
     if (had.slot && !has.slot)
@@ -335,6 +339,8 @@ static void change_state(struct od_engine *engine, struct od_call *call, enum od
     if (!had.slot && has.slot)
         slot_take(engine, call);
     enter(engine, call);
+    if (call->trunk != OD_NO_TRUNK && engine->trunks[call->trunk].health.state == OD_HEALTH_PROBING)
+        od_trunk_look(engine, &engine->trunks[call->trunk]); /* its probe may have begun or ended */
     if (next == OD_CALL_DIALING)
         call->heard = false;
     call->since_ns = engine->now.mono_ns;
@@ -388,6 +394,7 @@ static void note_facts(struct od_engine *engine, struct od_call *call, enum od_c
         outcome->answered_ms = wall_ms;
         outcome->sip_status = 200;
         engine->answered++;
+        od_breakers_answered(engine, call);
         engine->trunks[call->trunk].answers++;
     }
     if ((event == OD_CALL_EV_REJECT || event == OD_CALL_EV_FAULT) && !outcome->answered_ms && facts)
@@ -406,6 +413,9 @@ static void decide(struct od_engine *engine, struct od_call *call, enum od_call_
     call->outcome.cause = end.cause;
     call->outcome.verdict = end.verdict;
     od_str_copy(call->outcome.reason, sizeof call->outcome.reason, end.reason, strlen(end.reason));
+    if (event == OD_CALL_EV_TIMEOUT && call->state != OD_CALL_TALKING &&
+        od_call_state_holds(call->state).leg)
+        od_breakers_refused(engine, call, &end);
     if (event == OD_CALL_EV_TIMEOUT && end.verdict == OD_VERDICT_TRUNK) {
         call->outcome.faults++;
         od_trunk_failed(engine, call, &end, 0);
@@ -453,6 +463,8 @@ void od_call_refused(struct od_engine *engine, struct od_call *call, struct od_e
     }
     facts->rules = engine->trunks[call->trunk].def.verdicts;
     end = od_outcome_of(call->state, OD_CALL_EV_REJECT, facts);
+    if (!cancelled)
+        od_breakers_refused(engine, call, &end);
     if (!cancelled && end.verdict == OD_VERDICT_TRUNK) {
         call->outcome.faults++;
         od_trunk_failed(engine, call, &end, facts->retry_after_s);
@@ -701,6 +713,8 @@ struct od_call *od_call_create(struct od_engine *engine, const struct od_event *
     call->attempt = job->u.job.attempt;
     call->deadline_wall_ms = job->u.job.deadline_wall_ms;
     call->window = job->u.job.window;
+    od_str_copy(call->caller, sizeof call->caller, job->u.job.caller,
+                strnlen(job->u.job.caller, sizeof call->caller - 1));
     call->tries = job->u.job.tries;
     call->until_ns = engine->now.mono_ns + state_ns(engine, call);
     start_timer(engine, call);
@@ -785,6 +799,7 @@ void od_call_take_slot(struct od_engine *engine, struct od_call *call, struct od
 {
     call->path = path;
     call->trunk = path->trunk->index;
+    od_breakers_bind(engine, call);
     od_call_do(engine, call, OD_CALL_EV_ARM, NULL);
 }
 

@@ -10,6 +10,7 @@
 #include "engine/base/assert.h"
 #include "engine/base/rng.h"
 #include "engine/base/uid.h"
+#include "engine/core/breakers.h"
 #include "engine/core/bridge.h"
 #include "engine/core/call.h"
 #include "engine/core/lane.h"
@@ -35,9 +36,9 @@ static bool limits_valid(const struct od_limits *limits)
     return limits->calls_max >= 1 && limits->calls_max <= 1000000 && limits->dialled_max >= 1 &&
            limits->dialled_max <= limits->calls_max && limits->lanes_max >= 1 &&
            limits->lanes_max <= 1000000 && limits->trunks_max >= 1 &&
-           limits->trunks_max <= 1000000 && limits->events_max >= 1 &&
-           !(limits->events_max & (limits->events_max - 1)) && limits->turn_budget >= 1 &&
-           limits->tries_max <= OD_TRIES_MAX;
+           limits->trunks_max <= 1000000 && limits->breakers_max <= 1000000 &&
+           limits->events_max >= 1 && !(limits->events_max & (limits->events_max - 1)) &&
+           limits->turn_budget >= 1 && limits->tries_max <= OD_TRIES_MAX;
 }
 
 static bool ports_valid(const struct od_ports *ports)
@@ -53,7 +54,8 @@ static int take_memory(struct od_engine *engine)
 {
     const struct od_limits *limits = &engine->limits;
     uint32_t paths = limits->lanes_max * OD_TRUNKS_PER_LANE + limits->calls_max;
-    uint32_t timers = limits->calls_max + limits->lanes_max + 5 * limits->trunks_max;
+    uint32_t timers =
+        limits->calls_max + limits->lanes_max + 5 * limits->trunks_max + limits->breakers_max;
 
     engine->lanes = calloc(limits->lanes_max, sizeof *engine->lanes);
     engine->lane_logs = calloc((size_t)limits->lanes_max * OD_LIMIT_LOG, sizeof *engine->lane_logs);
@@ -71,7 +73,7 @@ static int take_memory(struct od_engine *engine)
         od_pool_init(&engine->paths, paths, sizeof(struct od_path)) ||
         od_pool_init(&engine->groups, 2 * paths, od_group_bytes()) ||
         od_index_init(&engine->calls_by_uid, limits->calls_max) ||
-        od_index_init(&engine->groups_by_key, 2 * paths))
+        od_index_init(&engine->groups_by_key, 2 * paths) || od_breakers_init(engine))
         return OD_ENOMEM;
     return 0;
 }
@@ -130,6 +132,7 @@ void od_engine_destroy(struct od_engine *engine)
     od_pool_deinit(&engine->groups);
     od_index_deinit(&engine->calls_by_uid);
     od_index_deinit(&engine->groups_by_key);
+    od_breakers_deinit(engine);
     free(engine->lanes);
     free(engine->lane_logs);
     free(engine->trunks);
@@ -219,6 +222,9 @@ static void admit(struct od_engine *engine, struct od_call *call)
         od_call_give_back_until(engine, call, OD_CALL_EV_RECALL, shut, until_ms);
     else if (od_lane_refuses(engine, call))
         od_call_do(engine, call, OD_CALL_EV_REFUSE, NULL);
+    else if (!od_lane_reaches(engine, call) && call->shut)
+        od_call_give_back_until(engine, call, OD_CALL_EV_RECALL, "breaker",
+                                od_breakers_until(engine, call));
     else if (!od_lane_reaches(engine, call))
         od_call_put_off(engine, call, OD_CALL_EV_RECALL, "trunk");
     else
@@ -469,6 +475,9 @@ static void take_timer(struct od_engine *engine, struct od_timer *timer)
         break;
     case OD_TIMER_RATE_ASK:
         od_trunk_rate_ask(engine, OD_OWNER(timer, struct od_rate, ask_timer));
+        break;
+    case OD_TIMER_BREAKER:
+        od_breakers_time(engine, timer);
         break;
     }
 }

@@ -24,6 +24,7 @@
 #include "engine/base/ring.h"
 #include "engine/base/timers.h"
 #include "engine/core/adapt.h"
+#include "engine/core/breaker.h"
 #include "engine/core/call_fsm.h"
 #include "engine/core/fair.h"
 #include "engine/core/health.h"
@@ -42,6 +43,23 @@ enum od_timer_kind {
     OD_TIMER_TRUNK_CLAIM,
     OD_TIMER_TRUNK_HEALTH,
     OD_TIMER_RATE_ASK,
+    OD_TIMER_BREAKER,
+};
+
+/* The breakers (breakers.h). */
+struct od_breakers {
+    struct od_breaker_rule rules[OD_BREAKERS_MAX];
+    uint32_t rule_count;
+    struct od_pool places;
+    struct od_index by_key;
+    struct od_list idle;    /* those that may make room, the idlest first */
+    struct od_list tripped; /* those that are not closed, the latest first */
+    uint64_t opened[OD_BREAKER_AXIS_COUNT], forgotten, full;
+};
+
+/* A breaker that a call is bound to. */
+struct od_breaker_ref {
+    uint32_t index, gen;
 };
 
 /* The rate of one trunk, or of several that share it. */
@@ -72,6 +90,8 @@ struct od_trunk {
     struct od_health health;
     uint64_t hold_until_ns; /* it said Retry-After */
     bool up;                /* takes calls, as of the last look: routes go by it */
+    uint8_t breaker;        /* enum od_breaker_state: the worst of its own breakers */
+    uint32_t probes_free;   /* calls that these let through; UINT32_MAX: all */
     uint32_t unreported;    /* INVITEs ordered of which SENT, or anything later, was not heard */
     struct od_list rate_member; /* on its rate's list */
 
@@ -118,6 +138,8 @@ struct od_lane {
     uint64_t claim_after_ns;
     uint32_t queued, hooking, ready, in_use;
     uint32_t legs_queued; /* second legs among the queued */
+    bool broken;          /* a breaker of the whole lane is open */
+    uint32_t probes_free; /* calls that these let through; UINT32_MAX: all */
 
     uint32_t deferred_count;
     struct od_list queue;                   /* QUEUED calls */
@@ -129,13 +151,17 @@ struct od_lane {
 
 struct od_call {
     struct od_call_id id;
-    uint8_t state;   /* enum od_call_state; changed by od_call_do() alone */
-    bool decided;    /* the outcome's cause is settled */
-    bool waits_turn; /* on its trunk's list of challenged calls */
-    bool unreported; /* counted in its trunk's */
-    bool hooked;     /* its start hook has accepted */
-    bool heard;      /* the trunk has answered this INVITE somehow */
-    uint8_t route;   /* bit i: the lane's path i takes the number */
+    uint8_t state;        /* enum od_call_state; changed by od_call_do() alone */
+    bool decided;         /* the outcome's cause is settled */
+    bool waits_turn;      /* on its trunk's list of challenged calls */
+    bool unreported;      /* counted in its trunk's */
+    bool hooked;          /* its start hook has accepted */
+    bool heard;           /* the trunk has answered this INVITE somehow */
+    uint8_t route;        /* bit i: the lane's path i takes the number */
+    uint8_t shut;         /* bit i: a breaker keeps the call from path i; as of route_version */
+    uint8_t breaker_bits; /* bit i: bound to breakers[i] */
+    uint8_t probe_bits;   /* bit i: as a probe of it */
+    bool breakers_told;   /* of its answer */
     uint16_t attempt;
     uint8_t misses;               /* INVITEs refused by trunks' faults */
     uint32_t tried[OD_TRIES_MAX]; /* the trunks of those */
@@ -162,7 +188,10 @@ struct od_call {
     int64_t release_ms; /* not to be claimed before; 0: at once */
     struct od_outcome outcome;
     struct od_sip_names names;
+    uint64_t answered_ns;
+    struct od_breaker_ref breakers[OD_BREAKERS_MAX]; /* by rule */
     char to[OD_ENDPOINT_MAX];
+    char caller[OD_CALLER_MAX]; /* "": its lane's */
 
     /* two legs (bridge.h) */
     struct od_call_id first;       /* of a second leg: whose; gen 0: it is none */
@@ -191,10 +220,12 @@ struct od_engine {
     struct od_index calls_by_uid, groups_by_key;
     uint64_t index_key[2];
     struct od_lane *lanes;
+    uint32_t lanes_set; /* none beyond was ever set */
     struct od_trunk *trunks;
     struct od_rate *rates;   /* by trunk */
     struct od_share *shares; /* by trunk; NULL without a port for them */
     struct od_limit_entry *lane_logs, *trunk_logs;
+    struct od_breakers breakers;
 
     /* lanes to look at again, to empty, with undialled calls; paths to empty */
     struct od_list touched, recalled, busy, gone;

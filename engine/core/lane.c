@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/base/assert.h"
+#include "engine/core/breakers.h"
 #include "engine/core/bridge.h"
 #include "engine/core/hours.h"
 #include "engine/core/path.h"
@@ -26,6 +27,7 @@ void od_lane_init(struct od_engine *engine, uint32_t index)
     struct od_lane *lane = &engine->lanes[index];
 
     lane->index = index;
+    lane->probes_free = UINT32_MAX;
     od_limit_init(&lane->limit, engine->lane_logs + (size_t)index * OD_LIMIT_LOG);
     od_list_init(&lane->queue);
     od_list_init(&lane->deferred);
@@ -44,7 +46,7 @@ void od_lane_touch(struct od_engine *engine, struct od_lane *lane)
 
 bool od_lane_open(const struct od_engine *engine, const struct od_lane *lane)
 {
-    return lane->set && lane->def.open && !engine->draining &&
+    return lane->set && lane->def.open && !engine->draining && !lane->broken &&
            od_lane_in_hours(lane, engine->now.wall_ms);
 }
 
@@ -71,6 +73,11 @@ uint32_t od_lane_claimable(const struct od_engine *engine, const struct od_lane 
         uint32_t left = lane->def.max_calls > taken ? lane->def.max_calls - taken : 0;
         if (left < most)
             most = left;
+    }
+    if (lane->probes_free != UINT32_MAX) {
+        uint32_t before = lane->queued + lane->hooking + lane->deferred_count;
+        uint32_t left = lane->probes_free > before ? lane->probes_free - before : 0;
+        most = left < most ? left : most;
     }
     if (most && lane->limit.shape.kind != OD_SHAPE_NONE) {
         uint32_t ahead = lane->ready + lane->queued + lane->hooking;
@@ -107,6 +114,8 @@ static bool wants_claim(const struct od_engine *engine, const struct od_lane *la
     }
     if (od_lane_claimable(engine, lane))
         return true;
+    if (lane->probes_free <= lane->queued + lane->hooking + lane->deferred_count)
+        return false; /* what becomes of a probe brings it back */
     if (!lane->def.max_calls ||
         lane->in_use + lane->queued + lane->hooking + lane->deferred_count < lane->def.max_calls) {
         /* Held by its pace alone, which time opens. */
@@ -200,7 +209,8 @@ static bool was_tried(const struct od_call *call, uint32_t trunk)
 }
 
 /* How well a path serves a call beside its prefix: trunks that are up and new to it come first,
- * then any that are up, then those that may come back. */
+ * then any that are up, then those that may come back. One that is finding out whether it is back
+ * by a call already, or that a breaker keeps the call from, is of the last. */
 enum { ANY_TRUNK, UP, UP_AND_NEW };
 
 void od_lane_route(struct od_engine *engine, struct od_call *call)
@@ -211,11 +221,13 @@ void od_lane_route(struct od_engine *engine, struct od_call *call)
     if (call->route_version == engine->route_version)
         return;
     call->route_version = engine->route_version;
-    call->route = 0;
+    call->route = call->shut = 0;
     for (uint32_t i = 0; i < lane->path_count; i++) {
         const struct od_trunk *trunk = lane->paths[i]->trunk;
         unsigned match = od_route_match(&trunk->def, call->to), class = ANY_TRUNK;
-        if (od_trunk_up(engine, trunk))
+        if (match && !od_breakers_let(engine, call, trunk))
+            call->shut |= (uint8_t)(1u << i);
+        else if (od_trunk_up(engine, trunk) && od_trunk_takes_one(trunk))
             class = was_tried(call, trunk->index) ? UP : UP_AND_NEW;
         if (!match ||
             (call->route && (class < best_class || (class == best_class && match < best))))
@@ -241,7 +253,7 @@ bool od_lane_reaches(struct od_engine *engine, struct od_call *call)
     od_lane_route(engine, call);
     for (uint32_t i = 0; i < lane->path_count; i++) {
         const struct od_trunk *trunk = lane->paths[i]->trunk;
-        if ((call->route & 1u << i) && (!trunk->set || od_trunk_up(engine, trunk)))
+        if ((call->route & ~call->shut & 1u << i) && (!trunk->set || od_trunk_up(engine, trunk)))
             return true;
     }
     return !lane->path_count;
@@ -253,7 +265,8 @@ bool od_lane_fresh(struct od_engine *engine, struct od_call *call)
 
     od_lane_route(engine, call);
     for (uint32_t i = 0; i < lane->path_count; i++)
-        if ((call->route & 1u << i) && od_trunk_up(engine, lane->paths[i]->trunk) &&
+        if ((call->route & ~call->shut & 1u << i) && od_trunk_up(engine, lane->paths[i]->trunk) &&
+            od_trunk_takes_one(lane->paths[i]->trunk) &&
             !was_tried(call, lane->paths[i]->trunk->index))
             return true;
     return false;
@@ -279,7 +292,8 @@ struct od_call *od_lane_pick(struct od_engine *engine, struct od_lane *lane,
         if (full(lane) && !od_bridge_is_leg(call))
             continue;
         od_lane_route(engine, call);
-        if (call->route & bit || !call->route)
+        if (call->route & ~call->shut & bit || !call->route ||
+            (call->shut && !od_lane_reaches(engine, call)))
             return call;
     }
     return NULL;
@@ -293,7 +307,7 @@ struct od_path *od_lane_choose(struct od_engine *engine, struct od_lane *lane,
     for (uint32_t i = 0; i < lane->path_count; i++) {
         struct od_path *path = lane->paths[i];
         const struct od_trunk_def *def = &path->trunk->def;
-        if (!(call->route & 1u << i) || !od_trunk_can_arm(engine, path->trunk))
+        if (!(call->route & ~call->shut & 1u << i) || !od_trunk_can_arm(engine, path->trunk))
             continue;
         if (path->turn < lane->turn)
             path->turn = lane->turn; /* turns not taken are not saved up */
@@ -398,12 +412,16 @@ int od_engine_set_lane(struct od_engine *engine, uint32_t index, const struct od
     for (uint32_t i = 0; regroup && i < lane->path_count; i++)
         od_path_leave(engine, lane->paths[i]);
     lane->def = *def;
+    lane->def.caller[OD_CALLER_MAX - 1] = '\0';
     lane->set = true;
+    if (index >= engine->lanes_set)
+        engine->lanes_set = index + 1;
     od_limit_set(&lane->limit, &def->shape);
     if (repath)
         set_paths(engine, lane, def);
     for (uint32_t i = 0; regroup && i < lane->path_count; i++)
         od_path_join(engine, lane->paths[i]);
+    od_breakers_lane(engine, lane);
     od_lane_touch(engine, lane);
     engine->changed = true;
     return 0;

@@ -3,7 +3,10 @@
  * node (it stays on the list until the node has room). */
 #include "engine/core/pacer.h"
 
+#include <string.h>
+
 #include "engine/base/assert.h"
+#include "engine/core/breakers.h"
 #include "engine/core/call.h"
 #include "engine/core/lane.h"
 #include "engine/core/path.h"
@@ -32,12 +35,17 @@ static const char *recall_word(const struct od_engine *engine, const struct od_c
         return "draining";
     if (!call->lane->def.open)
         return "paused";
-    return od_lane_in_hours(call->lane, engine->now.wall_ms) ? "route" : "schedule";
+    if (!od_lane_in_hours(call->lane, engine->now.wall_ms))
+        return "schedule";
+    return call->lane->broken ? "breaker" : "route";
 }
 
 static void recall(struct od_engine *engine, struct od_call *call)
 {
-    od_call_give_back(engine, call, OD_CALL_EV_RECALL, recall_word(engine, call));
+    const char *why = recall_word(engine, call);
+    int64_t until_ms = strcmp(why, "breaker") == 0 ? od_breakers_until(engine, call) : 0;
+
+    od_call_give_back_until(engine, call, OD_CALL_EV_RECALL, why, until_ms);
 }
 
 void od_pacer_recall(struct od_engine *engine, uint32_t *budget)
@@ -127,6 +135,8 @@ static void send_one(struct od_engine *engine, struct od_call *call)
         od_call_do(engine, call, OD_CALL_EV_EXPIRE, NULL);
     else if (shut)
         od_call_give_back_until(engine, call, OD_CALL_EV_RECALL, shut, until_ms);
+    else if (armed && !od_breakers_bound(engine, call))
+        od_call_do(engine, call, OD_CALL_EV_REROUTE, NULL);
     else
         od_call_do(engine, call, OD_CALL_EV_DIAL, NULL);
 }
@@ -231,6 +241,11 @@ static void arm_one(struct od_engine *engine, struct od_path *path)
         od_call_give_back_until(engine, call, OD_CALL_EV_RECALL, shut, until_ms);
         return;
     }
+    if (call->shut && !od_lane_reaches(engine, call)) {
+        od_call_give_back_until(engine, call, OD_CALL_EV_RECALL, "breaker",
+                                od_breakers_until(engine, call));
+        return;
+    }
     if (od_call_ask_hook(engine, call))
         return; /* its lane has a start hook since a moment ago */
     path = od_lane_choose(engine, lane, call);
@@ -247,7 +262,8 @@ static bool arm_on(struct od_engine *engine, struct od_trunk *trunk, uint32_t *b
 
         od_pacer_review(engine);
         *wake_ns = OD_NEVER;
-        if (!od_trunk_up(engine, trunk) || !od_trunk_slots(trunk) || !od_trunk_takes_one(trunk))
+        if (!od_trunk_up(engine, trunk) || !od_trunk_slots(trunk) || !od_trunk_takes_one(trunk) ||
+            !trunk->probes_free)
             return false;
         item = next_to_arm(engine, trunk, wake_ns);
         if (!item)
@@ -305,11 +321,17 @@ static uint32_t trunk_claimable(const struct od_engine *engine, const struct od_
     uint64_t now_ns = engine->now.mono_ns, ahead_ns = od_engine_ahead_ns(engine, hook);
 
     *wake_ns = OD_NEVER;
+    if (!trunk->probes_free)
+        return 0;
+    if (trunk->probes_free < room)
+        room = trunk->probes_free;
     if (trunk->health.state == OD_HEALTH_PROBING) {
         room = 1; /* a few too many would only wait */
     } else if (od_trunk_paced(trunk)) {
-        room = od_trunk_room(engine, trunk, now_ns + ahead_ns, spoken_for + AHEAD_UNPACED);
-        room -= spoken_for < room ? spoken_for : room;
+        uint32_t paced =
+            od_trunk_room(engine, trunk, now_ns + ahead_ns, spoken_for + AHEAD_UNPACED);
+        paced -= spoken_for < paced ? spoken_for : paced;
+        room = paced < room ? paced : room;
     }
     wanted = room < slots ? room : slots;
     if (trunk->ahead + hooking >= wanted) {

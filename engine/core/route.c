@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static const char *number_of(const char *to)
+const char *od_route_number(const char *to)
 {
     static const char *const schemes[] = {"sip:", "sips:", "tel:"};
 
@@ -15,7 +15,7 @@ static const char *number_of(const char *to)
 
 unsigned od_route_match(const struct od_trunk_def *trunk, const char *to)
 {
-    const char *number = number_of(to);
+    const char *number = od_route_number(to);
     unsigned best = 0;
 
     if (!trunk->prefixes[0][0])

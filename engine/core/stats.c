@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "engine/base/uid.h"
+#include "engine/core/breakers.h"
 #include "engine/core/call.h"
 #include "engine/core/trunk.h"
 #include "outdial/err.h"
@@ -62,6 +63,7 @@ int od_engine_trunk_stats(const struct od_engine *engine, uint32_t index,
         .pings_bad = trunk->health.pings_bad,
         .delay_ms = (uint32_t)(trunk->adapt.delay_ns / OD_NS_PER_MS),
     };
+    od_breakers_trunk_stats(engine, trunk, out);
     memcpy(out->health_reason, trunk->health.reason, sizeof out->health_reason);
     memcpy(out->rate_reason, trunk->adapt.why, sizeof out->rate_reason);
     return 0;

@@ -2,6 +2,7 @@
 #include "engine/core/trunk.h"
 
 #include "engine/base/assert.h"
+#include "engine/core/breakers.h"
 #include "engine/core/lane.h"
 #include "engine/core/verdict.h"
 #include "outdial/err.h"
@@ -28,6 +29,7 @@ void od_trunk_init(struct od_engine *engine, uint32_t index)
     struct od_trunk *trunk = &engine->trunks[index];
 
     trunk->index = index;
+    trunk->probes_free = UINT32_MAX;
     trunk->rate = &engine->rates[index];
     trunk->rate->trunks = 1;
     trunk->rate->share = engine->shares ? &engine->shares[index] : NULL;
@@ -313,7 +315,7 @@ void od_trunk_rates_void(struct od_engine *engine)
 bool od_trunk_up(const struct od_engine *engine, const struct od_trunk *trunk)
 {
     return trunk->set && trunk->def.usable && trunk->health.state != OD_HEALTH_DOWN &&
-           trunk->hold_until_ns <= engine->now.mono_ns;
+           trunk->hold_until_ns <= engine->now.mono_ns && trunk->breaker != OD_BREAKER_OPEN;
 }
 
 bool od_trunk_takes_one(const struct od_trunk *trunk)
@@ -331,10 +333,11 @@ static void arm_health_timer(struct od_engine *engine, struct od_trunk *trunk)
 }
 
 /* Something changed that may make the trunk take calls or not: routes are looked up anew, and
- * lanes with calls to dial wish again. */
-static void look(struct od_engine *engine, struct od_trunk *trunk)
+ * lanes with calls to dial wish again. A probing trunk that has its probe takes none: others go
+ * round it as if it were down. */
+void od_trunk_look(struct od_engine *engine, struct od_trunk *trunk)
 {
-    bool up = od_trunk_up(engine, trunk);
+    bool up = od_trunk_up(engine, trunk) && od_trunk_takes_one(trunk);
 
     arm_health_timer(engine, trunk);
     od_trunk_touch(engine, trunk, OD_TOUCH_ALL);
@@ -354,7 +357,7 @@ void od_trunk_health_time(struct od_engine *engine, struct od_trunk *trunk)
     od_health_time(&trunk->health, engine->now.mono_ns, &ping);
     if (ping && trunk->def.usable && engine->ports.sip.ping)
         engine->ports.sip.ping(engine->ports.sip.ctx, trunk->index);
-    look(engine, trunk);
+    od_trunk_look(engine, trunk);
 }
 
 void od_trunk_pong(struct od_engine *engine, uint32_t index, uint16_t status)
@@ -367,13 +370,13 @@ void od_trunk_pong(struct od_engine *engine, uint32_t index, uint16_t status)
     }
     trunk = &engine->trunks[index];
     if (od_health_pong(&trunk->health, engine->now.mono_ns, status))
-        look(engine, trunk);
+        od_trunk_look(engine, trunk);
 }
 
 void od_trunk_good(struct od_engine *engine, struct od_trunk *trunk)
 {
     if (od_health_good(&trunk->health, engine->now.mono_ns))
-        look(engine, trunk);
+        od_trunk_look(engine, trunk);
     else if (trunk->health.state == OD_HEALTH_PROBING)
         od_trunk_touch(engine, trunk, OD_TOUCH_ALL); /* for its next probe */
 }
@@ -416,7 +419,7 @@ void od_trunk_failed(struct od_engine *engine, const struct od_call *call, const
     if (end->fault == OD_TRUNK_FAULT_DEAD || end->fault == OD_TRUNK_FAULT_ERROR ||
         end->fault == OD_TRUNK_FAULT_OVERLOAD)
         od_health_bad(&trunk->health, now_ns, end->fault == OD_TRUNK_FAULT_OVERLOAD, end->reason);
-    look(engine, trunk);
+    od_trunk_look(engine, trunk);
 }
 
 void od_trunk_held(struct od_engine *engine, uint32_t index, uint64_t until_ns)
@@ -434,7 +437,7 @@ void od_trunk_held(struct od_engine *engine, uint32_t index, uint64_t until_ns)
     if (until_ns <= trunk->hold_until_ns)
         return;
     trunk->hold_until_ns = until_ns;
-    look(engine, trunk);
+    od_trunk_look(engine, trunk);
 }
 
 int od_engine_set_trunk(struct od_engine *engine, uint32_t index, const struct od_trunk_def *def)
@@ -447,6 +450,7 @@ int od_engine_set_trunk(struct od_engine *engine, uint32_t index, const struct o
     trunk = &engine->trunks[index];
     trunk->def = *def;
     trunk->def.name[OD_NAME_MAX - 1] = '\0';
+    trunk->def.caller[OD_CALLER_MAX - 1] = '\0';
     trunk->set = true;
     od_health_set(&trunk->health, def->bad_max, def->good_min, def->ping_ms * OD_NS_PER_MS,
                   engine->now.mono_ns);
@@ -463,7 +467,7 @@ int od_engine_set_trunk(struct od_engine *engine, uint32_t index, const struct o
     follow(trunk);
     engine->route_version++;
     engine->changed = true;
-    look(engine, trunk);
+    od_trunk_look(engine, trunk);
     return 0;
 }
 
@@ -578,6 +582,7 @@ uint64_t od_trunk_arm_ns(const struct od_engine *engine, const struct od_trunk *
 bool od_trunk_can_arm(const struct od_engine *engine, const struct od_trunk *trunk)
 {
     return od_trunk_up(engine, trunk) && od_trunk_slots(trunk) && od_trunk_takes_one(trunk) &&
+           trunk->probes_free &&
            od_trunk_arm_ns(engine, trunk) <= engine->now.mono_ns + engine->arm_early_ns;
 }
 

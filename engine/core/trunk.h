@@ -19,7 +19,8 @@ enum od_touch {
 };
 void od_trunk_touch(struct od_engine *engine, struct od_trunk *trunk, unsigned what);
 
-/* True while the trunk takes calls at all: set, usable, not down, not held. */
+/* True while the trunk takes calls at all: set, usable, not down, not held, its
+ * breakers not open. */
 bool od_trunk_up(const struct od_engine *engine, const struct od_trunk *trunk);
 
 /* The earliest time at which the trunk's next INVITE may leave; up to now: at once. */
@@ -46,6 +47,9 @@ bool od_trunk_paced(const struct od_trunk *trunk);
 /* How many INVITEs could leave up to until_ns, at most `most`. A plan. */
 uint32_t od_trunk_room(const struct od_engine *engine, const struct od_trunk *trunk,
                        uint64_t until_ns, uint32_t most);
+
+/* Something of it has changed that routes may go by: they are looked up anew if so. */
+void od_trunk_look(struct od_engine *engine, struct od_trunk *trunk);
 
 /* A probing trunk takes one call at a time: true when this one would be it. */
 bool od_trunk_takes_one(const struct od_trunk *trunk);

@@ -255,6 +255,8 @@ int od_host_open_api(struct od_host *host)
                                          .stats = api_stats,
                                          .trunks = od_host_trunks,
                                          .trunk_change = od_host_trunk_change,
+                                         .breakers = od_host_breakers,
+                                         .breaker_stats = od_host_breaker_stats,
                                          .recording = api_recording,
                                          .registration = od_host_registration,
                                          .more_metrics = api_more_metrics,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/api/hook_start.h"
+#include "engine/base/str.h"
 #include "engine/base/uid.h"
 #include "engine/host/catalog_inner.h"
 #include "engine/host/log.h"
@@ -81,6 +82,7 @@ static struct od_lane_def make_lane(const struct od_catalog *catalog,
         .ring_ms = RING_MS_DEFAULT,
         .talk_ms_max = TALK_MS_DEFAULT,
         .trunks = {OD_NO_TRUNK},
+        .campaign = info->campaign,
     };
     HASH_FIND(hh, catalog->agents, &info->agent, sizeof info->agent, agent);
     if (info->cps_milli)
@@ -89,6 +91,7 @@ static struct od_lane_def make_lane(const struct od_catalog *catalog,
         const struct od_agent_def *doc = agent->version->def;
         def.open = info->open && doc->enabled && agent->order == OD_AGENT_ACTIVE;
         def.rotor = agent->rotor;
+        od_str_copy(def.caller, sizeof def.caller, doc->number, strlen(doc->number));
         if (doc->ring_timeout_s)
             def.ring_ms = doc->ring_timeout_s * 1000;
         if (doc->max_duration_s)

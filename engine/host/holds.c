@@ -15,7 +15,44 @@ struct list {
 static void add(struct list *list, const char *reason, int64_t until_ms, const char *detail)
 {
     if (list->count < list->max)
-        list->out[list->count++] = (struct od_api_hold){reason, until_ms, detail};
+        list->out[list->count++] =
+            (struct od_api_hold){.reason = reason, .until_ms = until_ms, .detail = detail};
+}
+
+static void add_breaker(struct list *list, const struct od_host *host, struct od_now now,
+                        const struct od_breaker_view *view)
+{
+    if (list->count == list->max)
+        return;
+    struct od_api_hold *hold = &list->out[list->count];
+    int64_t until_ms = view->until_ns > now.mono_ns
+                           ? now.wall_ms + (int64_t)((view->until_ns - now.mono_ns) / OD_NS_PER_MS)
+                           : 0;
+    add(list, "breaker", until_ms, NULL);
+    od_host_breaker_says(host, view, hold->own, sizeof hold->own);
+}
+
+/* Breakers that hold the lane, and those that leave none of its trunks to the call. */
+static void ask_breakers(const struct od_host *host, const struct od_lane_hold *lane,
+                         const struct od_call_rec *rec, struct od_now now, struct list *list)
+{
+    struct od_breaker_view view, nearest = {.until_ns = UINT64_MAX};
+    bool held = false, free = false;
+    for (int i = 0; i < OD_TRUNKS_PER_LANE && lane->def.trunks[i] != OD_NO_TRUNK; i++) {
+        uint32_t trunk = lane->def.trunks[i];
+        const struct od_trunk_entry *entry = od_catalog_trunk(host->catalog, trunk);
+        if (!entry || !od_route_match(&entry->def, rec->to) || !entry->def.usable)
+            continue;
+        if (!od_engine_breakers_of(host->engine, lane->lane, trunk, rec->to, rec->from, &view, 1)) {
+            free = true;
+            continue;
+        }
+        held = true;
+        if (view.until_ns < nearest.until_ns)
+            nearest = view;
+    }
+    if (held && !free)
+        add_breaker(list, host, now, &nearest);
 }
 
 /* When a closed window opens; 0: not known. */
@@ -93,6 +130,7 @@ size_t od_host_holds(void *ctx, const struct od_call_rec *rec, struct od_api_hol
             add(&list, "legal hours", opens_at(&window, now.wall_ms),
                 "outside the hours in which its callee may be called");
     }
+    ask_breakers(host, &lane, rec, now, &list);
     ask_trunks(host, &lane.def, rec->to, now, &list);
     const struct od_lane_info *info = od_catalog_find_lane(host->catalog, lane.lane);
     const char *full =

@@ -130,6 +130,14 @@ size_t od_host_trunks(void *ctx, struct od_api_trunk *out, size_t max); /* ctx: 
 int od_host_trunk_change(void *ctx, const char *name, const struct od_api_trunk_change *change);
 bool od_host_trunk_usable(const struct od_host *host, uint32_t index);
 
+/* breaker_glue.c: breakers as the API sees them, and the line in the log when one has moved. */
+size_t od_host_breakers(void *ctx, const char *org, struct od_api_breaker *out, size_t max);
+void od_host_breaker_stats(void *ctx, struct od_breaker_stats *out);
+void od_host_breaker_moved(void *ctx, struct od_now now, const struct od_breaker_view *view);
+/* "this prefix (+1555) on this trunk (main): failed 80.0% of 25, at most 50.0%" */
+void od_host_breaker_says(const struct od_host *host, const struct od_breaker_view *view, char *out,
+                          size_t size);
+
 /* holds.c: od_api_host.holds */
 size_t od_host_holds(void *ctx, const struct od_call_rec *rec, struct od_api_hold *out, size_t max);
 

@@ -28,8 +28,9 @@ enum {
     HANG_UP_MS = 5 * 1000,  /* after the drain: BYE, and this long for the answers */
     WEBHOOKS_MS = 3 * 1000, /* then this long for what is still to be told */
     LADDERS_KEPT = 512,
-    TURN_BUDGET = 64,   /* facts and INVITEs cost 20 to 80 us each: a turn stays near 5 ms */
-    COALESCE_US = 2000, /* measured: bench/path */
+    BREAKERS_KEPT = 16384, /* half a kilobyte each, touched only with rules */
+    TURN_BUDGET = 64,      /* facts and INVITEs cost 20 to 80 us each: a turn stays near 5 ms */
+    COALESCE_US = 2000,    /* measured: bench/path */
 };
 
 /* ---- facts and orders ---- */
@@ -314,12 +315,13 @@ static bool open_engine(struct od_host *host)
         .turn_budget = TURN_BUDGET,
         .tries_max = (uint8_t)config->failover.tries,
         .tries_ms_max = config->failover.within_ms,
+        .breakers_max = BREAKERS_KEPT,
     };
     struct od_ports ports = {
         .store = *od_store_port(host->store),
         .sip = od_legs_port(host->legs),
         .talk = *od_start_hooks_port(host->start_hooks),
-        .trace = {.ctx = host, .step = on_step},
+        .trace = {.ctx = host, .step = on_step, .breaker = od_host_breaker_moved},
     };
     if (*config->redis.url)
         ports.rate = *od_store_rate_port(host->store);
@@ -330,6 +332,13 @@ static bool open_engine(struct od_host *host)
         return false;
     if (od_engine_create(&host->engine, &limits, &ports, seed)) {
         od_log(OD_CONFIG_LOG_ERROR, "engine", "out of memory; lower limits.contacts_leased_max");
+        return false;
+    }
+    struct od_breaker_rule rules[OD_BREAKERS_MAX];
+    for (size_t i = 0; i < config->breaker_count; i++)
+        rules[i] = config->breakers[i].rule;
+    if (od_engine_set_breakers(host->engine, rules, (uint32_t)config->breaker_count)) {
+        od_log(OD_CONFIG_LOG_ERROR, "engine", "breakers: a value is out of range");
         return false;
     }
     if (od_turn_open(&host->turn, &host->loop, host->engine))

@@ -337,6 +337,31 @@ static void put_lists(struct writer *w, const struct od_config *config)
     fputs(w->json ? "]" : "]\n", w->out);
 }
 
+static void put_breakers(struct writer *w, const struct od_config *config)
+{
+    if (!begin_list(w, "breakers", config->breaker_count))
+        return;
+    for (size_t i = 0; i < config->breaker_count; i++) {
+        const struct od_config_breaker *breaker = &config->breakers[i];
+        const struct od_breaker_rule *rule = &breaker->rule;
+        begin_item(w);
+        put_text(w, "per", od_breaker_axis_name(rule->axis));
+        if (rule->axis == OD_BREAKER_PREFIX)
+            put_number(w, "prefix_digits", rule->digits);
+        put_text(w, "answered_min", breaker->answered_min);
+        put_text(w, "short_max", breaker->short_max);
+        put_number(w, "short_s", rule->short_ms / 1000);
+        put_text(w, "failed_max", breaker->failed_max);
+        put_number(w, "min_calls", rule->calls_min);
+        put_number(w, "window_s", rule->window_ms / 1000);
+        put_number(w, "wait_s", rule->wait_ms / 1000);
+        put_number(w, "wait_max_s", rule->wait_ms_max / 1000);
+        put_number(w, "probes", rule->probes);
+        end_item(w);
+    }
+    end_list(w);
+}
+
 static void put_caps(struct writer *w, const struct od_config *config)
 {
     if (!begin_list(w, "caps", config->cap_count))
@@ -448,6 +473,7 @@ static void put_config(struct writer *w, const struct od_config *config)
     begin_map(w, "hours");
     put_text(w, "legal", config->hours.legal);
     end_map(w);
+    put_breakers(w, config);
     put_caps(w, config);
     begin_map(w, "webhooks");
     put_bool(w, "allow_private", config->webhooks.allow_private);

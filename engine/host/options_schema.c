@@ -8,6 +8,7 @@
 #include "engine/agent/dialect.h"
 #include "engine/base/str.h"
 #include "engine/core/hours.h"
+#include "engine/host/options_breakers.h"
 #include "engine/host/options_check.h"
 #include "engine/host/options_hooks.h"
 #include "engine/host/options_trunk.h"
@@ -350,6 +351,8 @@ static void finish_trunk(struct od_reader *r, void *item, const struct od_source
 {
     struct od_config_trunk *trunk = item;
     od_str_copy(trunk->def.name, sizeof trunk->def.name, trunk->name, strlen(trunk->name));
+    od_str_copy(trunk->def.caller, sizeof trunk->def.caller, trunk->from_user,
+                strlen(trunk->from_user));
     if (!*trunk->domain)
         trunk->domain = trunk->host;
     /* A trunk whose owner said nothing about its rate must not be flooded. */
@@ -569,6 +572,9 @@ const struct od_option od_options_table[] = {
     {"hours.legal", OD_OPTION_TEXT, .offset = AT(hours.legal), .initial = "08:00-21:00",
      .help = "when callees of campaigns may be called, by their clocks; empty: always",
      .check = check_legal},
+    {"breakers", OD_OPTION_LIST, .offset = AT(breakers), .count_offset = AT(breaker_count),
+     .max = OD_BREAKERS_MAX, .items = od_breaker_table,
+     .item_bytes = sizeof(struct od_config_breaker), .finish = od_finish_breaker},
     {"caps", OD_OPTION_LIST, .offset = AT(caps), .count_offset = AT(cap_count), .max = OD_CAPS_MAX,
      .items = cap_table, .item_bytes = sizeof(struct od_config_cap)},
     {"webhooks.allow_private", OD_OPTION_BOOL, .offset = AT(webhooks.allow_private),

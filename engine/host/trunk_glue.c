@@ -48,6 +48,9 @@ static void fill_learnt(struct od_api_trunk *out, const struct od_trunk_stats *s
     out->rate_since_ms = on_the_wall(now, stats->rate_since_ns);
     out->delay_ms = stats->delay_ms;
     out->refusals = stats->refusals;
+    out->breaker = stats->breaker;
+    copy(out->breaker_reason, sizeof out->breaker_reason, stats->breaker_reason);
+    out->breaker_until_ms = on_the_wall(now, stats->breaker_until_ns);
     out->pings = stats->pings;
     out->pings_bad = stats->pings_bad;
 }
@@ -57,7 +60,7 @@ bool od_host_trunk_usable(const struct od_host *host, uint32_t index)
     const struct od_trunk_entry *entry = od_catalog_trunk(host->catalog, index);
     struct od_trunk_stats stats = {0};
     od_engine_trunk_stats(host->engine, index, &stats);
-    return entry->def.usable && stats.health != OD_HEALTH_DOWN;
+    return entry->def.usable && stats.health != OD_HEALTH_DOWN && stats.breaker != OD_BREAKER_OPEN;
 }
 
 static void tell_reason(struct od_api_trunk *out, const struct od_trunk_entry *entry,
@@ -70,6 +73,8 @@ static void tell_reason(struct od_api_trunk *out, const struct od_trunk_entry *e
         why = "paused";
     else if (!*why && stats->health == OD_HEALTH_DOWN)
         why = stats->health_reason;
+    else if (!*why && stats->breaker == OD_BREAKER_OPEN)
+        why = stats->breaker_reason;
     copy(out->reason, sizeof out->reason, why);
 }
 

@@ -187,6 +187,7 @@ static struct definition *define(struct od_ways *ways, const struct od_uid *uid,
                 .adaptive = true},
     };
     memcpy(c->def.name, d->name, sizeof c->def.name);
+    od_str_copy(c->def.caller, sizeof c->def.caller, d->from_user, strlen(d->from_user));
     set_rate(&c->def, yyjson_get_num(yyjson_obj_get(doc, "cpsLimit")));
     d->older = ways->definitions;
     ways->definitions = d;

@@ -89,6 +89,12 @@ struct od_config_cap {
     const char *per_h; /* as written */
 };
 
+/* A rule of breakers. */
+struct od_config_breaker {
+    struct od_breaker_rule rule;
+    const char *answered_min, *short_max, *failed_max; /* as written; "": not asked */
+};
+
 /* A certificate of ours for destinations of webhooks that ask for one. */
 struct od_config_client_cert {
     const char *written;    /* as written */
@@ -164,6 +170,8 @@ struct od_config {
         const char *legal; /* "08:00-21:00", "": none */
         struct od_hours daily;
     } hours; /* of the callees of campaigns, by their own clocks */
+    const struct od_config_breaker *breakers;
+    size_t breaker_count;
     const struct od_config_cap *caps;
     size_t cap_count;
     struct {

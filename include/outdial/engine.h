@@ -29,6 +29,7 @@ struct od_limits {
     uint8_t tries_max;     /* INVITEs owed to a contact whose trunks are at fault; 0: one */
     uint32_t tries_ms_max; /* and no more so long after the first */
     uint8_t ident_key[16]; /* key of the SIP names' hash */
+    uint32_t breakers_max; /* kept at once, 0..1,000,000: beyond it the idlest closed one goes */
 };
 
 /* A rate as carriers state it. All shapes of a trunk must hold at once. */
@@ -89,6 +90,66 @@ struct od_trunk_def {
     uint32_t rate_from; /* 1 + index of the trunk whose shapes rule and whose rate it shares; 0: own
                          */
     struct od_verdict_rule verdicts[OD_VERDICTS_MAX];
+    char caller[OD_CALLER_MAX]; /* the number its calls show, whatever they ask for; "": theirs */
+};
+
+/* ---- breakers ---- */
+
+/* Whose calls a breaker looks at, and what stands still while it is open. */
+enum od_breaker_axis {
+    OD_BREAKER_TRUNK,    /* a trunk: it counts as down */
+    OD_BREAKER_PREFIX,   /* numbers with one beginning on one trunk: other trunks take them */
+    OD_BREAKER_CALLER,   /* what callees are shown as the caller's number, on any trunk */
+    OD_BREAKER_CAMPAIGN, /* a campaign's list: it is held */
+    OD_BREAKER_AXIS_COUNT,
+};
+
+enum od_breaker_state {
+    OD_BREAKER_CLOSED,    /* calls go, and are counted */
+    OD_BREAKER_HALF_OPEN, /* a few probes find out */
+    OD_BREAKER_OPEN,      /* none go */
+    OD_BREAKER_STATE_COUNT,
+};
+
+enum { OD_BREAKERS_MAX = 8, OD_BREAKER_DIGITS_MAX = 11 };
+
+/*
+ * A rule: each trunk, prefix, number or campaign has a breaker by it. Shares are in thousandths; 0:
+ * not asked. Of the INVITEs of the last window_ms whose end is known,
+ *
+ *   answered_min  at least so many are answered (the answer-seizure ratio). A trunk's faults count
+ *                 against its trunk and prefix, not against a number or a list.
+ *   short_max     at most so many of the answered calls last less than short_ms
+ *   failed_max    at most so many end by the trunk's fault; refusals for rate count in neither
+ *
+ * and none of it is asked before calls_min of what it is a share of are known. A breaker that opens
+ * stays so for wait_ms, twice as long each time it opens again soon, up to wait_ms_max; then
+ * `probes` calls are let through, and when all of them are known they decide.
+ */
+struct od_breaker_rule {
+    uint8_t axis;    /* enum od_breaker_axis */
+    uint16_t digits; /* PREFIX: a number's first so many digits, 1..OD_BREAKER_DIGITS_MAX */
+    uint16_t answered_min, short_max, failed_max; /* 0..1000; at least one is not 0 */
+    uint32_t short_ms;                            /* 1.. with short_max */
+    uint32_t calls_min;                           /* 1..1,000,000 */
+    uint32_t window_ms;                           /* 1,000..86,400,000 */
+    uint32_t wait_ms, wait_ms_max;                /* 1..wait_ms_max, up to 86,400,000 */
+    uint16_t probes;                              /* 1..1000 */
+};
+
+/* A breaker as it is now. */
+struct od_breaker_view {
+    uint8_t rule;                /* place among the rules */
+    uint8_t state;               /* enum od_breaker_state */
+    uint8_t axis;                /* enum od_breaker_axis */
+    uint32_t trunk;              /* TRUNK and PREFIX; OD_NO_TRUNK: of no one trunk */
+    uint32_t lane;               /* whose call made it */
+    struct od_uid campaign;      /* CAMPAIGN */
+    char name[OD_CALLER_MAX];    /* PREFIX: its digits; CALLER: the number */
+    char reason[OD_REASON_MAX];  /* why it opened last: "failed 80.0% of 25, at most 50.0%" */
+    uint64_t since_ns, until_ns; /* of the state; until is 0 but for OPEN */
+    uint32_t calls, answered, shorts, failed; /* in the window; HALF_OPEN: of the probes */
+    uint32_t probes_out;                      /* under way */
 };
 
 /* A lane: what waits in the store under one rule: one agent, one campaign or none, one priority. */
@@ -104,6 +165,8 @@ struct od_lane_def {
     bool open;                           /* false: paused or disabled: claim nothing */
     struct od_window window; /* its hours: outside of them it is closed, and opens by itself */
     struct od_retry retry;
+    struct od_uid campaign;     /* whose calls these are; all zero: of none */
+    char caller[OD_CALLER_MAX]; /* the number its calls show that name none; "": none */
 };
 
 struct od_engine_stats {
@@ -135,7 +198,10 @@ struct od_trunk_stats {
     char rate_reason[OD_REASON_MAX]; /* why; "" when it was never lowered */
     uint64_t rate_since_ns;          /* lowered last */
     uint64_t pings, pings_bad;
-    uint32_t delay_ms; /* smoothed post-dial delay; 0: not known */
+    uint32_t delay_ms;                  /* smoothed post-dial delay; 0: not known */
+    uint8_t breaker;                    /* enum od_breaker_state: the worst of its own */
+    char breaker_reason[OD_REASON_MAX]; /* why that opened last; "": it is closed */
+    uint64_t breaker_until_ns;          /* OPEN: its end; 0 */
 };
 
 /* OD_EINVAL: a limit out of its range; OD_ENOMEM. */
@@ -150,6 +216,11 @@ void od_engine_destroy(struct od_engine *engine); /* NULL is fine */
  */
 int od_engine_set_trunk(struct od_engine *engine, uint32_t trunk, const struct od_trunk_def *def);
 int od_engine_set_lane(struct od_engine *engine, uint32_t lane, const struct od_lane_def *def);
+
+/* The rules of all breakers; what was known by other rules is forgotten. OD_EINVAL: more than
+ * OD_BREAKERS_MAX, a field out of range, or breakers_max is 0 and count is not. */
+int od_engine_set_breakers(struct od_engine *engine, const struct od_breaker_rule *rules,
+                           uint32_t count);
 
 /* Copies the event; runs nothing. OD_EBUSY when the ring is full (counted). */
 int od_engine_post(struct od_engine *engine, const struct od_event *event);
@@ -174,6 +245,29 @@ struct od_lane_stats {
     uint64_t next_send_ns;          /* earliest mono_ns by its own pace; 0: now */
 };
 int od_engine_lane_stats(const struct od_engine *engine, uint32_t lane, struct od_lane_stats *out);
+
+/* Breakers that are not closed, those that tripped last first: fills at most max, returns how many
+ * there are. */
+size_t od_engine_breakers(const struct od_engine *engine, struct od_breaker_view *out, size_t max);
+
+struct od_breaker_stats {
+    uint32_t kept;                                               /* breakers that are known of */
+    uint32_t now[OD_BREAKER_AXIS_COUNT][OD_BREAKER_STATE_COUNT]; /* OPEN and HALF_OPEN only */
+    uint64_t opened[OD_BREAKER_AXIS_COUNT];                      /* since create */
+    uint64_t forgotten; /* closed ones that made room for others */
+    uint64_t full;      /* calls not counted: no room, and none was closed */
+};
+void od_engine_breaker_stats(const struct od_engine *engine, struct od_breaker_stats *out);
+
+/* The breakers that hold such a call back now: those of its lane, and with a trunk those on the way
+ * through that. caller "": the lane's. Fills at most max, returns how many there are. */
+size_t od_engine_breakers_of(const struct od_engine *engine, uint32_t lane, uint32_t trunk,
+                             const char *to, const char *caller, struct od_breaker_view *out,
+                             size_t max);
+
+/* "trunk", "trunk_prefix", "caller", "campaign"; "closed", "half_open", "open". Never NULL. */
+const char *od_breaker_axis_name(enum od_breaker_axis axis);
+const char *od_breaker_state_name(enum od_breaker_state state);
 
 /* The call that carries this uid, for orders that come by name; gen 0 when none is in memory. */
 struct od_call_id od_engine_find(const struct od_engine *engine, const struct od_uid *uid);

@@ -85,6 +85,7 @@ struct od_event {
             int64_t deadline_wall_ms; /* 0: none */
             struct od_window window;  /* the callee's hours */
             char to[OD_ENDPOINT_MAX];
+            char caller[OD_CALLER_MAX]; /* the number it is to show; "": its lane's */
         } job;
         struct {
             uint32_t lane;

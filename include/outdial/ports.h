@@ -120,9 +120,13 @@ struct od_step_view {
         first; /* of a second leg: the call it is one of, with the same uid; or gen 0 */
 };
 
+struct od_breaker_view; /* engine.h */
+
 struct od_trace_port {
     void *ctx;
     void (*step)(void *ctx, struct od_now now, const struct od_step_view *view);
+    /* A breaker has changed its state. May be NULL. */
+    void (*breaker)(void *ctx, struct od_now now, const struct od_breaker_view *view);
 };
 
 struct od_ports {

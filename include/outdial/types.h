@@ -30,6 +30,7 @@ enum {
     OD_NAME_MAX = 64,        /* names of trunks, orgs, agents' keys, with NUL */
     OD_AGENT_NAME_MAX = 404, /* an agent's name: 100 characters of UTF-8, with NUL */
     OD_REASON_MAX = 64,      /* a SIP reason phrase or our own word for the end, with NUL */
+    OD_CALLER_MAX = 32,      /* a caller's number with its NUL; longer ones are cut to fit */
     OD_TRUNKS_PER_LANE = 8,
 };
 

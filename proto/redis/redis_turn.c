@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/str.h"
 #include "engine/base/uid.h"
 #include "outdial/err.h"
 #include "proto/redis/redis_inner.h"
@@ -445,6 +446,8 @@ static bool take_job(struct od_redis_org *org, const struct od_redis_lane *lane,
     event.u.job.tries = job->pub.tries;
     event.u.job.deadline_wall_ms = job->pub.deadline_ms;
     strcpy(event.u.job.to, job->pub.to);
+    od_str_copy(event.u.job.caller, sizeof event.u.job.caller, job->pub.from,
+                strlen(job->pub.from));
     if (store->events.rules != NULL)
         store->events.rules(store->events.ctx, &job->pub, &event.u.job.window, &job->shared);
     store->stats.claimed++;

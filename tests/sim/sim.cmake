@@ -1,6 +1,6 @@
 # The simulated world: a library for whoever tests against it, a command, and its own tests.
 add_library(od_simlib STATIC
-    ${CMAKE_SOURCE_DIR}/tests/sim/sim_carrier.c ${CMAKE_SOURCE_DIR}/tests/sim/sim_check.c
+    ${CMAKE_SOURCE_DIR}/tests/sim/sim_breakers.c ${CMAKE_SOURCE_DIR}/tests/sim/sim_carrier.c ${CMAKE_SOURCE_DIR}/tests/sim/sim_check.c
     ${CMAKE_SOURCE_DIR}/tests/sim/sim_clock.c ${CMAKE_SOURCE_DIR}/tests/sim/sim_knobs.c
     ${CMAKE_SOURCE_DIR}/tests/sim/sim_operator.c ${CMAKE_SOURCE_DIR}/tests/sim/sim_store.c
     ${CMAKE_SOURCE_DIR}/tests/sim/sim_talk.c ${CMAKE_SOURCE_DIR}/tests/sim/sim_world.c)
@@ -106,6 +106,18 @@ od_plant(retry_after_forgotten trunk.c
     "trunk->hold_until_ns = later(trunk->hold_until_ns, now_ns + wait_s * OD_NS_PER_S);" ";")
 od_plant(tries_without_end call.c "call->misses < engine->limits.tries_max &&" "")
 od_plant(names_used_twice call.c "call->attempt++;" ";")
+
+od_plant(breaker_of_armed_calls_ignored pacer.c "armed && !od_breakers_bound(engine, call)" "false")
+od_plant(breaker_one_probe_too_many breaker.c
+    "return rule->probes - breaker->probes_out - breaker->sum.calls;"
+    "return rule->probes + 1 - breaker->probes_out - breaker->sum.calls;")
+od_plant(breaker_opens_too_early breaker.c "&breaker->sum, rule->calls_min, breaker->reason"
+    "&breaker->sum, rule->calls_min - 1, breaker->reason")
+od_plant(breaker_never_half_open breakers.c
+    "od_timers_set(&engine->timers, &place->timer, od_breaker_when(&place->breaker));
+    od_list_remove"
+    "od_list_remove")
+od_plant(breaker_probe_lost breakers.c "od_breaker_probe_void(&place->breaker);" ";")
 
 # What a store may do wrong, and the world around it notices.
 od_plant(store_intent_not_written tests/sim/sim_store.c

@@ -85,6 +85,7 @@ static void reject(struct sim_world *world, struct sim_leg *leg, uint16_t status
     if (final(leg))
         return;
     leg->rejected = true;
+    sim_breakers_end(world, leg->call.index, !leg->cancelled && strcmp(reason, "Rate Exceeded"));
     if (!local && !leg->cancelled && !leg->first.gen &&
         (status == 486 || status == 480 || status == 600 || status == 603))
         world->spoken[leg->contact] = 1;
@@ -127,6 +128,7 @@ static void put_off(void *ctx, uint64_t name, uint64_t wait_s)
         return;
     event.call = leg->call;
     leg->rejected = true;
+    sim_breakers_end(world, leg->call.index, false);
     world->faults[leg->contact] += !leg->first.gen;
     if (world->retry_after_ns[leg->trunk] < until_ns)
         world->retry_after_ns[leg->trunk] = until_ns;
@@ -217,6 +219,7 @@ static void answer(void *ctx, uint64_t name, uint64_t crossing)
     if (!leg || final(leg) || (leg->cancelled && !crossing))
         return;
     leg->answered = true;
+    sim_breakers_end(world, leg->call.index, true);
     world->answered++;
     send_answer(world, leg);
     if (sim_chance(world, world->knobs.repeat))
@@ -266,6 +269,25 @@ static void talk_nonsense(void *ctx, uint64_t name, uint64_t what)
     sim_post(world, &(struct od_event){.kind = OD_EV_LANE_READY, .u.lane = {UINT32_MAX - 1, 7}});
 }
 
+/* A prefix that breaks the trunk, a number that nobody picks up for, a list of dead numbers. */
+static bool spoilt(struct sim_world *world, struct sim_leg *leg)
+{
+    enum { BROKEN = 5, NOT_FOUND = 2 };
+    const char *to = sim_store_contact(world->store, leg->contact)->to;
+    uint64_t name = name_of(leg);
+
+    sim_after(&world->clock, sim_ms(world, 1, 200), try_it, world, name, 0);
+    if (sim_breakers_spoilt(world, leg->lane, leg->trunk, to, SIM_SPOIL_PREFIX))
+        sim_after(&world->clock, sim_ms(world, 1, 200), refuse, world, name, BROKEN);
+    else if (sim_breakers_spoilt(world, leg->lane, leg->trunk, to, SIM_SPOIL_CALLER))
+        sim_after(&world->clock, sim_ms(world, 20, 3000), ring, world, name, 180);
+    else if (sim_breakers_spoilt(world, leg->lane, leg->trunk, to, SIM_SPOIL_LIST))
+        sim_after(&world->clock, sim_ms(world, 1, 200), refuse, world, name, NOT_FOUND);
+    else
+        return false;
+    return true;
+}
+
 /* Draws what becomes of an INVITE. */
 static void decide(struct sim_world *world, struct sim_leg *leg)
 {
@@ -287,6 +309,8 @@ static void decide(struct sim_world *world, struct sim_leg *leg)
         sim_after(clock, sim_ms(world, 1, 200), refuse, world, name, REFUSES_ALL);
         return;
     }
+    if (world->breakers && spoilt(world, leg))
+        return;
     if (sim_chance(world, knobs->retry_after)) {
         sim_after(clock, sim_ms(world, 1, 200), put_off, world, name,
                   1 + od_rng_below(&world->rng, 20));
@@ -475,6 +499,8 @@ static void port_invite(void *ctx, struct od_call_id call, const struct od_invit
         check_second(world, leg, invite);
     else
         check_invite(world, leg, invite);
+    if (!leg->first.gen)
+        sim_breakers_invite(world, call.index, leg->lane, leg->trunk, invite->to);
     held_up(world);
     sim_rate_sent(world, &world->trunk_rates[leg->trunk], false, "trunk", leg->trunk);
     sim_rate_sent(world, &world->lane_rates[leg->lane], false, "lane", leg->lane);
@@ -594,6 +620,7 @@ static void port_drop(void *ctx, struct od_call_id call)
         world->on_phone[leg->contact]--;
         world->lane_caps[leg->lane].used--;
     }
+    sim_breakers_end(world, call.index, false);
     *leg = (struct sim_leg){0};
 }
 

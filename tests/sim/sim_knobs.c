@@ -137,6 +137,9 @@ void sim_knobs_draw(struct sim_knobs *knobs, uint64_t seed)
         between(&rng, 0, 3) ? 0 : between(&rng, 1, 3); /* last: older seeds stay as they are */
     knobs->cap_s = between(&rng, 1, 120);
     knobs->redial_s = knobs->retry && between(&rng, 0, 1) ? between(&rng, 60, 180) : 0;
+    knobs->breakers = between(&rng, 0, 2) ? 0 : between(&rng, 1, 15);
+    knobs->spoil = between(&rng, 0, 7);
+    knobs->spoil_ms = between(&rng, 1000, 200000);
 }
 
 void sim_knobs_no_faults(struct sim_knobs *knobs)

@@ -43,6 +43,7 @@
     X(hours, "contacts with hours of their own, per mille")                                        \
     X(cap, "attempts on a number in any cap_s, 0 no cap")                                          \
     X(cap_s, "that window")                                                                        \
+    X(breakers, "bit by axis: trunk, prefix, caller, campaign have a rule")                        \
     /* faults */                                                                                   \
     X(stall, "turns that come up to 2 s late, per mille")                                          \
     X(outage, "times the store goes away")                                                         \
@@ -73,6 +74,8 @@
     X(slow_send, "INVITEs that leave up to 30 ms after their order, per mille")                    \
     X(pause, "times the process stands still, some longer than its lease")                         \
     X(redial_s, "from an attempt that nobody knows the end of to the next, 0 never")               \
+    X(spoil, "bit by kind: a prefix on a trunk, a caller number, a list are bad")                  \
+    X(spoil_ms, "for so long")                                                                     \
     X(bridge, "talks whose callee is handed to somebody else, per mille: orders cross their ends")
 
 struct sim_knobs {

@@ -58,6 +58,8 @@ static void make_trunk(struct sim_world *world, uint32_t index)
                                  .adaptive = world->knobs.adaptive,
                                  .usable = true};
     snprintf(def->name, sizeof def->name, "trunk%u", index);
+    if (world->knobs.breakers && index == 2) /* one shows a number of its own */
+        snprintf(def->caller, sizeof def->caller, "+19992");
     shape_trunk(world, def, world->knobs.cps);
     /* One trunk takes every number, so that some contacts have a choice and none is stuck. */
     if (world->knobs.prefixes && index)
@@ -133,6 +135,8 @@ static void make_lane(struct sim_world *world, uint32_t index)
                                 .talk_ms_max = 1000 + below(world, 120000),
                                 .hook = sim_chance(world, world->knobs.hook),
                                 .open = true};
+    snprintf(def->caller, sizeof def->caller, "+1999%u", index % 2);
+    def->campaign.b[0] = (uint8_t)(index % 3); /* every third lane is no campaign's */
     def->retry.attempts_max = (uint8_t)world->knobs.retry;
     for (unsigned cause = OD_CAUSE_MACHINE; cause <= OD_CAUSE_AGENT_FAILED; cause++)
         def->retry.after_s[cause] = world->knobs.retry ? below(world, world->knobs.retry_s + 1) : 0;

@@ -23,7 +23,8 @@ static void quiet_worlds_have_no_surprises(void **state)
         sim_run(seed, &knobs, NULL, NULL, NULL, &result);
         if (!result.ok)
             fail_msg("seed %ju: %s", (uintmax_t)seed, result.wrong);
-        assert_int_equal(result.stats.late, 0);
+        if (!knobs.breakers) /* a list that is held calls back what is on its way to the store */
+            assert_int_equal(result.stats.late, 0);
         assert_int_equal(result.stats.odd, 0);
         assert_int_equal(result.stats.full, 0);
         assert_int_equal(result.ended, knobs.calls);

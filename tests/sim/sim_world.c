@@ -174,11 +174,14 @@ static void world_init(struct sim_world *world)
     sim_carrier_init(world, &ports.sip);
     sim_talk_init(world, &ports.talk);
     if (world->log)
-        ports.trace = (struct od_trace_port){world, port_step};
+        ports.trace = (struct od_trace_port){.ctx = world, .step = port_step};
+    sim_breakers_init(world, &ports);
     if (world->plant)
         world->plant(world, &ports);
     err = od_engine_create(&world->engine, &world->limits, &ports, world->seed);
     OD_ASSERT(err == 0);
+    if (world->breakers)
+        sim_breakers_start(world);
     sim_operator_init(world);
 }
 
@@ -188,6 +191,7 @@ static void world_deinit(struct sim_world *world)
     sim_store_destroy(world->store);
     sim_carrier_deinit(world);
     sim_talk_deinit(world);
+    sim_breakers_deinit(world);
     for (int i = 0; i < SIM_LANES_MAX; i++)
         sim_rate_deinit(&world->lane_rates[i]);
     for (int i = 0; i < SIM_TRUNKS_MAX; i++)
@@ -400,6 +404,8 @@ void sim_run(uint64_t seed, const struct sim_knobs *knobs,
         .ended = sim_store_ended(world.store),
         .first_invite_ns = world.first_invite_ns,
         .last_invite_ns = world.last_invite_ns,
+        .breakers_opened = world.breakers_opened,
+        .breakers_closed = world.breakers_closed,
     };
     memcpy(result->wrong, world.clock.wrong, sizeof result->wrong);
     od_engine_stats(world.engine, &result->stats);

@@ -43,6 +43,9 @@ struct sim_attempt {
     bool void_;
 };
 
+enum sim_spoil { SIM_SPOIL_PREFIX, SIM_SPOIL_CALLER, SIM_SPOIL_LIST };
+
+struct sim_breakers;
 struct sim_leg; /* the carrier's view of a call */
 struct sim_talk;
 
@@ -80,6 +83,9 @@ struct sim_world {
     uint32_t legs_made;
     bool drained, drain_seen; /* posted; the engine has taken all its events since */
 
+    struct sim_breakers *breakers; /* NULL: there are none */
+    uint64_t spoilt_until_ns, breakers_opened, breakers_closed;
+
     uint64_t wake_ns;     /* when the host runs the engine next */
     int64_t turn_wall_ms; /* what the engine was told of the time */
     uint64_t pause_ns;    /* the process is to stand still for so long */
@@ -99,6 +105,7 @@ struct sim_result {
     char wrong[256];
     uint64_t hash, sim_ns, runs, invites, answered, ended;
     uint64_t first_invite_ns, last_invite_ns;
+    uint64_t breakers_opened, breakers_closed;
     struct od_engine_stats stats;
 };
 
@@ -128,6 +135,17 @@ void sim_carrier_deinit(struct sim_world *world);
 bool sim_carrier_second(const struct sim_world *world, struct od_call_id call);
 /* After the engine has seen all events: nothing may be owed to a callee. */
 void sim_carrier_check(struct sim_world *world);
+
+void sim_breakers_init(struct sim_world *world, struct od_ports *ports);
+void sim_breakers_start(struct sim_world *world); /* the engine is there */
+void sim_breakers_deinit(struct sim_world *world);
+/* An INVITE leaves, and nothing more is heard of it; known: the engine was told its end. */
+void sim_breakers_invite(struct sim_world *world, uint32_t call, uint32_t lane, uint32_t trunk,
+                         const char *to);
+void sim_breakers_end(struct sim_world *world, uint32_t call, bool known);
+/* What is bad about such a call, as long as it is. */
+bool sim_breakers_spoilt(const struct sim_world *world, uint32_t lane, uint32_t trunk,
+                         const char *to, enum sim_spoil what);
 
 void sim_talk_init(struct sim_world *world, struct od_talk_port *port);
 void sim_talk_deinit(struct sim_world *world);

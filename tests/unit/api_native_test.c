@@ -462,7 +462,7 @@ static void trunks_and_limits_show_what_is(void **state)
         "\"in_use\":2,\"max_calls\":200,\"cps\":10,\"adaptive\":true,\"working_cps\":4.5,"
         "\"rate_reason\":\"4.5/s: CPS limit exceeded\",\"rate_lowered_at\":null,\"cps_key\":null,"
         "\"refusals\":3,\"post_dial_delay_ms\":null,\"health\":\"probing\",\"health_reason\":\"x\","
-        "\"health_since\":null,\"held_until\":null,\"pings\":0,\"pings_bad\":0,"
+        "\"health_since\":null,\"held_until\":null,\"breaker\":null,\"pings\":0,\"pings_bad\":0,"
         "\"registration\":null,\"priority\":1,"
         "\"weight\":100,\"invites\":12,\"answers\":7,\"failures\":1}");
     expect("GET", V1 "/trunks/spare", NULL, NULL, 200,

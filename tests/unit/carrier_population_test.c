@@ -187,6 +187,28 @@ static void a_limit_drifts_by_its_times(void **state)
     assert_refused("cps_drift", "", "cps_drift: expected");
 }
 
+static void a_prefix_is_broken_for_its_time(void **state)
+{
+    struct od_profile p;
+    (void)state;
+    od_profile_init(&p);
+    assert_int_equal(od_profile_broken(&p, "+15561234", 0), 0);
+    set(&p, "broken", "+1556:500:20");
+    assert_int_equal(od_profile_broken(&p, "+15561234", 0), 500);
+    assert_int_equal(od_profile_broken(&p, "+15561234", 19.9), 500);
+    assert_int_equal(od_profile_broken(&p, "+15561234", 20), 0);
+    assert_int_equal(od_profile_broken(&p, "+15551234", 0), 0);
+    assert_int_equal(od_profile_broken(&p, "+155", 0), 0);
+    set(&p, "broken", "+1556:480");
+    assert_int_equal(od_profile_broken(&p, "+15561234", 1e6), 480);
+    set(&p, "broken", "none");
+    assert_int_equal(od_profile_broken(&p, "+15561234", 0), 0);
+    assert_refused("broken", "+1556", "broken: expected");
+    assert_refused("broken", "+1556:399", "broken: expected");
+    assert_refused("broken", ":500", "broken: expected");
+    assert_refused("broken", "+1556:500:x", "broken: expected");
+}
+
 static int read_file(const char *text, struct od_profile *p, char *problem)
 {
     char path[] = "/tmp/carrier_profile_XXXXXX";
@@ -265,6 +287,7 @@ int main(void)
         cmocka_unit_test(digits_follow_their_weights),
         cmocka_unit_test(refuses_by_name),
         cmocka_unit_test(a_limit_drifts_by_its_times),
+        cmocka_unit_test(a_prefix_is_broken_for_its_time),
         cmocka_unit_test(reads_files_and_names_lines),
         cmocka_unit_test(book_remembers_up_to_its_limit),
         cmocka_unit_test(window_counts_half_open),

@@ -1,6 +1,6 @@
 # The configuration and the private Redis are tested without the rest of the host.
 set(od_options_sources options.c options_check.c options_dump.c options_read.c options_reference.c
-    options_hooks.c options_schema.c options_trunk.c)
+    options_breakers.c options_hooks.c options_schema.c options_trunk.c)
 list(TRANSFORM od_options_sources PREPEND ${CMAKE_SOURCE_DIR}/engine/host/)
 od_unit_test(options_test
     SOURCES ${od_options_sources} ${CMAKE_SOURCE_DIR}/proto/http/http_guard.c

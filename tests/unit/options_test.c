@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "engine/core/breaker.h"
 #include "engine/host/options.h"
 #include "engine/host/options_check.h"
 #include "outdial/err.h"
@@ -370,6 +371,26 @@ static void test_mistakes(void **state)
         {"hours: { legal: \"21:00-08:00\" }",
          "t.yaml:1:17: hours.legal: expected HH:MM-HH:MM of one day, the end after the start, or "
          "nothing, found '21:00-08:00'"},
+        {"breakers: [ { per: country, failed_max: 50% } ]",
+         "t.yaml:1:20: breakers[0].per: expected trunk, trunk_prefix, caller or campaign, found "
+         "'country'"},
+        {"breakers: [ { per: trunk } ]", "t.yaml:1:13: breakers[0]: expected at least one of "
+                                         "answered_min, short_max and failed_max"},
+        {"breakers: [ { per: trunk, failed_max: 101% } ]",
+         "t.yaml:1:39: breakers[0].failed_max: expected a share of 0.1% to 100%, found '101%'"},
+        {"breakers: [ { per: trunk, short_max: 0 } ]",
+         "t.yaml:1:38: breakers[0].short_max: expected a share of 0.1% to 100%, found '0'"},
+        {"breakers: [ { per: trunk, answered_min: 0.25% } ]",
+         "t.yaml:1:41: breakers[0].answered_min: expected a share of 0.1% to 100%, found "
+         "'0.25%'"},
+        {"breakers: [ { per: trunk, failed_max: 9%, prefix_digits: 3 } ]",
+         "t.yaml:1:13: breakers[0]: prefix_digits belongs to per: trunk_prefix alone"},
+        {"breakers: [ { per: trunk_prefix, failed_max: 9%, prefix_digits: 12 } ]",
+         "t.yaml:1:65: breakers[0].prefix_digits: expected 1 to 11, found '12'"},
+        {"breakers: [ { per: trunk, failed_max: 9%, wait_s: 60, wait_max_s: 59 } ]",
+         "t.yaml:1:13: breakers[0]: expected wait_max_s of wait_s (60) or more"},
+        {"breakers: [ { per: trunk, short_max: 9%, short_s: 60, window_s: 30 } ]",
+         "t.yaml:1:13: breakers[0]: expected short_s of at most window_s (30)"},
         {"caps: [ { attempts: 3, per_h: 1000 } ]",
          "t.yaml:1:31: caps[0].per_h: expected hours, 1 to 744, found '1000'"},
         {"caps: [ { attempts: 0, per_h: 24 } ]",
@@ -515,8 +536,23 @@ static void test_dump_is_read_again(void **state)
              "[ { say: \"a: \\\"b\\\"\" } ] } } } ]\n"
              "hours: { legal: \"09:00-23:59\" }\n"
              "caps: [ { attempts: 3, per_h: 24 }, { attempts: 5, per_h: 168 } ]\n"
+             "breakers:\n"
+             "  - { per: trunk_prefix, failed_max: 12.5%, prefix_digits: 5, wait_s: 3600 }\n"
+             "  - { per: campaign, answered_min: 10, short_max: \"40%\", short_s: 3, window_s: 60, "
+             "min_calls: 7, wait_s: 9, wait_max_s: 10, probes: 2 }\n"
              "log: { level: debug }\n",
              NULL);
+    assert_int_equal(config->breaker_count, 2);
+    assert_int_equal(config->breakers[0].rule.axis, OD_BREAKER_PREFIX);
+    assert_int_equal(config->breakers[0].rule.failed_max, 125);
+    assert_int_equal(config->breakers[0].rule.calls_min, 50);
+    assert_int_equal(config->breakers[0].rule.wait_ms_max, 3600000); /* never below wait_s */
+    assert_int_equal(config->breakers[1].rule.axis, OD_BREAKER_CAMPAIGN);
+    assert_int_equal(config->breakers[1].rule.answered_min, 100);
+    assert_int_equal(config->breakers[1].rule.short_max, 400);
+    assert_int_equal(config->breakers[1].rule.short_ms, 3000);
+    for (size_t i = 0; i < config->breaker_count; i++)
+        assert_true(od_breaker_rule_valid(&config->breakers[i].rule));
     assert_int_equal(config->hours.daily.days[6].blocks[0].to, OD_DAY_MINUTES);
     assert_int_equal(config->cap_count, 2);
     assert_int_equal(config->caps[1].cap.attempts, 5);
