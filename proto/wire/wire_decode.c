@@ -179,9 +179,9 @@ static bool wall_ms(const msgpack_object *field, int64_t *out)
 
 const char *od_wire_reason(uint8_t reason)
 {
-    static const char *const words[] = {"",       "hours",    "retry",    "cap",   "not_before",
-                                        "paused", "schedule", "draining", "route", "rate",
-                                        "queue",  "store",    "busy",     "full",  "slot"};
+    static const char *const words[] = {
+        "",      "hours", "retry", "cap",   "not_before", "paused", "schedule", "draining",
+        "route", "rate",  "queue", "store", "busy",       "full",   "slot",     "breaker"};
     return reason < sizeof words / sizeof *words ? words[reason] : "";
 }
 

@@ -35,7 +35,8 @@ local HAS_DONE_HOOK, HAS_FAIL_HOOK, HOOK_CALLINGBOX = 16, 32, 64
 -- Why a call waits stands in the place of its end (proto/wire/wire.h); other words stand in WHY.
 local REASON = OVER
 local REASONS = { hours = 1, retry = 2, cap = 3, not_before = 4, paused = 5, schedule = 6,
-    draining = 7, route = 8, rate = 9, queue = 10, store = 11, busy = 12, full = 13, slot = 14 }
+    draining = 7, route = 8, rate = 9, queue = 10, store = 11, busy = 12, full = 13, slot = 14,
+    breaker = 15 }
 
 local NO_CAMPAIGN = string.rep('\0', 16)
 
@@ -345,7 +346,7 @@ local function end_undialed(uid, s, cause, reason)
     tell_ended(uid)
 end
 
--- Lets a call wait in its lane, or until due. Many may wait for the same hours: they go behind what
+-- Lets a call wait in its lane, or until due. Many may wait for the same hours, or breaker: they go behind what
 -- is in the lane by then, in their order; one that waits for itself goes before.
 local function let_wait(uid, s, due, why)
     local reason = REASONS[why]
@@ -360,7 +361,7 @@ local function let_wait(uid, s, due, why)
             s[FLAGS] = s[FLAGS] + HAS_WHY
         end
     end
-    if why == 'hours' and due > 0 then
+    if (why == 'hours' or why == 'breaker') and due > 0 then
         s[FLAGS] = s[FLAGS] - TO_FRONT
         due = due > NOW and due or NOW + 1000 -- our clock is ahead: it would be asked for at once
     end
