@@ -44,6 +44,11 @@ void od_numbers_show(struct od_request *q);
 void od_numbers_patch(struct od_request *q);
 void od_numbers_delete(struct od_request *q);
 
+/* native_dead.c */
+void od_dead_list(struct od_request *q);
+void od_dead_requeue(struct od_request *q);
+void od_dead_drop(struct od_request *q);
+
 /* native_suppressions.c */
 void od_suppressions_put(struct od_request *q);
 void od_suppressions_list(struct od_request *q);

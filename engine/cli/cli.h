@@ -81,6 +81,7 @@ int od_verb_trunks(int argc, char **argv);
 int od_verb_queue(int argc, char **argv);
 int od_verb_top(int argc, char **argv);
 int od_verb_suppress(int argc, char **argv);
+int od_verb_dead(int argc, char **argv);
 int od_verb_key(int argc, char **argv);
 int od_verb_audit(int argc, char **argv);
 

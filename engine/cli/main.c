@@ -17,6 +17,7 @@ static const struct od_verb verbs[] = {
     {"queue", od_verb_queue, "what waits and what is under way"},
     {"top", od_verb_top, "a live view of calls, trunks and campaigns"},
     {"suppress", od_verb_suppress, "add, remove, list: numbers that nobody may dial"},
+    {"dead", od_verb_dead, "list, requeue, drop: records that could not be read"},
     {"audit", od_verb_audit, "who changed what of trunks, campaigns and agents, and when"},
     {"key", od_verb_key, "create, list, revoke: API keys"},
     {"carrier", od_verb_carrier, "a simulated carrier with telephones that answer"},

@@ -29,6 +29,7 @@ static const struct {
               "  outdial agent drain reminder\n"},
     {"key", "  outdial key create --org clinic --scope read,dial\n"},
     {"suppress", "  outdial suppress add +15550001111\n"},
+    {"dead", "  outdial dead list\n"},
 };
 
 static void print_examples(const char *parent)

@@ -195,6 +195,15 @@ struct od_suppression {
     int64_t created_ms;
 };
 
+/* Something of the store that could not be read and was set aside. id: the call's uid as text, or
+ * the end of a key's name ("q:7"). */
+enum { OD_DEAD_ID_MAX = OD_NAME_MAX };
+struct od_dead_rec {
+    char id[OD_DEAD_ID_MAX];
+    char reason[160];
+    int64_t at_ms;
+};
+
 /* What may hold a call back beside what its record says, as the store knows it now. */
 struct od_call_holds {
     bool suppressed;
@@ -206,6 +215,8 @@ struct od_call_holds {
 
 typedef void (*od_repo_suppressions_fn)(void *ctx, int err, const struct od_suppression *recs,
                                         size_t count, uint64_t next_cursor);
+typedef void (*od_repo_dead_fn)(void *ctx, int err, const struct od_dead_rec *recs, size_t count,
+                                uint64_t next_cursor);
 typedef void (*od_repo_why_fn)(void *ctx, int err, const struct od_call_rec *rec,
                                const struct od_call_holds *holds);
 typedef void (*od_repo_audits_fn)(void *ctx, int err, const struct od_audit_rec *recs, size_t count,
@@ -316,6 +327,16 @@ struct od_repo_port {
                           od_repo_suppressions_fn fn, void *fn_ctx);
     void (*suppress_remove)(void *ctx, const char *org, const char *number, od_repo_done_fn fn,
                             void *fn_ctx); /* OD_ENOENT: it is not on the list */
+
+    /* What was set aside as damaged, newest first; cursor 0: from the start. take 1..1000. */
+    void (*dead_list)(void *ctx, const char *org, uint64_t cursor, uint32_t take,
+                      od_repo_dead_fn fn, void *fn_ctx);
+    /* Reads it again, and if that goes now, it is in line as before. OD_ECONFLICT: it still can't
+     * be read, or its call has ended; OD_ENOENT: nothing of that name was set aside. */
+    void (*dead_requeue)(void *ctx, const char *org, const char *id, od_repo_done_fn fn,
+                         void *fn_ctx);
+    /* Deletes it and the note of it. OD_ENOENT. */
+    void (*dead_drop)(void *ctx, const char *org, const char *id, od_repo_done_fn fn, void *fn_ctx);
 
     /* Events after `after` ("" or "0": from the oldest kept), at most `take`. */
     void (*events_read)(void *ctx, const char *org, const char *after, uint32_t take,

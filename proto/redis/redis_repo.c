@@ -72,6 +72,9 @@ void od_repo_answer(struct od_repo_call *call, int err)
     case OD_REPO_SUPPRESSIONS:
         call->fn.suppressions(call->fn_ctx, err, NULL, 0, 0);
         break;
+    case OD_REPO_DEAD:
+        call->fn.dead(call->fn_ctx, err, NULL, 0, 0);
+        break;
     case OD_REPO_AUDITS:
         call->fn.audits(call->fn_ctx, err, NULL, 0, 0);
         break;

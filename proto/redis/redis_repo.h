@@ -19,6 +19,7 @@ enum od_repo_shape {
     OD_REPO_CALLS,
     OD_REPO_EVENTS,
     OD_REPO_SUPPRESSIONS,
+    OD_REPO_DEAD,
     OD_REPO_AUDITS,
     OD_REPO_WHY,
     OD_REPO_KEY,
@@ -37,6 +38,7 @@ union od_repo_fn {
     od_repo_calls_fn calls;
     od_repo_events_fn events;
     od_repo_suppressions_fn suppressions;
+    od_repo_dead_fn dead;
     od_repo_audits_fn audits;
     od_repo_why_fn why;
     od_guard_key_fn key;

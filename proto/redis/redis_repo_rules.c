@@ -1,11 +1,13 @@
 /*
  * redis_repo_rules - the API's requests about what holds calls back: the list of numbers that
- * nobody may dial, and why one call waits.
+ * nobody may dial, why one call waits, and what was set aside as damaged.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/base/str.h"
+#include "engine/base/uid.h"
 #include "outdial/err.h"
 #include "proto/redis/redis_read.h"
 #include "proto/redis/redis_repo.h"
@@ -107,6 +109,95 @@ static void suppress_remove(void *ctx, const char *org, const char *number, od_r
     od_repo_send(call, OD_SCRIPT_SUPPRESS, od_repo_done);
 }
 
+/* What was set aside */
+
+static void dead_done(void *ctx, const struct redisReply *reply)
+{
+    struct od_repo_call *call = ctx;
+    int err = od_repo_reply(call, reply);
+    struct od_dead_rec *recs = NULL;
+    size_t prefix = strlen(call->prefix), count = 0;
+    if (err == 0) {
+        recs = calloc(reply->elements / 3 + 1, sizeof *recs);
+        err = recs == NULL ? OD_ENOMEM : 0;
+    }
+    if (err != 0) {
+        od_repo_answer(call, err);
+        return;
+    }
+    for (size_t i = 2; i + 3 <= reply->elements; i += 3) {
+        struct od_dead_rec *rec = &recs[count++];
+        struct od_text what = od_redis_read_text(reply, i);
+        struct od_text reason = od_redis_read_text(reply, i + 1);
+        struct od_uid uid;
+        if (what.bytes == sizeof uid.b) {
+            memcpy(uid.b, what.at, sizeof uid.b);
+            od_uid_text(&uid, rec->id);
+        } else if (what.bytes > prefix && memcmp(what.at, call->prefix, prefix) == 0) {
+            od_str_copy(rec->id, sizeof rec->id, what.at + prefix, what.bytes - prefix);
+        }
+        od_str_copy(rec->reason, sizeof rec->reason, reason.at,
+                    reason.bytes < sizeof rec->reason ? reason.bytes : sizeof rec->reason - 1);
+        rec->at_ms = od_redis_read_int(reply, i + 2);
+    }
+    int64_t next = od_redis_read_int(reply, 1);
+    call->fn.dead(call->fn_ctx, 0, recs, count, next < 0 ? 0 : (uint64_t)next);
+    free(recs);
+    od_repo_end(call);
+}
+
+static struct od_repo_call *begin_dead(void *ctx, const char *org, enum od_repo_shape shape,
+                                       union od_repo_fn fn, void *fn_ctx, const char *what)
+{
+    struct od_repo_call *call = od_repo_begin(ctx, org, shape, fn, fn_ctx);
+    if (call == NULL || !od_repo_script(call, OD_SCRIPT_DEAD))
+        return NULL;
+    od_redis_cmd_str(&call->store->cmd, what);
+    return call;
+}
+
+static void dead_list(void *ctx, const char *org, uint64_t cursor, uint32_t take,
+                      od_repo_dead_fn fn, void *fn_ctx)
+{
+    struct od_repo_call *call =
+        begin_dead(ctx, org, OD_REPO_DEAD, (union od_repo_fn){.dead = fn}, fn_ctx, "list");
+    if (call == NULL)
+        return;
+    od_redis_cmd_int(&call->store->cmd, cursor > UINT32_MAX ? UINT32_MAX : (int64_t)cursor);
+    od_redis_cmd_int(&call->store->cmd, od_repo_page(take == 0 ? 1 : take));
+    od_repo_send(call, OD_SCRIPT_DEAD, dead_done);
+}
+
+static void dead_change(void *ctx, const char *org, const char *verb, const char *id,
+                        od_repo_done_fn fn, void *fn_ctx)
+{
+    struct od_repo_call *call =
+        begin_dead(ctx, org, OD_REPO_DONE, (union od_repo_fn){.done = fn}, fn_ctx, verb);
+    struct od_uid uid;
+    char key[OD_REDIS_KEY_MAX + OD_DEAD_ID_MAX];
+    if (call == NULL)
+        return;
+    call->writes = true;
+    if (od_uid_parse(id, strlen(id), &uid)) {
+        od_repo_add_uid(call, &uid);
+    } else {
+        snprintf(key, sizeof key, "%s%.*s", call->prefix, OD_DEAD_ID_MAX - 1, id);
+        od_redis_cmd_str(&call->store->cmd, key);
+    }
+    od_repo_send(call, OD_SCRIPT_DEAD, od_repo_done);
+}
+
+static void dead_requeue(void *ctx, const char *org, const char *id, od_repo_done_fn fn,
+                         void *fn_ctx)
+{
+    dead_change(ctx, org, "requeue", id, fn, fn_ctx);
+}
+
+static void dead_drop(void *ctx, const char *org, const char *id, od_repo_done_fn fn, void *fn_ctx)
+{
+    dead_change(ctx, org, "drop", id, fn, fn_ctx);
+}
+
 /* Why */
 
 static void why_done(void *ctx, const struct redisReply *reply)
@@ -156,5 +247,8 @@ void od_repo_rules_init(struct od_repo_port *repo)
     repo->suppress_list = suppress_list;
     repo->suppress_find = suppress_find;
     repo->suppress_remove = suppress_remove;
+    repo->dead_list = dead_list;
+    repo->dead_requeue = dead_requeue;
+    repo->dead_drop = dead_drop;
     repo->call_why = call_why;
 }

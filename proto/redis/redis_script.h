@@ -47,6 +47,7 @@ enum od_script {
     OD_SCRIPT_MEET,
     OD_SCRIPT_AUDIT,
     OD_SCRIPT_AGENT_SET,
+    OD_SCRIPT_DEAD,
     OD_SCRIPT_COUNT,
 };
 

@@ -24,7 +24,8 @@ enum answer_kind {
     EVENTS,
     GUARD,
     WHY,
-    SUPPRESSIONS
+    SUPPRESSIONS,
+    DEAD,
 };
 
 struct fake_answer_due {
@@ -40,6 +41,7 @@ struct fake_answer_due {
         od_repo_events_fn events;
         od_repo_why_fn why;
         od_repo_suppressions_fn suppressions;
+        od_repo_dead_fn dead;
         void (*guard)(void *ctx, int err);
     } fn;
     void *ctx;
@@ -195,6 +197,9 @@ static void give_events(struct fake_repo *repo, struct fake_answer_due *due)
     free(recs);
 }
 
+/* What was set aside: one call, whose record stays unreadable. */
+static const char damaged[] = "0193c1a2-4b5c-7d6e-8f90-a1b2c3d4e5f6";
+
 static void give_suppressions(struct fake_repo *repo, struct fake_answer_due *due)
 {
     static struct od_suppression recs[FOUND_MAX];
@@ -239,6 +244,12 @@ bool fake_repo_run_one(struct fake_repo *repo)
     case SUPPRESSIONS:
         give_suppressions(repo, due);
         break;
+    case DEAD: {
+        struct od_dead_rec rec = {.reason = "the record is cut short", .at_ms = 1700000000000};
+        strcpy(rec.id, damaged);
+        due->fn.dead(due->ctx, due->err, &rec, due->count, 0);
+        break;
+    }
     case ADDED:
         repo->adds_due -= due->last[0] == 0;
         due->fn.added(due->ctx, due->err, due->stored, due->twice, due->twice_count);
@@ -858,6 +869,40 @@ static void suppress_remove(void *ctx, const char *org, const char *number, od_r
         repo->suppressions[at] = repo->suppressions[--repo->suppression_count];
 }
 
+/* ---- what was set aside ---- */
+
+static void dead_list(void *ctx, const char *org, uint64_t cursor, uint32_t take,
+                      od_repo_dead_fn fn, void *fn_ctx)
+{
+    struct fake_repo *repo = ctx;
+    struct fake_answer_due *due = owe(repo, DEAD, fn_ctx);
+    (void)org, (void)cursor, (void)take;
+    due->fn.dead = fn;
+    due->count = !repo->dropped;
+}
+
+static void dead_requeue(void *ctx, const char *org, const char *id, od_repo_done_fn fn,
+                         void *fn_ctx)
+{
+    struct fake_repo *repo = ctx;
+    struct fake_answer_due *due = owe(repo, DONE, fn_ctx);
+    (void)org;
+    due->fn.done = fn;
+    if (!due->err)
+        due->err = repo->dropped || strcmp(id, damaged) != 0 ? OD_ENOENT : OD_ECONFLICT;
+}
+
+static void dead_drop(void *ctx, const char *org, const char *id, od_repo_done_fn fn, void *fn_ctx)
+{
+    struct fake_repo *repo = ctx;
+    struct fake_answer_due *due = owe(repo, DONE, fn_ctx);
+    (void)org;
+    due->fn.done = fn;
+    if (!due->err && (repo->dropped || strcmp(id, damaged) != 0))
+        due->err = OD_ENOENT;
+    repo->dropped |= !due->err;
+}
+
 /* ---- events ---- */
 
 void fake_repo_add_event(struct fake_repo *repo, const char *org, const char *type,
@@ -925,6 +970,9 @@ void fake_repo_init(struct fake_repo *repo)
         .call_list = call_list,
         .call_stop = call_stop,
         .call_why = call_why,
+        .dead_list = dead_list,
+        .dead_requeue = dead_requeue,
+        .dead_drop = dead_drop,
         .suppress_put = suppress_put,
         .suppress_list = suppress_list,
         .suppress_find = suppress_find,

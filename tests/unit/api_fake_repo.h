@@ -71,6 +71,7 @@ struct fake_repo {
     struct od_key_rec *keys;
     struct od_suppression *suppressions; /* of all orgs */
     size_t suppression_count;
+    bool dropped;               /* the damaged call */
     struct od_call_holds holds; /* call_why's, for every call */
     struct fake_once onces[64];
     struct fake_audit audits[32]; /* api_fake_audit.c */

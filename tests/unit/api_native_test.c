@@ -211,6 +211,20 @@ static void campaigns_have_their_own_retry(void **state)
            400, "agent_failed or unknown");
 }
 
+static void damaged_records_are_looked_after(void **state)
+{
+    (void)state;
+    static const char one[] = V1 "/dead/0193c1a2-4b5c-7d6e-8f90-a1b2c3d4e5f6";
+    expect("GET", V1 "/dead", NULL, NULL, 200,
+           "{\"data\":[{\"id\":\"0193c1a2-4b5c-7d6e-8f90-a1b2c3d4e5f6\",\"kind\":\"call\","
+           "\"reason\":\"the record is cut short\",\"at\":\"2023-11-14T22:13:20");
+    expect("POST", join(one, "/requeue", ""), NULL, NULL, 409, "still can't be read");
+    expect("POST", V1 "/dead/q:7/requeue", NULL, NULL, 404, "damaged record");
+    expect("DELETE", one, NULL, NULL, 204, "");
+    expect("DELETE", one, NULL, NULL, 404, "damaged record");
+    expect("GET", V1 "/dead", NULL, NULL, 200, "{\"data\":[],\"next_cursor\":null}");
+}
+
 static void numbers_are_suppressed(void **state)
 {
     (void)state;
@@ -640,6 +654,7 @@ int main(void)
         T(a_campaign_with_all_ended_is_completed),
         T(campaigns_have_their_own_retry),
         T(numbers_are_suppressed),
+        T(damaged_records_are_looked_after),
         T(zones_of_callees_are_kept),
         T(calls_are_made_shown_and_stopped),
         T(calls_are_refused_with_the_place),

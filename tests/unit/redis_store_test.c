@@ -1017,6 +1017,68 @@ static void broken_records_are_stepped_over(void **state)
     intent(w, &job);
 }
 
+static void on_dead(void *ctx, int err, const struct od_dead_rec *recs, size_t count,
+                    uint64_t next_cursor)
+{
+    struct world *w = ctx;
+    (void)next_cursor;
+    w->err = err;
+    w->count = count;
+    w->last_log[0] = '\0';
+    if (count > 0)
+        snprintf(w->last_log, sizeof w->last_log, "%s: %s", recs[0].id, recs[0].reason);
+    w->answered = true;
+}
+
+static size_t dead_count(struct world *w)
+{
+    w->repo->dead_list(w->repo->ctx, org, 0, 10, on_dead, w);
+    assert_int_equal(world_answer(w), 0);
+    return w->count;
+}
+
+static int dead_do(struct world *w, const char *id, bool drop)
+{
+    (drop ? w->repo->dead_drop : w->repo->dead_requeue)(w->repo->ctx, org, id, world_on_done, w);
+    return world_answer(w);
+}
+
+/* A record of another version is set aside; when it can be read again, its call is in line again.
+ */
+static void what_was_set_aside_is_looked_after(void **state)
+{
+    struct world *w = *state;
+    struct od_uid agent = an_agent(w, org), campaign = world_uid(w), uids[2];
+    char text[128], ids[2][OD_UID_TEXT];
+    assert_int_equal(world_campaign(w, org, &campaign, &agent, OD_CAMPAIGN_RUNNING, ""), 0);
+    some_calls(w, &agent, &campaign, uids, 2);
+    uint32_t lane = ready(w);
+    static const char version[] = "for _, k in ipairs(redis.call('KEYS', 'od:{acme}:c:*')) do "
+                                  "redis.call('SETRANGE', k, 0, string.char(ARGV[1])) end return 1";
+    ASK(w, text, "EVAL", version, "0", "9");
+    assert_int_equal(claim(w, lane, 2, NULL).u.claim.got, 0);
+    assert_int_equal(dead_count(w), 2);
+    assert_non_null(strstr(w->last_log, "another version"));
+    for (int i = 0; i < 2; i++)
+        od_uid_text(&uids[i], ids[i]);
+    assert_int_equal(dead_do(w, ids[0], false), OD_ECONFLICT);
+    assert_int_equal(dead_do(w, "q:99", false), OD_ENOENT);
+    assert_int_equal(dead_do(w, ids[1], true), 0);
+    assert_int_equal(dead_do(w, ids[1], true), OD_ENOENT);
+    assert_int_equal(world_call_get(w, org, &uids[1]), OD_ENOENT);
+    assert_int_equal(world_campaign_get(w, org, &campaign), 0);
+    assert_int_equal(w->campaigns[0].ended, 2);
+    ASK(w, text, "EVAL", version, "0", "1");
+    assert_int_equal(dead_do(w, ids[0], false), 0);
+    assert_int_equal(dead_count(w), 0);
+    assert_int_equal(world_campaign_get(w, org, &campaign), 0);
+    assert_int_equal(w->campaigns[0].ended, 1);
+    assert_int_equal(w->campaigns[0].waiting, 1);
+    struct od_event job = claim_one(w, ready(w));
+    assert_true(od_uid_equal(&job.u.job.uid, &uids[0]));
+    intent(w, &job);
+}
+
 static void emptied_redis_starts_over(void **state)
 {
     struct world *w = *state;
@@ -1108,6 +1170,7 @@ int main(void)
         TEST(full_redis_stops_claims_and_loses_nothing),
         TEST(replica_takes_no_claims),
         TEST(broken_records_are_stepped_over),
+        TEST(what_was_set_aside_is_looked_after),
         TEST(emptied_redis_starts_over),
         TEST(orders_for_nobody_are_answered),
         cmocka_unit_test(unfit_settings_are_refused),

@@ -15,7 +15,7 @@ local AGENTS, AGENT, AGENT_NAMES = P .. 'agents', P .. 'ag:', P .. 'agn'
 local THINGS, THING, THING_KEYS = P .. 'ths:', P .. 'th:', P .. 'thk:'
 local CAMPAIGNS, CAMPAIGN, CONTACTS, NUMBERS = P .. 'cps', P .. 'cp:', P .. 'cl:', P .. 'nums:'
 local SWEEPS, EVENTS, SEQ = P .. 'sweeps', P .. 'ev', P .. 'seq'
-local DEAD = P .. 'dead' -- what could not be read: when and why
+local DEAD = P .. 'dead' -- what could not be read: when ('+': its campaign counts it as ended) and why
 local LEGS = P .. 'legs:' -- by worker: calls whose leg it is to end at the carrier, by their end's time
 local ONCE = P .. 'once:'
 
@@ -264,9 +264,9 @@ end
 
 -- What can't be read is set aside with its reason, for a person to look at; nothing else stops.
 local DEAD_MAX, buried = 10000, {}
-local function bury(what, why)
+local function bury(what, why, counted)
     if call('HLEN', DEAD) < DEAD_MAX then
-        call('HSET', DEAD, what, NOW .. ' ' .. why)
+        call('HSET', DEAD, what, NOW .. (counted and '+ ' or ' ') .. why)
     end
     buried[#buried + 1] = what
     buried[#buried + 1] = why
@@ -276,7 +276,7 @@ end
 -- the campaign's count of those who wait.
 local function bury_call(uid, record, lane)
     bury(uid, type(record) == 'table' and record.err or not record and 'there is no record' or
-        'the record is of another version or cut short')
+        'the record is of another version or cut short', lane and #uid == 16)
     if lane and #uid == 16 then
         count(lane, 'waiting', -1)
         count(lane, 'ended', 1)

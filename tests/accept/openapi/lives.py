@@ -132,6 +132,9 @@ def trunks_and_lists(client):
     ask("GET", f"{V}/suppressions/+15550004444")
     ask("DELETE", f"{V}/suppressions/+15550004444", status=204)
     ask("GET", f"{V}/suppressions/+15550004444", status=404)
+    ask("GET", f"{V}/dead?limit=5")
+    ask("POST", f"{V}/dead/q:7/requeue", status=404)
+    ask("DELETE", f"{V}/dead/q:7", status=404)
 
 
 def twilio(client):
