@@ -86,7 +86,8 @@ def jambonz(world):
     assert seen["marks"] == [{"name": "heard", "event": "playout"}, {"name": "never", "event": "cleared"}]
     carrier.finish()
     loud = sum(b not in (0xff, 0x7f) for b in recording(world.path("heard"))) / 8
-    assert 1200 <= loud <= 1500, f"{loud} ms were heard of 600 + 200 + about 500"
+    # the bot clears by its own clock, 500 ms after it sent: on a busy machine less of the rest was heard
+    assert 1000 <= loud <= 1500, f"{loud} ms were heard of 600 + 200 + at most 500"
 
 
 install()
