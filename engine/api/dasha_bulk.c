@@ -35,7 +35,7 @@ struct batch {
     struct od_bulk *bulk;
     int32_t priority;
     struct od_uid via;
-    int64_t wall_ms; /* when it was sent */
+    int64_t wall_ms; /* when it was begun, which its calls say */
     size_t count;
     struct od_new_call calls[OD_BULK_BATCH];
     struct od_uid ids[OD_BULK_BATCH];
@@ -197,7 +197,6 @@ static void batch_send(struct od_bulk *bulk, unsigned lane)
     }
     bulk->in_flight++;
     od_request_out(q);
-    batch->wall_ms = od_request_wall_ms(q);
     for (size_t i = 0; i < batch->count; i++)
         od_new_call_add(&batch->calls[i], &batch->ids[i], batch->wall_ms, &calls[i]);
     q->api->repo.calls_add(q->api->repo.ctx, q->who.org, &bulk->agent, NULL, batch->priority, calls,
@@ -225,6 +224,7 @@ static struct batch *batch_for(struct od_bulk *bulk, const struct od_new_call *c
         batch->bulk = bulk;
         batch->priority = call->priority;
         batch->via = call->via;
+        batch->wall_ms = od_request_wall_ms(bulk->q);
         bulk->filling[empty] = batch;
     }
     return batch;

@@ -454,6 +454,9 @@ def bulk_of_10000(world):
     assert [e["index"] for e in answer["errors"]] == [77, 5000], answer["errors"]
     assert answer["errors"][0]["endpoint"] == "not a number", answer["errors"]
     assert [c["endpoint"] for c in answer["calls"][:3]] == [c["endpoint"] for c in calls[:3]]
+    for told in (answer["calls"][0], answer["calls"][-1]):
+        later = api.dasha("GET", f"/calls/{told['callId']}")
+        assert told["createdTime"] and told["createdTime"] == later["createdTime"], (told, later)
     queue = api.dasha("GET", f"/calls/queue/list?agentId={agent}&take=3")
     assert queue["totalCount"] == 9998 and len(queue["items"]) == 3, queue["totalCount"]
 

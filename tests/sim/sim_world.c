@@ -272,8 +272,9 @@ static void run_idle(struct sim_world *world, uint64_t next_ns, bool look_at_all
     /* A claim put off until half of the last one is used up is not forgotten. */
     if (before.queued)
         orders += world->claims - claims;
-    /* A queued call that a breaker holds is given back when a trunk of its lane is looked at, and may
-     * be kept until then: it can't go either way, and the breaker's own change looks at all lanes. */
+    /* A queued call that a breaker holds is given back when a trunk of its lane is looked at, and
+     * may be kept until then: it can't go either way, and the breaker's own change looks at all
+     * lanes. */
     orders += world->held - held;
     if (world->orders != orders)
         sim_wrong(&world->clock, "asleep with work left: %s",
