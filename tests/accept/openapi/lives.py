@@ -6,8 +6,9 @@ SCRIPT = {"outdial": {"agent": {"kind": "script", "steps": [{"say": "Hello {{nam
 NOBODY = "01890a5d-ac96-774b-bcce-b302099a8057"
 V = "/outdial/v1"
 
-# Server-sent events never end, which a validating proxy can't wait for.
-NOT_WALKED = {(f"{V}/events", "get")}
+# What a validating proxy can't do.
+NOT_WALKED = {(f"{V}/events", "get"),  # a stream without an end
+              ("/console", "get")}     # the proxy follows redirections itself
 
 
 def until(client, path, wanted, limit_s=30, field="status"):
@@ -70,9 +71,13 @@ def native(client):
     assert contacts["next_cursor"]
     ask("GET", f"{at}/contacts/{contacts['data'][0]['id']}")
     ask("GET", f"{at}/contacts/{contacts['data'][0]['id']}/why")
+    ask("GET", f"{V}/contacts/{contacts['data'][0]['id']}/why")
+    ask("GET", f"{V}/contacts/{NOBODY}/why", status=404)
     ask("PATCH", at, {"cps": 50, "max_calls": 7})
     ask("POST", f"{at}/start")
     ask("POST", f"{at}/pause")
+    ask("POST", f"{at}/resume")
+    ask("POST", f"{at}/drain")
     ask("POST", f"{at}/resume")
     ask("GET", f"{V}/campaigns?limit=5")
     ask("DELETE", at)
@@ -135,6 +140,12 @@ def trunks_and_lists(client):
     ask("GET", f"{V}/dead?limit=5")
     ask("POST", f"{V}/dead/q:7/requeue", status=404)
     ask("DELETE", f"{V}/dead/q:7", status=404)
+    agent = ask("POST", f"{V}/agents", {"name": "held", "number": "+15550009999", **SCRIPT}, 201)
+    for change in ("pause", "resume", "drain", "resume"):
+        ask("POST", f"{V}/agents/{agent['id']}/{change}")
+    ask("POST", f"{V}/agents/{NOBODY}/pause", status=404)
+    assert ask("GET", f"{V}/audit?limit=5")["data"], "nothing was recorded"
+    ask("GET", f"{V}/breakers")
 
 
 def twilio(client):
