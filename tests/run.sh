@@ -71,8 +71,12 @@ build "$root/build-test"
 say "tests under ASan and UBSan"
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
-suite sanitizers ctest --test-dir "$root/build-test" -LE e2e -j "$jobs" --output-on-failure \
-    --no-tests=error
+suite sanitizers ctest --test-dir "$root/build-test" -LE 'e2e|fault|accept' -j "$jobs" \
+    --output-on-failure --no-tests=error
+# Whole daemons with their peers: what a busy machine made fail gets a second try. The log has both,
+# and the closing lines the count.
+suite "sanitizers, daemons" ctest --test-dir "$root/build-test" -L 'fault|accept' -j "$jobs" \
+    --repeat until-pass:2 --output-on-failure --no-tests=error
 
 if [ "$quick" = 0 ]; then
     say "plain build"
@@ -84,7 +88,6 @@ if [ "$quick" = 0 ]; then
     suite valgrind ctest --test-dir "$root/build-e2e" -L 'conform|fuzz' -j "$jobs" \
         --output-on-failure --no-tests=error
     say "end-to-end tests"
-    # What a busy machine made fail gets a second try; the log has both, and the closing lines the count.
     suite end-to-end ctest --test-dir "$root/build-e2e" -L 'e2e|counts' -j "$jobs" \
         --repeat until-pass:2 --output-on-failure --no-tests=error
 fi
