@@ -241,8 +241,12 @@ static void follow(struct od_engine *engine, const struct od_breaker_place *plac
         follow_lanes(engine);
     }
     for (struct od_list *node = od_list_first(&engine->busy); node;
-         node = od_list_after(&engine->busy, node))
-        od_lane_touch(engine, OD_OWNER(node, struct od_lane, busy));
+         node = od_list_after(&engine->busy, node)) {
+        struct od_lane *lane = OD_OWNER(node, struct od_lane, busy);
+        od_lane_touch(engine, lane);
+        if (od_list_empty(&lane->shut))
+            od_list_push(&engine->shut, &lane->shut);
+    }
 }
 
 static void view_of(const struct od_engine *engine, const struct od_breaker_place *place,

@@ -80,9 +80,9 @@ static int take_memory(struct od_engine *engine)
 
 static void init(struct od_engine *engine, uint64_t seed)
 {
-    struct od_list *lists[] = {&engine->touched,   &engine->recalled,  &engine->busy,
-                               &engine->gone,      &engine->send_work, &engine->arm_work,
-                               &engine->claim_work};
+    struct od_list *lists[] = {&engine->touched,  &engine->recalled,  &engine->shut,
+                               &engine->busy,     &engine->gone,      &engine->send_work,
+                               &engine->arm_work, &engine->claim_work};
     struct od_rng rng = {seed};
 
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)

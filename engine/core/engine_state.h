@@ -142,10 +142,10 @@ struct od_lane {
     uint32_t probes_free; /* calls that these let through; UINT32_MAX: all */
 
     uint32_t deferred_count;
-    struct od_list queue;                   /* QUEUED calls */
-    struct od_list deferred;                /* DEFERRED calls */
-    struct od_list hooks;                   /* START_HOOK calls */
-    struct od_list touched, recalled, busy; /* on the engine's lists of that name */
+    struct od_list queue;                         /* QUEUED calls */
+    struct od_list deferred;                      /* DEFERRED calls */
+    struct od_list hooks;                         /* START_HOOK calls */
+    struct od_list touched, recalled, shut, busy; /* on the engine's lists of that name */
     struct od_timer timer;
 };
 
@@ -228,7 +228,7 @@ struct od_engine {
     struct od_breakers breakers;
 
     /* lanes to look at again, to empty, with undialled calls; paths to empty */
-    struct od_list touched, recalled, busy, gone;
+    struct od_list touched, recalled, shut, busy, gone;
     /* trunks with something to send, arm, claim */
     struct od_list send_work, arm_work, claim_work;
 

@@ -34,6 +34,7 @@ void od_lane_init(struct od_engine *engine, uint32_t index)
     od_list_init(&lane->hooks);
     od_list_init(&lane->touched);
     od_list_init(&lane->recalled);
+    od_list_init(&lane->shut);
     od_list_init(&lane->busy);
     lane->timer.kind = OD_TIMER_LANE;
 }
@@ -320,6 +321,18 @@ struct od_path *od_lane_choose(struct od_engine *engine, struct od_lane *lane,
         best->turn += TURN_SCALE / (uint64_t)best->trunk->def.weight + 1;
     }
     return best;
+}
+
+struct od_call *od_lane_shut(struct od_engine *engine, const struct od_lane *lane)
+{
+    for (struct od_list *node = od_list_first(&lane->queue); node;
+         node = od_list_after(&lane->queue, node)) {
+        struct od_call *call = OD_OWNER(node, struct od_call, node);
+        od_lane_route(engine, call);
+        if (call->shut && !od_lane_reaches(engine, call))
+            return call;
+    }
+    return NULL;
 }
 
 struct od_call *od_lane_undialled(const struct od_lane *lane)

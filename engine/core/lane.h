@@ -51,4 +51,7 @@ uint32_t od_lane_claimable(const struct od_engine *engine, const struct od_lane 
 /* The lane's first call that was not dialled and can go back; NULL when there is none. */
 struct od_call *od_lane_undialled(const struct od_lane *lane);
 
+/* The first queued call that a breaker keeps from all its ways. */
+struct od_call *od_lane_shut(struct od_engine *engine, const struct od_lane *lane);
+
 #endif

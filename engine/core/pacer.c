@@ -48,6 +48,13 @@ static void recall(struct od_engine *engine, struct od_call *call)
     od_call_give_back_until(engine, call, OD_CALL_EV_RECALL, why, until_ms);
 }
 
+/* A breaker keeps it from all its ways. */
+static void give_back_held(struct od_engine *engine, struct od_call *call)
+{
+    od_call_give_back_until(engine, call, OD_CALL_EV_RECALL, "breaker",
+                            od_breakers_until(engine, call));
+}
+
 void od_pacer_recall(struct od_engine *engine, uint32_t *budget)
 {
     struct od_list *node;
@@ -61,6 +68,15 @@ void od_pacer_recall(struct od_engine *engine, uint32_t *budget)
         }
         --*budget;
         recall(engine, call);
+    }
+    while (*budget && (node = od_list_first(&engine->shut))) {
+        struct od_call *call = od_lane_shut(engine, OD_OWNER(node, struct od_lane, shut));
+        if (!call) {
+            od_list_remove(node);
+            continue;
+        }
+        --*budget;
+        give_back_held(engine, call);
     }
     while (*budget &&
            (node = od_list_first(engine->draining ? &engine->busy : &engine->recalled))) {
@@ -242,8 +258,7 @@ static void arm_one(struct od_engine *engine, struct od_path *path)
         return;
     }
     if (call->shut && !od_lane_reaches(engine, call)) {
-        od_call_give_back_until(engine, call, OD_CALL_EV_RECALL, "breaker",
-                                od_breakers_until(engine, call));
+        give_back_held(engine, call);
         return;
     }
     if (od_call_ask_hook(engine, call))
@@ -448,6 +463,7 @@ void od_pacer_claim(struct od_engine *engine, uint32_t *budget)
 bool od_pacer_pending(const struct od_engine *engine)
 {
     return !od_list_empty(&engine->touched) || !od_list_empty(&engine->gone) ||
+           !od_list_empty(&engine->shut) ||
            !od_list_empty(engine->draining ? &engine->busy : &engine->recalled) ||
            (!od_list_empty(&engine->send_work) && may_send(engine)) ||
            (!od_list_empty(&engine->arm_work) && node_can_arm(engine)) ||

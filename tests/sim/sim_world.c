@@ -94,7 +94,6 @@ static void port_release(void *ctx, struct od_call_id call, struct od_job_id job
     const struct od_store_port *port = sim_store_port(world->store);
 
     sim_order(world, "release", job.index, (uint64_t)not_before_ms);
-    world->held += strcmp(why, "breaker") == 0;
     sim_attempt_void(world, job);
     port->release(port->ctx, call, job, not_before_ms, why);
 }
@@ -250,7 +249,7 @@ static bool lane_opens_now(const struct sim_world *world)
 static void run_idle(struct sim_world *world, uint64_t next_ns, bool look_at_all)
 {
     bool paced = world->knobs.shape || world->knobs.lane_pace || world->knobs.adaptive;
-    uint64_t orders = world->orders, claims = world->claims, held = world->held,
+    uint64_t orders = world->orders, claims = world->claims,
              left_ns = next_ns > world->clock.now_ns ? next_ns - world->clock.now_ns : 0;
     struct od_engine_stats before;
 
@@ -272,10 +271,6 @@ static void run_idle(struct sim_world *world, uint64_t next_ns, bool look_at_all
     /* A claim put off until half of the last one is used up is not forgotten. */
     if (before.queued)
         orders += world->claims - claims;
-    /* A queued call that a breaker holds is given back when a trunk of its lane is looked at, and
-     * may be kept until then: it can't go either way, and the breaker's own change looks at all
-     * lanes. */
-    orders += world->held - held;
     if (world->orders != orders)
         sim_wrong(&world->clock, "asleep with work left: %s",
                   look_at_all ? "something was forgotten" : "the deadline came too late");

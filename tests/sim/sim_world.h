@@ -90,7 +90,6 @@ struct sim_world {
     int64_t turn_wall_ms; /* what the engine was told of the time */
     uint64_t pause_ns;    /* the process is to stand still for so long */
     uint64_t runs, orders, claims;
-    uint64_t held; /* calls given back that a breaker holds */
     uint64_t invites, answered, first_invite_ns, last_invite_ns;
     uint64_t hash;
     FILE *log; /* NULL: quiet */
