@@ -7,19 +7,13 @@
  *        rtp_floor STREAMS SECONDS TARGETS     stream i binds the port and sends to the port of
  * line i of the file ("LOCAL REMOTE"): through a relay
  */
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { PHASES = 4, SLOT_NS = 5000000, BATCH = 8, DATAGRAM = 172 };
+#include "bench/media/floor.h"
 
 struct stream {
     int fd;
@@ -27,32 +21,10 @@ struct stream {
     uint16_t seq;
 };
 
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-static double cpu_s(void)
-{
-    struct rusage r;
-    getrusage(RUSAGE_SELF, &r);
-    return (double)r.ru_utime.tv_sec + (double)r.ru_stime.tv_sec +
-           (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) / 1e6;
-}
-
-static struct sockaddr_in loopback(unsigned port)
-{
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    return a;
-}
-
 static int open_socket(unsigned port, struct sockaddr_in *bound)
 {
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0), room = 65536;
-    struct sockaddr_in at = loopback(port);
+    struct sockaddr_in at = floor_loopback(port);
     socklen_t bytes = sizeof at;
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
     if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof at) ||
@@ -67,18 +39,18 @@ static uint64_t received;
 
 static void turn(struct stream *s)
 {
-    static uint8_t data[BATCH][2048], out[DATAGRAM] = {0x80};
-    static struct iovec vectors[BATCH];
-    static struct mmsghdr heads[BATCH];
+    static uint8_t data[FLOOR_BATCH][2048], out[FLOOR_DATAGRAM] = {0x80};
+    static struct iovec vectors[FLOOR_BATCH];
+    static struct mmsghdr heads[FLOOR_BATCH];
     int got;
     do {
-        for (int i = 0; i < BATCH; i++) {
+        for (int i = 0; i < FLOOR_BATCH; i++) {
             vectors[i] = (struct iovec){data[i], sizeof data[i]};
             heads[i].msg_hdr = (struct msghdr){.msg_iov = &vectors[i], .msg_iovlen = 1};
         }
-        got = recvmmsg(s->fd, heads, BATCH, MSG_DONTWAIT, NULL);
+        got = recvmmsg(s->fd, heads, FLOOR_BATCH, MSG_DONTWAIT, NULL);
         received += got > 0 ? (uint64_t)got : 0;
-    } while (got == BATCH);
+    } while (got == FLOOR_BATCH);
     out[2] = (uint8_t)(s->seq >> 8);
     out[3] = (uint8_t)s->seq++;
     sendto(s->fd, out, sizeof out, MSG_DONTWAIT, (struct sockaddr *)&s->to, sizeof s->to);
@@ -107,29 +79,30 @@ int main(int argc, char **argv)
             return 2;
         }
         streams[i].fd = open_socket(local, &bound[i]);
-        streams[i].to = loopback(remote);
+        streams[i].to = floor_loopback(remote);
     }
     for (unsigned i = 0; !targets && i < count; i++)
         streams[i].to = bound[i ^ 1];
     int timer = timerfd_create(CLOCK_MONOTONIC, 0);
-    struct itimerspec spec = {{0, SLOT_NS}, {0, SLOT_NS}};
+    struct itimerspec spec = {{0, FLOOR_SLOT_NS}, {0, FLOOR_SLOT_NS}};
     timerfd_settime(timer, 0, &spec, NULL);
-    uint64_t start = now_ns(), slots = 0, fired, warm = start + 1000000000u, from = 0;
+    uint64_t start = floor_now_ns(), slots = 0, fired, warm = start + 1000000000u, from = 0;
     double cpu = 0;
     uint64_t end = warm + (uint64_t)(seconds * 1e9);
-    while (now_ns() < end && read(timer, &fired, sizeof fired) == (ssize_t)sizeof fired) {
-        if (!cpu && now_ns() >= warm) {
-            cpu = cpu_s();
-            warm = now_ns();
+    while (floor_now_ns() < end && read(timer, &fired, sizeof fired) == (ssize_t)sizeof fired) {
+        if (!cpu && floor_now_ns() >= warm) {
+            cpu = floor_cpu_s();
+            warm = floor_now_ns();
             from = received;
         }
         for (; fired; fired--, slots++)
-            for (unsigned i = (unsigned)(slots % PHASES); i < count; i += PHASES)
+            for (unsigned i = (unsigned)(slots % FLOOR_PHASES); i < count; i += FLOOR_PHASES)
                 turn(&streams[i]);
     }
-    double time = (double)(now_ns() - warm) / 1e9;
+    double time = (double)(floor_now_ns() - warm) / 1e9;
     printf(
         "{\"streams\":%u,\"cpu_us_per_stream_second\":%.1f,\"received_per_stream_second\":%.2f}\n",
-        count, (cpu_s() - cpu) * 1e6 / (time * count), (double)(received - from) / (time * count));
+        count, (floor_cpu_s() - cpu) * 1e6 / (time * count),
+        (double)(received - from) / (time * count));
     return 0;
 }

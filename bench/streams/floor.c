@@ -6,20 +6,14 @@
  *
  * usage: bench_stream_floor CALLS SECONDS PORT     the bot's port; calls' datagrams go in pairs
  */
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { PHASES = 4, SLOT_NS = 5000000, BATCH = 8, DATAGRAM = 172 };
+#include "bench/media/floor.h"
 
 struct call {
     int udp, tcp;
@@ -31,38 +25,16 @@ static uint8_t message[512]; /* a masked text frame; the mask is 0 */
 static size_t message_bytes;
 static uint64_t datagrams, bytes_back;
 
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-static double cpu_s(void)
-{
-    struct rusage r;
-    getrusage(RUSAGE_SELF, &r);
-    return (double)r.ru_utime.tv_sec + (double)r.ru_stime.tv_sec +
-           (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) / 1e6;
-}
-
 static void fail(const char *what)
 {
     perror(what);
     exit(1);
 }
 
-static struct sockaddr_in loopback(unsigned port)
-{
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    return a;
-}
-
 static int open_udp(struct sockaddr_in *bound)
 {
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0), room = 65536;
-    struct sockaddr_in at = loopback(0);
+    struct sockaddr_in at = floor_loopback(0);
     socklen_t bytes = sizeof at;
     if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof at) ||
         getsockname(fd, (struct sockaddr *)bound, &bytes))
@@ -94,7 +66,7 @@ static int open_tcp(unsigned port)
     static const char start[] = "{\"event\":\"start\",\"streamSid\":"
                                 "\"MZ00000000000000000000000000000000\"}";
     int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
-    struct sockaddr_in at = loopback(port);
+    struct sockaddr_in at = floor_loopback(port);
     uint8_t out[256];
     char answer[1024];
     if (fd < 0 || connect(fd, (struct sockaddr *)&at, sizeof at) ||
@@ -123,18 +95,18 @@ static void make_message(void)
 
 static void turn(struct call *c)
 {
-    static uint8_t data[BATCH][2048], out[DATAGRAM] = {0x80}, back[16384];
-    static struct iovec vectors[BATCH];
-    static struct mmsghdr heads[BATCH];
+    static uint8_t data[FLOOR_BATCH][2048], out[FLOOR_DATAGRAM] = {0x80}, back[16384];
+    static struct iovec vectors[FLOOR_BATCH];
+    static struct mmsghdr heads[FLOOR_BATCH];
     int got;
     do {
-        for (int i = 0; i < BATCH; i++) {
+        for (int i = 0; i < FLOOR_BATCH; i++) {
             vectors[i] = (struct iovec){data[i], sizeof data[i]};
             heads[i].msg_hdr = (struct msghdr){.msg_iov = &vectors[i], .msg_iovlen = 1};
         }
-        got = recvmmsg(c->udp, heads, BATCH, MSG_DONTWAIT, NULL);
+        got = recvmmsg(c->udp, heads, FLOOR_BATCH, MSG_DONTWAIT, NULL);
         datagrams += got > 0 ? (uint64_t)got : 0;
-    } while (got == BATCH);
+    } while (got == FLOOR_BATCH);
     ssize_t n = recv(c->tcp, back, sizeof back, MSG_DONTWAIT);
     bytes_back += n > 0 ? (uint64_t)n : 0;
     out[2] = (uint8_t)(c->seq >> 8);
@@ -169,26 +141,26 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < count; i++)
         calls[i].to = bound[(i ^ 1) < count ? i ^ 1 : i];
     int timer = timerfd_create(CLOCK_MONOTONIC, 0);
-    struct itimerspec spec = {{0, SLOT_NS}, {0, SLOT_NS}};
+    struct itimerspec spec = {{0, FLOOR_SLOT_NS}, {0, FLOOR_SLOT_NS}};
     timerfd_settime(timer, 0, &spec, NULL);
-    uint64_t slots = 0, fired, warm = now_ns() + 1000000000u, from = 0, from_back = 0;
+    uint64_t slots = 0, fired, warm = floor_now_ns() + 1000000000u, from = 0, from_back = 0;
     double cpu = 0;
     uint64_t end = warm + (uint64_t)(seconds * 1e9);
-    while (now_ns() < end && read(timer, &fired, sizeof fired) == (ssize_t)sizeof fired) {
-        if (!cpu && now_ns() >= warm) {
-            cpu = cpu_s();
-            warm = now_ns();
+    while (floor_now_ns() < end && read(timer, &fired, sizeof fired) == (ssize_t)sizeof fired) {
+        if (!cpu && floor_now_ns() >= warm) {
+            cpu = floor_cpu_s();
+            warm = floor_now_ns();
             from = datagrams;
             from_back = bytes_back;
         }
         for (; fired; fired--, slots++)
-            for (unsigned i = (unsigned)(slots % PHASES); i < count; i += PHASES)
+            for (unsigned i = (unsigned)(slots % FLOOR_PHASES); i < count; i += FLOOR_PHASES)
                 turn(&calls[i]);
     }
-    double time = (double)(now_ns() - warm) / 1e9;
+    double time = (double)(floor_now_ns() - warm) / 1e9;
     printf("{\"calls\":%u,\"cpu_us_per_call_second\":%.1f,\"datagrams_per_call_second\":%.2f,"
            "\"bytes_back_per_call_second\":%.0f}\n",
-           count, (cpu_s() - cpu) * 1e6 / (time * count),
+           count, (floor_cpu_s() - cpu) * 1e6 / (time * count),
            (double)(datagrams - from) / (time * count),
            (double)(bytes_back - from_back) / (time * count));
     return 0;

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/api/project.h"
 #include "engine/base/str.h"
 #include "engine/base/uid.h"
 #include "outdial/err.h"
@@ -192,6 +193,32 @@ bool od_request_page(struct od_request *q, uint32_t *limit, uint64_t *cursor)
         return false;
     }
     return true;
+}
+
+yyjson_mut_doc *od_request_page_doc(struct od_request *q, int err, const char *what,
+                                    yyjson_mut_val **data)
+{
+    yyjson_mut_doc *doc = err ? NULL : od_project_doc();
+    if (!doc) {
+        od_request_err(q, err ? err : OD_ENOMEM, what);
+        return NULL;
+    }
+    *data = yyjson_mut_obj_add_arr(doc, yyjson_mut_doc_get_root(doc), "data");
+    return doc;
+}
+
+void od_request_page_answer(struct od_request *q, yyjson_mut_doc *doc, uint64_t next_cursor)
+{
+    yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
+    char cursor[24];
+    struct od_buf buf;
+    od_buf_init(&buf, cursor, sizeof cursor);
+    od_buf_u64(&buf, next_cursor);
+    if (next_cursor)
+        yyjson_mut_obj_add_strcpy(doc, root, "next_cursor", cursor);
+    else
+        yyjson_mut_obj_add_null(doc, root, "next_cursor");
+    od_request_answer(q, 200, doc, NULL);
 }
 
 bool od_request_skip_take(struct od_request *q, uint32_t take_default, uint32_t *skip,

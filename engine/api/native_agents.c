@@ -175,27 +175,17 @@ static void list_done(void *ctx, int err, const struct od_agent_rec *recs, size_
         return;
     }
     const struct page_work *page = q->work;
-    yyjson_mut_doc *doc = od_project_doc();
-    if (!doc) {
-        od_request_err(q, OD_ENOMEM, "agent");
+    yyjson_mut_val *data;
+    yyjson_mut_doc *doc = od_request_page_doc(q, 0, "agent", &data);
+    if (!doc)
         return;
-    }
-    yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
-    yyjson_mut_val *data = yyjson_mut_obj_add_arr(doc, root, "data");
     for (size_t i = 0; !err && i < count; i++) {
         yyjson_mut_val *agent = od_project_agent(doc, &recs[i]);
         if (agent)
             yyjson_mut_arr_append(data, agent);
     }
-    char cursor[24];
-    struct od_buf buf;
-    od_buf_init(&buf, cursor, sizeof cursor);
-    od_buf_u64(&buf, page->cursor + count);
-    if (!err && page->limit && count == page->limit)
-        yyjson_mut_obj_add_strcpy(doc, root, "next_cursor", cursor);
-    else
-        yyjson_mut_obj_add_null(doc, root, "next_cursor");
-    od_request_answer(q, 200, doc, NULL);
+    od_request_page_answer(q, doc,
+                           !err && page->limit && count == page->limit ? page->cursor + count : 0);
 }
 
 void od_agents_list(struct od_request *q)

@@ -314,13 +314,10 @@ static void list_done(void *ctx, int err, const struct od_call_rec *recs, size_t
     struct od_request *q = ctx;
     if (!od_request_back(q))
         return;
-    yyjson_mut_doc *doc = err ? NULL : od_project_doc();
-    if (!doc) {
-        od_request_err(q, err ? err : OD_ENOMEM, "campaign");
+    yyjson_mut_val *data;
+    yyjson_mut_doc *doc = od_request_page_doc(q, err, "campaign", &data);
+    if (!doc)
         return;
-    }
-    yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
-    yyjson_mut_val *data = yyjson_mut_obj_add_arr(doc, root, "data");
     uint16_t phases = *(const uint16_t *)q->work; /* 0: any */
     for (size_t i = 0; i < count; i++) {
         struct od_call_rec rec = recs[i];
@@ -330,15 +327,7 @@ static void list_done(void *ctx, int err, const struct od_call_rec *recs, size_t
             continue; /* a page may be shorter than its limit */
         yyjson_mut_arr_append(data, od_project_call(doc, &rec));
     }
-    char cursor[24];
-    struct od_buf buf;
-    od_buf_init(&buf, cursor, sizeof cursor);
-    od_buf_u64(&buf, next_cursor);
-    if (next_cursor)
-        yyjson_mut_obj_add_strcpy(doc, root, "next_cursor", cursor);
-    else
-        yyjson_mut_obj_add_null(doc, root, "next_cursor");
-    od_request_answer(q, 200, doc, NULL);
+    od_request_page_answer(q, doc, next_cursor);
 }
 
 /* A call is listed by what is shown of it: one that stands in line and is held with its whole lane

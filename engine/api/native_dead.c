@@ -16,13 +16,10 @@ static void list_done(void *ctx, int err, const struct od_dead_rec *recs, size_t
     struct od_request *q = ctx;
     if (!od_request_back(q))
         return;
-    yyjson_mut_doc *doc = err ? NULL : od_project_doc();
-    if (!doc) {
-        od_request_err(q, err ? err : OD_ENOMEM, "damaged record");
+    yyjson_mut_val *data;
+    yyjson_mut_doc *doc = od_request_page_doc(q, err, "damaged record", &data);
+    if (!doc)
         return;
-    }
-    yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
-    yyjson_mut_val *data = yyjson_mut_obj_add_arr(doc, root, "data");
     for (size_t i = 0; i < count; i++) {
         yyjson_mut_val *o = yyjson_mut_arr_add_obj(doc, data);
         yyjson_mut_obj_add_strcpy(doc, o, "id", recs[i].id);
@@ -30,15 +27,7 @@ static void list_done(void *ctx, int err, const struct od_dead_rec *recs, size_t
         od_put_text(doc, o, "reason", (struct od_text){recs[i].reason, strlen(recs[i].reason)});
         od_put_time(doc, o, "at", recs[i].at_ms);
     }
-    char cursor[24];
-    struct od_buf buf;
-    od_buf_init(&buf, cursor, sizeof cursor);
-    od_buf_u64(&buf, next_cursor);
-    if (next_cursor)
-        yyjson_mut_obj_add_strcpy(doc, root, "next_cursor", cursor);
-    else
-        yyjson_mut_obj_add_null(doc, root, "next_cursor");
-    od_request_answer(q, 200, doc, NULL);
+    od_request_page_answer(q, doc, next_cursor);
 }
 
 void od_dead_list(struct od_request *q)

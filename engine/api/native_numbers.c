@@ -210,22 +210,13 @@ static void listed(void *ctx, int err, const struct od_thing_rec *recs, size_t c
     struct work *work = q->work;
     if (!err && !od_thing_items_copy(&work->items, recs, count))
         err = OD_ENOMEM;
-    yyjson_mut_doc *doc = err ? NULL : od_project_doc();
-    if (!doc) {
-        od_request_err(q, err ? err : OD_ENOMEM, "number");
+    yyjson_mut_val *data;
+    yyjson_mut_doc *doc = od_request_page_doc(q, err, "number", &data);
+    if (!doc)
         return;
-    }
-    yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
-    yyjson_mut_val *data = yyjson_mut_obj_add_arr(doc, root, "data");
     for (size_t i = 0; i < work->items.count; i++)
         yyjson_mut_arr_append(data, project(doc, &work->items.all[i]));
-    char cursor[24];
-    snprintf(cursor, sizeof cursor, "%llu", (unsigned long long)(work->cursor + count));
-    if (count == work->limit)
-        yyjson_mut_obj_add_strcpy(doc, root, "next_cursor", cursor);
-    else
-        yyjson_mut_obj_add_null(doc, root, "next_cursor");
-    od_request_answer(q, 200, doc, NULL);
+    od_request_page_answer(q, doc, count == work->limit ? work->cursor + count : 0);
 }
 
 void od_numbers_list(struct od_request *q)

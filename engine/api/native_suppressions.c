@@ -156,24 +156,13 @@ static void list_done(void *ctx, int err, const struct od_suppression *recs, siz
     struct od_request *q = ctx;
     if (!od_request_back(q))
         return;
-    yyjson_mut_doc *doc = err ? NULL : od_project_doc();
-    if (!doc) {
-        od_request_err(q, err ? err : OD_ENOMEM, "suppression");
+    yyjson_mut_val *data;
+    yyjson_mut_doc *doc = od_request_page_doc(q, err, "suppression", &data);
+    if (!doc)
         return;
-    }
-    yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
-    yyjson_mut_val *data = yyjson_mut_obj_add_arr(doc, root, "data");
     for (size_t i = 0; i < count; i++)
         yyjson_mut_arr_append(data, project(doc, &recs[i]));
-    char cursor[24];
-    struct od_buf buf;
-    od_buf_init(&buf, cursor, sizeof cursor);
-    od_buf_u64(&buf, next_cursor);
-    if (next_cursor)
-        yyjson_mut_obj_add_strcpy(doc, root, "next_cursor", cursor);
-    else
-        yyjson_mut_obj_add_null(doc, root, "next_cursor");
-    od_request_answer(q, 200, doc, NULL);
+    od_request_page_answer(q, doc, next_cursor);
 }
 
 void od_suppressions_list(struct od_request *q)

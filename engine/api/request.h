@@ -128,6 +128,12 @@ bool od_request_back(struct od_request *q);
 
 /* limit and cursor of a list; false: answered 400. */
 bool od_request_page(struct od_request *q, uint32_t *limit, uint64_t *cursor);
+/* Begins the answer to it: {"data": [..]}, the list being *data. NULL: answered, because of err
+ * (about `what`) or for want of memory. */
+yyjson_mut_doc *od_request_page_doc(struct od_request *q, int err, const char *what,
+                                    yyjson_mut_val **data);
+/* Answers with what was begun. next_cursor 0: nothing comes after this page. */
+void od_request_page_answer(struct od_request *q, yyjson_mut_doc *doc, uint64_t next_cursor);
 /* skip and take of a list (take 1..1000); false: answered 400. */
 bool od_request_skip_take(struct od_request *q, uint32_t take_default, uint32_t *skip,
                           uint32_t *take);

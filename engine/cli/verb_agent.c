@@ -11,7 +11,7 @@
 #include "engine/agent/agent_def.h"
 #include "engine/base/str.h"
 #include "engine/cli/client.h"
-#include "engine/cli/show.h"
+#include "engine/cli/list.h"
 
 #define AGENTS "/outdial/v1/agents"
 
@@ -147,20 +147,9 @@ static int verb_list(int argc, char **argv)
                             argc, argv);
     if (code != OD_EXIT_NONE)
         return code;
-    struct od_client *client;
-    code = od_client_open(&client, &common);
-    if (code != OD_EXIT_NONE)
-        return code;
-    struct od_reply reply;
-    bool good = od_client_call(client, "GET", AGENTS "?limit=1000", NULL, &reply);
-    if (good && common.json)
-        od_reply_print(&reply);
-    else if (good)
-        od_show_table(yyjson_obj_get(yyjson_doc_get_root(reply.doc), "data"), columns,
-                      sizeof columns / sizeof *columns, "no agents yet: outdial agent put FILE");
-    od_reply_free(&reply);
-    od_client_close(client);
-    return good ? OD_EXIT_OK : OD_EXIT_FAILED;
+    return od_list_show(&common, &(struct od_list){AGENTS "?limit=1000", columns,
+                                                   sizeof columns / sizeof *columns,
+                                                   "no agents yet: outdial agent put FILE"});
 }
 
 static int verb_show(int argc, char **argv)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "engine/cli/client.h"
-#include "engine/cli/show.h"
+#include "engine/cli/list.h"
 
 #define KEYS "/outdial/v1/keys"
 
@@ -100,20 +100,8 @@ static int verb_list(int argc, char **argv)
         return code;
     if (!path_with_org(KEYS, org, path, sizeof path))
         return OD_EXIT_USAGE;
-    struct od_client *client;
-    code = od_client_open(&client, &common);
-    if (code != OD_EXIT_NONE)
-        return code;
-    struct od_reply reply = {0};
-    bool good = od_client_call(client, "GET", path, NULL, &reply);
-    if (good && common.json)
-        od_reply_print(&reply);
-    else if (good)
-        od_show_table(yyjson_obj_get(yyjson_doc_get_root(reply.doc), "data"), columns,
-                      sizeof columns / sizeof *columns, "no keys were made");
-    od_reply_free(&reply);
-    od_client_close(client);
-    return good ? OD_EXIT_OK : OD_EXIT_FAILED;
+    return od_list_show(&common, &(struct od_list){path, columns, sizeof columns / sizeof *columns,
+                                                   "no keys were made"});
 }
 
 static int verb_revoke(int argc, char **argv)

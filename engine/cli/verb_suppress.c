@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "engine/cli/client.h"
-#include "engine/cli/show.h"
+#include "engine/cli/list.h"
 
 #define SUPPRESSIONS "/outdial/v1/suppressions"
 
@@ -107,44 +107,9 @@ static int verb_list(int argc, char **argv)
 {
     static const struct od_column columns[] = {
         {"NUMBER", "number"}, {"SINCE", "created_at"}, {"REASON", "reason"}};
-    struct od_cli_common common = {0};
-    const char *cursor = NULL;
-    char path[200], escaped[100] = "";
-    const struct od_arg table[] = {
-        {"--cursor", OD_ARG_TEXT, &cursor, "TEXT  where the page before ended"},
-        {0},
-    };
-    int code = od_args_read(&(struct od_args){.verb = "suppress list",
-                                              .usage = "[--cursor TEXT]",
-                                              .examples = "examples:\n  outdial suppress list\n",
-                                              .table = table,
-                                              .common = &common},
-                            argc, argv);
-    if (code != OD_EXIT_NONE)
-        return code;
-    if (cursor && !od_url_escape(cursor, escaped, sizeof escaped)) {
-        od_cli_error("this is no cursor of a page before");
-        return OD_EXIT_FAILED;
-    }
-    struct od_client *client;
-    code = od_client_open(&client, &common);
-    if (code != OD_EXIT_NONE)
-        return code;
-    snprintf(path, sizeof path, SUPPRESSIONS "?limit=1000%s%s", cursor ? "&cursor=" : "", escaped);
-    struct od_reply reply;
-    bool good = od_client_call(client, "GET", path, NULL, &reply);
-    yyjson_val *root = yyjson_doc_get_root(reply.doc);
-    const char *next = od_json_text(root, "next_cursor", "");
-    if (good && common.json)
-        od_reply_print(&reply);
-    else if (good)
-        od_show_table(yyjson_obj_get(root, "data"), columns, sizeof columns / sizeof *columns,
-                      "nobody is on the list");
-    if (good && *next && !common.json)
-        od_cli_note("more: outdial suppress list --cursor %s", next);
-    od_reply_free(&reply);
-    od_client_close(client);
-    return good ? OD_EXIT_OK : OD_EXIT_FAILED;
+    const struct od_list list = {SUPPRESSIONS, columns, sizeof columns / sizeof *columns,
+                                 "nobody is on the list"};
+    return od_list_pages(argc, argv, "suppress list", &list);
 }
 
 int od_verb_suppress(int argc, char **argv)

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "engine/cli/client.h"
-#include "engine/cli/show.h"
+#include "engine/cli/list.h"
 #include "engine/cli/term.h"
 
 static int show_trunks(int argc, char **argv)
@@ -31,21 +31,9 @@ static int show_trunks(int argc, char **argv)
         argc, argv);
     if (code != OD_EXIT_NONE)
         return code;
-    struct od_client *client;
-    code = od_client_open(&client, &common);
-    if (code != OD_EXIT_NONE)
-        return code;
-    struct od_reply reply;
-    bool good = od_client_call(client, "GET", "/outdial/v1/trunks", NULL, &reply);
-    if (good && common.json)
-        od_reply_print(&reply);
-    else if (good)
-        od_show_table(yyjson_obj_get(yyjson_doc_get_root(reply.doc), "data"), columns,
-                      sizeof columns / sizeof *columns,
-                      "no trunks: they are set in the server's configuration");
-    od_reply_free(&reply);
-    od_client_close(client);
-    return good ? OD_EXIT_OK : OD_EXIT_FAILED;
+    return od_list_show(
+        &common, &(struct od_list){"/outdial/v1/trunks", columns, sizeof columns / sizeof *columns,
+                                   "no trunks: they are set in the server's configuration"});
 }
 
 static int verb_breakers(int argc, char **argv)
@@ -64,20 +52,9 @@ static int verb_breakers(int argc, char **argv)
                             argc, argv);
     if (code != OD_EXIT_NONE)
         return code;
-    struct od_client *client;
-    code = od_client_open(&client, &common);
-    if (code != OD_EXIT_NONE)
-        return code;
-    struct od_reply reply;
-    bool good = od_client_call(client, "GET", "/outdial/v1/breakers", NULL, &reply);
-    if (good && common.json)
-        od_reply_print(&reply);
-    else if (good)
-        od_show_table(yyjson_obj_get(yyjson_doc_get_root(reply.doc), "data"), columns,
-                      sizeof columns / sizeof *columns, "no breaker is open");
-    od_reply_free(&reply);
-    od_client_close(client);
-    return good ? OD_EXIT_OK : OD_EXIT_FAILED;
+    return od_list_show(&common,
+                        &(struct od_list){"/outdial/v1/breakers", columns,
+                                          sizeof columns / sizeof *columns, "no breaker is open"});
 }
 
 static bool trunk_path(const char *name, const char *end, char *out, size_t size)

@@ -38,7 +38,7 @@ void od_addr_text(const struct od_addr *addr, char *out, size_t size)
     snprintf(out, size, addr->family == 6 ? "[%s]:%u" : "%s:%u", ip, addr->port);
 }
 
-static bool take_address(const struct addrinfo *info, uint16_t port, struct od_addr *out)
+bool od_addr_take(const struct addrinfo *info, uint16_t port, struct od_addr *out)
 {
     memset(out, 0, sizeof *out);
     out->port = port;
@@ -62,7 +62,7 @@ static void on_answer(uv_getaddrinfo_t *request, int status, struct addrinfo *li
     if (status == UV_EAI_NONAME || status == UV_EAI_NODATA)
         err = OD_ENOENT;
     for (const struct addrinfo *info = list; status == 0 && info; info = info->ai_next)
-        if (take_address(info, question->port, &addr)) {
+        if (od_addr_take(info, question->port, &addr)) {
             err = 0;
             break;
         }

@@ -20,6 +20,10 @@ int od_resolve(uv_loop_t *loop, const char *host, uint16_t port, od_resolve_fn f
 /* Numeric text ("192.0.2.1", "2001:db8::1") to an address. False when it is a name. */
 bool od_addr_parse(const char *host, uint16_t port, struct od_addr *out);
 
+/* An answer of getaddrinfo(). False when its family is another. */
+struct addrinfo;
+bool od_addr_take(const struct addrinfo *info, uint16_t port, struct od_addr *out);
+
 /* "192.0.2.1:5060" or "[2001:db8::1]:5060"; out of 56 bytes at least. */
 void od_addr_text(const struct od_addr *addr, char *out, size_t size);
 

@@ -209,18 +209,8 @@ static bool address_of(struct question *question, const char *host, uint16_t por
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list = NULL;
     int status = getaddrinfo(host, NULL, &hints, &list);
     bool found = false;
-    for (const struct addrinfo *info = list; !status && info && !found; info = info->ai_next) {
-        memset(&question->addr, 0, sizeof question->addr);
-        question->addr.port = port;
-        found = info->ai_family == AF_INET || info->ai_family == AF_INET6;
-        if (info->ai_family == AF_INET) {
-            question->addr.family = 4;
-            memcpy(question->addr.ip, &((const struct sockaddr_in *)info->ai_addr)->sin_addr, 4);
-        } else if (info->ai_family == AF_INET6) {
-            question->addr.family = 6;
-            memcpy(question->addr.ip, &((const struct sockaddr_in6 *)info->ai_addr)->sin6_addr, 16);
-        }
-    }
+    for (const struct addrinfo *info = list; !status && info && !found; info = info->ai_next)
+        found = od_addr_take(info, port, &question->addr);
     if (list)
         freeaddrinfo(list);
     question->err = found ? 0 : status == EAI_NONAME || status == EAI_NODATA ? OD_ENOENT : OD_EDOWN;

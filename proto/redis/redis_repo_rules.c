@@ -16,14 +16,22 @@ enum { BATCH_MAX = 1000 };
 
 /* Suppressions */
 
-static struct od_repo_call *begin(void *ctx, const char *org, enum od_repo_shape shape,
-                                  union od_repo_fn fn, void *fn_ctx, const char *what)
+/* One of the things that the script does. */
+static struct od_repo_call *begin_script(void *ctx, const char *org, enum od_repo_shape shape,
+                                         union od_repo_fn fn, void *fn_ctx, enum od_script script,
+                                         const char *what)
 {
     struct od_repo_call *call = od_repo_begin(ctx, org, shape, fn, fn_ctx);
-    if (call == NULL || !od_repo_script(call, OD_SCRIPT_SUPPRESS))
+    if (call == NULL || !od_repo_script(call, script))
         return NULL;
     od_redis_cmd_str(&call->store->cmd, what);
     return call;
+}
+
+static struct od_repo_call *begin(void *ctx, const char *org, enum od_repo_shape shape,
+                                  union od_repo_fn fn, void *fn_ctx, const char *what)
+{
+    return begin_script(ctx, org, shape, fn, fn_ctx, OD_SCRIPT_SUPPRESS, what);
 }
 
 static void suppress_put(void *ctx, const char *org, const struct od_suppression *recs,
@@ -149,11 +157,7 @@ static void dead_done(void *ctx, const struct redisReply *reply)
 static struct od_repo_call *begin_dead(void *ctx, const char *org, enum od_repo_shape shape,
                                        union od_repo_fn fn, void *fn_ctx, const char *what)
 {
-    struct od_repo_call *call = od_repo_begin(ctx, org, shape, fn, fn_ctx);
-    if (call == NULL || !od_repo_script(call, OD_SCRIPT_DEAD))
-        return NULL;
-    od_redis_cmd_str(&call->store->cmd, what);
-    return call;
+    return begin_script(ctx, org, shape, fn, fn_ctx, OD_SCRIPT_DEAD, what);
 }
 
 static void dead_list(void *ctx, const char *org, uint64_t cursor, uint32_t take,

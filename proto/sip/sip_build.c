@@ -3,6 +3,7 @@
  */
 #include "proto/sip/sip_build.h"
 
+#include <openssl/rand.h>
 #include <sofia-sip/hostdomain.h>
 #include <string.h>
 #include <strings.h>
@@ -158,6 +159,17 @@ static bool add_lines(su_home_t *home, const char *lines, msg_common_t *header)
     header->h_data = text;
     header->h_len = (usize_t)strlen(text);
     return true;
+}
+
+void od_sip_random_name(char *out, size_t size, const char *before, size_t bytes)
+{
+    uint8_t random[16];
+    struct od_buf buf;
+    if (RAND_bytes(random, (int)bytes) != 1)
+        memset(random, 0, sizeof random); /* these names guard nothing */
+    od_buf_init(&buf, out, size);
+    od_buf_str(&buf, before);
+    od_buf_hex(&buf, random, bytes);
 }
 
 msg_t *od_sip_request(const struct od_sip_leg *leg, const struct od_sip_request *request)

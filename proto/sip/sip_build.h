@@ -20,6 +20,9 @@ struct od_sip_request {
     size_t body_bytes;
 };
 
+/* `before` and the hex text of so many random bytes (16 at most): for names that guard nothing. */
+void od_sip_random_name(char *out, size_t size, const char *before, size_t bytes);
+
 /* The message, ready for nta; NULL: no memory. */
 msg_t *od_sip_request(const struct od_sip_leg *leg, const struct od_sip_request *request);
 

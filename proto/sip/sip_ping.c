@@ -3,11 +3,9 @@
  * transaction of its own, with no leg; nta repeats it and gives up after 64*T1. One at a time for
  * each trunk: the answer to an earlier one that is still under way serves for both.
  */
-#include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/base/str.h"
 #include "outdial/err.h"
 #include "proto/sip/sip_internal.h"
 
@@ -17,17 +15,6 @@ struct od_sip_ping {
     nta_outgoing_t *orq;
     struct od_sip_ping *next;
 };
-
-static void hex_name(char *out, size_t size, const char *before, size_t bytes)
-{
-    uint8_t random[16];
-    struct od_buf buf;
-    if (RAND_bytes(random, (int)bytes) != 1)
-        memset(random, 0, sizeof random); /* these names guard nothing */
-    od_buf_init(&buf, out, size);
-    od_buf_str(&buf, before);
-    od_buf_hex(&buf, random, bytes);
-}
 
 static void ping_free(struct od_sip_ping *ping)
 {
@@ -66,9 +53,9 @@ static nta_outgoing_t *send_options(struct od_sip_ping *ping, const struct od_si
                                      .uri = &uri,
                                      .lines = "Accept: application/sdp\r\n"};
     (void)who;
-    hex_name(names.call_id, sizeof names.call_id, "", 16);
-    hex_name(names.from_tag, sizeof names.from_tag, "", 8);
-    hex_name(names.branch, sizeof names.branch, "z9hG4bK", 8);
+    od_sip_random_name(names.call_id, sizeof names.call_id, "", 16);
+    od_sip_random_name(names.from_tag, sizeof names.from_tag, "", 8);
+    od_sip_random_name(names.branch, sizeof names.branch, "z9hG4bK", 8);
     leg.names = names;
     leg.hash = (uint32_t)msg_hash_string(names.call_id);
     request.branch = leg.names.branch;

@@ -4,7 +4,6 @@
  * next one is due is for its owner to say. A challenge is answered here, as for a BYE: it counts in
  * no trunk's rate, and each space is answered twice at most.
  */
-#include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,17 +24,6 @@ struct od_sip_registration {
     struct od_sip_registration *next;
 };
 
-static void random_hex(char *out, size_t size, const char *before, size_t bytes)
-{
-    uint8_t random[16];
-    struct od_buf buf;
-    if (RAND_bytes(random, (int)bytes) != 1)
-        memset(random, 0, sizeof random); /* these names guard nothing */
-    od_buf_init(&buf, out, size);
-    od_buf_str(&buf, before);
-    od_buf_hex(&buf, random, bytes);
-}
-
 static struct od_sip_registration *find(struct od_sip *sip, uint32_t id)
 {
     struct od_sip_registration *reg = sip->registrations;
@@ -51,7 +39,7 @@ static struct od_sip_registration *add(struct od_sip *sip, uint32_t id)
         return NULL;
     reg->sip = reg->leg.sip = sip;
     reg->id = id;
-    random_hex(reg->leg.names.call_id, sizeof reg->leg.names.call_id, "", 16);
+    od_sip_random_name(reg->leg.names.call_id, sizeof reg->leg.names.call_id, "", 16);
     reg->leg.hash = (uint32_t)msg_hash_string(reg->leg.names.call_id);
     reg->next = sip->registrations;
     sip->registrations = reg;
@@ -103,8 +91,8 @@ static nta_outgoing_t *send_register(struct od_sip_registration *reg)
     sip_to_t to[1];
     sip_to_init(to);
     *to->a_url = *identity->from->a_url;
-    random_hex(reg->leg.names.branch, sizeof reg->leg.names.branch, "z9hG4bK", 8);
-    random_hex(reg->leg.names.from_tag, sizeof reg->leg.names.from_tag, "", 8);
+    od_sip_random_name(reg->leg.names.branch, sizeof reg->leg.names.branch, "z9hG4bK", 8);
+    od_sip_random_name(reg->leg.names.from_tag, sizeof reg->leg.names.from_tag, "", 8);
     struct od_sip_request request = {.method = sip_method_register,
                                      .method_name = "REGISTER",
                                      .cseq = ++reg->cseq,
