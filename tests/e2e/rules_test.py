@@ -4,6 +4,8 @@ says what holds a call. Method: campaigns against the simulated carrier, whose l
 dialled; hours are set around the present moment."""
 import collections
 import json
+import os
+import subprocess
 import time
 
 from harness import main, wait_until
@@ -79,6 +81,41 @@ def the_suppression_list_is_asked_when_dialling(world):
     assert all(c["reason"] == "suppressed number" and c["attempts"] == 0 for c in refused), refused
     world.cli("suppress", "remove", "+15550000003", server=server)
     assert world.cli("suppress", "remove", "+15550000003", server=server, code=None).returncode == 1
+
+
+def what_was_set_aside_is_looked_after(world):
+    """Records of another version are listed, refused again while they are, and in line once they can be
+    read; one is dropped."""
+    carrier = world.carrier(TAKES)
+    server = world.serve([trunk(carrier)])
+    world.cli("agent", "put", world.agent("short", SHORT), server=server)
+    campaign = server.api("POST", "/campaigns", {"name": "spoiled", "agent": "short"})["id"]
+    with open(world.contacts(3), "rb") as file:
+        server.api("POST", f"/campaigns/{campaign}/contacts", file.read(), "text/csv")
+
+    def version(number):
+        subprocess.run(["redis-cli", "-s", os.path.join(server.data_dir, "redis", "redis.sock"), "EVAL",
+                        "for _, k in ipairs(redis.call('KEYS', 'od:{default}:c:*')) do "
+                        "redis.call('SETRANGE', k, 0, string.char(ARGV[1])) end return 1", "0", number],
+                       check=True, capture_output=True, timeout=20)
+
+    def listed():
+        return json.loads(world.cli("dead", "list", "--json", server=server).stdout)["data"]
+
+    version("9")
+    server.api("POST", f"/campaigns/{campaign}/start")
+    wait_until(lambda: len(listed()) == 3, 20, "three records to be set aside", 0.2)
+    ids = [row["id"] for row in listed()]
+    shown = world.cli("dead", "list", server=server).stdout
+    assert all(i in shown for i in ids) and "another version" in shown, shown
+    assert "still can't be read" in world.cli("dead", "requeue", ids[0], server=server, code=1).stderr
+    version("1")
+    world.cli("dead", "requeue", ids[0], server=server)
+    world.cli("dead", "requeue", ids[1], server=server)
+    world.cli("dead", "drop", ids[2], server=server)
+    assert world.cli("dead", "drop", ids[2], server=server, code=1).stderr and not listed()
+    wait_until(lambda: len(carrier.calls_by_number()) == 2, 20, "two calls")
+    assert "nothing was set aside" in world.cli("dead", "list", server=server).stderr
 
 
 def caps_hold_over_campaigns(world):
@@ -182,5 +219,6 @@ def a_deadline_ends_what_waits(world):
     assert second["status"] == "busy" and 2 <= second["tries"] <= 3, second
 
 
-main(retries_share_one_cap, the_suppression_list_is_asked_when_dialling, caps_hold_over_campaigns,
+main(retries_share_one_cap, the_suppression_list_is_asked_when_dialling,
+     what_was_set_aside_is_looked_after, caps_hold_over_campaigns,
      hours_are_the_callees_own, schedules_open_and_close, a_deadline_ends_what_waits)
