@@ -254,6 +254,41 @@ def strangers(world):
     carrier.finish()
 
 
+def listening_ports(pid):
+    """TCP ports of a process on 127.0.0.1."""
+    inodes = set()
+    for entry in os.scandir(f"/proc/{pid}/fd"):
+        try:
+            inodes.update(re.findall(r"socket:\[(\d+)\]", os.readlink(entry.path)))
+        except OSError:
+            pass
+    with open("/proc/net/tcp", encoding="ascii") as file:
+        rows = [line.split() for line in file][1:]
+    return {int(row[1].split(":")[1], 16) for row in rows if row[9] in inodes and row[3] == "0A"}
+
+
+def our_user_alone(world):
+    """What another user sends to the near end of our TLS doesn't come out of its far end."""
+    authority = Authority(world, "authority")
+    peer = Peer(authority.issue("DNS:localhost"))
+    server = world.serve([{"name": "safe", "server": f"localhost:{peer.port}", "transport": "tls"}],
+                         extra={"sip": {"listen": ["udp:127.0.0.1:0"], "ca_file": authority.file}})
+    agent(server, HANGUP, ["safe"])
+    ended(server, call(server), "completed")
+    own_http = int(server.url.rsplit(":", 1)[1])
+    ports = listening_ports(server.pid) - {own_http}
+    assert ports, "the near end isn't there"
+    before, connections = len(peer.requests), len(peer.connections)
+    for port in ports:
+        stranger = ("import socket; s = socket.create_connection(('127.0.0.1', %d), 5); s.settimeout(5)\n"
+                    "try: s.sendall(b'OPTIONS sip:a SIP/2.0\\r\\nl: 0\\r\\n\\r\\n'); s.recv(1)\n"
+                    "except OSError: pass" % port)
+        subprocess.run(["/usr/bin/python3", "-c", stranger], user="nobody", timeout=20, check=True, cwd="/")
+    wait_until(lambda: "another user's connection to our TLS is refused" in server.stderr(), 10, "the refusal")
+    assert (len(peer.requests), len(peer.connections)) == (before, connections), peer.requests[before:]
+    peer.close()
+
+
 def mistakes(world):
     path = world.write("c.yaml", f"sip: {{ ca_file: {world.path('none.pem')} }}\n")
     done = world.cli("serve", "--config", path, "--data-dir", world.path("d"), code=None)
@@ -261,4 +296,6 @@ def mistakes(world):
     assert os.path.basename("none.pem") in done.stderr, done.stderr
 
 
-main(by_tls, the_callee_hangs_up, a_leg_outlives_its_process, a_connection_is_lost, strangers, mistakes)
+main(by_tls, the_callee_hangs_up, a_leg_outlives_its_process, a_connection_is_lost, strangers,
+     *([our_user_alone] if os.geteuid() == 0 else []),  # who is nobody else can't become another
+     mistakes)
