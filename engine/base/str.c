@@ -27,14 +27,9 @@ void od_buf_add(struct od_buf *buf, const char *text, size_t bytes)
     buf->at[buf->used] = 0;
 }
 
-void od_buf_str(struct od_buf *buf, const char *text)
+void od_buf_some(struct od_buf *buf, const char *text, size_t most)
 {
-    od_buf_add(buf, text, strlen(text));
-}
-
-void od_buf_char(struct od_buf *buf, char c)
-{
-    od_buf_add(buf, &c, 1);
+    od_buf_add(buf, text, strnlen(text, most));
 }
 
 void od_buf_u64(struct od_buf *buf, uint64_t value)

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Text being built in the caller's memory. Always NUL-terminated when size > 0; what does not fit
  * is left out and `cut` says so. */
@@ -19,8 +20,21 @@ struct od_buf {
 
 void od_buf_init(struct od_buf *buf, char *memory, size_t size);
 void od_buf_add(struct od_buf *buf, const char *text, size_t bytes);
-void od_buf_str(struct od_buf *buf, const char *text);
-void od_buf_char(struct od_buf *buf, char c);
+static inline void od_buf_str(struct od_buf *buf, const char *text)
+{
+    od_buf_add(buf, text, strlen(text)); /* a constant's is the compiler's to count */
+}
+static inline void od_buf_char(struct od_buf *buf, char c)
+{
+    if (buf->used + 1 >= buf->size) {
+        buf->cut = true;
+        return;
+    }
+    buf->at[buf->used++] = c;
+    buf->at[buf->used] = 0;
+}
+/* At most `most` bytes of it. */
+void od_buf_some(struct od_buf *buf, const char *text, size_t most);
 void od_buf_u64(struct od_buf *buf, uint64_t value);
 void od_buf_hex(struct od_buf *buf, const uint8_t *bytes, size_t count);
 

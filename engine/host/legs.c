@@ -457,20 +457,23 @@ struct od_sip_events od_legs_sip_events(struct od_legs *legs)
 /* ---- legs in the ledger ---- */
 
 size_t od_legs_note(struct od_legs *legs, struct od_call_id call, const struct od_invite *order,
-                    bool sent, char *out, size_t size)
+                    bool sent, struct od_text before, char *out, size_t size)
 {
     const struct od_job *job = od_store_job(legs->store, order->job);
     const struct leg *leg = find(legs, call);
     const struct od_trunk_entry *trunk = od_catalog_trunk(legs->catalog, order->trunk);
     if (!job || !trunk || !trunk->addr.family || (sent && !leg))
         return 0;
+    int bytes = sent ? od_sip_note_again(legs->sip, call, before.at, before.bytes, out, size) : 0;
+    if (bytes > 0)
+        return (size_t)bytes;
     const struct od_agent_def *agent =
         leg ? leg->agent : od_catalog_find_agent(legs->catalog, &job->agent);
     char name[OD_NAME_MAX];
     struct od_sip_invite invite = make_invite(trunk, job, agent, &order->names);
     invite.to = order->to;
     invite.display_name = display_name(legs, trunk->config, job, name);
-    int bytes = od_sip_note(legs->sip, sent ? call : (struct od_call_id){0, 0}, &invite, out, size);
+    bytes = od_sip_note(legs->sip, sent ? call : (struct od_call_id){0, 0}, &invite, out, size);
     return bytes < 0 ? 0 : (size_t)bytes;
 }
 

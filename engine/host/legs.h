@@ -44,7 +44,7 @@ struct od_sip_events od_legs_sip_events(struct od_legs *legs);
 /* What ends the call's leg when this process can't any more, for the ledger; see od_store_events.
  */
 size_t od_legs_note(struct od_legs *legs, struct od_call_id call, const struct od_invite *order,
-                    bool sent, char *out, size_t size);
+                    bool sent, struct od_text before, char *out, size_t size);
 
 /* The document that the call runs; NULL when there is none. */
 const struct od_agent_def *od_legs_agent(const struct od_legs *legs, struct od_call_id call);

@@ -47,8 +47,15 @@ static void on_step(void *ctx, struct od_now now, const struct od_step_view *vie
     struct od_host *host = ctx;
     char text[96];
     bool second = view->first.gen;
-    snprintf(text, sizeof text, "%s%s -> %s (%s)", second ? "second leg: " : "", view->from,
-             view->to, view->event);
+    struct od_buf buf;
+    od_buf_init(&buf, text, sizeof text);
+    od_buf_str(&buf, second ? "second leg: " : "");
+    od_buf_str(&buf, view->from);
+    od_buf_str(&buf, " -> ");
+    od_buf_str(&buf, view->to);
+    od_buf_str(&buf, " (");
+    od_buf_str(&buf, view->event);
+    od_buf_char(&buf, ')');
     od_ladder_add(host->ladder, second ? view->first : view->call,
                   second ? &(struct od_uid){{0}} : &view->uid, now.wall_ms, OD_LADDER_STEP, text);
     if (od_log_enabled(OD_CONFIG_LOG_DEBUG)) {

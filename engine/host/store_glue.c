@@ -125,10 +125,10 @@ static const char *on_rate_key(void *ctx, uint32_t rate)
 }
 
 static size_t on_leg(void *ctx, struct od_call_id call, const struct od_invite *invite, bool sent,
-                     char *out, size_t size)
+                     struct od_text before, char *out, size_t size)
 {
     struct od_host *host = ctx;
-    return od_legs_note(host->legs, call, invite, sent, out, size);
+    return od_legs_note(host->legs, call, invite, sent, before, out, size);
 }
 
 static void on_orphan(void *ctx, const struct od_orphan *orphan)

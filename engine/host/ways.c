@@ -17,6 +17,7 @@
 #include "outdial/err.h"
 
 enum {
+    NAME_KEY_MAX = OD_NAME_MAX + OD_ENDPOINT_MAX,
     CALLS_MAX = 200, /* as a configured trunk that says nothing */
     RING_MS = 45 * 1000,
     CPS = 10,
@@ -40,9 +41,9 @@ struct source {
 
 struct number {
     struct od_uid uid, credentials;
-    char trunk[OD_NAME_MAX];                 /* a configured one's name; "": by credentials */
-    char name[128];                          /* that callees are shown; "": none */
-    char key[OD_NAME_MAX + OD_ENDPOINT_MAX]; /* of named; "": it isn't there */
+    char trunk[OD_NAME_MAX]; /* a configured one's name; "": by credentials */
+    char name[128];          /* that callees are shown; "": none */
+    char key[NAME_KEY_MAX];  /* of named; "": it isn't there */
     UT_hash_handle hh, hh_named;
 };
 
@@ -271,6 +272,17 @@ static void forget_name(struct od_ways *ways, struct number *number)
     number->key[0] = number->name[0] = 0;
 }
 
+/* A number's name belongs to an org. */
+static size_t name_key(const char *org, const char *number, char key[NAME_KEY_MAX])
+{
+    struct od_buf buf;
+    od_buf_init(&buf, key, NAME_KEY_MAX);
+    od_buf_some(&buf, org, OD_NAME_MAX - 1);
+    od_buf_char(&buf, '|');
+    od_buf_some(&buf, number, OD_ENDPOINT_MAX - 1);
+    return buf.used;
+}
+
 static void take_name(struct od_ways *ways, struct number *number, const char *org, yyjson_val *doc)
 {
     const char *text = yyjson_get_str(yyjson_obj_get(doc, "phoneNumber"));
@@ -279,19 +291,20 @@ static void take_name(struct od_ways *ways, struct number *number, const char *o
     take(number->name, sizeof number->name, doc, "displayName");
     if (!*number->name || !text)
         return;
-    snprintf(number->key, sizeof number->key, "%.63s|%.127s", org, text);
-    HASH_FIND(hh_named, ways->named, number->key, strlen(number->key), twin);
+    size_t bytes = name_key(org, text, number->key);
+    HASH_FIND(hh_named, ways->named, number->key, bytes, twin);
     if (twin)
         forget_name(ways, twin);
-    HASH_ADD_KEYPTR(hh_named, ways->named, number->key, strlen(number->key), number);
+    HASH_ADD_KEYPTR(hh_named, ways->named, number->key, bytes, number);
 }
 
 const char *od_ways_name(const struct od_ways *ways, const char *org, const char *text)
 {
-    char key[OD_NAME_MAX + OD_ENDPOINT_MAX];
+    char key[NAME_KEY_MAX];
     struct number *number;
-    snprintf(key, sizeof key, "%.63s|%.127s", org, text);
-    HASH_FIND(hh_named, ways->named, key, strlen(key), number);
+    if (!ways->named)
+        return NULL;
+    HASH_FIND(hh_named, ways->named, key, name_key(org, text, key), number);
     return number ? number->name : NULL;
 }
 

@@ -77,7 +77,8 @@ static void note_leg(struct od_store *store, struct od_redis_job *job, bool sent
                                                       .trunk = job->trunk,
                                                       .names = job->names,
                                                       .to = job->pub.to},
-                                  sent, note, sizeof note);
+                                  sent, (struct od_text){job->ending, job->ending_bytes}, note,
+                                  sizeof note);
     char *copy = bytes == 0 ? NULL : malloc(bytes);
     if (copy != NULL)
         memcpy(copy, note, bytes);

@@ -134,10 +134,11 @@ struct od_store_events {
     const char *(*rate_key)(void *ctx, uint32_t rate);
     /* What another process needs to end the call's leg (proto/sip/sip.h, od_sip_note): asked when
      * the intent is written (sent: false), when it rings and when it is answered; of a second leg
-     * likewise, with its own call and to. Writes at most size bytes, returns how many; 0: nothing.
-     * May be NULL. */
+     * likewise, with its own call and to. `before` is what was written last of it, perhaps nothing:
+     * what can't have changed since is taken from there. Writes at most size bytes, returns how
+     * many; 0: nothing. May be NULL. */
     size_t (*leg)(void *ctx, struct od_call_id call, const struct od_invite *invite, bool sent,
-                  char *out, size_t size);
+                  struct od_text before, char *out, size_t size);
     /* A dead worker's call that may be up at the carrier: end it there. Comes again for as long as
      * whoever was told died before it could; ending twice is harmless. May be NULL. */
     void (*orphan)(void *ctx, const struct od_orphan *orphan);

@@ -258,6 +258,7 @@ static int write_dialled(struct od_store *store, const struct od_redis_job *job)
     const char *trunk = NULL;
     size_t bytes = 0;
     struct od_job_id id = {job->index, job->gen};
+    const struct od_text before = {job->ending, job->ending_bytes};
     if (store->events.trunk != NULL && job->trunk != OD_NO_TRUNK)
         trunk = store->events.trunk(store->events.ctx, job->trunk);
     if (store->events.leg != NULL)
@@ -265,10 +266,8 @@ static int write_dialled(struct od_store *store, const struct od_redis_job *job)
             store->events.ctx, job->call,
             &(struct od_invite){
                 .job = id, .trunk = job->trunk, .names = job->names, .to = job->pub.to},
-            true, leg, sizeof leg);
-    struct od_text note = {leg, bytes};
-    if (bytes == 0) /* it is over: as it was last written */
-        note = (struct od_text){job->ending, job->ending_bytes};
+            true, before, leg, sizeof leg);
+    struct od_text note = bytes == 0 ? before : (struct od_text){leg, bytes}; /* 0: it is over */
     struct od_place places[OD_PLACES_MAX];
     return od_wire_reconcile(
         store->scratch, OD_STORE_SCRATCH, &(struct od_wire_order){job->pub.uid, job->fence},

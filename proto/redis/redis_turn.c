@@ -88,7 +88,7 @@ static int write_second(struct od_store *store, const struct od_redis_job *job)
                                                       .trunk = leg->trunk,
                                                       .names = leg->names,
                                                       .to = leg->to},
-                                  leg->sent, note, sizeof note);
+                                  leg->sent, (struct od_text){0}, note, sizeof note);
     return od_wire_order_second(
         store->scratch, OD_STORE_SCRATCH, &(struct od_wire_order){job->pub.uid, job->fence},
         &(struct od_wire_attempt){

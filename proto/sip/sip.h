@@ -156,6 +156,11 @@ enum { OD_SIP_NOTE_MAX = 3072 };
 int od_sip_note(struct od_sip *sip, struct od_call_id call, const struct od_sip_invite *invite,
                 char *out, size_t size);
 
+/* The same of a leg that has gone on since `before` was written of it: only what changes is made
+ * anew. OD_ENOENT: no such leg here; OD_EPROTO: not a note; OD_ETOOBIG. */
+int od_sip_note_again(struct od_sip *sip, struct od_call_id call, const char *before,
+                      size_t before_bytes, char *out, size_t size);
+
 struct od_sip_recover {
     const struct od_sip_names *names;
     const char *note; /* from od_sip_note(), perhaps another process's */

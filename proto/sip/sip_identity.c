@@ -19,6 +19,7 @@
 
 #include "engine/base/str.h"
 #include "outdial/err.h"
+#include "proto/sip/sip_addr.h"
 #include "proto/sip/sip_internal.h"
 
 const char od_sip_allow[] = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, NOTIFY";
@@ -87,10 +88,8 @@ static bool add_quoted(struct od_buf *buf, const char *text)
 
 static void add_address(struct od_buf *buf, const struct od_addr *addr)
 {
-    char text[INET6_ADDRSTRLEN] = "";
-    inet_ntop(addr->family == 6 ? AF_INET6 : AF_INET, addr->ip, text, sizeof text);
     od_buf_str(buf, addr->family == 6 ? "[" : "");
-    od_buf_str(buf, text);
+    od_sip_add_ip(buf, addr);
     od_buf_str(buf, addr->family == 6 ? "]" : "");
 }
 

@@ -5,7 +5,6 @@
 #include "proto/sip/sip_read.h"
 
 #include <sofia-sip/url.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "engine/base/str.h"
@@ -55,16 +54,24 @@ void od_sip_read_response(const sip_t *message, bool local, struct od_sip_respon
 
 void od_sip_read_start_line(const sip_t *message, char *out, size_t out_bytes)
 {
+    struct od_buf line;
+    od_buf_init(&line, out, out_bytes);
     if (message->sip_request) {
         const sip_request_t *request = message->sip_request;
         char uri[160] = "";
         url_e(uri, sizeof uri, request->rq_url);
         uri[sizeof uri - 1] = '\0';
-        snprintf(out, out_bytes, "%.32s %s %.16s", request->rq_method_name, uri,
-                 request->rq_version);
+        od_buf_some(&line, request->rq_method_name, 32);
+        od_buf_char(&line, ' ');
+        od_buf_str(&line, uri);
+        od_buf_char(&line, ' ');
+        od_buf_some(&line, request->rq_version, 16);
     } else {
         const sip_status_t *status = message->sip_status;
-        snprintf(out, out_bytes, "%.16s %d %.64s", status->st_version, status->st_status,
-                 status->st_phrase ? status->st_phrase : "");
+        od_buf_some(&line, status->st_version, 16);
+        od_buf_char(&line, ' ');
+        od_buf_u64(&line, (uint64_t)status->st_status);
+        od_buf_char(&line, ' ');
+        od_buf_some(&line, status->st_phrase ? status->st_phrase : "", 64);
     }
 }

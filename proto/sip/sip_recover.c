@@ -21,6 +21,7 @@
 
 #include "engine/base/str.h"
 #include "outdial/err.h"
+#include "proto/sip/sip_addr.h"
 #include "proto/sip/sip_internal.h"
 
 enum {
@@ -30,6 +31,9 @@ enum {
      * before (RFC 3261 section 12.2.2), never lower or equal: the BYE goes past them all. */
     REFERS_UNKNOWN = 200,
 };
+
+/* The first of the lines that change while the leg lives. */
+#define CSEQ "cseq "
 
 /* ---- writing ---- */
 
@@ -84,13 +88,22 @@ static void add_line(struct od_buf *buf, const char *name, const char *value)
 
 static void add_server(struct od_buf *buf, const struct od_addr *server)
 {
-    char ip[INET6_ADDRSTRLEN] = "";
-    inet_ntop(server->family == 6 ? AF_INET6 : AF_INET, server->ip, ip, sizeof ip);
     od_buf_str(buf, "server ");
-    od_buf_str(buf, ip);
+    od_sip_add_ip(buf, server);
     od_buf_char(buf, ' ');
     od_buf_u64(buf, server->port);
     od_buf_char(buf, '\n');
+}
+
+/* What changes in the life of a leg. NULL: it hasn't begun. */
+static int add_progress(struct od_buf *buf, const struct od_sip_leg *leg)
+{
+    od_buf_str(buf, CSEQ);
+    od_buf_u64(buf, leg ? leg->invite_cseq : OD_SIP_INVITE_CSEQ);
+    od_buf_str(buf, leg && leg->answered ? "\nstate answered\n\n" : "\nstate pending\n\n");
+    if (leg && leg->dialog)
+        od_buf_add(buf, leg->dialog, leg->dialog_bytes);
+    return buf->cut ? OD_ETOOBIG : (int)buf->used;
 }
 
 int od_sip_note(struct od_sip *sip, struct od_call_id call, const struct od_sip_invite *invite,
@@ -112,13 +125,24 @@ int od_sip_note(struct od_sip *sip, struct od_call_id call, const struct od_sip_
     add_line(&buf, "name", invite->display_name);
     add_line(&buf, "to", invite->to);
     add_line(&buf, "via", identity->sent_by);
-    od_buf_str(&buf, "cseq ");
-    od_buf_u64(&buf, leg ? leg->invite_cseq : OD_SIP_INVITE_CSEQ);
-    od_buf_str(&buf, leg && leg->answered ? "\nstate answered\n\n" : "\nstate pending\n\n");
-    if (leg && leg->dialog)
-        od_buf_add(&buf, leg->dialog, leg->dialog_bytes);
     od_sip_identity_put(identity);
-    return buf.cut ? OD_ETOOBIG : (int)buf.used;
+    return add_progress(&buf, leg);
+}
+
+int od_sip_note_again(struct od_sip *sip, struct od_call_id call, const char *before,
+                      size_t before_bytes, char *out, size_t size)
+{
+    struct od_buf buf;
+    const struct od_sip_leg *leg = od_sip_leg_get(sip, call);
+    const char *changes =
+        before_bytes ? memmem(before, before_bytes, "\n" CSEQ, sizeof CSEQ) : NULL;
+    if (!leg)
+        return OD_ENOENT;
+    if (!changes)
+        return OD_EPROTO;
+    od_buf_init(&buf, out, size);
+    od_buf_add(&buf, before, (size_t)(changes + 1 - before));
+    return add_progress(&buf, leg);
 }
 
 /* ---- reading ---- */
@@ -163,7 +187,7 @@ static bool read_line(struct note *note, const char *at, size_t bytes)
     uint64_t number;
     if (bytes > 7 && memcmp(at, "server ", 7) == 0)
         return read_server(at + 7, bytes - 7, &note->server);
-    if (bytes > 5 && memcmp(at, "cseq ", 5) == 0) {
+    if (bytes > 5 && memcmp(at, CSEQ, 5) == 0) {
         bool ok = od_str_u64(at + 5, bytes - 5, INT32_MAX - 8, &number) && number;
         note->cseq = ok ? (uint32_t)number : 0;
         return ok;

@@ -12,6 +12,7 @@
 
 #include "engine/base/str.h"
 #include "outdial/err.h"
+#include "proto/sip/sip_addr.h"
 
 enum { STREAMS_MAX = 16, PTIME_MS_MAX = 200 };
 
@@ -393,10 +394,8 @@ uint8_t od_sdp_mirror(uint8_t direction)
 
 static void write_address(struct od_buf *buf, const struct od_addr *addr)
 {
-    char text[INET6_ADDRSTRLEN] = "";
-    inet_ntop(addr->family == 6 ? AF_INET6 : AF_INET, addr->ip, text, sizeof text);
     od_buf_str(buf, addr->family == 6 ? "IN IP6 " : "IN IP4 ");
-    od_buf_str(buf, text);
+    od_sip_add_ip(buf, addr);
     od_buf_str(buf, "\r\n");
 }
 

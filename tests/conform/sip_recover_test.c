@@ -38,12 +38,34 @@ static int teardown(void **state)
     return 0;
 }
 
+/* What is made from the intent's note is what would be written anew. */
+static void note_again_agrees(const struct od_sip_invite *invite)
+{
+    char intent[OD_SIP_NOTE_MAX], again[OD_SIP_NOTE_MAX];
+    int bytes = od_sip_note(w.sip, (struct od_call_id){0, 0}, invite, intent, sizeof intent);
+    assert_true(bytes > 0);
+    int err = od_sip_note_again(w.sip, world_call, intent, (size_t)bytes, again, sizeof again);
+    assert_int_equal(err, note_bytes);
+    assert_memory_equal(again, note, (size_t)note_bytes);
+    assert_int_equal(od_sip_note_again(w.sip, world_call, intent, 10, again, sizeof again),
+                     OD_EPROTO);
+    assert_int_equal(od_sip_note_again(w.sip, world_call, "", 0, again, sizeof again), OD_EPROTO);
+    assert_int_equal(
+        od_sip_note_again(w.sip, world_call, intent, (size_t)bytes, again, (size_t)bytes / 2),
+        OD_ETOOBIG);
+    assert_int_equal(od_sip_note_again(w.sip, (struct od_call_id){world_call.index + 1, 77}, intent,
+                                       (size_t)bytes, again, sizeof again),
+                     OD_ENOENT);
+}
+
 static void take_note(bool sent)
 {
     struct od_sip_invite invite = world_usual(&w);
     note_bytes = od_sip_note(w.sip, sent ? world_call : (struct od_call_id){0, 0}, &invite, note,
                              sizeof note);
     assert_true(note_bytes > 0);
+    if (sent)
+        note_again_agrees(&invite);
     assert_null(memmem(note, (size_t)note_bytes, "secret", 6));
 }
 

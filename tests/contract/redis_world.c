@@ -96,9 +96,10 @@ static const char *on_trunk(void *ctx, uint32_t trunk)
 
 /* What a leg would be ended with says when it was asked for. */
 static size_t on_leg(void *ctx, struct od_call_id call, const struct od_invite *invite, bool sent,
-                     char *out, size_t size)
+                     struct od_text before, char *out, size_t size)
 {
     struct world *w = ctx;
+    (void)before;
     if (od_store_job(w->store, invite->job) == NULL || invite->names.call_id[0] == '\0')
         return 0;
     return (size_t)snprintf(out, size, "%s %u to %s", sent ? "sent" : "unsent", call.index,

@@ -84,6 +84,19 @@ static void buffers_cut_and_say_so(void **state)
     od_buf_char(&buf, 'x');
     assert_true(buf.cut);
     assert_string_equal(memory, "abc1234");
+    od_buf_init(&buf, memory, sizeof memory);
+    od_buf_some(&buf, "abcdef", 2);
+    od_buf_some(&buf, "g", 9);
+    assert_string_equal(memory, "abg");
+    for (unsigned i = 0; i < 4; i++)
+        od_buf_char(&buf, 'h');
+    assert_false(buf.cut);
+    assert_string_equal(memory, "abghhhh");
+    od_buf_some(&buf, "i", 1);
+    assert_true(buf.cut);
+    od_buf_init(&buf, NULL, 0);
+    od_buf_char(&buf, 'x');
+    assert_true(buf.cut);
     assert_false(od_str_copy(memory, sizeof memory, "12345678", 8));
     assert_string_equal(memory, "1234567");
 }
