@@ -5,6 +5,7 @@
  */
 #include "engine/api/native.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "engine/api/json_read.h"
@@ -14,7 +15,12 @@
 #include "outdial/err.h"
 #include "outdial/outbox.h"
 
-enum { TAKE_DEFAULT = 50, TAKE_MAX = 200, REPLAY_MAX = 1000 };
+enum {
+    TAKE_DEFAULT = 50,
+    TAKE_MAX = 200,
+    REPLAY_MAX = 1000,
+    LOOKS_MAX = 250, /* at some thousand rows each, for a page that would be empty */
+};
 
 static const uint8_t all_kinds[] = {OD_HOOK_TO_NATIVE, OD_HOOK_TO_CALLINGBOX, OD_HOOK_TO_DASHA,
                                     OD_HOOK_TO_POINT_CALLINGBOX, OD_HOOK_TO_POINT_NATIVE};
@@ -59,12 +65,24 @@ static void put_row(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct od_requ
     od_put_time(doc, o, "updated_at", row->updated_ms);
 }
 
+/* A list under way: the request's work. */
+struct listing {
+    struct od_outbox_filter filter;
+    uint32_t take, looks;
+};
+
+static void look(struct od_request *q, uint64_t below);
+
 static void rows_listed(void *ctx, int err, const struct od_hook_row *rows, size_t count,
                         uint64_t next)
 {
     struct od_request *q = ctx;
     if (!od_request_back(q))
         return;
+    if (!err && !count && next && ((struct listing *)q->work)->looks < LOOKS_MAX) {
+        look(q, next);
+        return;
+    }
     yyjson_mut_doc *doc = err ? NULL : od_project_doc();
     if (!doc) {
         od_request_err(q, err ? err : OD_ENOMEM, "webhook delivery");
@@ -84,6 +102,15 @@ static void rows_listed(void *ctx, int err, const struct od_hook_row *rows, size
         yyjson_mut_obj_add_null(doc, root, "next_cursor");
     }
     od_request_answer(q, 200, doc, NULL);
+}
+
+static void look(struct od_request *q, uint64_t below)
+{
+    struct listing *listing = q->work;
+    listing->looks++;
+    od_request_out(q);
+    q->api->outbox.rows(q->api->outbox.ctx, q->who.org, &listing->filter, below, listing->take,
+                        rows_listed, q);
 }
 
 void od_rows_list(struct od_request *q)
@@ -111,9 +138,14 @@ void od_rows_list(struct od_request *q)
         od_request_fault(q, "query/cursor", "expected the next_cursor of a page before");
         return;
     }
-    od_request_out(q);
-    q->api->outbox.rows(q->api->outbox.ctx, q->who.org, &filter, below, (uint32_t)take, rows_listed,
-                        q);
+    struct listing *listing = malloc(sizeof *listing);
+    if (!listing) {
+        od_request_err(q, OD_ENOMEM, "webhook delivery");
+        return;
+    }
+    *listing = (struct listing){.filter = filter, .take = (uint32_t)take};
+    q->work = listing;
+    look(q, below);
 }
 
 static void row_put_back(void *ctx, int err, const struct od_hook_row *rows, size_t count,

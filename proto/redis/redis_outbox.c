@@ -179,22 +179,45 @@ static size_t read_rows(struct od_store *store, const struct redisReply *array, 
     return count;
 }
 
-static void tell_claim(struct od_redis_org *org, const struct redisReply *all, size_t at)
+/* The endpoint's fields, which the reply has once; NULL: it is deleted, or there is none. */
+static const struct redisReply *find_point(const struct redisReply *points,
+                                           const struct od_uid *uid)
+{
+    for (size_t i = 0; i + 1 < points->elements; i += 2) {
+        struct od_text name = od_redis_read_text(points, i);
+        if (name.bytes == sizeof uid->b && memcmp(name.at, uid->b, sizeof uid->b) == 0)
+            return points->element[i + 1];
+    }
+    return NULL;
+}
+
+static void tell_claim(struct od_redis_org *org, const struct redisReply *turn,
+                       const struct redisReply *one)
 {
     struct od_store *store = org->store;
+    const struct redisReply *records = turn->element[3], *fields = NULL;
     struct od_hook_row rows[ROWS_MAX];
     struct od_hook_endpoint point;
+    int64_t place = od_redis_read_int(one, 1);
     struct od_outbox_claim claim = {
         .org = org->name,
-        .chain = od_redis_read_text(all, at),
-        .token = od_redis_read_text(all, at + 1),
-        .record = od_redis_read_text(all, at + 2),
-        .lane = od_redis_read_text(all, at + 3),
-        .hook = od_redis_read_text(all, at + 4),
+        .chain = od_redis_read_text(one, 0),
+        .token = od_redis_read_text(turn, 2),
+        .record = {"", 0},
+        .lane = {"", 0},
+        .hook = {"", 0},
         .rows = rows,
+        .row_count = read_rows(store, one, 2, rows, ROWS_MAX),
     };
-    claim.row_count = read_rows(store, all->element[at + 5], 0, rows, ROWS_MAX);
-    if (claim.row_count > 0 && read_point(all->element[at + 6], &rows[0].endpoint, &point))
+    if (place > 0 && (size_t)place * 3 <= records->elements) {
+        size_t at = ((size_t)place - 1) * 3;
+        claim.record = od_redis_read_text(records, at);
+        claim.lane = od_redis_read_text(records, at + 1);
+        claim.hook = od_redis_read_text(records, at + 2);
+    }
+    if (claim.row_count > 0)
+        fields = find_point(turn->element[4], &rows[0].endpoint);
+    if (fields != NULL && read_point(fields, &rows[0].endpoint, &point))
         claim.endpoint = &point;
     if (claim.chain.bytes == 0 || claim.chain.bytes > OD_HOOK_CHAIN_MAX)
         store->stats.odd++;
@@ -228,16 +251,16 @@ static void turn_done(void *ctx, const struct redisReply *reply)
 {
     struct od_redis_org *org = ctx;
     struct od_store *store = org->store;
-    if (!od_store_reply_list(store, "outbox", reply, 3)) {
+    if (!od_store_reply_list(store, "outbox", reply, 6)) {
         undo(org);
         return;
     }
     org->outbox.busy = false;
     clear(&org->outbox.sent);
     od_redis_outbox_due(org, od_redis_read_int(reply, 1));
-    const struct redisReply *all = reply->element[2];
-    for (size_t at = 0; od_redis_read_array(all, at + 7); at += 7)
-        tell_claim(org, all, at);
+    const struct redisReply *chains = reply->element[5];
+    for (size_t i = 0; i < chains->elements; i++)
+        tell_claim(org, reply, chains->element[i]);
     od_store_kick(store);
 }
 

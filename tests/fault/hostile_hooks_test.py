@@ -152,8 +152,8 @@ class Run:
             told = self.told()
             return all(any(kind == EVENTS[-1] for kind, _ in told[call]) for call in good) and told
         told = wait_until(good_over, 60 + self.calls / self.args.cps, "every end at the good receiver", 0.5)
-        wait_until(lambda: not self.server.api("GET", "/webhook_deliveries?limit=1&status=pending")["data"],
-                   60 + self.args.events / 10, "everything to be delivered or given up", 0.5)
+        wait_until(lambda: next(self.rows("pending"), None) is None, 60 + self.args.events / 10,
+                   "everything to be delivered or given up", 0.5)
         took = time.monotonic() - begun
         watch.over.set()
         watch.join()

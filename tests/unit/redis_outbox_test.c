@@ -439,11 +439,9 @@ static void an_ack_of_the_past_changes_nothing(void **state)
     snprintf(claims[0].token, sizeof claims[0].token, "0:77");
     ack(w, &claims[0], "d", 0);
     world_run_for(w, 300);
-    char out[64], key[64];
-    snprintf(key, sizeof key, "od:{%s}:wl", org);
-    const char *argv[] = {"ZCARD", key};
-    assert_true(redis_server_ask(&w->server, out, sizeof out, 2, argv));
-    assert_string_equal(out, "1");
+    no_more_claims(w);
+    assert_int_equal(list(w, OD_HOOK_PENDING, 0, 10), 0);
+    assert_int_equal(last_count, 1);
 }
 
 static void the_dead_leave_their_claims(void **state)
@@ -538,6 +536,124 @@ static void pages_hold_all_rows_once(void **state)
         below = last_next;
     } while (below);
     assert_int_equal(count, 23);
+}
+
+/* A script of the test's own, with KEYS[1] as ours have it. */
+static void eval(struct world *w, const char *script, const char *arg, const char *reply)
+{
+    char out[64], prefix[64];
+    snprintf(prefix, sizeof prefix, "od:{%s}:", org);
+    const char *argv[] = {"EVAL", script, "1", prefix, arg};
+    assert_true(redis_server_ask(&w->server, out, sizeof out, 5, argv));
+    assert_string_equal(out, reply);
+}
+
+/* More rows than one claim carries; the order holds over the claims, and so does the end. */
+static void a_long_chain_comes_in_pieces(void **state)
+{
+    struct world *w = *state;
+    struct od_uid agent = an_agent(w, "{\"config\":{\"resultWebhook\":{\"url\":\"http://b/\"}}}");
+    a_call(w, &agent, "", 0);
+    struct od_event job = begin(w);
+    for (int i = 0; i < 18; i++) {
+        assert_int_equal(od_store_job_transfer(w->store, job.u.job.job), 0);
+        world_run_for(w, 60);
+    }
+    live(w, job, OD_CAUSE_COMPLETED);
+    world_run_for(w, 300);
+    listen_to(w);
+    wait_claims(w, 1);
+    assert_int_equal(claims[0].row_count, 16);
+    ack(w, &claims[0], "dddddddddddddddp", 0);
+    wait_claims(w, 2);
+    assert_int_equal(claims[1].row_count, 4);
+    assert_int_equal(claims[1].rows[0].number, claims[0].rows[15].number);
+    assert_int_equal(claims[1].rows[3].event, OD_HOOK_COMPLETED);
+    ack(w, &claims[1], "dddd", 0);
+    no_more_claims(w);
+    eval(w, "return #redis.call('KEYS', KEYS[1] .. 'ws:*') + redis.call('ZCARD', KEYS[1] .. 'wq')",
+         "", "0");
+}
+
+/* Hundreds of chains in one turn, half of them told, and one whose rows are gone. */
+static void many_chains_are_one_turn(void **state)
+{
+    struct world *w = *state;
+    struct od_uid agent = an_agent(w, "{}");
+    for (int i = 0; i < 200; i++)
+        a_call(w, &agent, "http://h/x", OD_CALL_HOOK_URL);
+    eval(w, "return redis.call('DEL', KEYS[1] .. 'w:17')", "", "1");
+    listen_to(w);
+    wait_claims(w, 199);
+    for (size_t i = 0; i < 199; i++)
+        ack(w, &claims[i], i % 2 ? "p" : "d", INT64_C(1) << 45);
+    no_more_claims(w);
+    eval(w, "return redis.call('ZCARD', KEYS[1] .. 'wq')", "", "99");
+    eval(w, "return #redis.call('KEYS', KEYS[1] .. 'ws:*')", "", "99");
+    assert_int_equal(list(w, OD_HOOK_DELIVERED, 0, 200), 0);
+    assert_int_equal(last_count, 64); /* as many as the test keeps */
+}
+
+/* What an older version had in hand and in line is neither lost nor out of order. */
+static void rows_of_an_older_version_are_delivered(void **state)
+{
+    struct world *w = *state;
+    struct od_uid agent = an_agent(w, "{}");
+    a_call(w, &agent, "http://h/x", OD_CALL_HOOK_URL);
+    a_call(w, &agent, "http://h/y", OD_CALL_HOOK_URL);
+    dial(w, OD_CAUSE_COMPLETED);
+    world_run_for(w, 300);
+    eval(w,
+         "local p, claimed = KEYS[1], 1 "
+         "for _, chain in ipairs(redis.call('ZRANGE', p .. 'wq', 0, -1)) do "
+         "  for number in redis.call('GETDEL', p .. 'ws:' .. chain):gmatch('%d+') do "
+         "    redis.call('RPUSH', p .. 'wc:' .. chain, number) "
+         "  end "
+         "  if claimed == 1 then "
+         "    redis.call('ZREM', p .. 'wq', chain) "
+         "    redis.call('ZADD', p .. 'wl', 9e12, chain) "
+         "    redis.call('HSET', p .. 'wk', chain, '1:7') "
+         "  end "
+         "  claimed = claimed + 1 "
+         "end "
+         "return redis.call('DEL', p .. 'wv')",
+         "", "1");
+    struct world *again = world_join(w, "worker-1", 10000);
+    assert_non_null(again);
+    listen_to(again);
+    wait_claims(again, 2);
+    for (size_t i = 0; i < 2; i++) {
+        size_t count = claims[i].row_count;
+        assert_true(count == 1 || count == 4);
+        for (size_t r = 0; r < count; r++)
+            assert_int_equal(claims[i].rows[r].seq, r + 1);
+        ack(again, &claims[i], "dddd", 0);
+    }
+    no_more_claims(again);
+    eval(w, "return #redis.call('KEYS', KEYS[1] .. 'w[clkt]*')", "", "0");
+    world_close(again);
+}
+
+/* As many dead rows as are kept; the oldest goes for the newest, and no other. */
+static void the_dead_are_kept_up_to_a_number(void **state)
+{
+    struct world *w = *state;
+    struct od_uid agent = an_agent(w, "{}");
+    listen_to(w);
+    for (unsigned i = 0; i < 2; i++) {
+        eval(w,
+             "for i = redis.call('ZCARD', KEYS[1] .. 'wx') + 1, tonumber(ARGV[1]) do "
+             "  redis.call('ZADD', KEYS[1] .. 'wx', -i, -i) "
+             "end return redis.call('ZCARD', KEYS[1] .. 'wx')",
+             i ? "100000" : "70000", i ? "100000" : "70000");
+        a_call(w, &agent, "http://h/x", OD_CALL_HOOK_URL);
+        wait_claims(w, i + 1);
+        ack(w, &claims[i], "x", 0);
+        world_run_for(w, 200);
+        eval(w, "return redis.call('ZCARD', KEYS[1] .. 'wx')", "", i ? "100000" : "70001");
+        assert_int_equal(list(w, OD_HOOK_DEAD, 0, 10), 0);
+        assert_int_equal(last_count, i + 1);
+    }
 }
 
 static struct od_hook_endpoint last_point;
@@ -643,6 +759,10 @@ int main(void)
         TEST(the_dead_leave_their_claims),
         TEST(rows_are_listed_and_delivered_again),
         TEST(pages_hold_all_rows_once),
+        TEST(a_long_chain_comes_in_pieces),
+        TEST(many_chains_are_one_turn),
+        TEST(rows_of_an_older_version_are_delivered),
+        TEST(the_dead_are_kept_up_to_a_number),
         TEST(ten_failures_in_a_row_disable_an_endpoint),
         TEST(endpoints_are_counted),
     };

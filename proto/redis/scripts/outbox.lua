@@ -4,17 +4,18 @@
 -- (proto/wire/wire_hook.h has the row's layout).
 --
 --   wid            counter of rows; w:<number> a row
---   wc:<chain>     list of the rows that one destination is still to hear of one call, in order; a
---                  chain is <call uid><kind of destination><endpoint uid or ''>
---   wq             sorted set of chains by the wall ms at which something is to be done
---   wl, wk, wt     sorted set of claimed chains by the end of the claim; hash of claims' names
---                  (<worker>:<number>); their counter
+--   ws:<chain>     numbers of the rows that one destination is still to hear of one call, in order,
+--                  a blank after each; a chain is <call uid><kind of destination><endpoint uid or ''>
+--   wq             sorted set of chains by the wall ms at which something is to be done; a claimed
+--                  one stands at the end of its claim and half a millisecond, which no other turn
+--                  gives out: that is the claim's name
+--   wz, wb         the last end of a claim given out; sorted set of them, as <worker>:<end>
 --   wn:<call>      how many events of the call were told, while it lives
 --   wx, wo         sorted set of dead rows; list of delivered ones, both bounded
 --   we, we:<uid>   sorted set of endpoints by age; the endpoint
 --   wem            the enabled ones, packed: what tell() must know of them
-local ROWS, ROW, CHAIN, DUES = P .. 'wid', P .. 'w:', P .. 'wc:', P .. 'wq'
-local LEASES, TOKENS, CLAIMS, TOLD = P .. 'wl', P .. 'wk', P .. 'wt', P .. 'wn:'
+local ROWS, ROW, CHAIN, DUES = P .. 'wid', P .. 'w:', P .. 'ws:', P .. 'wq'
+local LAST_CLAIM, CLAIMS, TOLD = P .. 'wz', P .. 'wb', P .. 'wn:'
 local DEAD, DONE = P .. 'wx', P .. 'wo'
 local POINTS, POINT, POINTS_ON = P .. 'we', P .. 'we:', P .. 'wem'
 local DEAD_MAX, DONE_MAX = 100000, 10000
@@ -61,14 +62,18 @@ local function lane_hooks(lane)
     return hooks
 end
 
+local function is_claimed(due)
+    return due and tonumber(due) % 1 > 0
+end
+
 local function row_add(uid, s, kind, to, point, seq, ms, record_bytes)
     local number = call('INCR', ROWS)
     local chain = uid .. string.char(to) .. (point == NO_POINT and '' or point)
     local head = pack(STATE, unpack(s, 1, STATE_FIELDS))
     call('SET', ROW .. number, pack(ROW_HEAD, VERSION, ROW_PENDING, kind, to, 0, 0, 0, 0, seq, ms,
         NOW, NOW, uid, point, record_bytes, #head) .. head)
-    call('RPUSH', CHAIN .. chain, number)
-    if not call('ZSCORE', LEASES, chain) then -- whoever has claimed it finds the row itself
+    call('APPEND', CHAIN .. chain, number .. ' ')
+    if not is_claimed(call('ZSCORE', DUES, chain)) then -- whoever has claimed it finds the row itself
         call('ZADD', DUES, NOW, chain)
     end
 end
@@ -130,19 +135,19 @@ end
 -- How long until the outbox has something to do: a chain is due, or a claim runs out. -1: never.
 local function outbox_due()
     local due = call('ZRANGE', DUES, 0, 0, 'WITHSCORES')[2]
-    local lease = call('ZRANGE', LEASES, 0, 0, 'WITHSCORES')[2]
-    local at = math.min(tonumber(due or 'inf'), tonumber(lease or 'inf'))
-    return at == math.huge and -1 or math.max(0, at - NOW)
+    return due and math.max(0, math.ceil(due - NOW)) or -1
 end
 
 -- A dead worker's chains are free at once.
 local function outbox_release(worker)
-    local tokens, head = call('HGETALL', TOKENS), worker .. ':'
-    for i = 1, #tokens, 2 do
-        if tokens[i + 1]:sub(1, #head) == head then
-            call('ZREM', LEASES, tokens[i])
-            call('HDEL', TOKENS, tokens[i])
-            call('ZADD', DUES, NOW, tokens[i])
+    local head = worker .. ':'
+    for _, claim in ipairs(call('ZRANGE', CLAIMS, 0, -1)) do
+        if claim:sub(1, #head) == head then
+            local at = claim:sub(#head + 1)
+            for _, chain in ipairs(call('ZRANGEBYSCORE', DUES, at, at)) do
+                call('ZADD', DUES, NOW, chain)
+            end
+            call('ZREM', CLAIMS, claim)
         end
     end
 end
@@ -164,8 +169,7 @@ end
 
 local function row_dead(number)
     call('ZADD', DEAD, number, number)
-    for _, old in ipairs(call('ZRANGE', DEAD, 0, call('ZCARD', DEAD) - DEAD_MAX - 1)) do
-        call('ZREM', DEAD, old)
-        call('DEL', ROW .. old)
+    for _ = DEAD_MAX + 1, call('ZCARD', DEAD) do
+        call('DEL', ROW .. call('ZPOPMIN', DEAD)[1])
     end
 end

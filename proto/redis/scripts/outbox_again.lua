@@ -15,7 +15,7 @@ local function again(n, row)
     call('ZREM', DEAD, n)
     call('LREM', DONE, 1, n)
     local chain = uid .. 'r' .. pack('>I6', tonumber(n))
-    call('RPUSH', CHAIN .. chain, n)
+    call('APPEND', CHAIN .. chain, n .. ' ')
     call('ZADD', DUES, NOW, chain)
     return row
 end
