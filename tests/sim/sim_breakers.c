@@ -54,11 +54,11 @@ struct key {
     uint8_t axis;
     uint32_t trunk, campaign;
     char name[OD_CALLER_MAX];
-    uint8_t state;            /* enum od_breaker_state, as told */
-    uint32_t let, void_, out; /* INVITEs since it is half open; those that came to nothing; up */
-    uint32_t epoch;           /* of that */
-    uint64_t ends_ns[ENDS_MAX];
-    uint32_t ends; /* INVITEs whose end may be known */
+    uint8_t state;              /* enum od_breaker_state, as told */
+    uint32_t let, void_, out;   /* INVITEs since it is half open; those that came to nothing; up */
+    uint32_t epoch;             /* of that */
+    uint64_t ends_ns[ENDS_MAX]; /* as of when the engine heard of them */
+    uint32_t ends;              /* INVITEs whose end may be known */
 };
 
 /* An INVITE under way. */
@@ -71,7 +71,9 @@ struct leg {
 struct sim_breakers {
     struct key keys[KEYS_MAX];
     uint32_t count;
-    struct leg *legs; /* by call index */
+    struct leg *legs;   /* by call index */
+    uint64_t **unheard; /* ends that the engine has not had a turn to hear of */
+    uint32_t unheard_count;
 };
 
 static bool has(const struct sim_world *world, unsigned axis)
@@ -159,6 +161,23 @@ void sim_breakers_invite(struct sim_world *world, uint32_t call, uint32_t lane, 
     }
 }
 
+/* The engine counts an end when it hears of it, which may be long after when it stood still. */
+static void note_end(struct sim_breakers *all, struct key *key, uint64_t now_ns)
+{
+    uint64_t *end_ns = &key->ends_ns[key->ends++ % ENDS_MAX];
+
+    *end_ns = now_ns;
+    all->unheard[all->unheard_count++] = end_ns;
+}
+
+void sim_breakers_turn(struct sim_world *world)
+{
+    struct sim_breakers *all = world->breakers;
+
+    while (all && all->unheard_count)
+        *all->unheard[--all->unheard_count] = world->clock.now_ns;
+}
+
 void sim_breakers_end(struct sim_world *world, uint32_t call, bool known)
 {
     struct leg *leg = world->breakers ? &world->breakers->legs[call] : NULL;
@@ -167,7 +186,7 @@ void sim_breakers_end(struct sim_world *world, uint32_t call, bool known)
         struct key *key = leg->keys[axis] ? &world->breakers->keys[leg->keys[axis] - 1] : NULL;
         if (!key)
             continue;
-        key->ends_ns[key->ends++ % ENDS_MAX] = world->clock.now_ns;
+        note_end(world->breakers, key, world->clock.now_ns);
         if (key->state != OD_BREAKER_HALF_OPEN || leg->probe[axis] != key->epoch)
             continue;
         key->out--;
@@ -236,7 +255,9 @@ void sim_breakers_init(struct sim_world *world, struct od_ports *ports)
     world->breakers = calloc(1, sizeof *world->breakers);
     OD_ASSERT(world->breakers);
     world->breakers->legs = calloc(world->limits.calls_max, sizeof *world->breakers->legs);
-    OD_ASSERT(world->breakers->legs);
+    world->breakers->unheard = calloc((size_t)world->limits.calls_max * OD_BREAKER_AXIS_COUNT,
+                                      sizeof *world->breakers->unheard);
+    OD_ASSERT(world->breakers->legs && world->breakers->unheard);
     world->limits.breakers_max = KEYS_MAX;
     world->spoilt_until_ns = world->clock.now_ns + world->knobs.spoil_ms * OD_NS_PER_MS;
     ports->trace.ctx = world;
@@ -258,7 +279,9 @@ void sim_breakers_start(struct sim_world *world)
 
 void sim_breakers_deinit(struct sim_world *world)
 {
-    if (world->breakers)
+    if (world->breakers) {
         free(world->breakers->legs);
+        free(world->breakers->unheard);
+    }
     free(world->breakers);
 }

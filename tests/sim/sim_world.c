@@ -213,6 +213,7 @@ static uint64_t run_engine(struct sim_world *world)
     uint64_t next_ns = 0;
     int turns = 0;
 
+    sim_breakers_turn(world);
     do {
         now = (struct od_now){world->clock.now_ns, sim_wall_ms(&world->clock)};
         world->turn_wall_ms = now.wall_ms;
@@ -224,6 +225,7 @@ static uint64_t run_engine(struct sim_world *world)
             return OD_NEVER;
         }
     } while (next_ns <= now.mono_ns || od_engine_pending(world->engine));
+    sim_breakers_turn(world);
     world->drain_seen = world->drained;
     sim_carrier_check(world);
     return next_ns;

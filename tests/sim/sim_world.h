@@ -143,6 +143,8 @@ void sim_breakers_deinit(struct sim_world *world);
 void sim_breakers_invite(struct sim_world *world, uint32_t call, uint32_t lane, uint32_t trunk,
                          const char *to);
 void sim_breakers_end(struct sim_world *world, uint32_t call, bool known);
+/* Before and after the engine's turns, which end when it has heard of all that happened. */
+void sim_breakers_turn(struct sim_world *world);
 /* What is bad about such a call, as long as it is. */
 bool sim_breakers_spoilt(const struct sim_world *world, uint32_t lane, uint32_t trunk,
                          const char *to, enum sim_spoil what);
