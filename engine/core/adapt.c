@@ -14,7 +14,7 @@ enum {
     USED_PER_MILLE =
         1200, /* a rate grows to so much of what was sent in the last second, no more */
 };
-#define SLICE_NS (OD_NS_PER_S / OD_ADAPT_SLICES)
+#define SLICE_NS (OD_NS_PER_S / OD_ADAPT_PER_S)
 #define STRIKE_NS (5 * OD_NS_PER_S)
 
 /* A carrier counts over a second, so what follows a cut within one is still its echo. */
@@ -43,7 +43,7 @@ void od_adapt_set(struct od_adapt *adapt, bool on, uint32_t most_milli)
         adapt->pause_until_ns = 0;
 }
 
-/* ---- the last second ---- */
+/* ---- the last seconds ---- */
 
 static void turn_to(struct od_adapt *adapt, uint64_t now_ns)
 {
@@ -58,23 +58,34 @@ static void turn_to(struct od_adapt *adapt, uint64_t now_ns)
     adapt->slice = slice;
 }
 
-static uint32_t sent_milli(const struct od_adapt *adapt)
+/* In the second that ends with that slice. */
+static uint32_t sum_of(const struct od_adapt *adapt, const uint16_t counts[OD_ADAPT_SLICES],
+                       uint64_t slice)
 {
-    uint32_t sent = 0;
+    uint32_t sum = 0;
 
-    for (int i = 0; i < OD_ADAPT_SLICES; i++)
-        sent += adapt->sent[i];
-    return (sent + 1) * 1000; /* one more: the oldest slice has left a moment early */
+    for (uint64_t i = 0; i < OD_ADAPT_PER_S && adapt->slice - slice + i < OD_ADAPT_SLICES; i++)
+        sum += counts[(slice - i) % OD_ADAPT_SLICES];
+    return sum;
 }
 
-static uint32_t accepted_milli(const struct od_adapt *adapt)
+static uint32_t sent_milli(const struct od_adapt *adapt)
 {
-    uint32_t sent = 0, refused = 0;
+    /* One more: the oldest slice has left a moment early. */
+    return (sum_of(adapt, adapt->sent, adapt->slice) + 1) * 1000;
+}
 
-    for (int i = 0; i < OD_ADAPT_SLICES; i++) {
-        sent += adapt->sent[i];
-        refused += adapt->refused[i];
-    }
+/* In the second up to at_ns. A refusal speaks of the second before what it refuses was sent: heard
+ * late, by a process that stood still meanwhile, it would seem that little was accepted. */
+static uint32_t accepted_milli(const struct od_adapt *adapt, uint64_t at_ns)
+{
+    uint64_t slice = at_ns / SLICE_NS;
+    uint32_t sent, refused;
+
+    if (adapt->slice - slice > OD_ADAPT_SLICES - OD_ADAPT_PER_S)
+        slice = adapt->slice; /* too long ago to know */
+    sent = sum_of(adapt, adapt->sent, slice);
+    refused = sum_of(adapt, adapt->refused, slice);
     /* And one: what was accepted in a second is told in whole calls. */
     return sent > refused ? (sent - refused + 1) * 1000 : 0;
 }
@@ -211,7 +222,7 @@ bool od_adapt_refused(struct od_adapt *adapt, uint64_t now_ns, uint64_t sent_ns,
             adapt->pause_until_ns = now_ns + pause_ns;
         return false;
     }
-    cut(adapt, now_ns, accepted_milli(adapt), reason);
+    cut(adapt, now_ns, accepted_milli(adapt, sent_ns), reason);
     return true;
 }
 
@@ -226,7 +237,7 @@ bool od_adapt_delay(struct od_adapt *adapt, uint64_t now_ns, uint64_t delay_ns)
     if (!adapt->on || !slower(adapt) || now_ns - adapt->cut_ns < SLOWER_AGAIN_NS)
         return false;
     turn_to(adapt, now_ns);
-    level = accepted_milli(adapt);
+    level = accepted_milli(adapt, now_ns);
     if (level < 2000)
         return false; /* hardly anything is sent: the delay is not of our making */
     cut(adapt, now_ns, level, "phones ring later and later");

@@ -18,7 +18,7 @@
 
 #include "outdial/engine.h"
 
-enum { OD_ADAPT_SLICES = 20 }; /* of the last second */
+enum { OD_ADAPT_SLICES = 60, OD_ADAPT_PER_S = 20 }; /* of the last three seconds */
 
 /* A working rate is a guess at a carrier's, no promise: where our process wakes up late, the sends
  * that follow make up for it, or a busy machine would never send what the rate says. */

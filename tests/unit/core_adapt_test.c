@@ -19,7 +19,8 @@ enum { LOG = 4096, CONFIGURED = 100 };
 
 static struct carrier {
     uint64_t now_ns, rtt_ns;
-    uint64_t late_ns; /* our process wakes up to so much after its turn; 0: at it */
+    uint64_t late_ns;  /* our process wakes up to so much after its turn; 0: at it */
+    uint64_t stall_ns; /* and stands still for up to so long, before one send in fifty */
     struct od_rng rng;
     uint64_t taken_ns[LOG];
     uint32_t taken;
@@ -81,6 +82,8 @@ static void go_on(struct od_adapt *adapt, struct od_limit *rate, uint32_t limit,
             c.now_ns = when_ns;
         if (c.late_ns)
             c.now_ns += od_rng_below(&c.rng, c.late_ns);
+        if (c.stall_ns && od_rng_below(&c.rng, 50) == 0)
+            c.now_ns += od_rng_below(&c.rng, c.stall_ns);
         od_limit_charge(rate, c.now_ns);
         od_adapt_sent(adapt, c.now_ns);
         c.answers[c.last % LOG].sent_ns = c.now_ns;
@@ -109,7 +112,7 @@ struct course {
     uint32_t low, high;
 };
 
-static void follow(const struct course *course)
+static void follow_stalling(const struct course *course, uint64_t stall_ns)
 {
     struct od_adapt adapt = {0};
     struct od_limit rate;
@@ -120,13 +123,16 @@ static void follow(const struct course *course)
     c.now_ns = 1000 * OD_NS_PER_S;
     c.rtt_ns = course->rtt_ns;
     c.late_ns = course->late_ns;
+    c.stall_ns = stall_ns;
     c.rng.state = 1;
     c.sure = course->sure;
     od_limit_init(&rate, NULL);
     rate.trail_ns = OD_ADAPT_TRAIL_NS;
     od_adapt_set(&adapt, true, CONFIGURED * 1000);
     for (int i = 0; i < 3; i++) {
-        go_on(&adapt, &rate, limits[i], 20 * OD_NS_PER_S);
+        if (i == 0) /* it has ten seconds to be found */
+            go_on(&adapt, &rate, limits[i], 10 * OD_NS_PER_S);
+        go_on(&adapt, &rate, limits[i], (i ? 20 : 10) * OD_NS_PER_S);
         invites += c.invites;
         refused += c.refused;
         for (int k = 0; k < 11; k++) { /* it stays there */
@@ -138,6 +144,11 @@ static void follow(const struct course *course)
     }
     if (refused * 100 >= invites * 3)
         fail_msg("%u of %u INVITEs were refused", refused, invites);
+}
+
+static void follow(const struct course *course)
+{
+    follow_stalling(course, 0);
 }
 
 static void a_hidden_limit_is_found_and_followed(void **state)
@@ -162,6 +173,25 @@ static void also_by_a_process_that_wakes_late(void **state)
     follow(&(struct course){1 * OD_NS_PER_MS, 4 * OD_NS_PER_MS, true, 20, 35});
     follow(&(struct course){50 * OD_NS_PER_MS, 12 * OD_NS_PER_MS, true, 20, 35});
     follow(&(struct course){50 * OD_NS_PER_MS, 30 * OD_NS_PER_MS, true, 5, 8});
+    follow_stalling(&(struct course){5 * OD_NS_PER_MS, 4 * OD_NS_PER_MS, true, 20, 35},
+                    150 * OD_NS_PER_MS);
+    follow_stalling(&(struct course){50 * OD_NS_PER_MS, 4 * OD_NS_PER_MS, true, 20, 35},
+                    150 * OD_NS_PER_MS);
+}
+
+/* By a process that stood still while the answer waited for it. */
+static void a_refusal_that_is_heard_late_lowers_no_more(void **state)
+{
+    (void)state;
+    for (uint64_t late_ms = 0; late_ms <= 1500; late_ms += 100) {
+        struct od_adapt adapt = {0};
+        uint64_t now_ns = 1000 * OD_NS_PER_S;
+        od_adapt_set(&adapt, true, CONFIGURED * 1000);
+        for (int i = 0; i < 60; i++)
+            od_adapt_sent(&adapt, now_ns += OD_NS_PER_S / 20);
+        assert_true(od_adapt_refused(&adapt, now_ns + late_ms * OD_NS_PER_MS, now_ns, true, ""));
+        assert_in_range(adapt.working_milli, 19 * 920, 21 * 920);
+    }
 }
 
 /* ---- only what is sent shows what is taken ---- */
@@ -313,6 +343,7 @@ int main(void)
         cmocka_unit_test(a_hidden_limit_is_found_and_followed),
         cmocka_unit_test(one_that_does_not_say_why_too),
         cmocka_unit_test(also_by_a_process_that_wakes_late),
+        cmocka_unit_test(a_refusal_that_is_heard_late_lowers_no_more),
         cmocka_unit_test(a_rate_that_is_not_used_does_not_grow),
         cmocka_unit_test(it_grows_by_what_is_sent),
         cmocka_unit_test(it_never_outgrows_what_is_sent),
