@@ -53,7 +53,12 @@ void od_places_destroy(struct od_places *places)
 static void take(struct od_place *place, char kind, const char *name, uint32_t max_calls)
 {
     snprintf(place->name, sizeof place->name, "%c:%s", kind, name);
-    place->max_calls = max_calls;
+    place->max_calls = max_calls ? max_calls : OD_PLACE_UNCAPPED;
+}
+
+static bool shared(const struct od_places *places)
+{
+    return *places->host->config->redis.url;
 }
 
 /* The configuration's, or as it was changed live; 0: none that others could use up. */
@@ -61,7 +66,7 @@ static uint32_t trunk_cap(const struct od_places *places, uint32_t index)
 {
     const struct od_trunk_entry *entry =
         places->host->catalog ? od_catalog_trunk(places->host->catalog, index) : NULL;
-    return entry && *places->host->config->redis.url ? entry->def.max_calls : 0;
+    return entry && shared(places) ? entry->def.max_calls : 0;
 }
 
 static uint32_t org_cap(const struct od_places *places, const char *org)
@@ -90,13 +95,12 @@ static size_t places_of(const struct od_places *places, const char *org, const s
     const char *number = from && *from ? from : def ? def->number : NULL;
     size_t count = 0;
     char uid[OD_UID_TEXT];
-    if (def && def->max_calls) {
+    if (def) {
         od_uid_text(agent, uid);
         take(&out[count++], 'a', uid, def->max_calls);
     }
-    if (org_cap(places, org))
-        take(&out[count++], 'o', org, org_cap(places, org));
-    if (number_cap(places, number))
+    take(&out[count++], 'o', org, org_cap(places, org));
+    if (number && *number)
         take(&out[count++], 'n', number, number_cap(places, number));
     return count;
 }
@@ -105,7 +109,7 @@ static size_t places_of(const struct od_places *places, const char *org, const s
 static size_t place_of_lane(const struct od_lane_info *lane, struct od_place *out)
 {
     char uid[OD_UID_TEXT];
-    if (!lane || od_uid_none(&lane->campaign) || !lane->max_calls)
+    if (!lane || od_uid_none(&lane->campaign))
         return 0;
     od_uid_text(&lane->campaign, uid);
     take(out, 'c', uid, lane->max_calls);
@@ -117,7 +121,7 @@ size_t od_places_of(const struct od_places *places, const struct od_job *job, ui
 {
     size_t count = places_of(places, job->org, &job->agent, job->from, out);
     count += place_of_lane(od_catalog_find_lane(places->host->catalog, job->lane), &out[count]);
-    if (trunk_cap(places, trunk))
+    if (shared(places) && trunk != OD_NO_TRUNK) /* else the engine's own count is all */
         take(&out[count++], 't', od_catalog_trunk_name(places->host->catalog, trunk),
              trunk_cap(places, trunk));
     return count;
@@ -208,6 +212,8 @@ void od_places_cap_lane(const struct od_places *places, uint32_t lane, struct od
     size_t count = places_of(places, info->org, &info->agent, NULL, all);
     count += place_of_lane(info, &all[count]);
     for (size_t i = 0; i < count; i++) {
+        if (all[i].max_calls == OD_PLACE_UNCAPPED)
+            continue;
         uint32_t most = left(all[i].max_calls, in_use(places, info->org, all[i].name), own);
         if (!def->max_calls || most < def->max_calls)
             def->max_calls = most;
@@ -228,7 +234,8 @@ const char *od_places_full(const struct od_places *places, const char *org,
     struct od_place all[OD_PLACES_MAX];
     size_t count = places_of(places, org, agent, from, all);
     for (size_t i = 0; i < count; i++) {
-        if (in_use(places, org, all[i].name) < all[i].max_calls)
+        if (all[i].max_calls == OD_PLACE_UNCAPPED ||
+            in_use(places, org, all[i].name) < all[i].max_calls)
             continue;
         return all[i].name[0] == 'a'   ? "its agent has as many calls as it may"
                : all[i].name[0] == 'o' ? "its org has as many calls as it may"

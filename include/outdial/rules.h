@@ -50,16 +50,17 @@ struct od_retry {
     uint32_t after_s[OD_CAUSE_COUNT];
 };
 
-/* At most so many attempts on one number in any window of that length. */
-/* A cap on calls at once that one call falls under: of its trunk, agent, campaign, org or caller
- * number.
- * Calls are counted by name over all processes on one Redis, from their intent to their end. */
+/* What a call is one of while it is up: its trunk's, agent's, campaign's, org's, caller number's.
+ * Calls are counted by name over all processes on one Redis, from their intent to their end, capped
+ * or not: a cap that comes later finds those that are up. */
 enum { OD_PLACES_MAX = 5, OD_PLACE_NAME_MAX = OD_ENDPOINT_MAX + 8 };
+#define OD_PLACE_UNCAPPED UINT32_MAX
 struct od_place {
     char name[OD_PLACE_NAME_MAX]; /* "t:main", "a:<uid>", "c:<uid>", "o:clinic", "n:+15550001111" */
-    uint32_t max_calls;           /* 1.. */
+    uint32_t max_calls;           /* 1.., or OD_PLACE_UNCAPPED */
 };
 
+/* At most so many attempts on one number in any window of that length. */
 struct od_cap {
     uint32_t attempts;
     int64_t window_ms;

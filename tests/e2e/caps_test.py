@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Goal: caps on calls at once hold at the carrier for an org and for a caller number, over processes,
-also after Redis has forgotten everything; trunks and stored credentials of one cps_key keep one rate; a
+also after Redis has forgotten everything, and count what is up when they come; trunks and stored credentials of one cps_key keep one rate; a
 carrier's own INVITEs count where its limit says so. Method: servers on one Redis, the carriers' ledgers,
 a socket that sends INVITEs as a carrier would."""
 import re
@@ -87,6 +87,50 @@ def caps_outlive_redis_memory(world):
     assert redis_keys.startswith(b"*0"), redis_keys
 
 
+def a_cap_that_comes_later(world):
+    """Of a trunk, a campaign and an agent that had none, while more calls are up than it allows."""
+    redis = Redis(world)
+    carrier = world.carrier(TALKS, ["--no-rtp"])
+    trunk = {"name": "line", "server": carrier.address, "cps_limit": 50, "max_calls": 0}
+    servers = [redis.serve(i, [trunk]) for i in range(2)]
+    many, cap, known_s = 12, 3, 2  # every process knows of it after so long
+
+    def up(at, facts):
+        steps = [(f["mono_ns"], 1 if f["fact"] == "invite" else -1) for f in facts if f["fact"] == "end" or
+                 (f["fact"] == "invite" and not f["retransmission"])]
+        return sum(step for when, step in steps if when < at)
+
+    for number, kind in enumerate(("trunk", "campaign", "agent")):
+        agent(world, servers[0], kind, "+15550001111", 6000)
+        first = campaign(world, servers[0], f"{kind} first", kind, many + 10, 1000 * number)
+        wait_until(lambda: up(time.monotonic_ns(), carrier.facts()) >= many, 30, "many calls", 0.02)
+        of_agent = servers[0].api("GET", f"/agents?name={kind}")["data"][0]["id"]
+        path, body, back = {
+            "trunk": ("/trunks/line", {"max_calls": cap}, {"max_calls": 0}),
+            "campaign": (f"/campaigns/{first}", {"max_calls": cap}, {"max_calls": 0}),
+            "agent": (f"/agents/{of_agent}", {"outdial": {"max_calls": cap}}, {"outdial": {"max_calls": 0}})}[kind]
+        servers[1].api("PATCH", path, body)
+        known = time.monotonic_ns() + int(known_s * 1e9)
+        if kind != "campaign":
+            campaign(world, servers[1], f"{kind} second", kind, 10, 1000 * number + 500)
+        servers[0].wait_campaign(first, 90)
+        facts = list(carrier.facts())
+        later = [f["mono_ns"] for f in facts
+                 if f["fact"] == "invite" and not f["retransmission"] and f["mono_ns"] > known]
+        most = max((up(at, facts) + 1 for at in later), default=0)
+        print(f"     {kind}: {up(known, facts)} up when a cap of {cap} was known; then at most {most}")
+        assert most <= cap, (kind, most)
+        assert later, "nothing was dialled any more"
+        servers[1].api("PATCH", path, back)
+        wait_until(lambda: not up(time.monotonic_ns(), carrier.facts()), 60, "the last call to end")
+    for server in servers:
+        server.stop()
+    carrier.finish()
+    for key in ("use", "userest", "up"):
+        left = [redis.ask(f"HLEN od:{{{of}}}:{key}") for of in ("shared", "default")]
+        assert left == [b":0\r\n"] * 2, (key, left)
+
+
 def invites(*carriers):
     return sorted(f["mono_ns"] / 1e9 for carrier in carriers for f in carrier.facts("invite")
                   if not f["retransmission"])
@@ -165,4 +209,4 @@ def what_comes_in_counts(world):
     carrier.finish()
 
 
-main(orgs_and_numbers, caps_outlive_redis_memory, keys_of_credentials, what_comes_in_counts)
+main(orgs_and_numbers, caps_outlive_redis_memory, a_cap_that_comes_later, keys_of_credentials, what_comes_in_counts)

@@ -114,14 +114,41 @@ function numbers.tries_since(uid)
     return n
 end
 
--- Calls at once, where somebody caps them: by call, what it counts in; by name, how many there are.
--- A trunk's calls are counted over all orgs. (That key is outside of the org's slot of a cluster.)
--- A call that finds a place full comes back after wait_ms: workers are told what is in use, so few do.
-numbers.places = { up = P .. 'up', use = P .. 'use', trunks = 'od:{shared}:use', wait_ms = 1000,
-    why = { t = 'trunk slot', a = 'agent slot', c = 'campaign slot', o = 'org slot', n = 'number slot' } }
+-- Calls at once: by call, what it counts in ('-' before the name: nobody capped that then); by name,
+-- how many there are. Those without a cap count for the day when there is one; they are kept apart,
+-- because workers are told the others a few times a second: what is in use where there is a cap. A
+-- trunk's calls are counted over all orgs. (Those keys are outside of the org's slot of a cluster.) A
+-- call that finds a place full comes back after wait_ms: workers know what is in use, so few do.
+numbers.places = { up = P .. 'up', use = P .. 'use', trunks = 'od:{shared}:use', rest = 'rest',
+    none = 0xffffffff, wait_ms = 1000, why = { t = 'trunk slot', a = 'agent slot', c = 'campaign slot', o = 'org slot', n = 'number slot' } }
 
-function numbers.places.of(name)
-    return name:sub(1, 2) == 't:' and numbers.places.trunks or numbers.places.use
+-- Where a name of `up` is counted, and as what.
+function numbers.places.of(mark)
+    local name, rest = mark, ''
+    if mark:sub(1, 1) == '-' then
+        name, rest = mark:sub(2), numbers.places.rest
+    end
+    return (name:sub(1, 2) == 't:' and numbers.places.trunks or numbers.places.use) .. rest, name
+end
+
+function numbers.places.count(name)
+    local use = numbers.places.of(name)
+    return (call('HGET', use, name) or 0) + (call('HGET', use .. numbers.places.rest, name) or 0)
+end
+
+-- What is in use where there is a cap: { name, calls, ... }.
+function numbers.places.told(use)
+    local list, rest = call('HGETALL', use), use .. numbers.places.rest
+    if call('EXISTS', rest) == 0 then
+        rest = nil
+    end
+    for i = 1, #list, 2 do
+        list[i + 1] = list[i + 1] + (rest and call('HGET', rest, list[i]) or 0)
+        if list[i + 1] <= 0 then -- a cap was asked about and nobody is up
+            call('HDEL', use, list[i])
+        end
+    end
+    return list
 end
 
 -- Whatever way a call ends or goes back, its places are free again.
@@ -131,9 +158,10 @@ function numbers.places.free(uid)
         return
     end
     call('HDEL', numbers.places.up, uid)
-    for name in names:gmatch('[^\n]+') do
-        if call('HINCRBY', numbers.places.of(name), name, -1) <= 0 then
-            call('HDEL', numbers.places.of(name), name)
+    for mark in names:gmatch('[^\n]+') do
+        local use, name = numbers.places.of(mark)
+        if call('HINCRBY', use, name, -1) <= 0 then
+            call('HDEL', use, name)
         end
     end
 end
@@ -157,9 +185,11 @@ function numbers.places.hold(uid, wanted)
     if #wanted == 0 or call('HEXISTS', numbers.places.up, uid) == 1 then
         return
     end
-    for i = 2, #wanted, 2 do
-        names[#names + 1] = wanted[i]
-        call('HINCRBY', numbers.places.of(wanted[i]), wanted[i], 1)
+    for i = 1, #wanted, 2 do
+        local mark = (wanted[i] == numbers.places.none and '-' or '') .. wanted[i + 1]
+        local use, name = numbers.places.of(mark)
+        names[#names + 1] = mark
+        call('HINCRBY', use, name, 1)
     end
     call('HSET', numbers.places.up, uid, table.concat(names, '\n'))
 end
@@ -168,7 +198,8 @@ end
 function numbers.places.take(uid, wanted)
     for i = 1, #wanted, 2 do
         local name = wanted[i + 1]
-        if tonumber(call('HGET', numbers.places.of(name), name) or '0') >= wanted[i] then
+        if wanted[i] ~= numbers.places.none and numbers.places.count(name) >= wanted[i] then
+            call('HSETNX', numbers.places.of(name), name, 0) -- workers are told of it
             return name
         end
     end

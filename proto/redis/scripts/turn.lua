@@ -266,4 +266,4 @@ end
 table.insert(buried, 1, NOW - lease)
 return { tonumber(call('GET', REV) or '0'), table.concat(verdicts), claims, stops, ended,
     outbox_due(), buried,
-    ARGV[7] == '1' and { call('HGETALL', numbers.places.use), call('HGETALL', numbers.places.trunks) } or {} }
+    ARGV[7] == '1' and { numbers.places.told(numbers.places.use), numbers.places.told(numbers.places.trunks) } or {} }
