@@ -183,6 +183,8 @@ struct od_store {
     struct od_redis_watch *watch;
     struct od_redis_share *share;
     struct od_rate_port rate_port;
+    struct od_redis_held *held; /* redis_held.c: what Redis is still to be told */
+    unsigned held_count;
     bool live_busy;
     uint64_t live_at_ms, live_asked, live_written; /* at: the next look; counts of writes */
     struct od_outbox_port outbox_port;
@@ -319,6 +321,17 @@ void od_redis_guard_init(struct od_store *store);
 void od_redis_key_gone(struct od_store *store, const uint8_t *hash); /* NULL: any may be */
 
 /* redis_live.c: asks for what was changed live; its answer comes before any that is asked later. */
+/* redis_held.c: what is changed though Redis may be away. OD_EDOWN: too much waits for it already;
+ * OD_ENOMEM. */
+int od_redis_held_live(struct od_store *store, const char *field, const char *value);
+/* A note of who changed what: kind, target, name, who, changes. fn fires later, once Redis has it
+ * or has turned out to be away; never when it is away now. */
+int od_redis_held_note(struct od_store *store, const char *org, const struct od_text *parts,
+                       unsigned count, od_repo_done_fn fn, void *fn_ctx);
+bool od_redis_held_has(const struct od_store *store, struct od_text field); /* of a live value */
+void od_redis_held_tell(struct od_store *store);                            /* Redis is there */
+void od_redis_held_close(struct od_store *store);
+
 void od_redis_live_ask(struct od_store *store);
 void od_redis_live_init(struct od_store *store);
 

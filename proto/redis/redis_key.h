@@ -12,12 +12,12 @@
  *   held:<worker>  set of the calls a worker holds
  *   stops:<worker> sorted set of the stop orders for it, by sequence
  *   later, deadlines  sorted sets of calls by wall ms
- *   up, use        hashes: what places a call counts in; how many calls count in a place
- *   why            hash: why a call waits, when its record has no room for the word
- *   sup, supfor    sorted set of the numbers nobody may dial, by when they came; hash of reasons
- *   n:<number>     when a number was dialled, where caps or retry rules want to know
- *   lanes, laneof  hashes: a lane's definition by its number; its number by what makes it
- *   workers, wids  sorted set of workers by lease; hash of their numbers by name
+ *   up, use        hashes: what places a call counts in; how many calls count in a place that is
+ * capped userest        hash: how many do in places that are not why            hash: why a call
+ * waits, when its record has no room for the word sup, supfor    sorted set of the numbers nobody
+ * may dial, by when they came; hash of reasons n:<number>     when a number was dialled, where caps
+ * or retry rules want to know lanes, laneof  hashes: a lane's definition by its number; its number
+ * by what makes it workers, wids  sorted set of workers by lease; hash of their numbers by name
  *   agents, agn, ag:<uid>   agents by age; their uids by name; the agent
  *   ths:<kind>, thk:<kind>  small documents of a kind by age; their uids by key
  *   th:<kind>:<uid>         the document
@@ -34,6 +34,7 @@
  *
  * "od:{shared}:live": hash: what was changed of running trunks, by "trunk\nvalue's name".
  * "od:{shared}:use": hash: calls at once by trunk, over all orgs, where they are capped.
+ * "od:{shared}:userest": the same where they are not.
  * "od:{shared}:r:<key>": the books of a rate that processes share (scripts/share.lua).
  *
  * Outside of any org: "od:orgs", a set of names; "od:keys:<sha-256 in hex>", a hash; "od:gone", a
@@ -47,6 +48,7 @@
 enum { OD_REDIS_KEY_MAX = OD_NAME_MAX + 48 };
 
 #define OD_REDIS_KEY_ORGS "od:orgs"
+#define OD_REDIS_KEY_LIVE "od:{shared}:live"
 #define OD_REDIS_KEY_GONE "od:gone"
 
 /* An org's name is 1..63 letters, digits, '.', '_' or '-': it becomes part of keys. */

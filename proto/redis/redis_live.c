@@ -13,15 +13,13 @@
 
 enum { LIVE_EVERY_MS = 150, LIVE_FIELD_MAX = OD_NAME_MAX + 32 };
 
-static const char key[] = "od:{shared}:live";
-
 /* "trunk\nvalue's name" */
 static void tell(struct od_store *store, struct od_text field, const char *value)
 {
     char name[LIVE_FIELD_MAX];
     const char *end = memchr(field.at, '\n', field.bytes);
-    if (end == NULL || field.bytes >= sizeof name)
-        return;
+    if (end == NULL || field.bytes >= sizeof name || od_redis_held_has(store, field))
+        return; /* ours is newer */
     memcpy(name, field.at, field.bytes);
     name[field.bytes] = '\0';
     name[end - field.at] = '\0';
@@ -44,7 +42,7 @@ void od_redis_live_ask(struct od_store *store)
         return;
     od_redis_cmd_begin(&store->cmd);
     od_redis_cmd_str(&store->cmd, "HGETALL");
-    od_redis_cmd_str(&store->cmd, key);
+    od_redis_cmd_str(&store->cmd, OD_REDIS_KEY_LIVE);
     store->live_busy = true;
     store->live_asked = store->live_written;
     store->live_at_ms = od_store_now_ms(store) + LIVE_EVERY_MS;
@@ -71,26 +69,11 @@ void od_redis_live_init(struct od_store *store)
     store->rate_port.held = port_held;
 }
 
-static void put_done(void *ctx, const struct redisReply *reply)
-{
-    od_store_reply_ok(ctx, "live", reply);
-}
-
 int od_store_live_put(struct od_store *store, const char *trunk, const char *name,
                       const char *value)
 {
     char field[LIVE_FIELD_MAX];
-    if (store->stage != OD_STORE_SERVING)
-        return OD_EDOWN;
     if (snprintf(field, sizeof field, "%s\n%s", trunk, name) >= (int)sizeof field)
         return OD_ETOOBIG;
-    od_redis_cmd_begin(&store->cmd);
-    od_redis_cmd_str(&store->cmd, "HSET");
-    od_redis_cmd_str(&store->cmd, key);
-    od_redis_cmd_str(&store->cmd, field);
-    od_redis_cmd_str(&store->cmd, value);
-    store->live_written++;
-    int err = od_redis_conn_send(store->conn, &store->cmd, put_done, store);
-    od_store_kick(store);
-    return err;
+    return od_redis_held_live(store, field, value);
 }

@@ -15,24 +15,25 @@
 
 enum { COUNT_BITS = 20, FIELDS = 6, ID_MAX = 48 };
 
-static const char *const letters[OD_AUDIT_KINDS] = {
-    [OD_AUDIT_TRUNK] = "t", [OD_AUDIT_CAMPAIGN] = "c", [OD_AUDIT_AGENT] = "a"};
+static const char *const letters[OD_AUDIT_KINDS] = {[OD_AUDIT_TRUNK] = "t",
+                                                    [OD_AUDIT_CAMPAIGN] = "c",
+                                                    [OD_AUDIT_AGENT] = "a",
+                                                    [OD_AUDIT_BREAKER] = "b"};
 
 static void audit_add(void *ctx, const char *org, const struct od_audit_rec *rec,
                       od_repo_done_fn fn, void *fn_ctx)
 {
-    struct od_repo_call *call =
-        od_repo_begin(ctx, org, OD_REPO_DONE, (union od_repo_fn){.done = fn}, fn_ctx);
-    if (call == NULL || !od_repo_script(call, OD_SCRIPT_AUDIT))
+    struct od_store *store = ctx;
+    struct od_text parts[] = {
+        {letters[rec->kind], 1}, rec->name, rec->name, rec->who, rec->changes};
+    bool here = store->stage == OD_STORE_SERVING;
+    int err = od_redis_held_note(store, org, parts, sizeof parts / sizeof *parts, fn, fn_ctx);
+    if (err == 0 && here)
         return;
-    call->writes = true;
-    od_redis_cmd_str(&call->store->cmd, "add");
-    od_redis_cmd_str(&call->store->cmd, letters[rec->kind]);
-    od_repo_add_text(call, rec->name);
-    od_repo_add_text(call, rec->name);
-    od_repo_add_text(call, rec->who);
-    od_repo_add_text(call, rec->changes);
-    od_repo_send(call, OD_SCRIPT_AUDIT, od_repo_done);
+    struct od_repo_call *call =
+        od_repo_begin(store, org, OD_REPO_DONE, (union od_repo_fn){.done = fn}, fn_ctx);
+    if (call != NULL)
+        od_repo_defer(call, err);
 }
 
 /* "ms-count" */
@@ -58,7 +59,8 @@ static bool read_rec(const struct redisReply *reply, size_t at, struct od_audit_
         out->kind++;
     if (out->kind == OD_AUDIT_KINDS || !read_id(od_redis_read_text(reply, at), &out->id))
         return false;
-    if (out->kind != OD_AUDIT_TRUNK && !od_redis_read_uid(reply, at + 2, &out->uid))
+    bool has_uid = out->kind == OD_AUDIT_CAMPAIGN || out->kind == OD_AUDIT_AGENT;
+    if (has_uid && !od_redis_read_uid(reply, at + 2, &out->uid))
         return false;
     out->name = od_redis_read_text(reply, at + 3);
     out->who = od_redis_read_text(reply, at + 4);

@@ -223,6 +223,7 @@ static void orgs_done(void *ctx, const struct redisReply *reply)
     if (!first)
         return;
     store->stage = OD_STORE_SERVING;
+    od_redis_held_tell(store);
     for (uint32_t i = 0; i < store->org_count; i++)
         od_redis_sync_start(store->orgs[i]);
     od_store_up_when_ready(store);
@@ -415,6 +416,7 @@ static void handle_closed(struct od_store *store)
     }
     free(store->orgs);
     od_redis_share_close(store);
+    od_redis_held_close(store);
     free(store->scratch);
     od_redis_cmd_deinit(&store->cmd);
     free(store);

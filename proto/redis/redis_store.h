@@ -189,8 +189,9 @@ const struct od_guard_port *od_store_guard(struct od_store *store);
  * INVITE (od_rate_port.held). */
 #define OD_STORE_LIVE_HELD "held_until"
 
-/* Sets a value that was changed of a running trunk, for all processes and for good. OD_EDOWN: the
- * store is down; OD_ETOOBIG: the names are too long; OD_ENOMEM. */
+/* Sets a value that was changed of a running trunk, for all processes and for good; once Redis is
+ * back, when it is away. OD_EDOWN: it is, and too much waits for it already; OD_ETOOBIG: the names
+ * are too long; OD_ENOMEM. */
 int od_store_live_put(struct od_store *store, const char *trunk, const char *name,
                       const char *value);
 

@@ -7,9 +7,14 @@ local function was_is(what, before, after)
     return before == after and '' or what .. '\t' .. before .. '\t' .. after .. '\n'
 end
 
-local function note(kind, target, name, who, changes)
-    if changes ~= '' then
-        call('XADD', AUDIT, 'MAXLEN', '~', AUDIT_MAX, '*', 'k', kind, 't', target, 'n', name,
-            'w', who, 'c', changes)
+-- when: wall ms, of what is told later; it stands where it belongs if nothing newer was told yet.
+local function note(kind, target, name, who, changes, when)
+    local id = when and tonumber(when) < NOW - 1000 and when .. '-*' or '*'
+    local function add(at)
+        return redis.pcall('XADD', AUDIT, 'MAXLEN', '~', AUDIT_MAX, at, 'k', kind, 't', target,
+            'n', name, 'w', who, 'c', changes)
+    end
+    if changes ~= '' and type(add(id)) == 'table' then
+        add('*')
     end
 end
