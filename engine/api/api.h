@@ -95,8 +95,11 @@ struct od_api_trunk {
     uint64_t invites, answers, failures;
 };
 
+enum { OD_API_BREAKER_ID = 17 }; /* hexadecimal digits */
+
 /* A breaker that is not closed. */
 struct od_api_breaker {
+    char id[OD_API_BREAKER_ID]; /* made of what it watches: the same in every process */
     uint8_t axis, state;        /* enum od_breaker_axis, od_breaker_state */
     char trunk[OD_NAME_MAX];    /* "": of no one trunk */
     char name[OD_CALLER_MAX];   /* a prefix, or a caller's number */
@@ -136,6 +139,9 @@ struct od_api_host {
      * May be NULL: there are none. */
     size_t (*breakers)(void *ctx, const char *org, struct od_api_breaker *out, size_t max);
     void (*breaker_stats)(void *ctx, struct od_breaker_stats *out); /* NULL with breakers */
+    /* Closes the org's, or a trunk's, breaker of that id here and in the other processes.
+     * OD_ENOENT: there is none, as far as is known here. NULL with breakers. */
+    int (*breaker_reset)(void *ctx, const char *org, const char *id);
     /* A piece of a call's recording from `at` on, read off the loop. fn fires once, later: err 0
      * and count 0 at the end, OD_ENOENT when there is none. OD_ENOMEM: it won't fire. NULL: nothing
      * is recorded here. */

@@ -13,8 +13,10 @@
 
 enum { DEPTH_MAX = 3, PATH_BYTES_MAX = 128, HASH_BYTES = 4, NUMBER_BYTES = 32 };
 
-static const char *const kinds[OD_AUDIT_KINDS] = {
-    [OD_AUDIT_TRUNK] = "trunk", [OD_AUDIT_CAMPAIGN] = "campaign", [OD_AUDIT_AGENT] = "agent"};
+static const char *const kinds[OD_AUDIT_KINDS] = {[OD_AUDIT_TRUNK] = "trunk",
+                                                  [OD_AUDIT_CAMPAIGN] = "campaign",
+                                                  [OD_AUDIT_AGENT] = "agent",
+                                                  [OD_AUDIT_BREAKER] = "breaker"};
 
 /* ---- writing ---- */
 
@@ -158,7 +160,7 @@ static void put_rec(yyjson_mut_doc *doc, yyjson_mut_val *list, const struct od_a
     od_put_time(doc, o, "at", (int64_t)(rec->id >> 20));
     od_put_text(doc, o, "who", rec->who);
     yyjson_mut_obj_add_str(doc, o, "kind", kinds[rec->kind]);
-    if (rec->kind == OD_AUDIT_TRUNK)
+    if (rec->kind == OD_AUDIT_TRUNK || rec->kind == OD_AUDIT_BREAKER)
         od_put_text(doc, o, "target", rec->name);
     else
         od_put_uid(doc, o, "target", &rec->uid);
@@ -191,7 +193,7 @@ static bool read_kind(struct od_request *q, int *out)
         if (strcmp(word, kinds[i]) == 0)
             *out = i;
     if (*out < 0)
-        od_request_fault(q, "query/kind", "must be trunk, campaign or agent");
+        od_request_fault(q, "query/kind", "must be trunk, campaign, agent or breaker");
     return *out >= 0;
 }
 

@@ -72,9 +72,12 @@ void od_contacts_show(struct od_request *q);
 
 /* native_breakers.c: what holds calls back by how the last ones ended. */
 void od_breakers_list(struct od_request *q);
+void od_breakers_reset(struct od_request *q);
+/* Those that the org may see: to be freed; NULL: no memory. */
+struct od_api_breaker *od_breakers_table(struct od_request *q, size_t *count);
 /* The member "breaker" of a campaign's, and of a trunk's answer: null while it is closed. */
-void od_breakers_put_campaign(struct od_request *q, yyjson_mut_doc *doc, yyjson_mut_val *o,
-                              const struct od_uid *campaign);
+void od_breakers_put_campaign(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct od_uid *campaign,
+                              const struct od_api_breaker *all, size_t count);
 void od_breakers_put_trunk(yyjson_mut_doc *doc, yyjson_mut_val *o,
                            const struct od_api_trunk *trunk);
 

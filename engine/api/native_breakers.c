@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/api/audit.h"
 #include "engine/api/project.h"
 #include "engine/base/uid.h"
 #include "outdial/err.h"
@@ -19,6 +20,7 @@ static void put_word(yyjson_mut_doc *doc, yyjson_mut_val *o, const char *name, c
 static void put_breaker(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct od_api_breaker *b)
 {
     enum od_breaker_axis axis = (enum od_breaker_axis)b->axis;
+    put_word(doc, o, "id", b->id);
     yyjson_mut_obj_add_str(doc, o, "per", od_breaker_axis_name(axis));
     put_word(doc, o, "trunk", b->trunk);
     put_word(doc, o, "prefix", axis == OD_BREAKER_PREFIX ? b->name : "");
@@ -38,7 +40,7 @@ static void put_breaker(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct od_
     yyjson_mut_obj_add_uint(doc, probes, "failed", b->failed);
 }
 
-static struct od_api_breaker *table_of(struct od_request *q, size_t *count)
+struct od_api_breaker *od_breakers_table(struct od_request *q, size_t *count)
 {
     const struct od_api_host *host = &q->api->host;
     struct od_api_breaker *all = calloc(OD_API_BREAKERS_MAX, sizeof *all);
@@ -50,7 +52,7 @@ static struct od_api_breaker *table_of(struct od_request *q, size_t *count)
 void od_breakers_list(struct od_request *q)
 {
     size_t count = 0;
-    struct od_api_breaker *all = table_of(q, &count);
+    struct od_api_breaker *all = od_breakers_table(q, &count);
     yyjson_mut_doc *doc = all ? od_project_doc() : NULL;
     if (doc) {
         yyjson_mut_val *data = yyjson_mut_obj_add_arr(doc, yyjson_mut_doc_get_root(doc), "data");
@@ -61,18 +63,59 @@ void od_breakers_list(struct od_request *q)
     od_request_answer(q, 200, doc, NULL);
 }
 
-void od_breakers_put_campaign(struct od_request *q, yyjson_mut_doc *doc, yyjson_mut_val *o,
-                              const struct od_uid *campaign)
+/* Noted or not (Redis may be away), it is closed. */
+static void reset_noted(void *ctx, int err)
 {
+    struct od_request *q = ctx;
+    (void)err;
+    if (od_request_back(q))
+        od_request_answer_empty(q, 204);
+}
+
+void od_breakers_reset(struct od_request *q)
+{
+    const struct od_api_host *host = &q->api->host;
+    char who[OD_AUDIT_WHO_MAX], changes[OD_AUDIT_CHANGES_MAX];
+    const char *was = "", *what = "of another process";
     size_t count = 0, i = 0;
-    struct od_api_breaker *all = table_of(q, &count);
+    struct od_api_breaker *all = od_breakers_table(q, &count);
+    while (all && i < count && strcmp(all[i].id, q->at.name) != 0)
+        i++;
+    if (all && i < count) {
+        was = od_breaker_state_name((enum od_breaker_state)all[i].state);
+        what = all[i].said;
+    }
+    int err =
+        host->breaker_reset ? host->breaker_reset(host->ctx, q->who.org, q->at.name) : OD_ENOENT;
+    struct od_buf lines;
+    od_buf_init(&lines, changes, sizeof changes);
+    od_audit_value(&lines, "state", was, "closed");
+    od_audit_value(&lines, "reason", what, "");
+    free(all); /* texts were copied */
+    if (err) {
+        od_request_err(q, err, "breaker");
+        return;
+    }
+    od_audit_who(q, who);
+    od_request_out(q);
+    q->api->repo.audit_add(q->api->repo.ctx, q->who.org,
+                           &(struct od_audit_rec){.kind = OD_AUDIT_BREAKER,
+                                                  .name = {q->at.name, strlen(q->at.name)},
+                                                  .who = {who, strlen(who)},
+                                                  .changes = {changes, lines.used}},
+                           reset_noted, q);
+}
+
+void od_breakers_put_campaign(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct od_uid *campaign,
+                              const struct od_api_breaker *all, size_t count)
+{
+    size_t i = 0;
     while (i < count && !od_uid_equal(&all[i].campaign, campaign))
         i++;
     if (i < count)
         put_breaker(doc, yyjson_mut_obj_add_obj(doc, o, "breaker"), &all[i]);
     else
         yyjson_mut_obj_add_null(doc, o, "breaker");
-    free(all);
 }
 
 void od_breakers_put_trunk(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct od_api_trunk *trunk)

@@ -51,15 +51,25 @@ static uint32_t milli(double cps)
 
 /* ---- answers ---- */
 
+/* A campaign with its breaker, which is looked up in `breakers`. */
+static yyjson_mut_val *project(yyjson_mut_doc *doc, const struct od_campaign_rec *rec,
+                               const struct od_api_breaker *breakers, size_t count)
+{
+    yyjson_mut_val *o = od_project_campaign(doc, rec);
+    od_breakers_put_campaign(doc, o, &rec->id, breakers, count);
+    return o;
+}
+
 static void answer_campaign(struct od_request *q, int status, const struct od_campaign_rec *rec)
 {
     char location[96], id[OD_UID_TEXT];
     struct od_buf buf;
     yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
     if (doc) {
-        yyjson_mut_val *root = od_project_campaign(doc, rec);
-        od_breakers_put_campaign(q, doc, root, &rec->id);
-        yyjson_mut_doc_set_root(doc, root);
+        size_t known = 0;
+        struct od_api_breaker *breakers = od_breakers_table(q, &known);
+        yyjson_mut_doc_set_root(doc, project(doc, rec, breakers, known));
+        free(breakers); /* texts were copied */
     }
     od_uid_text(&rec->id, id);
     od_buf_init(&buf, location, sizeof location);
@@ -116,8 +126,11 @@ static void list_done(void *ctx, int err, const struct od_campaign_rec *recs, si
     yyjson_mut_doc *doc = od_request_page_doc(q, err, "campaign", &data);
     if (!doc)
         return;
+    size_t known = 0;
+    struct od_api_breaker *breakers = od_breakers_table(q, &known);
     for (size_t i = 0; i < count; i++)
-        yyjson_mut_arr_append(data, od_project_campaign(doc, &recs[i]));
+        yyjson_mut_arr_append(data, project(doc, &recs[i], breakers, known));
+    free(breakers); /* texts were copied */
     od_request_page_answer(q, doc, count == page->limit ? page->cursor + count : 0);
 }
 

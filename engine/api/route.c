@@ -113,6 +113,8 @@ static const struct od_route routes[] = {
     {"DELETE", V1 "/suppressions/{name}", OD_SCOPE_DIAL, OD_TAKES_NOTHING, od_suppressions_remove,
      NULL},
     {"GET", V1 "/breakers", OD_SCOPE_READ, OD_TAKES_NOTHING, od_breakers_list, NULL},
+    {"POST", V1 "/breakers/{name}/reset", OD_SCOPE_ADMIN, OD_TAKES_NOTHING, od_breakers_reset,
+     NULL},
     {"GET", V1 "/dead", OD_SCOPE_READ, OD_TAKES_NOTHING, od_dead_list, page_query},
     {"POST", V1 "/dead/{name}/requeue", OD_SCOPE_ADMIN, OD_TAKES_NOTHING, od_dead_requeue, NULL},
     {"DELETE", V1 "/dead/{name}", OD_SCOPE_ADMIN, OD_TAKES_NOTHING, od_dead_drop, NULL},

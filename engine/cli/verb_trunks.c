@@ -41,7 +41,8 @@ static int verb_breakers(int argc, char **argv)
     static const struct od_column columns[] = {
         {"PER", "per"},       {"TRUNK", "trunk"},          {"PREFIX", "prefix"},
         {"NUMBER", "number"}, {"CAMPAIGN", "campaign_id"}, {"STATE", "state"},
-        {"UNTIL", "until"},   {"PROBES", "probes.known"},  {"REASON", "reason"},
+        {"UNTIL", "until"},   {"PROBES", "probes.known"},  {"ID", "id"},
+        {"REASON", "reason"},
     };
     struct od_cli_common common = {0};
     int code = od_args_read(&(struct od_args){.verb = "trunks breakers",
@@ -55,6 +56,38 @@ static int verb_breakers(int argc, char **argv)
     return od_list_show(&common,
                         &(struct od_list){"/outdial/v1/breakers", columns,
                                           sizeof columns / sizeof *columns, "no breaker is open"});
+}
+
+static int change(const struct od_cli_common *common, const char *method, const char *path,
+                  const char *body, const char *said);
+
+static int verb_reset(int argc, char **argv)
+{
+    struct od_cli_common common = {0};
+    const char *words[2];
+    char path[96], line[64];
+    int code =
+        od_args_read(&(struct od_args){.verb = "trunks reset",
+                                       .usage = "ID",
+                                       .examples = "examples:\n"
+                                                   "  outdial trunks breakers\n"
+                                                   "  outdial trunks reset 00112233aabbccdd\n",
+                                       .common = &common,
+                                       .words_min = 1,
+                                       .words_max = 1,
+                                       .words = words},
+                     argc, argv);
+    if (code != OD_EXIT_NONE)
+        return code;
+    if (strlen(words[0]) != 16 || words[0][strspn(words[0], "0123456789abcdef")]) {
+        od_cli_error(
+            "trunks reset: '%s' can't be a breaker's id: `outdial trunks breakers` shows them",
+            words[0]);
+        return OD_EXIT_FAILED;
+    }
+    snprintf(path, sizeof path, "/outdial/v1/breakers/%s/reset", words[0]);
+    snprintf(line, sizeof line, "breaker %s: closed", words[0]);
+    return change(&common, "POST", path, NULL, line);
 }
 
 static bool trunk_path(const char *name, const char *end, char *out, size_t size)
@@ -184,6 +217,7 @@ int od_verb_trunks(int argc, char **argv)
         {"pause", verb_pause, "NAME: no new calls; those under way go on"},
         {"resume", verb_resume, "NAME: take calls again"},
         {"breakers", verb_breakers, "what is held back by how its last calls ended"},
+        {"reset", verb_reset, "ID: close one of these breakers, what it knew is forgotten"},
         {"drain", verb_drain, "NAME: no new calls, and tell when the last has ended"},
         {0},
     };

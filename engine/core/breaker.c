@@ -270,6 +270,14 @@ bool od_breaker_time(struct od_breaker *breaker, const struct od_breaker_rule *r
     return true;
 }
 
+void od_breaker_reset(struct od_breaker *breaker, uint64_t now_ns)
+{
+    forget(breaker);
+    breaker->state = OD_BREAKER_CLOSED;
+    breaker->since_ns = now_ns;
+    breaker->wait_ns = 0;
+}
+
 uint64_t od_breaker_when(const struct od_breaker *breaker)
 {
     return breaker->until_ns ? breaker->until_ns : OD_NEVER;

@@ -74,6 +74,9 @@ bool od_breaker_short(struct od_breaker *breaker, const struct od_breaker_rule *
 bool od_breaker_time(struct od_breaker *breaker, const struct od_breaker_rule *rule,
                      uint64_t now_ns);
 
+/* Closes it, and nothing is known. */
+void od_breaker_reset(struct od_breaker *breaker, uint64_t now_ns);
+
 /* When to call od_breaker_time() next; OD_NEVER. */
 uint64_t od_breaker_when(const struct od_breaker *breaker);
 

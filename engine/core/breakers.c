@@ -605,6 +605,25 @@ size_t od_engine_breakers(const struct od_engine *engine, struct od_breaker_view
     return count;
 }
 
+int od_engine_reset_breaker(struct od_engine *engine, const struct od_breaker_view *breaker)
+{
+    struct od_breaker_place *place;
+    struct key key;
+
+    memset(&key, 0, sizeof key); /* as key_of() makes it */
+    key.rule = breaker->rule;
+    key.trunk = breaker->trunk;
+    key.campaign = breaker->campaign;
+    od_str_copy(key.name, sizeof key.name, breaker->name, strnlen(breaker->name, OD_CALLER_MAX));
+    place = breaker->rule < engine->breakers.rule_count ? find(engine, &key) : NULL;
+    if (!place || place->breaker.state == OD_BREAKER_CLOSED)
+        return OD_ENOENT;
+    od_breaker_reset(&place->breaker, engine->now.mono_ns);
+    moved(engine, place);
+    engine->changed = true;
+    return 0;
+}
+
 void od_engine_breaker_stats(const struct od_engine *engine, struct od_breaker_stats *out)
 {
     const struct od_breakers *all = &engine->breakers;

@@ -256,6 +256,7 @@ int od_host_open_api(struct od_host *host)
                                          .trunks = od_host_trunks,
                                          .trunk_change = od_host_trunk_change,
                                          .breakers = od_host_breakers,
+                                         .breaker_reset = od_host_breaker_reset,
                                          .breaker_stats = od_host_breaker_stats,
                                          .recording = api_recording,
                                          .registration = od_host_registration,

@@ -65,6 +65,7 @@ struct od_host {
     struct od_hours_book *hours;
     struct od_catalog *catalog;
     struct od_places *places;
+    struct od_breaker_reset *breaker_resets; /* breaker_glue.c: what was told of each */
     struct od_ladder *ladder;
     struct od_legs *legs;
     struct od_orphans *orphans;
@@ -132,6 +133,12 @@ bool od_host_trunk_usable(const struct od_host *host, uint32_t index);
 
 /* breaker_glue.c: breakers as the API sees them, and the line in the log when one has moved. */
 size_t od_host_breakers(void *ctx, const char *org, struct od_api_breaker *out, size_t max);
+int od_host_breaker_reset(void *ctx, const char *org, const char *id);
+/* Another process' operator did so: what od_host_breaker_reset() told it. */
+void od_host_breaker_told(struct od_host *host, const char *name, const char *value);
+void od_host_breaker_forget(struct od_host *host); /* at the end */
+/* What names such a value in od_store_live_put(): of no trunk, this and the breaker's id. */
+#define OD_HOST_BREAKER_RESET "reset:"
 void od_host_breaker_stats(void *ctx, struct od_breaker_stats *out);
 void od_host_breaker_moved(void *ctx, struct od_now now, const struct od_breaker_view *view);
 /* "this prefix (+1555) on this trunk (main): failed 80.0% of 25, at most 50.0%" */

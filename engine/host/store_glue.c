@@ -114,6 +114,8 @@ static void on_live(void *ctx, const char *trunk, const char *name, const char *
     struct od_host *host = ctx;
     if (host->catalog && strcmp(name, OD_STORE_LIVE_HELD) == 0)
         hold_trunk(host, trunk, value);
+    else if (!*trunk)
+        od_host_breaker_told(host, name, value);
     else if (host->catalog)
         od_catalog_trunk_told(host->catalog, trunk, name, value);
 }

@@ -166,14 +166,20 @@ struct od_event_rec {
 };
 
 /* What somebody changed while it ran. The newest 10,000 or so of an org are kept. */
-enum od_audit_kind { OD_AUDIT_TRUNK, OD_AUDIT_CAMPAIGN, OD_AUDIT_AGENT, OD_AUDIT_KINDS };
+enum od_audit_kind {
+    OD_AUDIT_TRUNK,
+    OD_AUDIT_CAMPAIGN,
+    OD_AUDIT_AGENT,
+    OD_AUDIT_BREAKER,
+    OD_AUDIT_KINDS
+};
 enum { OD_AUDIT_WHO_MAX = 192, OD_AUDIT_CHANGES_MAX = 2048 };
 struct od_audit_rec {
     uint64_t id;       /* increasing: the time in ms, and a count within it in the lowest 20 bits */
     uint8_t kind;      /* enum od_audit_kind */
     struct od_uid uid; /* of a campaign or agent */
-    struct od_text name;    /* what it was called then; of a trunk, its name */
-    struct od_text who;     /* whose key */
+    struct od_text name; /* what it was called then; of a trunk, its name; of a breaker, its id */
+    struct od_text who;  /* whose key */
     struct od_text changes; /* a line for each value: what it is, before, after, with tabs between;
                                before or after empty: none */
 };

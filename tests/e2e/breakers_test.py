@@ -6,7 +6,7 @@ until it is replaced by a mended one; their ledgers have every INVITE."""
 import re
 import urllib.request
 
-from harness import main, wait_until
+from harness import Redis, main, wait_until
 
 COUNT, CPS = 40, 10
 CALLEES = {"answer": 0, "no_answer": 0, "busy": 1, "decline": 0, "fail": 0, "pdd_ms": "5-20",
@@ -105,6 +105,9 @@ def a_list_of_dead_numbers_is_held(world):
     assert why["reason"] == "breaker" and why["until"], why
     assert why["detail"].startswith("this list: answered 0.0%"), why
 
+    listed = {c["id"]: c["breaker"] for c in server.api("GET", "/campaigns")["data"]}
+    assert listed[dead]["state"] == "open" and listed[dead]["id"] == breaker["id"], listed
+
     other = start(world, server, "other", file_of(world, "other.csv", "+1558", 0, 5))
     server.wait_campaign(other, 60)  # another list is not held
     assert server.campaign(dead)["counts"]["ended"] == ended
@@ -113,5 +116,44 @@ def a_list_of_dead_numbers_is_held(world):
     assert len(invites(carrier, "+1557")) == ended
 
 
+def an_operator_closes_one(world):
+    """Of a list, by the API and by the command, in every process, and it is written down."""
+    redis = Redis(world)
+    carrier = world.carrier({**CALLEES, "busy": 0, "fail": 1, "fail_codes": "404"}, ["--no-rtp"])
+    servers = [redis.serve(i, [{"name": "t1", "server": carrier.address, "cps_limit": CPS}], breakers=RULES)
+               for i in range(2)]
+    world.cli("agent", "put", world.agent("short", [{"hangup": {}}]), server=servers[0])
+    dead = start(world, servers[0], "dead", file_of(world, "dead.csv", "+1557", 0, 400))
+
+    def opened():
+        """The breaker and how often it opened, where one dials."""
+        for server in servers:
+            breaker = server.campaign(dead)["breaker"]
+            if breaker and breaker["state"] == "open":
+                return server, breaker, metric(server, OPENED)
+        return None
+
+    OPENED = 'outdial_breakers_opened_total{per="campaign"}'
+    for way in ("API", "CLI"):
+        there, breaker, times = wait_until(opened, 60, "the list to be held", 0.05)
+        seen = len(invites(carrier, "+1557"))
+        here = servers[1 - servers.index(there)]  # asked in the other process
+        if way == "API":
+            here.api("POST", f"/breakers/{breaker['id']}/reset", status=204)
+        else:
+            world.cli("trunks", "reset", breaker["id"], server=here)
+        wait_until(lambda: len(invites(carrier, "+1557")) >= seen + 5, 30, "calls again", 0.05)
+        wait_until(lambda: sum(metric(server, OPENED) for server in servers) > times, 60, "it to open again", 0.05)
+    rows = servers[0].api("GET", "/audit?kind=breaker")["data"]
+    assert len(rows) == 2 and {row["target"] for row in rows} == {breaker["id"]}, rows
+    assert all(row["who"] and row["changes"][0]["after"] == "closed" for row in rows), rows
+    servers[0].api("POST", "/breakers/none/reset", status=404)
+    world.cli("trunks", "reset", "none", server=servers[0], code=1)
+    world.cli("campaign", "cancel", dead, server=servers[0])
+    for server in servers:
+        server.stop()
+    carrier.finish()
+
+
 if __name__ == "__main__":
-    main(a_prefix_goes_round_a_trunk, a_list_of_dead_numbers_is_held)
+    main(a_prefix_goes_round_a_trunk, a_list_of_dead_numbers_is_held, an_operator_closes_one)

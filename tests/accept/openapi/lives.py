@@ -146,6 +146,7 @@ def trunks_and_lists(client):
     ask("POST", f"{V}/agents/{NOBODY}/pause", status=404)
     assert ask("GET", f"{V}/audit?limit=5")["data"], "nothing was recorded"
     ask("GET", f"{V}/breakers")
+    ask("POST", f"{V}/breakers/00112233aabbccdd/reset", status=404)
 
 
 def twilio(client):
