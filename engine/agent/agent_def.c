@@ -254,7 +254,8 @@ static int read_transfer(struct od_agent_reader *r, yyjson_val *object, struct o
 static int read_outdial(struct od_agent_reader *r, yyjson_val *outdial, struct def_box *box)
 {
     static const char *const known[] = {"agent",  "trunks",    "ring_timeout_s", "retry",     "amd",
-                                        "record", "recording", "transfer",       "max_calls", NULL};
+                                        "record", "recording", "transfer",       "max_calls", "cps",
+                                        NULL};
     if (!outdial) /* a vendor's document: the configuration's default agent talks */
         return 0;
     size_t mark = od_agent_enter(r, "outdial");

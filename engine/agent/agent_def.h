@@ -128,7 +128,8 @@ struct od_agent_def {
     bool has_hours;                     /* it closes at some time, so hours.zone must exist */
     struct od_retry retry;              /* attempts_max 0: none */
     uint32_t max_calls;                 /* at once; 0: no cap of its own */
-    uint8_t trunk_count;                /* 0: every trunk */
+    uint32_t cps_milli;  /* thousandths of a call per second; 0: no rate of its own */
+    uint8_t trunk_count; /* 0: every trunk */
     char trunks[OD_TRUNKS_PER_LANE][OD_NAME_MAX];
     uint8_t amd_mode;   /* enum od_amd_mode */
     bool leave_message; /* talk to a machine after its beep; else hang up */

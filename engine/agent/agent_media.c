@@ -81,6 +81,8 @@ int od_agent_media_read(struct od_agent_reader *r, yyjson_val *outdial, struct o
         err = read_recording(r, yyjson_obj_get(outdial, "recording"), def);
     if (!err)
         err = od_agent_uint(r, outdial, "max_calls", 0, 1000000, &def->max_calls);
+    if (!err)
+        err = od_agent_rate(r, outdial, "cps", &def->cps_milli);
     if (err || !amd || yyjson_is_null(amd))
         return err;
     size_t mark = od_agent_enter(r, "amd");

@@ -10,6 +10,8 @@
 #include "engine/base/str.h"
 #include "outdial/err.h"
 
+enum { RATE_MAX = 100000 }; /* calls per second */
+
 void od_agent_reader_init(struct od_agent_reader *reader, struct od_agent_problem *problem)
 {
     reader->problem = problem;
@@ -149,6 +151,23 @@ int od_agent_uint(struct od_agent_reader *reader, yyjson_val *object, const char
         return err;
     }
     *out = (uint32_t)yyjson_get_uint(value);
+    return 0;
+}
+
+int od_agent_rate(struct od_agent_reader *reader, yyjson_val *object, const char *key,
+                  uint32_t *out_milli)
+{
+    yyjson_val *value = yyjson_obj_get(object, key);
+    double cps = yyjson_get_num(value);
+    if (!value || yyjson_is_null(value))
+        return 0;
+    if (!yyjson_is_num(value) || !(cps >= 0 && cps <= RATE_MAX)) {
+        size_t mark = od_agent_enter(reader, key);
+        int err = od_agent_refuse(reader, "calls per second, 0 to 100000", value);
+        od_agent_leave(reader, mark);
+        return err;
+    }
+    *out_milli = cps > 0 && cps < 0.001 ? 1 : (uint32_t)(cps * 1000 + 0.5);
     return 0;
 }
 

@@ -35,6 +35,9 @@ int od_agent_keys(struct od_agent_reader *reader, yyjson_val *object, const char
 /* A member that may be missing (0 and *out untouched), but is of its kind when it is there. */
 int od_agent_uint(struct od_agent_reader *reader, yyjson_val *object, const char *key, uint32_t min,
                   uint32_t max, uint32_t *out);
+/* Calls per second, 0 to 100,000, as thousandths; what is above 0 is at least one. */
+int od_agent_rate(struct od_agent_reader *reader, yyjson_val *object, const char *key,
+                  uint32_t *out_milli);
 int od_agent_bool(struct od_agent_reader *reader, yyjson_val *object, const char *key, bool *out);
 
 /* Text with no NUL inside, min_bytes..max_bytes; null counts as missing. */

@@ -202,3 +202,21 @@ int od_args_read(const struct od_args *args, int argc, char **argv)
         return usage_error(args, "something is missing");
     return OD_EXIT_NONE;
 }
+
+bool od_cli_limits_text(const struct od_cli_limits *limits, char *out, size_t size)
+{
+    bool has_cps = limits->cps_milli || limits->no_cps, has_max = limits->max_calls != UINT32_MAX;
+    size_t used = 0;
+
+    if ((!has_cps && !has_max) || (limits->cps_milli && limits->no_cps))
+        return false;
+    if (limits->no_cps)
+        used = (size_t)snprintf(out, size, "\"cps\":null");
+    else if (has_cps)
+        used = (size_t)snprintf(out, size, "\"cps\":%u.%03u", limits->cps_milli / 1000,
+                                limits->cps_milli % 1000);
+    if (has_max)
+        snprintf(out + used, size - used, "%s\"max_calls\":%u", has_cps ? "," : "",
+                 limits->max_calls);
+    return true;
+}

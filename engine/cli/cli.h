@@ -56,6 +56,16 @@ struct od_args {
  * is the verb. */
 int od_args_read(const struct od_args *args, int argc, char **argv);
 
+/* What `campaign limits` and `agent limits` change. */
+struct od_cli_limits {
+    uint32_t cps_milli; /* 0: not said */
+    bool no_cps;
+    uint32_t max_calls; /* UINT32_MAX: not said */
+};
+
+/* The members of a merge patch that says so. False: nothing was said, or both of what is either. */
+bool od_cli_limits_text(const struct od_cli_limits *limits, char *out, size_t size);
+
 /* "outdial: ..." in one line on stderr. */
 void od_cli_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void od_cli_note(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -254,18 +254,22 @@ static int verb_drain(int argc, char **argv)
 
 static int verb_limits(int argc, char **argv)
 {
-    uint32_t max_calls = UINT32_MAX;
+    struct od_cli_limits limits = {.max_calls = UINT32_MAX};
     struct od_cli_common common = {0};
     const char *words[2];
-    char body[64];
+    char members[96], body[128];
     const struct od_arg table[] = {
-        {"--max-calls", OD_ARG_U32, &max_calls, "N  calls at once, over all processes; 0: no cap"},
+        {"--cps", OD_ARG_RATE, &limits.cps_milli, "N  calls per second, over all processes"},
+        {"--no-cps", OD_ARG_FLAG, &limits.no_cps, "no rate of its own any more"},
+        {"--max-calls", OD_ARG_U32, &limits.max_calls,
+         "N  calls at once, over all processes; 0: no cap"},
         {0},
     };
     int code = od_args_read(
         &(struct od_args){.verb = "agent limits",
-                          .usage = "NAME --max-calls N",
-                          .examples = "examples:\n  outdial agent limits reminder --max-calls 20\n",
+                          .usage = "NAME [--cps N | --no-cps] [--max-calls N]",
+                          .examples = "examples:\n"
+                                      "  outdial agent limits reminder --cps 2.5 --max-calls 20\n",
                           .table = table,
                           .common = &common,
                           .words_min = 1,
@@ -274,11 +278,11 @@ static int verb_limits(int argc, char **argv)
         argc, argv);
     if (code != OD_EXIT_NONE)
         return code;
-    if (max_calls == UINT32_MAX) {
-        od_cli_error("agent limits: --max-calls is missing");
+    if (!od_cli_limits_text(&limits, members, sizeof members)) {
+        od_cli_error("agent limits: say what: --cps, --no-cps or --max-calls");
         return OD_EXIT_USAGE;
     }
-    snprintf(body, sizeof body, "{\"outdial\":{\"max_calls\":%u}}", max_calls);
+    snprintf(body, sizeof body, "{\"outdial\":{%s}}", members);
     return change(&common, words[0], "PATCH", "", body, "limits changed");
 }
 
@@ -291,7 +295,8 @@ int od_verb_agent(int argc, char **argv)
         {"pause", verb_pause, "NAME: no new calls; those under way go on"},
         {"drain", verb_drain, "NAME: the same, and show when the last has ended"},
         {"resume", verb_resume, "NAME: calls again"},
-        {"limits", verb_limits, "NAME --max-calls N: change its cap while it works"},
+        {"limits", verb_limits,
+         "NAME --cps N --max-calls N: change its rate and cap while it works"},
         {0},
     };
     return od_verb_run("agent", verbs, argc, argv);

@@ -252,18 +252,20 @@ static int verb_status(int argc, char **argv)
 
 static int verb_limits(int argc, char **argv)
 {
-    uint32_t cps_milli = 0, max_calls = UINT32_MAX;
+    struct od_cli_limits limits = {.max_calls = UINT32_MAX};
     struct od_cli_common common = {0};
     const char *words[2];
-    char path[160], body[120];
+    char path[160], members[96], body[120];
     const struct od_arg table[] = {
-        {"--cps", OD_ARG_RATE, &cps_milli, "N  calls per second, at most"},
-        {"--max-calls", OD_ARG_U32, &max_calls, "N  calls at once, at most; 0: only the trunks'"},
+        {"--cps", OD_ARG_RATE, &limits.cps_milli, "N  calls per second, at most"},
+        {"--no-cps", OD_ARG_FLAG, &limits.no_cps, "only the trunks' and the agent's rates"},
+        {"--max-calls", OD_ARG_U32, &limits.max_calls,
+         "N  calls at once, at most; 0: only the trunks'"},
         {0},
     };
     int code = od_args_read(
         &(struct od_args){.verb = "campaign limits",
-                          .usage = "ID [--cps N] [--max-calls N]",
+                          .usage = "ID [--cps N | --no-cps] [--max-calls N]",
                           .examples = "examples:\n"
                                       "  outdial campaign limits ID --cps 2.5 --max-calls 20\n",
                           .table = table,
@@ -274,17 +276,11 @@ static int verb_limits(int argc, char **argv)
         argc, argv);
     if (code != OD_EXIT_NONE)
         return code;
-    bool has_cps = cps_milli > 0, has_max = max_calls != UINT32_MAX;
-    if (!has_cps && !has_max) {
-        od_cli_error("campaign limits: --cps or --max-calls is missing");
+    if (!od_cli_limits_text(&limits, members, sizeof members)) {
+        od_cli_error("campaign limits: say what: --cps, --no-cps or --max-calls");
         return OD_EXIT_USAGE;
     }
-    char cps[32] = "", max[40] = "";
-    if (has_cps)
-        snprintf(cps, sizeof cps, "\"cps\":%u.%03u", cps_milli / 1000, cps_milli % 1000);
-    if (has_max)
-        snprintf(max, sizeof max, "%s\"max_calls\":%u", has_cps ? "," : "", max_calls);
-    snprintf(body, sizeof body, "{%s%s}", cps, max);
+    snprintf(body, sizeof body, "{%s}", members);
     if (!od_campaign_path(words[0], "", path, sizeof path))
         return OD_EXIT_FAILED;
     struct od_client *client;

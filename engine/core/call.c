@@ -13,6 +13,7 @@
 #include "engine/core/hours.h"
 #include "engine/core/ident.h"
 #include "engine/core/lane.h"
+#include "engine/core/rate.h"
 #include "engine/core/retry.h"
 #include "engine/core/trunk.h"
 
@@ -262,7 +263,7 @@ static void leave(struct od_engine *engine, struct od_call *call)
     case OD_CALL_ARMED:
         trunk->ready--;
         trunk->rate->ready--;
-        call->lane->ready--;
+        od_lane_ready(engine, call->lane, -1);
         break;
     case OD_CALL_DIALING:
         trunk->dialing--;
@@ -305,13 +306,13 @@ static void enter(struct od_engine *engine, struct od_call *call)
     case OD_CALL_ARMING:
         engine->trunks[call->trunk].ready++;
         engine->trunks[call->trunk].rate->ready++;
-        call->lane->ready++;
+        od_lane_ready(engine, call->lane, 1);
         od_list_push(&call->path->arming, &call->node);
         break;
     case OD_CALL_ARMED:
         engine->trunks[call->trunk].ready++;
         engine->trunks[call->trunk].rate->ready++;
-        call->lane->ready++;
+        od_lane_ready(engine, call->lane, 1);
         call->arm_order = engine->arm_orders++;
         od_list_push(&call->path->armed, &call->node);
         break;
@@ -492,20 +493,32 @@ void od_call_refused(struct od_engine *engine, struct od_call *call, struct od_e
     od_call_do(engine, call, OD_CALL_EV_FAULT, facts);
 }
 
-static void charge(struct od_engine *engine, struct od_call *call)
+/* The paces that wait for word of this INVITE. */
+static void note_paces(struct od_call *call)
+{
+    for (uint32_t i = 0; i < OD_PACES_PER_LANE; i++) {
+        struct od_rate *rate = i < call->lane->pace_count ? call->lane->paces[i].rate : NULL;
+        call->paced[i] = (struct od_paced){rate, rate ? rate->invites : 0};
+        if (rate)
+            rate->unreported++;
+    }
+}
+
+/* again: it was challenged; its phone may ring any moment, so no pace holds it back. */
+static void charge(struct od_engine *engine, struct od_call *call, bool again)
 {
     struct od_trunk *trunk = &engine->trunks[call->trunk];
 
     engine->invited++;
     od_trunk_charge(engine, trunk);
-    od_lane_charge(engine, call->lane);
-    call->charged_ns = trunk->rate->charged_ns = engine->now.mono_ns;
+    od_lane_charge(engine, call->lane, again);
+    call->charged_ns = engine->now.mono_ns;
     call->rate_invite = trunk->rate->invites;
     call->trunk_invite = trunk->invites;
-    call->lane_invite = call->lane->invites;
     if (!call->unreported) {
         trunk->unreported++;
         trunk->rate->unreported++;
+        note_paces(call);
     }
     call->unreported = true;
 }
@@ -515,33 +528,28 @@ static void reported(struct od_engine *engine, struct od_call *call)
 {
     struct od_trunk *trunk = &engine->trunks[call->trunk];
 
-    OD_ASSERT(trunk->unreported && trunk->rate->unreported);
+    OD_ASSERT(trunk->unreported);
     call->unreported = false;
     trunk->unreported--;
-    if (--trunk->rate->unreported == 0)
-        od_trunk_rate_open(engine, trunk->rate);
+    od_rate_reported(engine, trunk->rate);
+    for (uint32_t i = 0; i < OD_PACES_PER_LANE && call->paced[i].rate; i++)
+        od_rate_reported(engine, call->paced[i].rate);
 }
 
 void od_call_sent(struct od_engine *engine, const struct od_call *call, uint64_t sent_ns)
 {
     struct od_late late = {.charged_ns = call->charged_ns, .sent_ns = sent_ns};
-    struct od_lane *lane = call->lane;
     struct od_trunk *trunk;
 
     if (!od_call_state_holds(call->state).leg || sent_ns <= call->charged_ns ||
         sent_ns > engine->now.mono_ns)
         return;
     trunk = &engine->trunks[call->trunk];
-    late.since = trunk->rate->invites - call->rate_invite;
-    od_limits_late(trunk->rate->limits, trunk->rate->limit_count, &late);
-    if (trunk->rate->share)
-        od_share_late(trunk->rate->share, call->charged_ns, sent_ns);
-    if (sent_ns > trunk->rate->last_send_ns)
-        trunk->rate->last_send_ns = sent_ns;
+    od_rate_late(trunk->rate, call->charged_ns, sent_ns, call->rate_invite);
     late.since = trunk->invites - call->trunk_invite;
     od_limit_late(&trunk->work, &late);
-    late.since = lane->invites - call->lane_invite;
-    od_limit_late(&lane->limit, &late);
+    for (uint32_t i = 0; i < OD_PACES_PER_LANE && call->paced[i].rate; i++)
+        od_rate_late(call->paced[i].rate, call->charged_ns, sent_ns, call->paced[i].invite);
 }
 
 static void order_sip(struct od_engine *engine, struct od_call *call, unsigned actions)
@@ -556,14 +564,14 @@ static void order_sip(struct od_engine *engine, struct od_call *call, unsigned a
                                    .first = call->first};
         if (!call->first_ns)
             call->first_ns = engine->now.mono_ns;
-        charge(engine, call);
+        charge(engine, call, false);
         sip->invite(sip->ctx, call->id, &invite);
     }
     if (actions & OD_ACT_WAIT_TURN)
         wait_turn(engine, call);
     if (actions & OD_ACT_INVITE_AGAIN) {
         leave_turn(call, &engine->trunks[call->trunk]);
-        charge(engine, call);
+        charge(engine, call, true);
         sip->invite_again(sip->ctx, call->id);
     }
     if (actions & OD_ACT_PREPARE)

@@ -16,6 +16,7 @@
 #include "engine/core/lane.h"
 #include "engine/core/pacer.h"
 #include "engine/core/path.h"
+#include "engine/core/rate.h"
 #include "engine/core/trunk.h"
 #include "outdial/err.h"
 
@@ -36,9 +37,10 @@ static bool limits_valid(const struct od_limits *limits)
     return limits->calls_max >= 1 && limits->calls_max <= 1000000 && limits->dialled_max >= 1 &&
            limits->dialled_max <= limits->calls_max && limits->lanes_max >= 1 &&
            limits->lanes_max <= 1000000 && limits->trunks_max >= 1 &&
-           limits->trunks_max <= 1000000 && limits->breakers_max <= 1000000 &&
-           limits->events_max >= 1 && !(limits->events_max & (limits->events_max - 1)) &&
-           limits->turn_budget >= 1 && limits->tries_max <= OD_TRIES_MAX;
+           limits->trunks_max <= 1000000 && limits->paces_max <= 1000000 &&
+           limits->breakers_max <= 1000000 && limits->events_max >= 1 &&
+           !(limits->events_max & (limits->events_max - 1)) && limits->turn_budget >= 1 &&
+           limits->tries_max <= OD_TRIES_MAX;
 }
 
 static bool ports_valid(const struct od_ports *ports)
@@ -56,19 +58,19 @@ static int take_memory(struct od_engine *engine)
     uint32_t paths = limits->lanes_max * OD_TRUNKS_PER_LANE + limits->calls_max;
     uint32_t timers =
         limits->calls_max + limits->lanes_max + 5 * limits->trunks_max + limits->breakers_max;
+    uint32_t rates = limits->trunks_max + limits->paces_max;
 
     engine->lanes = calloc(limits->lanes_max, sizeof *engine->lanes);
-    engine->lane_logs = calloc((size_t)limits->lanes_max * OD_LIMIT_LOG, sizeof *engine->lane_logs);
     engine->trunks = calloc(limits->trunks_max, sizeof *engine->trunks);
-    engine->rates = calloc(limits->trunks_max, sizeof *engine->rates);
-    engine->trunk_logs = calloc((size_t)limits->trunks_max * OD_SHAPES_MAX * OD_LIMIT_LOG,
-                                sizeof *engine->trunk_logs);
+    engine->rates = calloc(rates, sizeof *engine->rates);
+    engine->rate_logs =
+        calloc((size_t)rates * OD_SHAPES_MAX * OD_LIMIT_LOG, sizeof *engine->rate_logs);
     if (engine->ports.rate.ask)
-        engine->shares = calloc(limits->trunks_max, sizeof *engine->shares);
-    if (!engine->lanes || !engine->lane_logs || !engine->trunks || !engine->rates ||
-        !engine->trunk_logs || (engine->ports.rate.ask && !engine->shares) ||
+        engine->shares = calloc(rates, sizeof *engine->shares);
+    if (!engine->lanes || !engine->trunks || !engine->rates || !engine->rate_logs ||
+        (engine->ports.rate.ask && !engine->shares) ||
         od_ring_init(&engine->events, limits->events_max, sizeof(struct od_event)) ||
-        od_timers_init(&engine->timers, timers) ||
+        od_timers_init(&engine->timers, timers + limits->paces_max) ||
         od_pool_init(&engine->calls, limits->calls_max, sizeof(struct od_call)) ||
         od_pool_init(&engine->paths, paths, sizeof(struct od_path)) ||
         od_pool_init(&engine->groups, 2 * paths, od_group_bytes()) ||
@@ -89,6 +91,8 @@ static void init(struct od_engine *engine, uint64_t seed)
         od_list_init(lists[i]);
     for (uint32_t i = 0; i < engine->limits.lanes_max; i++)
         od_lane_init(engine, i);
+    for (uint32_t i = 0; i < engine->limits.trunks_max + engine->limits.paces_max; i++)
+        od_rate_init(engine, i);
     for (uint32_t i = 0; i < engine->limits.trunks_max; i++)
         od_trunk_init(engine, i);
     engine->index_key[0] = od_rng_next(&rng) | 1;
@@ -134,11 +138,10 @@ void od_engine_destroy(struct od_engine *engine)
     od_index_deinit(&engine->groups_by_key);
     od_breakers_deinit(engine);
     free(engine->lanes);
-    free(engine->lane_logs);
     free(engine->trunks);
     free(engine->rates);
     free(engine->shares);
-    free(engine->trunk_logs);
+    free(engine->rate_logs);
     free(engine);
 }
 
@@ -407,13 +410,13 @@ static void take_event(struct od_engine *engine, struct od_event *event)
         break;
     case OD_EV_STORE_DOWN:
         engine->store_up = false;
-        od_trunk_rates_void(engine);
+        od_rates_void(engine);
         break;
     case OD_EV_LEASE:
         engine->lease_until_ns = event->u.lease.until_ns;
         break;
     case OD_EV_GRANT:
-        od_trunk_grant(engine, &event->u.grant);
+        od_rate_grant(engine, &event->u.grant);
         break;
     case OD_EV_LANE_READY:
         on_lane_ready(engine, event);
@@ -474,7 +477,7 @@ static void take_timer(struct od_engine *engine, struct od_timer *timer)
         od_trunk_health_time(engine, OD_OWNER(timer, struct od_trunk, health_timer));
         break;
     case OD_TIMER_RATE_ASK:
-        od_trunk_rate_ask(engine, OD_OWNER(timer, struct od_rate, ask_timer));
+        od_rate_ask_more(engine, OD_OWNER(timer, struct od_rate, ask_timer));
         break;
     case OD_TIMER_BREAKER:
         od_breakers_time(engine, timer);

@@ -62,8 +62,9 @@ struct od_breaker_ref {
     uint32_t index, gen;
 };
 
-/* The rate of one trunk, or of several that share it. */
+/* The rate of one trunk, or of several that share it; the pace of lanes (rate.h). */
 struct od_rate {
+    uint32_t number;
     uint32_t limit_count;
     uint8_t inbound; /* bit i: limits[i] counts INVITEs that come from the trunk */
     struct od_limit limits[OD_SHAPES_MAX];
@@ -71,10 +72,10 @@ struct od_rate {
     bool sent;
     uint64_t charged_ns; /* the turn that charged the last INVITE */
     uint64_t invites;
-    uint32_t unreported;    /* sum over its trunks */
+    uint32_t unreported;    /* INVITEs of which SENT, or anything later, was not heard */
     uint32_t trunks;        /* that use it */
-    struct od_list members; /* those */
-    uint32_t ready;         /* sum over them, challenged ones too */
+    struct od_list members; /* those, or a pace's lanes */
+    uint32_t ready;         /* sum over them, a trunk's challenged ones too */
     struct od_share *share; /* our part of it; NULL: no rate is shared with other processes */
     struct od_timer ask_timer;
     uint64_t plenty_ns; /* more waited than could be claimed, last */
@@ -110,6 +111,13 @@ struct od_trunk {
     struct od_timer send_timer, arm_timer, claim_timer, health_timer;
 };
 
+/* A lane on the list of a pace that it keeps. */
+struct od_pace_member {
+    struct od_lane *lane;
+    struct od_rate *rate;
+    struct od_list node;
+};
+
 struct od_path {
     struct od_lane *lane;
     struct od_trunk *trunk;
@@ -127,8 +135,8 @@ struct od_lane {
     uint32_t index;
     uint32_t path_count;
     struct od_path *paths[OD_TRUNKS_PER_LANE];
-    struct od_limit limit;
-    uint64_t invites;
+    uint32_t pace_count;
+    struct od_pace_member paces[OD_PACES_PER_LANE];
     uint64_t turn; /* of the path chosen last */
 
     uint32_t waiting; /* in the store, at least */
@@ -173,8 +181,12 @@ struct od_call {
     struct od_list node;
     struct od_timer timer;
     uint64_t since_ns, until_ns; /* of the state */
-    /* its last INVITE: when it was charged, and as the how manieth of its trunk and lane */
-    uint64_t charged_ns, rate_invite, trunk_invite, lane_invite;
+    /* its last INVITE: when it was charged, and as the how manieth of its trunk and paces */
+    uint64_t charged_ns, rate_invite, trunk_invite;
+    struct od_paced {
+        struct od_rate *rate; /* NULL: none more */
+        uint64_t invite;
+    } paced[OD_PACES_PER_LANE];
     uint64_t arm_order;
     struct od_lane *lane;
     struct od_path *path;     /* while ready */
@@ -222,9 +234,9 @@ struct od_engine {
     struct od_lane *lanes;
     uint32_t lanes_set; /* none beyond was ever set */
     struct od_trunk *trunks;
-    struct od_rate *rates;   /* by trunk */
-    struct od_share *shares; /* by trunk; NULL without a port for them */
-    struct od_limit_entry *lane_logs, *trunk_logs;
+    struct od_rate *rates;   /* the trunks', then the paces' */
+    struct od_share *shares; /* likewise; NULL without a port for them */
+    struct od_limit_entry *rate_logs;
     struct od_breakers breakers;
 
     /* lanes to look at again, to empty, with undialled calls; paths to empty */

@@ -9,6 +9,7 @@
 #include "engine/core/bridge.h"
 #include "engine/core/hours.h"
 #include "engine/core/path.h"
+#include "engine/core/rate.h"
 #include "engine/core/route.h"
 #include "engine/core/trunk.h"
 #include "outdial/err.h"
@@ -28,7 +29,6 @@ void od_lane_init(struct od_engine *engine, uint32_t index)
 
     lane->index = index;
     lane->probes_free = UINT32_MAX;
-    od_limit_init(&lane->limit, engine->lane_logs + (size_t)index * OD_LIMIT_LOG);
     od_list_init(&lane->queue);
     od_list_init(&lane->deferred);
     od_list_init(&lane->hooks);
@@ -37,6 +37,10 @@ void od_lane_init(struct od_engine *engine, uint32_t index)
     od_list_init(&lane->shut);
     od_list_init(&lane->busy);
     lane->timer.kind = OD_TIMER_LANE;
+    for (uint32_t i = 0; i < OD_PACES_PER_LANE; i++) {
+        lane->paces[i].lane = lane;
+        od_list_init(&lane->paces[i].node);
+    }
 }
 
 void od_lane_touch(struct od_engine *engine, struct od_lane *lane)
@@ -58,11 +62,123 @@ bool od_lane_in_hours(const struct od_lane *lane, int64_t wall_ms)
     return od_window_open(window, wall_ms) || (window->next_ms && wall_ms >= window->next_ms);
 }
 
-void od_lane_charge(struct od_engine *engine, struct od_lane *lane)
+void od_lane_charge(struct od_engine *engine, struct od_lane *lane, bool again)
 {
-    od_limit_charge(&lane->limit, engine->now.mono_ns);
-    lane->invites++;
+    for (uint32_t i = 0; i < lane->pace_count; i++) {
+        od_rate_charge(engine, lane->paces[i].rate, !again);
+        od_rate_touch(engine, lane->paces[i].rate, OD_TOUCH_ALL);
+    }
     od_lane_touch(engine, lane);
+}
+
+void od_lane_ready(struct od_engine *engine, struct od_lane *lane, int more)
+{
+    lane->ready += (uint32_t)more;
+    for (uint32_t i = 0; i < lane->pace_count; i++) {
+        lane->paces[i].rate->ready += (uint32_t)more;
+        od_rate_touch(engine, lane->paces[i].rate, OD_TOUCH_ALL);
+    }
+}
+
+bool od_lane_works(const struct od_lane *lane)
+{
+    return lane->waiting || lane->queued || lane->hooking || lane->ready || lane->deferred_count;
+}
+
+/* ---- its paces ---- */
+
+uint64_t od_lane_when(const struct od_engine *engine, const struct od_lane *lane)
+{
+    uint64_t when_ns = 0;
+
+    for (uint32_t i = 0; i < lane->pace_count; i++) {
+        uint64_t at_ns = od_rate_when(engine, lane->paces[i].rate);
+        when_ns = at_ns > when_ns ? at_ns : when_ns;
+    }
+    return when_ns;
+}
+
+/* The time of the one after those that the paces have ready and `ahead` more: a plan. */
+static uint64_t plan_ns(const struct od_engine *engine, const struct od_lane *lane, uint32_t ahead)
+{
+    uint64_t when_ns = 0;
+
+    for (uint32_t i = 0; i < lane->pace_count; i++) {
+        const struct od_rate *rate = lane->paces[i].rate;
+        uint64_t at_ns = od_rate_plan(engine, rate, rate->ready + ahead);
+        when_ns = at_ns > when_ns ? at_ns : when_ns;
+    }
+    return when_ns;
+}
+
+/* How many of `most` more its paces leave room for up to then, with what it has queued. What their
+ * other lanes have queued doesn't count: it may wait for trunks that are down. */
+static uint32_t pace_room(const struct od_engine *engine, const struct od_lane *lane,
+                          uint64_t until_ns, uint32_t most)
+{
+    for (uint32_t i = 0; i < lane->pace_count; i++) {
+        const struct od_rate *rate = lane->paces[i].rate;
+        uint32_t ahead = rate->ready + lane->queued + lane->hooking,
+                 room = od_rate_room(engine, rate, until_ns, ahead + most);
+        most = room > ahead ? (room - ahead < most ? room - ahead : most) : 0;
+    }
+    return most;
+}
+
+static bool awaits_report(const struct od_engine *engine, const struct od_lane *lane)
+{
+    for (uint32_t i = 0; i < lane->pace_count; i++)
+        if (od_rate_awaits(engine, lane->paces[i].rate))
+            return true;
+    return false;
+}
+
+/* Of paces that processes share a later one is asked for only when those before it are there: so no
+ * two processes hold one each that the other needs. */
+static bool has_before(const struct od_engine *engine, const struct od_lane *lane,
+                       const struct od_rate *pace)
+{
+    for (uint32_t i = 0; i < lane->pace_count && lane->paces[i].rate != pace; i++)
+        if (od_rate_when(engine, lane->paces[i].rate) == OD_NEVER)
+            return false;
+    return true;
+}
+
+static bool node_has_room(const struct od_engine *engine)
+{
+    return engine->store_up && engine->dialled < engine->limits.dialled_max;
+}
+
+static bool has_way(const struct od_engine *engine, const struct od_lane *lane)
+{
+    for (uint32_t i = 0; i < lane->path_count; i++)
+        if (od_trunk_up(engine, lane->paths[i]->trunk))
+            return true;
+    return false;
+}
+
+uint32_t od_lane_calls(const struct od_engine *engine, const struct od_lane *lane,
+                       const struct od_rate *pace, uint32_t most)
+{
+    uint32_t more = lane->queued + lane->deferred_count;
+
+    if (!od_lane_open(engine, lane) || !has_way(engine, lane) || !has_before(engine, lane, pace))
+        return 0;
+    if (!node_has_room(engine))
+        return lane->ready;
+    if (lane->waiting || lane->claiming)
+        more = most;
+    return lane->ready + more < most ? lane->ready + more : most;
+}
+
+/* Those that processes share are asked for, when there is something to dial. */
+static void ask_for_paces(struct od_engine *engine, struct od_lane *lane)
+{
+    for (uint32_t i = 0; i < lane->pace_count; i++) {
+        struct od_rate *rate = lane->paces[i].rate;
+        if (od_lane_calls(engine, lane, rate, 1))
+            od_rate_want(engine, rate);
+    }
 }
 
 uint32_t od_lane_claimable(const struct od_engine *engine, const struct od_lane *lane)
@@ -80,13 +196,10 @@ uint32_t od_lane_claimable(const struct od_engine *engine, const struct od_lane 
         uint32_t left = lane->probes_free > before ? lane->probes_free - before : 0;
         most = left < most ? left : most;
     }
-    if (most && lane->limit.shape.kind != OD_SHAPE_NONE) {
-        uint32_t ahead = lane->ready + lane->queued + lane->hooking;
-        uint64_t until_ns = engine->now.mono_ns + od_engine_ahead_ns(engine, lane->def.hook);
-        uint32_t room = od_limit_room(&lane->limit, engine->now.mono_ns, until_ns, ahead + most);
-        most = room > ahead ? room - ahead : 0;
-    }
-    return most;
+    if (!most || !lane->pace_count)
+        return most;
+    return pace_room(engine, lane, engine->now.mono_ns + od_engine_ahead_ns(engine, lane->def.hook),
+                     most);
 }
 
 /* Remembers the earliest of several times. */
@@ -120,9 +233,10 @@ static bool wants_claim(const struct od_engine *engine, const struct od_lane *la
     if (!lane->def.max_calls ||
         lane->in_use + lane->queued + lane->hooking + lane->deferred_count < lane->def.max_calls) {
         /* Held by its pace alone, which time opens. */
-        send_ns = od_limit_when(&lane->limit, now_ns, lane->ready + lane->queued + lane->hooking);
+        send_ns = plan_ns(engine, lane, lane->queued + lane->hooking);
         ahead_ns = od_engine_ahead_ns(engine, lane->def.hook);
-        sooner(wake_ns, send_ns > ahead_ns ? send_ns - ahead_ns : now_ns);
+        if (send_ns != OD_NEVER)
+            sooner(wake_ns, send_ns > ahead_ns ? send_ns - ahead_ns : now_ns);
     }
     return false;
 }
@@ -133,23 +247,24 @@ static bool wants_arm(const struct od_engine *engine, const struct od_lane *lane
 
     if (!lane->queued || (full(lane) && !lane->legs_queued))
         return false;
-    if (lane->limit.shape.kind == OD_SHAPE_NONE)
-        return true;
-    send_ns = od_limit_when(&lane->limit, engine->now.mono_ns, lane->ready);
+    send_ns = plan_ns(engine, lane, 0);
     lead_ns = od_engine_lead_ns(engine, false);
     if (send_ns <= engine->now.mono_ns + lead_ns)
         return true;
-    sooner(wake_ns, send_ns - lead_ns);
+    if (send_ns != OD_NEVER)
+        sooner(wake_ns, send_ns - lead_ns);
     return false;
 }
 
 static bool may_send(const struct od_engine *engine, const struct od_lane *lane, uint64_t *wake_ns)
 {
-    uint64_t send_ns = od_limit_when(&lane->limit, engine->now.mono_ns, 0);
+    uint64_t send_ns = od_lane_when(engine, lane);
 
+    if (awaits_report(engine, lane))
+        return false;
     if (send_ns <= engine->now.mono_ns)
         return true;
-    if (lane->ready)
+    if (lane->ready && send_ns != OD_NEVER)
         sooner(wake_ns, send_ns);
     return false;
 }
@@ -182,6 +297,8 @@ void od_lane_review(struct od_engine *engine, struct od_lane *lane)
     open = od_lane_open(engine, lane);
     if (open)
         od_list_remove(&lane->recalled);
+    if (open && lane->pace_count)
+        ask_for_paces(engine, lane);
     claim = open && wants_claim(engine, lane, &wake_ns);
     arm = open && wants_arm(engine, lane, &wake_ns);
     send = open && may_send(engine, lane, &wake_ns);
@@ -360,8 +477,10 @@ static bool def_valid(const struct od_engine *engine, const struct od_lane_def *
             if (def->trunks[j] == def->trunks[i])
                 return false;
     }
-    return od_shape_valid(&def->shape) && def->ring_ms >= 1000 && def->ring_ms <= 600000 &&
-           def->talk_ms_max >= 1000;
+    for (int i = 0; i < OD_PACES_PER_LANE && def->paces[i]; i++)
+        if (def->paces[i] > engine->limits.paces_max || (i && def->paces[i] == def->paces[i - 1]))
+            return false;
+    return def->ring_ms >= 1000 && def->ring_ms <= 600000 && def->talk_ms_max >= 1000;
 }
 
 static bool same_trunks(const struct od_lane_def *a, const struct od_lane_def *b)
@@ -411,6 +530,22 @@ static void set_paths(struct od_engine *engine, struct od_lane *lane, const stru
     engine->route_version++;
 }
 
+/* What it holds ready counts for the paces that it keeps now. */
+static void set_paces(struct od_engine *engine, struct od_lane *lane)
+{
+    for (uint32_t i = 0; i < lane->pace_count; i++) {
+        od_list_remove(&lane->paces[i].node);
+        lane->paces[i].rate->ready -= lane->ready;
+    }
+    lane->pace_count = 0;
+    for (uint32_t i = 0; i < OD_PACES_PER_LANE && lane->def.paces[i]; i++) {
+        struct od_pace_member *member = &lane->paces[lane->pace_count++];
+        member->rate = &engine->rates[engine->limits.trunks_max + lane->def.paces[i] - 1];
+        member->rate->ready += lane->ready;
+        od_list_push(&member->rate->members, &member->node);
+    }
+}
+
 int od_engine_set_lane(struct od_engine *engine, uint32_t index, const struct od_lane_def *def)
 {
     struct od_lane *lane;
@@ -429,7 +564,7 @@ int od_engine_set_lane(struct od_engine *engine, uint32_t index, const struct od
     lane->set = true;
     if (index >= engine->lanes_set)
         engine->lanes_set = index + 1;
-    od_limit_set(&lane->limit, &def->shape);
+    set_paces(engine, lane);
     if (repath)
         set_paths(engine, lane, def);
     for (uint32_t i = 0; regroup && i < lane->path_count; i++)

@@ -15,8 +15,22 @@ void od_lane_touch(struct od_engine *engine, struct od_lane *lane);
 
 void od_lane_review(struct od_engine *engine, struct od_lane *lane);
 
-/* An INVITE of this lane leaves now. */
-void od_lane_charge(struct od_engine *engine, struct od_lane *lane);
+/* An INVITE of this lane leaves now; again: after a challenge. */
+void od_lane_charge(struct od_engine *engine, struct od_lane *lane, bool again);
+
+/* So many of its calls more, or less, hold a slot and are not dialled. */
+void od_lane_ready(struct od_engine *engine, struct od_lane *lane, int more);
+
+/* True when the lane has anything to dial. */
+bool od_lane_works(const struct od_lane *lane);
+
+/* Calls that the lane could send within moments but for this pace of its, `most` at most. */
+uint32_t od_lane_calls(const struct od_engine *engine, const struct od_lane *lane,
+                       const struct od_rate *pace, uint32_t most);
+
+/* The earliest time of its next INVITE by its paces; up to now: at once. OD_NEVER: another process
+ * has one of them. */
+uint64_t od_lane_when(const struct od_engine *engine, const struct od_lane *lane);
 
 /* True while calls of this lane may be claimed and dialled. */
 bool od_lane_open(const struct od_engine *engine, const struct od_lane *lane);

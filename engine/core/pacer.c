@@ -10,6 +10,7 @@
 #include "engine/core/call.h"
 #include "engine/core/lane.h"
 #include "engine/core/path.h"
+#include "engine/core/rate.h"
 #include "engine/core/trunk.h"
 
 enum { AHEAD_UNPACED = 512 }; /* calls claimed ahead for a trunk without a rate: saturation */
@@ -124,8 +125,7 @@ static struct od_call *next_to_send(const struct od_engine *engine, const struct
  * the trunk's next one waits. The facts that tell of it are already under way. */
 static bool awaits_report(const struct od_engine *engine, const struct od_trunk *trunk)
 {
-    return od_trunk_paced(trunk) && trunk->rate->unreported &&
-           trunk->rate->charged_ns != engine->now.mono_ns;
+    return od_trunk_paced(trunk) && od_rate_awaits(engine, trunk->rate);
 }
 
 /* A trunk that takes no calls now gives those that were armed for it to others. */
@@ -178,7 +178,7 @@ static bool send_from(struct od_engine *engine, struct od_trunk *trunk, uint32_t
         when_ns = od_trunk_when(engine, trunk);
         if (when_ns > now_ns) {
             *wake_ns = when_ns;
-            od_trunk_rate_hurry(engine, trunk->rate);
+            od_rate_hurry(engine, trunk->rate);
             return false;
         }
         if (!*budget)
@@ -413,7 +413,7 @@ static void claim_one(struct od_engine *engine, struct od_trunk *trunk, struct o
         return;
     }
     od_fair_served(&path->claim);
-    od_trunk_rate_hurry(engine, trunk->rate);
+    od_rate_hurry(engine, trunk->rate);
     lane->claiming = true;
     lane->asked = count;
     lane->claim_trunk = trunk;

@@ -12,6 +12,8 @@
 #define PRESENT_FOR_NS (60 * OD_NS_PER_S)
 /* Between two asks, however urgent. */
 #define HURRY_NS (20 * OD_NS_PER_MS)
+/* Whether a rate that another process has is free now. */
+#define LOOK_NS (250 * OD_NS_PER_MS)
 /* No answer by then: it was lost. */
 #define ANSWER_NS (500 * OD_NS_PER_MS)
 /* The sole use is asked for anew when so much is left of it. */
@@ -49,7 +51,8 @@ static uint64_t late_of(const struct od_shape *shape)
     return min_u64(max_u64(bunch_ns, OD_SHARE_LATE_NS / 5), OD_SHARE_LATE_NS);
 }
 
-void od_share_set(struct od_share *share, bool on, const struct od_shape *shapes, uint32_t count)
+void od_share_set(struct od_share *share, enum od_share_kind kind, const struct od_shape *shapes,
+                  uint32_t count)
 {
     uint64_t interval_ns = 0, late_ns = OD_SHARE_LATE_NS, pause_ns = 0;
 
@@ -60,20 +63,21 @@ void od_share_set(struct od_share *share, bool on, const struct od_shape *shapes
         uint64_t apart_ns = (shape->window_ns + late_ns + shape->count - 1) / shape->count;
         uint64_t silence_ns = shape->window_ns + late_ns; /* what was sent in it is forgotten */
         if (shape->kind == OD_SHAPE_EVEN)
-            silence_ns = apart_ns + late_ns; /* it was even before */
-        else if (shape->kind == OD_SHAPE_BUCKET && shape->burst > shape->count)
+            silence_ns = apart_ns + late_ns;     /* it was even before */
+        else if (shape->kind == OD_SHAPE_BUCKET) /* it is full again */
             silence_ns = min_u64(NS_MAX, apart_ns * shape->burst + late_ns);
         interval_ns = max_u64(interval_ns, apart_ns);
         pause_ns = max_u64(pause_ns, silence_ns);
     }
     /* The books are kept in whole microseconds. */
     interval_ns = (interval_ns + 999) / 1000 * 1000;
-    on = on && count;
-    if (on != share->on || interval_ns != share->interval_ns || pause_ns != share->pause_ns)
+    if (!count)
+        kind = OD_SHARE_OFF;
+    if (kind != share->on || interval_ns != share->interval_ns || pause_ns != share->pause_ns)
         od_share_void(share);
     if (interval_ns < share->interval_ns) /* they come oftener now */
         share->stride_ns = 0;
-    share->on = on;
+    share->on = (uint8_t)kind;
     share->interval_ns = interval_ns;
     share->late_ns = late_ns;
     share->pause_ns = pause_ns;
@@ -116,6 +120,7 @@ void od_share_grant(struct od_share *share, uint64_t now_ns, const struct od_gra
         return;
     if (grant->sole_until_ns > share->sole_until_ns)
         share->sole_until_ns = grant->sole_until_ns;
+    share->elsewhere = share->on == OD_SHARE_WHOLE && !od_share_sole(share, now_ns);
     for (uint32_t i = 0; i < grant->count && i < OD_GRANT_SLOTS; i++) {
         uint64_t from_ns = grant->from_ns[i];
         uint64_t last_ns = share->count ? slot_at(share, share->count - 1)->from_ns : 0;
@@ -147,6 +152,8 @@ uint64_t od_share_plan(struct od_share *share, uint64_t now_ns, uint32_t ahead)
 
     if (!share->on || od_share_sole(share, now_ns))
         return 0;
+    if (share->on == OD_SHARE_WHOLE)
+        return OD_NEVER;
     forget(share, now_ns);
     if (ahead < share->count)
         return slot_at(share, ahead)->from_ns;
@@ -162,6 +169,8 @@ uint32_t od_share_room(struct od_share *share, uint64_t now_ns, uint64_t until_n
 
     if (!share->on || od_share_sole(share, now_ns))
         return most;
+    if (share->on == OD_SHARE_WHOLE)
+        return 0;
     forget(share, now_ns);
     while (room < most && room < share->count && slot_at(share, room)->from_ns <= until_ns)
         room++;
@@ -209,11 +218,15 @@ uint64_t od_share_ask_when(const struct od_share *share, uint64_t now_ns, uint32
     if (share->asking)
         return share->answer_ns;
     if (share->urgent && calls)
-        return share->asked_ns ? share->asked_ns + HURRY_NS : now_ns;
+        return share->asked_ns ? share->asked_ns + (share->elsewhere ? LOOK_NS : HURRY_NS) : now_ns;
+    if (!calls && share->on == OD_SHARE_WHOLE)
+        return OD_NEVER; /* who has nothing to send leaves it to others */
     if (!calls && (!share->wanted_ns || now_ns > share->wanted_ns + PRESENT_FOR_NS))
         return OD_NEVER;
     if (!calls)
         when_ns = share->asked_ns + PRESENT_NS;
+    if (share->elsewhere)
+        when_ns = share->asked_ns + LOOK_NS;
     if (od_share_sole(share, now_ns))
         when_ns = max_u64(when_ns, share->sole_until_ns - min_u64(share->sole_until_ns, RENEW_NS));
     return when_ns;
@@ -232,6 +245,13 @@ static void learn(struct od_share *share)
     share->used = share->missed = 0;
 }
 
+static uint8_t sole_of(const struct od_share *share)
+{
+    if (share->on == OD_SHARE_WHOLE)
+        return OD_RATE_SOLE_ALWAYS;
+    return share->pause_ns <= PAUSE_NS_MAX ? OD_RATE_SOLE_ALONE : OD_RATE_SOLE_NEVER;
+}
+
 void od_share_ask(struct od_share *share, uint64_t now_ns, uint32_t calls, struct od_rate_ask *out)
 {
     uint32_t most;
@@ -245,7 +265,7 @@ void od_share_ask(struct od_share *share, uint64_t now_ns, uint32_t calls, struc
                                 .interval_ns = share->interval_ns,
                                 .late_ns = share->late_ns,
                                 .pause_ns = share->pause_ns,
-                                .sole = share->pause_ns <= PAUSE_NS_MAX};
+                                .sole = sole_of(share)};
     if (calls)
         share->wanted_ns = now_ns;
     share->asking = true;

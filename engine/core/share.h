@@ -34,8 +34,16 @@ struct od_share_slot {
     uint64_t from_ns, until_ns; /* may be used in between */
 };
 
+/* How a rate is shared. */
+enum od_share_kind {
+    OD_SHARE_OFF,
+    OD_SHARE_DEALT, /* among all that want some */
+    OD_SHARE_WHOLE, /* one process has all of it, as long as it wants some: where the moments of two
+                       rates must meet, slots that are far apart would seldom do */
+};
+
 struct od_share {
-    bool on; /* read by caller: the rate is shared at all */
+    uint8_t on; /* read by caller: enum od_share_kind, of what is set */
 
     /* private */
     uint64_t interval_ns, late_ns, pause_ns; /* of the shapes */
@@ -48,11 +56,13 @@ struct od_share {
     uint32_t used, missed;        /* slots since the last ask */
     uint32_t most;                /* worth asking for: what is missed is wasted */
     bool asking, urgent;
+    bool elsewhere; /* WHOLE: another process has it, as was last heard */
 };
 
-/* Sets what the slots are spaced for; what was granted for other shapes is void. Without shapes, or
- * with on false, the rate is not shared. */
-void od_share_set(struct od_share *share, bool on, const struct od_shape *shapes, uint32_t count);
+/* Sets what the slots are spaced for; what was granted for other shapes is void. Without shapes the
+ * rate is not shared. */
+void od_share_set(struct od_share *share, enum od_share_kind kind, const struct od_shape *shapes,
+                  uint32_t count);
 
 /* All grants are void: whoever keeps the books may not know of them any more. */
 void od_share_void(struct od_share *share);

@@ -4,6 +4,7 @@
 #include "engine/base/uid.h"
 #include "engine/core/breakers.h"
 #include "engine/core/call.h"
+#include "engine/core/lane.h"
 #include "engine/core/trunk.h"
 #include "outdial/err.h"
 
@@ -77,7 +78,7 @@ int od_engine_lane_stats(const struct od_engine *engine, uint32_t index, struct 
     if (index >= engine->limits.lanes_max)
         return OD_EINVAL;
     lane = &engine->lanes[index];
-    when_ns = od_limit_when(&lane->limit, engine->now.mono_ns, 0);
+    when_ns = od_lane_when(engine, lane);
     *out = (struct od_lane_stats){
         .in_use = lane->in_use,
         .queued = lane->queued,

@@ -4,6 +4,7 @@
 #include "engine/base/assert.h"
 #include "engine/core/breakers.h"
 #include "engine/core/lane.h"
+#include "engine/core/rate.h"
 #include "engine/core/verdict.h"
 #include "outdial/err.h"
 
@@ -32,14 +33,8 @@ void od_trunk_init(struct od_engine *engine, uint32_t index)
     trunk->probes_free = UINT32_MAX;
     trunk->rate = &engine->rates[index];
     trunk->rate->trunks = 1;
-    trunk->rate->share = engine->shares ? &engine->shares[index] : NULL;
-    trunk->rate->ask_timer.kind = OD_TIMER_RATE_ASK;
-    od_list_init(&trunk->rate->members);
     od_list_init(&trunk->rate_member);
     od_list_push(&trunk->rate->members, &trunk->rate_member);
-    for (uint32_t i = 0; i < OD_SHAPES_MAX; i++)
-        od_limit_init(&trunk->rate->limits[i],
-                      engine->trunk_logs + ((size_t)index * OD_SHAPES_MAX + i) * OD_LIMIT_LOG);
     od_limit_init(&trunk->work, NULL); /* EVEN keeps no log */
     trunk->work.trail_ns = OD_ADAPT_TRAIL_NS;
     od_fair_init(&trunk->claim);
@@ -93,19 +88,6 @@ static uint32_t slowest_milli(const struct od_rate *rate)
     return least > UINT32_MAX ? UINT32_MAX : (uint32_t)least;
 }
 
-static void set_shapes(struct od_rate *rate, const struct od_shape *shapes)
-{
-    for (uint32_t i = 0; i < OD_SHAPES_MAX && shapes[i].kind != OD_SHAPE_NONE; i++) {
-        if (i >= rate->limit_count && rate->sent)
-            od_limit_charge(&rate->limits[i], rate->last_send_ns);
-        od_limit_set(&rate->limits[i], &shapes[i]);
-        if (i >= rate->limit_count)
-            rate->limit_count = i + 1;
-    }
-    while (rate->limit_count && shapes[rate->limit_count - 1].kind == OD_SHAPE_NONE)
-        od_limit_set(&rate->limits[--rate->limit_count], &(struct od_shape){.kind = OD_SHAPE_NONE});
-}
-
 /* Moves the trunk to the rate it shares, or back to its own. */
 static void join_rate(struct od_trunk *trunk, struct od_rate *rate)
 {
@@ -128,13 +110,6 @@ static void join_rate(struct od_trunk *trunk, struct od_rate *rate)
         rate->sent = true;
     }
     trunk->rate = rate;
-}
-
-void od_trunk_rate_open(struct od_engine *engine, struct od_rate *rate)
-{
-    for (struct od_list *node = od_list_first(&rate->members); node;
-         node = od_list_after(&rate->members, node))
-        od_trunk_touch(engine, OD_OWNER(node, struct od_trunk, rate_member), OD_TOUCH_SEND);
 }
 
 /* The limit follows the working rate: evenly, as the carrier's own shape is not known. */
@@ -163,40 +138,26 @@ static uint32_t of_others(const struct od_trunk *trunk)
     return trunk->rate->ready - trunk->ready - trunk->challenged_count;
 }
 
-/* Slots that are shared with other processes stand for the limits. */
-static bool by_slots(const struct od_rate *rate, uint64_t now_ns)
+/* What the trunk has to say itself, beside its rate. */
+static uint64_t own_ns(const struct od_engine *engine, const struct od_trunk *trunk, uint32_t ahead)
 {
-    return rate->share && rate->share->on && !od_share_sole(rate->share, now_ns);
-}
+    uint64_t when_ns = later(trunk->hold_until_ns, trunk->adapt.pause_until_ns);
 
-static uint64_t when(const struct od_engine *engine, const struct od_trunk *trunk, uint32_t ahead,
-                     uint32_t others)
-{
-    uint64_t now_ns = engine->now.mono_ns, when_ns;
-    const struct od_rate *rate = trunk->rate;
-
-    if (by_slots(rate, now_ns))
-        when_ns = od_share_plan(rate->share, now_ns, ahead + others);
-    else
-        when_ns = od_limits_when(rate->limits, rate->limit_count, now_ns, ahead + others);
     if (trunk->work.shape.kind != OD_SHAPE_NONE)
-        when_ns = later(when_ns, od_limit_when(&trunk->work, now_ns, ahead));
-    return later(when_ns, later(trunk->hold_until_ns, trunk->adapt.pause_until_ns));
+        when_ns = later(when_ns, od_limit_when(&trunk->work, engine->now.mono_ns, ahead));
+    return when_ns;
 }
 
 uint64_t od_trunk_when(const struct od_engine *engine, const struct od_trunk *trunk)
 {
-    uint64_t when_ns = when(engine, trunk, 0, 0);
-
-    if (by_slots(trunk->rate, engine->now.mono_ns))
-        when_ns = later(when_ns, od_share_when(trunk->rate->share, engine->now.mono_ns));
-    return when_ns;
+    return later(own_ns(engine, trunk, 0), od_rate_when(engine, trunk->rate));
 }
 
 uint64_t od_trunk_plan_ns(const struct od_engine *engine, const struct od_trunk *trunk,
                           uint32_t ahead)
 {
-    return when(engine, trunk, ahead, of_others(trunk));
+    return later(own_ns(engine, trunk, ahead),
+                 od_rate_plan(engine, trunk->rate, ahead + of_others(trunk)));
 }
 
 bool od_trunk_paced(const struct od_trunk *trunk)
@@ -207,107 +168,13 @@ bool od_trunk_paced(const struct od_trunk *trunk)
 uint32_t od_trunk_room(const struct od_engine *engine, const struct od_trunk *trunk,
                        uint64_t until_ns, uint32_t most)
 {
-    uint64_t now_ns = engine->now.mono_ns;
-    const struct od_rate *rate = trunk->rate;
-    uint32_t others = of_others(trunk), room = most;
+    uint32_t others = of_others(trunk),
+             room = od_rate_room(engine, trunk->rate, until_ns, most + others);
 
-    if (by_slots(rate, now_ns)) {
-        room = od_share_room(rate->share, now_ns, until_ns, most + others);
-        room = room > others ? room - others : 0;
-    } else if (rate->limit_count) {
-        room = od_limits_room(rate->limits, rate->limit_count, now_ns, until_ns, most + others);
-        room = room > others ? room - others : 0;
-    }
+    room = room > others ? room - others : 0;
     if (trunk->work.shape.kind != OD_SHAPE_NONE)
-        room = od_limit_room(&trunk->work, now_ns, until_ns, room);
+        room = od_limit_room(&trunk->work, engine->now.mono_ns, until_ns, room);
     return room < most ? room : most;
-}
-
-/* ---- the rate, shared with other processes ---- */
-
-enum { PLENTY = OD_SHARE_SLOTS };
-/* A claim under way hides that more waits. */
-#define PLENTY_NS (300 * OD_NS_PER_MS)
-
-/* Calls that could be sent within moments, as far as slots and lanes go. */
-static uint32_t calls_to_send(struct od_engine *engine, struct od_rate *rate)
-{
-    uint64_t now_ns = engine->now.mono_ns;
-    uint32_t calls = 0;
-
-    for (struct od_list *node = od_list_first(&rate->members); node && !engine->draining;
-         node = od_list_after(&rate->members, node)) {
-        const struct od_trunk *trunk = OD_OWNER(node, struct od_trunk, rate_member);
-        uint32_t slots = od_trunk_slots(trunk), more = trunk->ahead;
-        calls += trunk->challenged_count;
-        if (!od_trunk_up(engine, trunk))
-            continue;
-        if ((od_fair_first(&trunk->claim) || od_fair_first(&trunk->claim_hook)) &&
-            engine->store_up && slots)
-            rate->plenty_ns = now_ns;
-        if (rate->plenty_ns && now_ns - rate->plenty_ns < PLENTY_NS)
-            more = PLENTY;
-        else if (!more && od_fair_first(&trunk->arm))
-            more = 1;
-        calls += trunk->ready + (more < slots ? more : slots);
-    }
-    return calls < PLENTY ? calls : PLENTY;
-}
-
-static void set_ask_timer(struct od_engine *engine, struct od_rate *rate, uint32_t calls)
-{
-    uint64_t when_ns = od_share_ask_when(rate->share, engine->now.mono_ns, calls);
-
-    od_timers_set(&engine->timers, &rate->ask_timer, later(when_ns, engine->now.mono_ns));
-}
-
-void od_trunk_rate_hurry(struct od_engine *engine, struct od_rate *rate)
-{
-    if (!by_slots(rate, engine->now.mono_ns) ||
-        od_share_when(rate->share, engine->now.mono_ns) != OD_NEVER)
-        return;
-    od_share_hurry(rate->share);
-    set_ask_timer(engine, rate, 1);
-}
-
-void od_trunk_rate_ask(struct od_engine *engine, struct od_rate *rate)
-{
-    uint32_t calls = calls_to_send(engine, rate);
-    struct od_rate_ask ask;
-
-    if (od_share_ask_when(rate->share, engine->now.mono_ns, calls) <= engine->now.mono_ns) {
-        od_share_ask(rate->share, engine->now.mono_ns, calls, &ask);
-        od_engine_fold(engine, ask.want);
-        engine->ports.rate.ask(engine->ports.rate.ctx, (uint32_t)(rate - engine->rates), &ask);
-    }
-    set_ask_timer(engine, rate, calls);
-}
-
-static void touch_members(struct od_engine *engine, struct od_rate *rate)
-{
-    for (struct od_list *node = od_list_first(&rate->members); node;
-         node = od_list_after(&rate->members, node))
-        od_trunk_touch(engine, OD_OWNER(node, struct od_trunk, rate_member), OD_TOUCH_ALL);
-}
-
-void od_trunk_grant(struct od_engine *engine, const struct od_grant *grant)
-{
-    struct od_rate *rate;
-
-    if (!engine->shares || grant->rate >= engine->limits.trunks_max) {
-        engine->odd++;
-        return;
-    }
-    rate = &engine->rates[grant->rate];
-    od_share_grant(rate->share, engine->now.mono_ns, grant);
-    touch_members(engine, rate);
-    set_ask_timer(engine, rate, calls_to_send(engine, rate));
-}
-
-void od_trunk_rates_void(struct od_engine *engine)
-{
-    for (uint32_t i = 0; engine->shares && i < engine->limits.trunks_max; i++)
-        od_share_void(&engine->shares[i]);
 }
 
 /* ---- up or not ---- */
@@ -456,13 +323,14 @@ int od_engine_set_trunk(struct od_engine *engine, uint32_t index, const struct o
                   engine->now.mono_ns);
     join_rate(trunk, def->rate_from ? &engine->rates[def->rate_from - 1] : &engine->rates[index]);
     if (trunk->rate == &engine->rates[index])
-        set_shapes(trunk->rate, def->shapes);
+        od_rate_set(trunk->rate, def->shapes, OD_SHAPES_MAX);
     if (trunk->rate == &engine->rates[index])
         trunk->rate->inbound = def->inbound;
     if (trunk->rate->share && trunk->rate == &engine->rates[index])
-        od_share_set(trunk->rate->share, def->shared, def->shapes, trunk->rate->limit_count);
+        od_share_set(trunk->rate->share, def->shared ? OD_SHARE_DEALT : OD_SHARE_OFF, def->shapes,
+                     trunk->rate->limit_count);
     else if (engine->shares) /* its own is nobody's */
-        od_share_set(&engine->shares[index], false, NULL, 0);
+        od_share_set(&engine->shares[index], OD_SHARE_OFF, NULL, 0);
     od_adapt_set(&trunk->adapt, def->adaptive, slowest_milli(trunk->rate));
     follow(trunk);
     engine->route_version++;
@@ -483,15 +351,9 @@ void od_trunk_touch(struct od_engine *engine, struct od_trunk *trunk, unsigned w
 
 void od_trunk_charge(struct od_engine *engine, struct od_trunk *trunk)
 {
-    struct od_rate *rate = trunk->rate;
     uint64_t now_ns = engine->now.mono_ns;
 
-    if (rate->share)
-        od_share_use(rate->share, now_ns);
-    od_limits_charge(rate->limits, rate->limit_count, now_ns);
-    rate->last_send_ns = now_ns;
-    rate->sent = true;
-    rate->invites++;
+    od_rate_charge(engine, trunk->rate, true);
     od_limit_charge(&trunk->work, now_ns);
     od_adapt_sent(&trunk->adapt, now_ns);
     follow(trunk);

@@ -31,16 +31,6 @@ uint64_t od_trunk_when(const struct od_engine *engine, const struct od_trunk *tr
 uint64_t od_trunk_plan_ns(const struct od_engine *engine, const struct od_trunk *trunk,
                           uint32_t ahead);
 
-/* All INVITEs of the rate are known to have left: its trunks may send again. */
-void od_trunk_rate_open(struct od_engine *engine, struct od_rate *rate);
-
-/* Of a rate that is shared with other processes: what was granted; a call waits for a grant; the
- * time to ask for more has come; the books are out of reach. */
-void od_trunk_grant(struct od_engine *engine, const struct od_grant *grant);
-void od_trunk_rate_hurry(struct od_engine *engine, struct od_rate *rate);
-void od_trunk_rate_ask(struct od_engine *engine, struct od_rate *rate);
-void od_trunk_rates_void(struct od_engine *engine);
-
 /* True when the trunk has a rate at all. */
 bool od_trunk_paced(const struct od_trunk *trunk);
 

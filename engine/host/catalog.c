@@ -18,6 +18,9 @@ void od_catalog_finish_close(struct od_catalog *catalog)
     od_ways_destroy(catalog->ways);
     free(catalog->trunks);
     free(catalog->lanes);
+    free(catalog->lane_paces);
+    HASH_CLEAR(hh, catalog->paces_by_key);
+    free(catalog->paces);
     free(catalog);
     fn(ctx);
 }
@@ -61,8 +64,11 @@ int od_catalog_open(struct od_catalog **out, uv_loop_t *loop, const struct od_co
         .ctx = catalog, .add = ways_add, .change = ways_change, .named = ways_named};
     catalog->named = config->trunk_count;
     catalog->named_max = config->trunk_count + OD_CATALOG_SPARE;
-    catalog->trunks = calloc(od_catalog_trunks_max(config), sizeof(struct catalog_trunk));
-    if (!catalog->trunks || od_ways_create(&catalog->ways, &port)) {
+    catalog->trunks_max = od_catalog_trunks_max(config);
+    catalog->trunks = calloc(catalog->trunks_max, sizeof(struct catalog_trunk));
+    catalog->paces = calloc(OD_CATALOG_PACES, sizeof *catalog->paces);
+    if (!catalog->trunks || !catalog->paces || od_ways_create(&catalog->ways, &port)) {
+        free(catalog->paces);
         free(catalog->trunks);
         free(catalog);
         return OD_ENOMEM;

@@ -37,6 +37,7 @@ struct od_catalog_events {
     /* Definitions for the engine, made new or changed. */
     void (*trunk)(void *ctx, uint32_t index, const struct od_trunk_def *def);
     void (*lane)(void *ctx, uint32_t lane, const struct od_lane_def *def);
+    void (*pace)(void *ctx, uint32_t pace, const struct od_pace_def *def);
     /* Where TCP reaches the server by TLS, as od_sip_tls_way(). */
     int (*secure)(void *ctx, const char *host, const struct od_addr *server, struct od_addr *hop);
     /* A trunk's value was changed here: for the other processes. */
@@ -49,6 +50,9 @@ int od_catalog_open(struct od_catalog **out, uv_loop_t *loop, const struct od_co
 
 /* So many more trunks than at the start a configuration that is loaded later may name. */
 enum { OD_CATALOG_SPARE = 64 };
+
+/* So many campaigns and agents at work may have a rate of their own: the engine's paces. */
+enum { OD_CATALOG_PACES = 4096 };
 
 /* How many trunks the engine is to have room for. */
 uint32_t od_catalog_trunks_max(const struct od_config *config);
@@ -137,9 +141,9 @@ const char *od_catalog_trunk_name(const struct od_catalog *catalog, uint32_t ind
  * otherwise now. */
 void od_catalog_announce(struct od_catalog *catalog, const char *org);
 
-/* By what name all processes on one Redis know the rate that this trunk keeps: its cps_key, or else
- * its own name. "" for unknown indices. */
-const char *od_catalog_rate_key(const struct od_catalog *catalog, uint32_t index);
+/* By what name all processes on one Redis know one of the engine's rates: a trunk's cps_key, or
+ * else its own name; whose pace it is. "" for unknown ones. */
+const char *od_catalog_rate_key(const struct od_catalog *catalog, uint32_t rate);
 
 /* As od_ways_name(). */
 const char *od_catalog_number_name(const struct od_catalog *catalog, const char *org,

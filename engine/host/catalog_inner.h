@@ -4,13 +4,15 @@
  *
  * catalog.c opens, closes and passes on what the store tells; catalog_trunks.c has the trunks'
  * definitions, addresses and credentials, catalog_live.c what is changed of them while they run,
- * catalog_agents.c the agents' documents, catalog_lanes.c what the engine is told of lanes.
+ * catalog_agents.c the agents' documents, catalog_lanes.c what the engine is told of lanes,
+ * catalog_paces.c the rates of campaigns and agents.
  */
 #ifndef ENGINE_HOST_CATALOG_INNER_H
 #define ENGINE_HOST_CATALOG_INNER_H
 
 #include <uthash.h>
 
+#include "engine/base/uid.h"
 #include "engine/host/catalog.h"
 #include "engine/host/ways.h"
 
@@ -60,6 +62,14 @@ struct catalog_trunk {
     uint64_t warned_ms;    /* by the loop's clock; 0: never */
 };
 
+/* The rate of a campaign or an agent, over all its lanes. */
+struct catalog_pace {
+    char key[OD_UID_TEXT + 2]; /* "c:" or "a:" and whose; "": never used */
+    uint32_t cps_milli;
+    uint32_t lanes; /* that keep it; 0: another may have its place */
+    UT_hash_handle hh;
+};
+
 struct od_catalog {
     uv_loop_t *loop;
     const struct od_config *config;
@@ -69,7 +79,11 @@ struct od_catalog {
     struct catalog_version *versions;
     uint32_t rotors;
     struct od_lane_info *lanes;
+    uint32_t (*lane_paces)[OD_PACES_PER_LANE]; /* of each, as the engine was told */
     uint32_t lane_count;
+    struct catalog_pace *paces; /* OD_CATALOG_PACES */
+    struct catalog_pace *paces_by_key;
+    uint32_t trunks_max;          /* as the engine was told */
     struct catalog_trunk *trunks; /* the configuration's, room for more of those, then those of
                                      stored credentials */
     size_t trunk_count;
@@ -104,6 +118,12 @@ void od_catalog_share_rates(struct od_catalog *catalog);
 void od_catalog_announce_lane(struct od_catalog *catalog, const struct od_lane_info *info);
 /* All lanes; of an agent when agent isn't NULL. */
 void od_catalog_announce_lanes(struct od_catalog *catalog, const struct od_uid *agent);
+
+/* catalog_paces.c */
+/* What paces the lane keeps, in *def. Too many at once close it. */
+void od_catalog_pace_lane(struct od_catalog *catalog, const struct od_lane_info *info,
+                          struct od_lane_def *def);
+const char *od_catalog_pace_key(const struct od_catalog *catalog, uint32_t pace);
 /* Thousandths of a call per second, as the smallest whole "count per window". */
 struct od_shape od_catalog_even_shape(uint32_t cps_milli);
 

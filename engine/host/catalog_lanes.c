@@ -18,24 +18,6 @@ enum {
     NEVER_LOOK_MS = 3600 * 1000, /* a schedule that never opens is looked at again */
 };
 
-static uint32_t gcd(uint32_t a, uint32_t b)
-{
-    while (b) {
-        uint32_t rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return a;
-}
-
-struct od_shape od_catalog_even_shape(uint32_t cps_milli)
-{
-    uint32_t divisor = gcd(cps_milli, 1000);
-    return (struct od_shape){.kind = OD_SHAPE_EVEN,
-                             .count = cps_milli / divisor,
-                             .window_ns = 1000 / divisor * OD_NS_PER_S};
-}
-
 /* Where the calls' own way, the agent's number or its own server leads; false: nothing is said of
  * one. */
 static bool lane_way(const struct od_catalog *catalog, const struct od_lane_info *info,
@@ -85,8 +67,6 @@ static struct od_lane_def make_lane(const struct od_catalog *catalog,
         .campaign = info->campaign,
     };
     HASH_FIND(hh, catalog->agents, &info->agent, sizeof info->agent, agent);
-    if (info->cps_milli)
-        def.shape = od_catalog_even_shape(info->cps_milli);
     if (agent && agent->version) {
         const struct od_agent_def *doc = agent->version->def;
         def.open = info->open && doc->enabled && agent->order == OD_AGENT_ACTIVE;
@@ -115,6 +95,7 @@ void od_catalog_announce_lane(struct od_catalog *catalog, const struct od_lane_i
 {
     int64_t wall_ms = od_turn_now().wall_ms;
     struct od_lane_def def = make_lane(catalog, info, wall_ms);
+    od_catalog_pace_lane(catalog, info, &def);
     int64_t stale_ms = def.window.close_ms;
     if (def.window.open_ms == INT64_MAX)
         stale_ms = wall_ms + NEVER_LOOK_MS;
@@ -184,13 +165,16 @@ void od_catalog_lane(struct od_catalog *catalog, const struct od_lane_info *info
     if (info->lane >= catalog->lane_count) {
         uint32_t count = info->lane + 64;
         struct od_lane_info *lanes = realloc(catalog->lanes, count * sizeof *lanes);
-        if (!lanes) {
+        uint32_t(*paces)[OD_PACES_PER_LANE] = realloc(catalog->lane_paces, count * sizeof *paces);
+        catalog->lanes = lanes ? lanes : catalog->lanes;
+        catalog->lane_paces = paces ? paces : catalog->lane_paces;
+        if (!lanes || !paces) {
             od_log(OD_CONFIG_LOG_ERROR, "catalog", "out of memory for lane %u", info->lane);
             return;
         }
         memset(lanes + catalog->lane_count, 0,
                (count - catalog->lane_count) * sizeof *catalog->lanes);
-        catalog->lanes = lanes;
+        memset(paces + catalog->lane_count, 0, (count - catalog->lane_count) * sizeof *paces);
         catalog->lane_count = count;
     }
     catalog->lanes[info->lane] = *info;

@@ -146,9 +146,11 @@ void od_catalog_name_rate(struct catalog_trunk *trunk)
              keyed ? config->cps_key : config->name);
 }
 
-const char *od_catalog_rate_key(const struct od_catalog *catalog, uint32_t index)
+const char *od_catalog_rate_key(const struct od_catalog *catalog, uint32_t rate)
 {
-    return index < catalog->trunk_count ? catalog->trunks[index].rate_key : "";
+    if (rate >= catalog->trunks_max)
+        return od_catalog_pace_key(catalog, rate - catalog->trunks_max);
+    return rate < catalog->trunk_count ? catalog->trunks[rate].rate_key : "";
 }
 
 static struct catalog_trunk *init_trunk(struct od_catalog *catalog,

@@ -140,10 +140,12 @@ size_t od_host_holds(void *ctx, const struct od_call_rec *rec, struct od_api_hol
     if (od_engine_lane_stats(host->engine, lane.lane, &stats) == 0) {
         if (lane.def.max_calls && stats.in_use >= lane.def.max_calls)
             add(&list, "slot", 0, "its campaign has as many calls as it may");
-        if (stats.next_send_ns > now.mono_ns)
+        if (stats.next_send_ns == OD_NEVER)
+            add(&list, "rate", 0, "another process dials at its campaign's or agent's rate");
+        else if (stats.next_send_ns > now.mono_ns)
             add(&list, "rate",
                 now.wall_ms + (int64_t)((stats.next_send_ns - now.mono_ns) / OD_NS_PER_MS),
-                "its campaign's pace");
+                "its campaign's or agent's rate");
     }
     od_engine_stats(host->engine, &node);
     if (node.armed + node.dialing + node.ringing + node.talking + node.clearing >=

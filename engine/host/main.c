@@ -289,8 +289,7 @@ static void on_live_change(void *ctx, const char *trunk, const char *name, const
     struct od_host *host = ctx;
     if (od_store_live_put(host->store, trunk, name, value))
         od_log(OD_CONFIG_LOG_WARN, "trunk",
-               "%s: the change of %s counts here alone, and until the end of this process", trunk,
-               name);
+               "%s: too much waits for Redis: the change of %s counts here alone", trunk, name);
 }
 
 static void on_lane_def(void *ctx, uint32_t lane, const struct od_lane_def *def)
@@ -300,6 +299,14 @@ static void on_lane_def(void *ctx, uint32_t lane, const struct od_lane_def *def)
     od_places_cap_lane(host->places, lane, &capped);
     if (od_engine_set_lane(host->engine, lane, &capped))
         od_log(OD_CONFIG_LOG_ERROR, "engine", "lane %u: a value is out of range", lane);
+    od_turn_wake(&host->turn);
+}
+
+static void on_pace_def(void *ctx, uint32_t pace, const struct od_pace_def *def)
+{
+    struct od_host *host = ctx;
+    if (od_engine_set_pace(host->engine, pace, def))
+        od_log(OD_CONFIG_LOG_ERROR, "engine", "pace %u: a value is out of range", pace);
     od_turn_wake(&host->turn);
 }
 
@@ -323,6 +330,7 @@ static bool open_engine(struct od_host *host)
         .tries_max = (uint8_t)config->failover.tries,
         .tries_ms_max = config->failover.within_ms,
         .breakers_max = BREAKERS_KEPT,
+        .paces_max = OD_CATALOG_PACES,
     };
     struct od_ports ports = {
         .store = *od_store_port(host->store),
@@ -356,6 +364,7 @@ static bool open_engine(struct od_host *host)
                         &(struct od_catalog_events){.ctx = host,
                                                     .trunk = on_trunk_def,
                                                     .lane = on_lane_def,
+                                                    .pace = on_pace_def,
                                                     .live = on_live_change,
                                                     .secure = on_secure}) ||
         od_host_open_registrations(host, seed)) {
@@ -744,6 +753,7 @@ int od_serve(const struct od_config *config, od_serve_load_fn load)
     od_api_destroy(host->api);
     od_engine_destroy(host->engine);
     od_places_destroy(host->places);
+    od_host_breaker_forget(host);
     od_tools_destroy(host->tools);
     od_start_hooks_destroy(host->start_hooks);
     od_legs_destroy(host->legs);

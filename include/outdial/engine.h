@@ -30,6 +30,7 @@ struct od_limits {
     uint32_t tries_ms_max; /* and no more so long after the first */
     uint8_t ident_key[16]; /* key of the SIP names' hash */
     uint32_t breakers_max; /* kept at once, 0..1,000,000: beyond it the idlest closed one goes */
+    uint32_t paces_max;    /* 0..1,000,000 */
 };
 
 /* A rate as carriers state it. All shapes of a trunk must hold at once. */
@@ -152,17 +153,27 @@ struct od_breaker_view {
     uint32_t probes_out;                      /* under way */
 };
 
+/* The rate of whoever has lanes, a campaign or an agent, over all of these. */
+struct od_pace_def {
+    struct od_shape
+        shapes[OD_SHAPES_MAX]; /* kind NONE ends the list; none at all: it holds nobody */
+    bool shared;               /* other processes keep it, too: od_rate_port is asked for it */
+};
+enum { OD_PACES_PER_LANE = 2 };
+
 /* A lane: what waits in the store under one rule: one agent, one campaign or none, one priority. */
 struct od_lane_def {
     int32_t priority; /* higher first */
     uint32_t rotor;   /* lanes of one rotor share a turn among equals (org, agent) */
     uint32_t trunks[OD_TRUNKS_PER_LANE]; /* OD_NO_TRUNK ends the list */
-    struct od_shape shape;               /* the campaign's own pace; kind NONE: none */
-    uint32_t max_calls;                  /* the campaign's or agent's cap; 0: none */
-    uint32_t ring_ms;                    /* no-answer time from the first 18x, 1,000..600,000 */
-    uint32_t talk_ms_max;                /* longest talk, from the 2xx */
-    bool hook;                           /* a start hook runs before dialing */
-    bool open;                           /* false: paused or disabled: claim nothing */
+    /* 1 + a pace that holds it, 0 ends the list. With several that processes share, in the order in
+     * which they are to be had. */
+    uint32_t paces[OD_PACES_PER_LANE];
+    uint32_t max_calls;      /* the campaign's or agent's cap; 0: none */
+    uint32_t ring_ms;        /* no-answer time from the first 18x, 1,000..600,000 */
+    uint32_t talk_ms_max;    /* longest talk, from the 2xx */
+    bool hook;               /* a start hook runs before dialing */
+    bool open;               /* false: paused or disabled: claim nothing */
     struct od_window window; /* its hours: outside of them it is closed, and opens by itself */
     struct od_retry retry;
     struct od_uid campaign;     /* whose calls these are; all zero: of none */
@@ -210,12 +221,13 @@ int od_engine_create(struct od_engine **out, const struct od_limits *limits,
 void od_engine_destroy(struct od_engine *engine); /* NULL is fine */
 
 /*
- * Configuration is set between turns, by the host. Setting a trunk or lane again replaces its
+ * Configuration is set between turns, by the host. Setting a trunk, lane or pace again replaces its
  * definition and keeps its counters and its rate's memory; calls under way keep what they have.
  * OD_EINVAL: index beyond the limits or a field out of range.
  */
 int od_engine_set_trunk(struct od_engine *engine, uint32_t trunk, const struct od_trunk_def *def);
 int od_engine_set_lane(struct od_engine *engine, uint32_t lane, const struct od_lane_def *def);
+int od_engine_set_pace(struct od_engine *engine, uint32_t pace, const struct od_pace_def *def);
 
 /* The rules of all breakers; what was known by other rules is forgotten. OD_EINVAL: more than
  * OD_BREAKERS_MAX, a field out of range, or breakers_max is 0 and count is not. */
@@ -242,13 +254,18 @@ const char *od_health_name(enum od_health_state state);
 struct od_lane_stats {
     uint32_t in_use, queued, ready; /* calls now; in_use counts ready and dialled ones */
     uint32_t max_calls;             /* 0: none */
-    uint64_t next_send_ns;          /* earliest mono_ns by its own pace; 0: now */
+    uint64_t next_send_ns; /* earliest mono_ns by its paces; 0: now; OD_NEVER: another process has
+                              one of them */
 };
 int od_engine_lane_stats(const struct od_engine *engine, uint32_t lane, struct od_lane_stats *out);
 
 /* Breakers that are not closed, those that tripped last first: fills at most max, returns how many
  * there are. */
 size_t od_engine_breakers(const struct od_engine *engine, struct od_breaker_view *out, size_t max);
+
+/* Closes that breaker, and all it knew is forgotten: what went wrong was mended. OD_ENOENT: it is
+ * not open any more. */
+int od_engine_reset_breaker(struct od_engine *engine, const struct od_breaker_view *breaker);
 
 struct od_breaker_stats {
     uint32_t kept;                                               /* breakers that are known of */

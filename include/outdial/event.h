@@ -59,7 +59,7 @@ enum od_event_kind {
  * may come as several of these. */
 enum { OD_GRANT_SLOTS = 16 };
 struct od_grant {
-    uint32_t rate;          /* index of the trunk that keeps the rate's limits */
+    uint32_t rate;          /* as od_rate_port.ask was told */
     uint8_t count;          /* slots */
     bool last;              /* of the answer to one ask */
     bool voids;             /* what was granted before this is void: the clock it was in was set */

@@ -56,20 +56,27 @@ struct od_store_port {
     void (*leg)(void *ctx, struct od_call_id call, const struct od_invite *invite, bool sent);
 };
 
+/* Whether the whole of a shared rate may be one process's for a while, with no slots. */
+enum od_rate_sole {
+    OD_RATE_SOLE_NEVER,
+    OD_RATE_SOLE_ALONE,  /* while nobody else wants it */
+    OD_RATE_SOLE_ALWAYS, /* as long as that process wants some: no slots are dealt at all */
+};
+
 /* What this process could use of a rate that it shares with others. */
 struct od_rate_ask {
     uint32_t want;        /* calls to be sent beyond the slots that are held; 0: none, but soon */
     uint64_t interval_ns; /* between two slots of the rate, whoever has them; whole microseconds */
     uint64_t late_ns;     /* how long after its moment a slot may be used */
     uint64_t pause_ns;    /* between a sole use and another's first slot, and the other way round */
-    bool sole;            /* the whole rate may be granted while nobody else wants it */
+    uint8_t sole;         /* enum od_rate_sole */
 };
 
 /* The books of the rates that processes share: engine/core/share.h. */
 struct od_rate_port {
     void *ctx;
-    /* rate: index of the trunk that keeps its limits. Answered by GRANT, the last one marked; while
-     * the books can't be reached it isn't, and is asked again. */
+    /* rate: the trunk that keeps its limits, or trunks_max and a pace's index. Answered by GRANT,
+     * the last one marked; while the books can't be reached it isn't, and is asked again. */
     void (*ask)(void *ctx, uint32_t rate, const struct od_rate_ask *ask);
     /* The trunk's carrier said Retry-After: for the others that send to it, who hear of it as HELD.
      * May be NULL. */

@@ -57,13 +57,14 @@ static void pass(uint64_t us)
 }
 
 /* What the process hears is kept with what was heard before. */
-static const struct rate_answer *ask_at(int process, uint32_t want, bool sole, uint64_t interval_us)
+static const struct rate_answer *ask_at(int process, uint32_t want, enum od_rate_sole sole,
+                                        uint64_t interval_us)
 {
     struct od_rate_ask ask = {.want = want,
                               .interval_ns = interval_us * 1000,
                               .late_ns = UINT64_C(200) * MS * 1000,
                               .pause_ns = UINT64_C(1000) * PAUSE_US,
-                              .sole = sole};
+                              .sole = (uint8_t)sole};
     r.world->ask(r.world->ctx, process, &ask, &r.answer);
     for (uint32_t i = 0; i < r.answer.count; i++) {
         assert_true(r.count < ALL_MAX);
@@ -73,7 +74,7 @@ static const struct rate_answer *ask_at(int process, uint32_t want, bool sole, u
     return &r.answer;
 }
 
-static const struct rate_answer *ask(int process, uint32_t want, bool sole)
+static const struct rate_answer *ask(int process, uint32_t want, enum od_rate_sole sole)
 {
     return ask_at(process, want, sole, INTERVAL_US);
 }
@@ -186,6 +187,39 @@ static void the_dead_have_no_part(void **state)
     assert_true(of(0, died_us + FRESH_US + AHEAD_US) && of(1, died_us + FRESH_US + AHEAD_US));
 }
 
+static void a_whole_rate_goes_from_one_to_another(void **state)
+{
+    uint64_t until_us, slack_us;
+
+    (void)state;
+    assert_int_equal(ask(1, 0, OD_RATE_SOLE_ALWAYS)->sole_us, 0); /* it wants nothing */
+    until_us = ask(0, 5, OD_RATE_SOLE_ALWAYS)->sole_us;
+    assert_true(until_us > now_us());
+    assert_int_equal(ask(1, 5, OD_RATE_SOLE_ALWAYS)->sole_us, 0);
+    pass(SOLE_US / 2);
+    until_us = ask(0, 5, OD_RATE_SOLE_ALWAYS)->sole_us; /* whose it is keeps it */
+    slack_us = r.answer.slack_us;
+    assert_true(until_us > now_us());
+    assert_int_equal(ask(0, 0, OD_RATE_SOLE_ALWAYS)->sole_us > 0, 1);
+    pass(SOLE_US);
+    assert_int_equal(ask(1, 5, OD_RATE_SOLE_ALWAYS)->sole_us, 0); /* its pause */
+    pass(PAUSE_US);
+    assert_true(ask(1, 5, OD_RATE_SOLE_ALWAYS)->sole_us > until_us + PAUSE_US - slack_us);
+    assert_int_equal(ask(0, 5, OD_RATE_SOLE_ALWAYS)->sole_us, 0);
+    assert_int_equal(r.count, 0); /* no slots at all */
+}
+
+static void slots_come_before_a_whole_rate(void **state)
+{
+    (void)state;
+    ask(1, 0, OD_RATE_SOLE_NEVER);
+    ask(0, 5, OD_RATE_SOLE_NEVER);
+    assert_true(r.count > 0);
+    assert_int_equal(ask(1, 5, OD_RATE_SOLE_ALWAYS)->sole_us, 0); /* they are not over */
+    pass(AHEAD_US + INTERVAL_US);
+    assert_true(ask(1, 5, OD_RATE_SOLE_ALWAYS)->sole_us > now_us());
+}
+
 static void a_raised_rate_needs_no_old_interval(void **state)
 {
     uint64_t raised_us;
@@ -214,6 +248,8 @@ int rate_contract_run(void)
         cmocka_unit_test_setup_teardown(one_alone_has_all_of_it, setup, teardown),
         cmocka_unit_test_setup_teardown(nobody_is_alone_beside_others, setup, teardown),
         cmocka_unit_test_setup_teardown(the_dead_have_no_part, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_whole_rate_goes_from_one_to_another, setup, teardown),
+        cmocka_unit_test_setup_teardown(slots_come_before_a_whole_rate, setup, teardown),
         cmocka_unit_test_setup_teardown(a_raised_rate_needs_no_old_interval, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

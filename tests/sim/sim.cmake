@@ -77,7 +77,7 @@ od_plant(rate_two_percent_fast limit.c
 od_plant(window_half limit.c "limit->span_ns = guarded(shape->window_ns)"
     "limit->span_ns = shape->window_ns / 2")
 od_plant(late_send_forgotten call.c
-    "od_limits_late(trunk->rate->limits, trunk->rate->limit_count, &late);" ";")
+    "od_rate_late(trunk->rate, call->charged_ns, sent_ns, call->rate_invite);" ";")
 od_plant(trunk_cap_exceeded trunk.c
     "trunk->in_use < trunk->def.max_calls ? trunk->def.max_calls - trunk->in_use : 0"
     "trunk->in_use <= trunk->def.max_calls ? trunk->def.max_calls + 1 - trunk->in_use : 0")
@@ -85,6 +85,8 @@ od_plant(lane_cap_ignored lane.c "lane->def.max_calls" "(lane->def.max_calls & 0
 od_plant(node_cap_exceeded pacer.c "engine->limits.dialled_max" "(engine->limits.dialled_max + 1)")
 od_plant(node_slot_kept call.c "engine->dialled--;" ";")
 od_plant(undialled_slot_kept call.c "if (had.slot && !has.slot)" "if (had.leg && !has.slot)")
+od_plant(pace_of_other_lanes_forgotten lane.c "od_rate_charge(engine, lane->paces[i].rate, !again);"
+    "if (i == 0) od_rate_charge(engine, lane->paces[i].rate, !again);")
 od_plant(closed_lane_dialled lane.c "open = od_lane_open(engine, lane);" "open = lane->set;")
 od_plant(deadline_ignored call.c "call->deadline_wall_ms = job->u.job.deadline_wall_ms"
     "call->deadline_wall_ms = 0")

@@ -73,6 +73,19 @@ static void deal(struct sim_books *books, uint64_t now_us, uint64_t interval_us)
     }
 }
 
+static void whole(struct sim_books *books, uint64_t now_us, uint64_t id, uint32_t want,
+                  uint64_t pause_us)
+{
+    bool ours = books->owner == id && books->until_us + pause_us >= books->next_us;
+
+    if (!want || (!ours && books->next_us > now_us))
+        return;
+    books->owner = id;
+    books->until_us = now_us + SOLE;
+    books->next_us = books->until_us + pause_us;
+    books->interval_us = 0;
+}
+
 void sim_books_ask(struct sim_books *books, uint64_t now_us, uint64_t id,
                    const struct od_rate_ask *ask, struct sim_books_answer *answer)
 {
@@ -82,7 +95,12 @@ void sim_books_ask(struct sim_books *books, uint64_t now_us, uint64_t id,
     answer->sole_us = answer->count = 0;
     me->seen_us = now_us;
     me->want = ask->want;
-    if (ask->sole && alone(books, now_us, id, pause_us)) {
+    if (ask->sole == OD_RATE_SOLE_ALWAYS) {
+        me->want = me->count = 0;
+        whole(books, now_us, id, ask->want, pause_us);
+        if (books->owner == id && books->until_us > now_us)
+            answer->sole_us = books->until_us;
+    } else if (ask->sole && alone(books, now_us, id, pause_us)) {
         books->owner = id;
         books->until_us = answer->sole_us = now_us + SOLE;
         books->next_us = books->until_us + pause_us;

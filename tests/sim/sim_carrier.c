@@ -503,7 +503,7 @@ static void port_invite(void *ctx, struct od_call_id call, const struct od_invit
         sim_breakers_invite(world, call.index, leg->lane, leg->trunk, invite->to);
     held_up(world);
     sim_rate_sent(world, &world->trunk_rates[leg->trunk], false, "trunk", leg->trunk);
-    sim_rate_sent(world, &world->lane_rates[leg->lane], false, "lane", leg->lane);
+    sim_paces_sent(world, leg->lane, false);
     sim_cap_take(world, &world->trunk_caps[leg->trunk], "trunk", leg->trunk);
     if (!leg->first.gen) /* the cap is on people called */
         sim_cap_take(world, &world->lane_caps[leg->lane], "lane", leg->lane);
@@ -529,7 +529,7 @@ static void port_invite_again(void *ctx, struct od_call_id call)
     leg->challenged = false;
     held_up(world);
     sim_rate_sent(world, &world->trunk_rates[leg->trunk], false, "trunk", leg->trunk);
-    sim_rate_sent(world, &world->lane_rates[leg->lane], true, "lane", leg->lane);
+    sim_paces_sent(world, leg->lane, true);
     post_sent(world, call);
     decide(world, leg);
 }

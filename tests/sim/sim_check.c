@@ -80,6 +80,14 @@ void sim_rate_sent(struct sim_world *world, struct sim_rate *rate, bool resent, 
     }
 }
 
+void sim_paces_sent(struct sim_world *world, uint32_t lane, bool resent)
+{
+    for (uint32_t i = 0; i < OD_PACES_PER_LANE && world->lanes[lane].paces[i]; i++) {
+        uint32_t pace = world->lanes[lane].paces[i] - 1;
+        sim_rate_sent(world, &world->pace_rates[pace], resent, "pace", pace);
+    }
+}
+
 /* A slot may be taken this long before its INVITE: start hook, intent and limiter together. */
 #define SLOT_NS (45 * OD_NS_PER_S)
 

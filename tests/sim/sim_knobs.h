@@ -21,6 +21,7 @@
     X(trunk_cap, "a trunk's max_calls, 0 none")                                                    \
     X(lane_cap, "a lane's max_calls, 0 none")                                                      \
     X(lane_pace, "a lane's own rate in calls per 10 s, 0 none")                                    \
+    X(rotor_pace, "INVITEs in 10 s of all lanes of one rotor; 0: any")                             \
     X(dialled_max, "the node's cap")                                                               \
     X(calls_max, "the node's memory")                                                              \
     X(budget, "turn budget")                                                                       \

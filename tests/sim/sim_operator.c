@@ -116,12 +116,40 @@ static void route_lane(struct sim_world *world, struct od_lane_def *def)
             def->trunks[count++] = i;
 }
 
-static void pace_lane(struct sim_world *world, struct od_lane_def *def, uint32_t per_10_s)
+static void set_pace(struct sim_world *world, uint32_t pace, const struct od_shape *shape)
 {
-    def->shape = (struct od_shape){0};
+    struct od_pace_def def = {.shapes = {*shape}};
+    int err = od_engine_set_pace(world->engine, pace, &def);
+
+    OD_ASSERT(err == 0);
+    sim_rate_set(&world->pace_rates[pace], shape, 1);
+}
+
+/* A lane has its own, and one with all lanes of its rotor where the world has such. */
+static void pace_lane(struct sim_world *world, uint32_t index, uint32_t per_10_s)
+{
+    struct od_lane_def *def = &world->lanes[index];
+    struct od_shape shape = {0};
+    uint32_t count = 0;
+
     if (per_10_s)
-        def->shape = (struct od_shape){below(world, 2) ? OD_SHAPE_EVEN : OD_SHAPE_WINDOW, per_10_s,
-                                       0, 10 * OD_NS_PER_S};
+        shape = (struct od_shape){below(world, 2) ? OD_SHAPE_EVEN : OD_SHAPE_WINDOW, per_10_s, 0,
+                                  10 * OD_NS_PER_S};
+    set_pace(world, index, &shape);
+    memset(def->paces, 0, sizeof def->paces);
+    if (world->knobs.rotor_pace)
+        def->paces[count++] = 1 + SIM_LANES_MAX + def->rotor;
+    def->paces[count] = 1 + index;
+}
+
+static void pace_rotors(struct sim_world *world)
+{
+    struct od_shape shape = {.kind = world->knobs.rotor_pace % 2 ? OD_SHAPE_EVEN : OD_SHAPE_WINDOW,
+                             .count = world->knobs.rotor_pace,
+                             .window_ns = 10 * OD_NS_PER_S};
+
+    for (uint32_t i = 0; i < SIM_ROTORS_MAX && world->knobs.rotor_pace; i++)
+        set_pace(world, SIM_LANES_MAX + i, &shape);
 }
 
 static void make_lane(struct sim_world *world, uint32_t index)
@@ -142,9 +170,8 @@ static void make_lane(struct sim_world *world, uint32_t index)
         def->retry.after_s[cause] = world->knobs.retry ? below(world, world->knobs.retry_s + 1) : 0;
     def->retry.after_s[OD_CAUSE_UNKNOWN] = world->knobs.redial_s;
     route_lane(world, def);
-    pace_lane(world, def, world->knobs.lane_pace);
+    pace_lane(world, index, world->knobs.lane_pace);
     sim_cap_set(world, &world->lane_caps[index], def->max_calls);
-    sim_rate_set(&world->lane_rates[index], &def->shape, 1);
     set_lane(world, index);
 }
 
@@ -157,13 +184,12 @@ static void change_lane(struct sim_world *world, uint32_t index)
     if (below(world, 2))
         def->priority = (int32_t)below(world, 5) - 2;
     if (below(world, 2))
-        def->rotor = below(world, 4);
+        def->rotor = below(world, SIM_ROTORS_MAX);
     if (below(world, 2))
         def->hook = !def->hook && world->knobs.hook;
-    pace_lane(world, def, world->knobs.lane_pace ? 1 + below(world, 300) : 0);
+    pace_lane(world, index, world->knobs.lane_pace ? 1 + below(world, 300) : 0);
     def->max_calls = below(world, 2) ? 0 : 1 + below(world, 20);
     sim_cap_set(world, &world->lane_caps[index], def->max_calls);
-    sim_rate_set(&world->lane_rates[index], &def->shape, 1);
     set_lane(world, index);
 }
 
@@ -338,6 +364,7 @@ void sim_operator_init(struct sim_world *world)
 
     for (uint32_t i = 0; i < knobs->trunks; i++)
         make_trunk(world, i);
+    pace_rotors(world);
     for (uint32_t i = 0; i < knobs->lanes; i++)
         make_lane(world, i);
     for (uint32_t i = 0; i < knobs->calls; i++)

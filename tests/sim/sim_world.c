@@ -154,6 +154,7 @@ static void world_init(struct sim_world *world)
                                        .dialled_max = world->knobs.dialled_max,
                                        .lanes_max = SIM_LANES_MAX,
                                        .trunks_max = SIM_TRUNKS_MAX,
+                                       .paces_max = SIM_PACES_MAX,
                                        .events_max = 1u << 16,
                                        .turn_budget = world->knobs.budget,
                                        .tries_max = (uint8_t)world->knobs.tries,
@@ -192,8 +193,8 @@ static void world_deinit(struct sim_world *world)
     sim_carrier_deinit(world);
     sim_talk_deinit(world);
     sim_breakers_deinit(world);
-    for (int i = 0; i < SIM_LANES_MAX; i++)
-        sim_rate_deinit(&world->lane_rates[i]);
+    for (int i = 0; i < SIM_PACES_MAX; i++)
+        sim_rate_deinit(&world->pace_rates[i]);
     for (int i = 0; i < SIM_TRUNKS_MAX; i++)
         sim_rate_deinit(&world->trunk_rates[i]);
     sim_clock_deinit(&world->clock);
@@ -250,7 +251,8 @@ static bool lane_opens_now(const struct sim_world *world)
  * which makes the engine look at everything: otherwise something was forgotten. */
 static void run_idle(struct sim_world *world, uint64_t next_ns, bool look_at_all)
 {
-    bool paced = world->knobs.shape || world->knobs.lane_pace || world->knobs.adaptive;
+    bool paced = world->knobs.shape || world->knobs.lane_pace || world->knobs.rotor_pace ||
+                 world->knobs.adaptive;
     uint64_t orders = world->orders, claims = world->claims,
              left_ns = next_ns > world->clock.now_ns ? next_ns - world->clock.now_ns : 0;
     struct od_engine_stats before;

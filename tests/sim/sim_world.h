@@ -16,6 +16,8 @@
 #include "tests/sim/sim_store.h"
 
 enum { SIM_LANES_MAX = 16, SIM_TRUNKS_MAX = 8, SIM_LEASE_MS = 10000 };
+/* Each lane's own pace, then the rotors'. */
+enum { SIM_ROTORS_MAX = 4, SIM_PACES_MAX = SIM_LANES_MAX + SIM_ROTORS_MAX };
 
 enum { SIM_ATTEMPTS_MAX = 64 }; /* of a contact */
 
@@ -61,7 +63,7 @@ struct sim_world {
     struct od_lane_def lanes[SIM_LANES_MAX];
     struct od_trunk_def trunks[SIM_TRUNKS_MAX];
     struct sim_cap lane_caps[SIM_LANES_MAX], trunk_caps[SIM_TRUNKS_MAX];
-    struct sim_rate lane_rates[SIM_LANES_MAX], trunk_rates[SIM_TRUNKS_MAX];
+    struct sim_rate pace_rates[SIM_PACES_MAX], trunk_rates[SIM_TRUNKS_MAX];
 
     struct sim_leg *legs;   /* by call index */
     struct sim_talk *talks; /* by call index */
@@ -161,6 +163,8 @@ void sim_rate_set(struct sim_rate *rate, const struct od_shape *shapes, uint32_t
 void sim_rate_sent(struct sim_world *world, struct sim_rate *rate, bool resent, const char *whose,
                    uint32_t index);
 void sim_rate_deinit(struct sim_rate *rate);
+/* An INVITE of the lane: by all paces that it keeps. */
+void sim_paces_sent(struct sim_world *world, uint32_t lane, bool resent);
 void sim_cap_set(struct sim_world *world, struct sim_cap *cap, uint32_t now);
 /* An INVITE to the contact: its number's cap must allow it. */
 void sim_attempt_dialled(struct sim_world *world, uint32_t contact);

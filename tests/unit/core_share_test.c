@@ -41,6 +41,7 @@ struct process {
 struct scene {
     struct od_rng rng;
     struct od_shape shape;
+    enum od_share_kind kind;
     struct sim_books books;
     struct process processes[PROCESSES];
     uint32_t count;
@@ -67,16 +68,18 @@ static void start(struct scene *s, struct process *p)
     p->wake_ns = s->now_ns + below(s, 50 * OD_NS_PER_MS);
     od_limit_init(&p->limit, p->log);
     od_limit_set(&p->limit, &s->shape);
-    od_share_set(&p->share, true, &s->shape, 1);
+    od_share_set(&p->share, s->kind, &s->shape, 1);
 }
 
-static struct scene *make(uint64_t seed, struct od_shape shape, uint32_t count)
+static struct scene *make_kind(uint64_t seed, struct od_shape shape, uint32_t count,
+                               enum od_share_kind kind)
 {
     struct scene *s = calloc(1, sizeof *s);
 
     assert_non_null(s);
     s->rng.state = seed;
     s->shape = shape;
+    s->kind = kind;
     s->count = count;
     s->now_ns = BEGIN_NS;
     s->offset_ns = (int64_t)below(s, 2000 * OD_NS_PER_S) - (int64_t)(1000 * OD_NS_PER_S);
@@ -85,6 +88,11 @@ static struct scene *make(uint64_t seed, struct od_shape shape, uint32_t count)
     for (uint32_t i = 0; i < count; i++)
         start(s, &s->processes[i]);
     return s;
+}
+
+static struct scene *make(uint64_t seed, struct od_shape shape, uint32_t count)
+{
+    return make_kind(seed, shape, count, OD_SHARE_DEALT);
 }
 
 /* As the adapter does it, with the bounds of this one exchange. */
@@ -216,7 +224,8 @@ static void no_window_has_one_too_many_whatever_happens(void **state)
     for (uint64_t seed = 1; seed <= 60; seed++) {
         struct od_rng rng = {seed};
         struct scene *s =
-            make(seed, random_shape(&rng), 1 + (uint32_t)od_rng_below(&rng, PROCESSES));
+            make_kind(seed, random_shape(&rng), 1 + (uint32_t)od_rng_below(&rng, PROCESSES),
+                      seed % 3 ? OD_SHARE_DEALT : OD_SHARE_WHOLE);
         s->lost_one_in = od_rng_below(&rng, 2) ? 10 : 0;
         for (int i = 0; i < 40; i++) {
             struct process *p = &s->processes[below(s, s->count)];
@@ -307,6 +316,50 @@ static void the_dead_stop_nobody(void **state)
     }
 }
 
+/* Takes as long as it is granted for, and its pause. */
+static struct process *sender_since(struct scene *s, uint64_t from_ns)
+{
+    struct process *sender = NULL;
+
+    for (uint32_t i = 0; i < s->count; i++)
+        s->processes[i].sends = 0;
+    pass(s, s->now_ns < from_ns ? from_ns - s->now_ns : 0);
+    for (uint32_t i = 0; i < s->count; i++)
+        s->processes[i].sends = 0;
+    pass(s, 3 * OD_NS_PER_S + 2 * s->shape.window_ns);
+    for (uint32_t i = 0; i < s->count; i++)
+        if (s->processes[i].sends) {
+            assert_null(sender);
+            sender = &s->processes[i];
+        }
+    assert_non_null(sender);
+    return sender;
+}
+
+static void a_whole_rate_is_one_processs_at_a_time(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 30; seed++) {
+        struct od_rng rng = {seed};
+        struct scene *s = make_kind(seed, random_shape(&rng), 3, OD_SHARE_WHOLE);
+        uint64_t change_ns = 2 * OD_NS_PER_S + s->processes[0].share.pause_ns;
+        struct process *one, *two;
+        uint64_t from_ns;
+        one = sender_since(s, s->now_ns + change_ns);
+        from_ns = s->now_ns;
+        pass(s, 20 * s->shape.window_ns); /* a window's calls may come in one burst */
+        assert_true(used(s, from_ns, s->now_ns) >= 0.95 - 1 / 20.0);
+        one->calls = 0; /* it is another's soon */
+        two = sender_since(s, s->now_ns + change_ns);
+        assert_ptr_not_equal(one, two);
+        two->dead = true;
+        one->calls = UINT32_MAX;
+        assert_ptr_not_equal(sender_since(s, s->now_ns + change_ns), two);
+        judge(s);
+        free(s);
+    }
+}
+
 /* What was given away of a slow rate doesn't hold a faster one back for longer than that. */
 static void a_raised_rate_is_used_at_once(void **state)
 {
@@ -322,7 +375,7 @@ static void a_raised_rate_is_used_at_once(void **state)
         s->shape = fast;
         for (uint32_t i = 0; i < s->count; i++) {
             od_limit_set(&s->processes[i].limit, &fast);
-            od_share_set(&s->processes[i].share, true, &fast, 1);
+            od_share_set(&s->processes[i].share, OD_SHARE_DEALT, &fast, 1);
             if (!i) /* the others hear of it later */
                 pass(s, below(s, 300 * OD_NS_PER_MS));
         }
@@ -363,6 +416,7 @@ int main(void)
         cmocka_unit_test(nearly_all_is_used_and_fairly),
         cmocka_unit_test(a_modest_one_leaves_the_rest),
         cmocka_unit_test(the_dead_stop_nobody),
+        cmocka_unit_test(a_whole_rate_is_one_processs_at_a_time),
         cmocka_unit_test(a_raised_rate_is_used_at_once),
         cmocka_unit_test(alone_the_limits_rule),
     };

@@ -86,6 +86,8 @@ struct seen {
     unsigned trunks, lanes;
     struct od_trunk_def trunk;
     struct od_lane_def lane;
+    uint32_t pace;
+    struct od_pace_def pace_def;
 };
 
 static void on_trunk(void *ctx, uint32_t index, const struct od_trunk_def *def)
@@ -102,6 +104,13 @@ static void on_lane(void *ctx, uint32_t lane, const struct od_lane_def *def)
     assert_int_equal(lane, 5);
     seen->lanes++;
     seen->lane = *def;
+}
+
+static void on_pace(void *ctx, uint32_t pace, const struct od_pace_def *def)
+{
+    struct seen *seen = ctx;
+    seen->pace = pace;
+    seen->pace_def = *def;
 }
 
 static void on_closed(void *ctx)
@@ -136,6 +145,7 @@ static void a_call_keeps_the_document_it_began_with(void **state)
                                     .domain = "d"};
     struct od_config config = {.trunks = &trunk, .trunk_count = 1};
     struct od_lane_info lane = {.lane = 5,
+                                .campaign = uid_of(8),
                                 .org = "default",
                                 .agent = id,
                                 .priority = 3,
@@ -143,10 +153,11 @@ static void a_call_keeps_the_document_it_began_with(void **state)
                                 .max_calls = 9,
                                 .open = true};
     uv_loop_init(&loop);
-    assert_int_equal(od_catalog_open(&catalog, &loop, &config,
-                                     &(struct od_catalog_events){
-                                         .ctx = &seen, .trunk = on_trunk, .lane = on_lane}),
-                     0);
+    assert_int_equal(
+        od_catalog_open(&catalog, &loop, &config,
+                        &(struct od_catalog_events){
+                            .ctx = &seen, .trunk = on_trunk, .lane = on_lane, .pace = on_pace}),
+        0);
     assert_true(seen.trunk.usable);
     assert_string_equal(od_catalog_trunk_name(catalog, 0), "main");
     assert_string_equal(od_catalog_trunk_name(catalog, 1), "");
@@ -160,9 +171,14 @@ static void a_call_keeps_the_document_it_began_with(void **state)
     assert_int_equal(seen.lane.ring_ms, 20000);
     assert_int_equal(seen.lane.trunks[0], 0);
     assert_int_equal(seen.lane.trunks[1], OD_NO_TRUNK);
-    /* 2.5 calls/s is 5 in 2 s */
-    assert_int_equal(seen.lane.shape.count, 5);
-    assert_true(seen.lane.shape.window_ns == 2 * OD_NS_PER_S);
+    /* 2.5 calls/s is 5 in 2 s, and at most 3 in any second */
+    assert_int_equal(seen.lane.paces[0], 1 + seen.pace);
+    assert_int_equal(seen.lane.paces[1], 0);
+    assert_int_equal(seen.pace_def.shapes[0].count, 5);
+    assert_true(seen.pace_def.shapes[0].window_ns == 2 * OD_NS_PER_S);
+    assert_int_equal(seen.pace_def.shapes[1].kind, OD_SHAPE_WINDOW);
+    assert_int_equal(seen.pace_def.shapes[1].count, 3);
+    assert_false(seen.pace_def.shared); /* the Redis is ours alone */
 
     const struct od_agent_def *held = od_catalog_hold_agent(catalog, &id);
     const struct od_agent_def *again = od_catalog_hold_agent(catalog, &id);
@@ -208,10 +224,11 @@ static void refused_credentials_hold_a_trunk(void **state)
                                     .domain = "d"};
     struct od_config config = {.trunks = &trunk, .trunk_count = 1};
     uv_loop_init(&loop);
-    assert_int_equal(od_catalog_open(&catalog, &loop, &config,
-                                     &(struct od_catalog_events){
-                                         .ctx = &seen, .trunk = on_trunk, .lane = on_lane}),
-                     0);
+    assert_int_equal(
+        od_catalog_open(&catalog, &loop, &config,
+                        &(struct od_catalog_events){
+                            .ctx = &seen, .trunk = on_trunk, .lane = on_lane, .pace = on_pace}),
+        0);
     const struct od_trunk_entry *entry = od_catalog_trunk(catalog, 0);
     unsigned announced = seen.trunks;
     od_catalog_credentials(catalog, 0, "refused");

@@ -1,10 +1,12 @@
 -- Rates that several processes keep together: who may send when. A slot is a moment of the rate;
 -- all slots of a rate are an interval apart and each is one process's. While one process alone
--- wants a rate it has all of it for a while (`sole`) and keeps the limits by itself. The C side is
+-- wants a rate it has all of it for a while (`sole`) and keeps the limits by itself. Of some rates
+-- no slots are dealt: one process at a time has all of it, as long as it wants some. The C side is
 -- engine/core/share.h, which says why this holds.
 --
 -- KEYS: "od:{shared}:"
--- ARGV: process, (rate's key, want, interval, late, pause, may be sole)*; times in us
+-- ARGV: process, (rate's key, want, interval, late, pause, sole: 0 never, 1 alone, 2 always)*;
+-- times in us
 -- reply: { our clock in us, { sole until or 0, slot* }* }
 --
 -- The books of a rate: n: the first moment not yet given away; i: how far that is behind the slot
@@ -88,12 +90,25 @@ local function deal(b, interval)
     b.r = last
 end
 
-local function serve(key, want, interval, late, pause, may_be_sole)
+-- The whole rate goes to who wants some, when nothing of another's can count any more.
+local function whole(b, want, pause)
+    local ours = b.o == id and b.u + pause >= b.n
+    if want > 0 and (ours or b.n <= now) then
+        b.o, b.u = id, now + SOLE
+        b.n, b.i = b.u + pause, nil
+    end
+    return { b.o == id and b.u > now and b.u or 0 }
+end
+
+local function serve(key, want, interval, late, pause, sole)
     local b = books(key, 2 * (SOLE + AHEAD + pause + interval))
     local me = mine(b, pause)
     local out = { 0 }
     me.s, me.w = now, want
-    if may_be_sole and alone(b, pause) then
+    if sole == '2' then
+        me.w, me.p = 0, {}
+        out = whole(b, want, pause)
+    elseif sole == '1' and alone(b, pause) then
         b.o, b.u = id, now + SOLE
         b.n, b.i = b.u + pause, nil
         me.p, me.l = {}, 0
@@ -117,6 +132,6 @@ end
 local reply = { now }
 for i = 2, #ARGV, 6 do
     reply[#reply + 1] = serve(P .. 'r:' .. ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]),
-        tonumber(ARGV[i + 3]), tonumber(ARGV[i + 4]), ARGV[i + 5] == '1')
+        tonumber(ARGV[i + 3]), tonumber(ARGV[i + 4]), ARGV[i + 5])
 end
 return reply
