@@ -4,6 +4,7 @@ are at work, in every process, by the API and by the command, and it is written 
 Method: two processes on one Redis dial one campaign; the carrier's ledger shows when the last INVITE
 before a change's effect left, and the first one after it was taken back. How long each took is printed;
 nothing is asserted about it but that it comes at all."""
+import datetime
 import json
 import time
 
@@ -32,7 +33,7 @@ class Line:
         self.agent = self.servers[0].api("GET", "/agents?name=talk")["data"][0]["id"]
         self.campaign = world.cli("campaign", "create", "spring", "--agent", "talk",
                                   server=self.servers[0]).stdout.strip()
-        world.cli("campaign", "import", self.campaign, world.contacts(2000), server=self.servers[0])
+        world.cli("campaign", "import", self.campaign, world.contacts(6000), server=self.servers[0])
         world.cli("campaign", "start", self.campaign, server=self.servers[0])
         self.slowest = {}
 
@@ -72,37 +73,76 @@ class Line:
         self.took(what, max(0, self.dials(seen)[0] - at))
 
 
+class Noun:
+    """A trunk, a campaign or an agent: how each change of it is made by the API and by the command."""
+
+    def __init__(self, line, kind, path, verb, name, caps, prefix=""):
+        self.line, self.kind, self.path, self.verb, self.name = line, kind, path, verb, name
+        self.caps = caps  # lowered, and as it was before
+        self.prefix = prefix  # of its limits in the document
+
+    def limits(self, by, cps=None, max_calls=None):
+        """cps 0: none of its own again."""
+        if by == "API":
+            limits = {} if cps is None else {"cps": cps or None}
+            limits.update({} if max_calls is None else {"max_calls": max_calls})
+            self.line.api("PATCH", self.path, {"outdial": limits} if self.prefix else limits)
+            return
+        none = "--configured-cps" if self.kind == "trunk" else "--no-cps"
+        words = [] if cps is None else ["--cps", str(cps)] if cps else [none]
+        words += [] if max_calls is None else ["--max-calls", str(max_calls)]
+        self.line.cli(self.verb, "set" if self.kind == "trunk" else "limits", self.name, *words)
+
+    def order(self, by, order):
+        if by == "API":
+            self.line.api("POST", f"{self.path}/{order}")
+        else:
+            self.line.cli(self.verb, order, self.name)
+
+    def state(self):
+        view = self.line.servers[0].api("GET", self.path)
+        return {"trunk": lambda: view["reason"], "campaign": lambda: view["state"],
+                "agent": lambda: view["live"]["state"]}[self.kind]()
+
+
+WAYS = ("API", "CLI")
+
+
+def nouns_of(line):
+    return [Noun(line, "trunk", "/trunks/line", "trunks", "line", (6, 200)),
+            Noun(line, "campaign", f"/campaigns/{line.campaign}", "campaign", line.campaign, (5, 0)),
+            Noun(line, "agent", f"/agents/{line.agent}", "agent", "talk", (4, 0), "outdial.")]
+
+
+def the_other(way):
+    return WAYS[1 - WAYS.index(way)]
+
+
 def orders_take_effect(line):
-    campaign, agent = f"/campaigns/{line.campaign}", f"/agents/{line.agent}"
-    line.stops("trunk pause, API", lambda: line.api("POST", "/trunks/line/pause"))
-    line.goes_on("trunk resume, CLI", lambda: line.cli("trunks", "resume", "line"))
-    line.stops("campaign pause, API", lambda: line.api("POST", f"{campaign}/pause"))
-    line.goes_on("campaign resume, CLI", lambda: line.cli("campaign", "resume", line.campaign))
-    line.stops("agent pause, API", lambda: line.api("POST", f"{agent}/pause"))
-    waits = next(c for c in line.servers[0].contacts(line.campaign) if c["status"] == "queued")
-    why = line.api("GET", f"{campaign}/contacts/{waits['id']}/why")
-    assert "agent paused" in [hold["reason"] for hold in why["holds"]], why
-    line.goes_on("agent resume, CLI", lambda: line.cli("agent", "resume", "talk"))
-
-    def drained(what, order, state, resume):
-        line.stops(f"{what} drain, CLI", order)
-        wait_until(lambda: state() == "drained", 20, f"the {what} to be drained", 0.02)
-        wait_until(lambda: line.up() == 0, 5, "the ledger to have the last end", 0.02)
-        line.goes_on(f"{what} resume, API", resume)
-
-    drained("trunk", lambda: line.cli("trunks", "drain", "line"),
-            lambda: line.servers[0].api("GET", "/trunks/line")["reason"],
-            lambda: line.api("POST", "/trunks/line/resume"))
-    drained("campaign", lambda: line.cli("campaign", "drain", line.campaign),
-            lambda: line.api("GET", campaign)["state"],
-            lambda: line.api("POST", f"{campaign}/resume"))
-    drained("agent", lambda: line.cli("agent", "drain", "talk"),
-            lambda: line.api("GET", agent)["live"]["state"],
-            lambda: line.api("POST", f"{agent}/resume"))
+    """Each order of each noun, by both ways. What is expected to be written down."""
+    written = []
+    for noun in nouns_of(line):
+        running = "running" if noun.kind == "campaign" else "active"
+        for by in WAYS:
+            back = the_other(by)
+            line.stops(f"{noun.kind} pause, {by}", lambda n=noun, b=by: n.order(b, "pause"))
+            if noun.kind == "agent":
+                waits = next(c for c in line.servers[0].contacts(line.campaign) if c["status"] == "queued")
+                why = line.api("GET", f"/campaigns/{line.campaign}/contacts/{waits['id']}/why")
+                assert "agent paused" in [hold["reason"] for hold in why["holds"]], why
+            line.goes_on(f"{noun.kind} resume, {back}", lambda n=noun, b=back: n.order(b, "resume"))
+            line.stops(f"{noun.kind} drain, {by}", lambda n=noun, b=by: n.order(b, "drain"))
+            wait_until(lambda n=noun: n.state() == "drained", 20, f"the {noun.kind} to be drained", 0.02)
+            wait_until(lambda: line.up() == 0, 5, "the ledger to have the last end", 0.02)
+            line.goes_on(f"{noun.kind} resume, {by}", lambda n=noun, b=by: n.order(b, "resume"))
+            written += [(noun.kind, "state", running, "paused"), (noun.kind, "state", "paused", running),
+                        (noun.kind, "state", running, "draining"), (noun.kind, "state", "draining", running)]
+    return written
 
 
 def limits_take_effect(line):
-    campaign, agent = f"/campaigns/{line.campaign}", f"/agents/{line.agent}"
+    """Each rate and cap, by both ways. What is expected to be written down."""
+    written = []
 
     def fast():
         """When the last INVITE left that had three others in the 300 ms before it."""
@@ -110,7 +150,7 @@ def limits_take_effect(line):
         return max(b for a, b in zip(sent, sent[3:]) if b - a < 0.3)
 
     def slower(what, change):
-        """A call a second by each process at most, some time after the change was answered."""
+        """One call a second over both processes, some time after the change was answered."""
         wait_until(lambda at=time.monotonic(): fast() > at, 20, "many calls", 0.02)
         change()
         at = time.monotonic()
@@ -134,36 +174,38 @@ def limits_take_effect(line):
         wait_until(holds, 20, f"{what} to be kept", 0.02)
         line.took(f"{what} (calls talk for {TALK_MS} ms)", kept[0] - at)
 
-    slower("trunk rate, API", lambda: line.api("PATCH", "/trunks/line", {"cps": 1}))
-    line.goes_on("trunk rate as configured, CLI",
-                 lambda: line.cli("trunks", "set", "line", "--configured-cps"))
-    slower("campaign rate, CLI",
-           lambda: line.cli("campaign", "limits", line.campaign, "--cps", "1"))
-    line.goes_on("campaign rate away, API", lambda: line.api("PATCH", campaign, {"cps": None}))
-    fewer("trunk cap, CLI", lambda: line.cli("trunks", "set", "line", "--max-calls", "6"), 6)
-    line.cli("trunks", "set", "line", "--max-calls", "200")
-    fewer("campaign cap, API", lambda: line.api("PATCH", campaign, {"max_calls": 5}), 5)
-    line.api("PATCH", campaign, {"max_calls": 0})
-    fewer("agent cap, CLI", lambda: line.cli("agent", "limits", "talk", "--max-calls", "4"), 4)
-    line.api("PATCH", agent, {"outdial": {"max_calls": 0}})
+    for noun in nouns_of(line):
+        cps_before = str(CPS) if noun.kind == "trunk" else None
+        low, high = noun.caps
+        cap_before = str(high) if high else None
+        for by in WAYS:
+            back = the_other(by)
+            slower(f"{noun.kind} rate, {by}", lambda n=noun, b=by: n.limits(b, cps=1))
+            line.goes_on(f"{noun.kind} rate as before, {back}", lambda n=noun, b=back: n.limits(b, cps=0))
+            fewer(f"{noun.kind} cap, {by}", lambda n=noun, b=by: n.limits(b, max_calls=low), low)
+            noun.limits(back, max_calls=high)
+            cap_after = "0" if noun.kind == "agent" else cap_before
+            written += [(noun.kind, f"{noun.prefix}cps", cps_before, "1"),
+                        (noun.kind, f"{noun.prefix}cps", "1", cps_before),
+                        (noun.kind, f"{noun.prefix}max_calls", cap_before, str(low)),
+                        (noun.kind, f"{noun.prefix}max_calls", str(low), cap_after)]
+            cap_before = cap_after
+    return written
 
 
-def it_is_written_down(line):
-    expected = [
-        ("trunk", "state", "active", "paused"), ("trunk", "state", "paused", "active"),
-        ("campaign", "state", "running", "paused"), ("campaign", "state", "paused", "running"),
-        ("agent", "state", "active", "paused"), ("agent", "state", "paused", "active"),
-        ("trunk", "state", "active", "draining"), ("trunk", "state", "draining", "active"),
-        ("campaign", "state", "running", "draining"), ("campaign", "state", "draining", "running"),
-        ("agent", "state", "active", "draining"), ("agent", "state", "draining", "active"),
-        ("trunk", "cps", "20", "1"), ("trunk", "cps", "1", "20"),
-        ("campaign", "cps", None, "1"), ("campaign", "cps", "1", None),
-        ("trunk", "max_calls", "200", "6"), ("trunk", "max_calls", "6", "200"),
-        ("campaign", "max_calls", None, "5"), ("campaign", "max_calls", "5", None),
-        ("agent", "outdial.max_calls", None, "4"), ("agent", "outdial.max_calls", "4", "0")]
-    page = line.api("GET", "/audit?who=default%2Fnight%20shift")
+def plain(text):
+    """1.0 and 1 are the same number."""
+    try:
+        return f"{float(text):g}"
+    except (TypeError, ValueError):
+        return text
+
+
+def it_is_written_down(line, expected):
+    page = line.api("GET", "/audit?who=default%2Fnight%20shift&limit=200")
     rows = [row for row in reversed(page["data"])]
-    seen = [(row["kind"], c["what"], c["before"], c["after"]) for row in rows for c in row["changes"]]
+    seen = [(row["kind"], c["what"], plain(c["before"]), plain(c["after"]))
+            for row in rows for c in row["changes"]]
     assert seen == expected, [pair for pair in zip(seen, expected) if pair[0] != pair[1]][:3]
     assert all(row["who"] == "default/night shift" and row["at"] for row in rows), rows[0]
     assert {row["target"] for row in rows} == {"line", line.campaign, line.agent}
@@ -186,9 +228,7 @@ def it_is_written_down(line):
 
 def live_control(world):
     line = Line(world)
-    orders_take_effect(line)
-    limits_take_effect(line)
-    it_is_written_down(line)
+    it_is_written_down(line, orders_take_effect(line) + limits_take_effect(line))
     for what, seconds in line.slowest.items():
         print(f"     {what}: {1000 * seconds:.0f} ms")
     line.cli("campaign", "cancel", line.campaign)
@@ -201,4 +241,41 @@ def live_control(world):
     line.carrier.finish()
 
 
-main(live_control)
+def changes_while_redis_is_away(world):
+    """They count at once where they are made, and everywhere and for the record when it is back."""
+    redis = Redis(world)
+    carrier = world.carrier({"answer": 0, "busy": 100}, ["--no-rtp"])
+    trunk = {"name": "line", "server": carrier.address, "cps_limit": CPS, "max_calls": 200}
+    first, second = (redis.serve(i, [trunk]) for i in range(2))
+    first.api("PATCH", "/trunks/line", {"weight": 50})
+    wait_until(lambda: second.api("GET", "/trunks/line")["weight"] == 50, 20, "the other to hear of it")
+    redis.stop()
+    wait_until(lambda: first.fetch("/campaigns")[0] == 503, 30, "Redis to be missed")
+    changed = time.time()
+    for body in ({"cps": 5}, {"cps": 7}, {"max_calls": 9}):
+        first.api("PATCH", "/trunks/line", body)
+    world.cli("trunks", "pause", "line", server=first)
+    seen = first.api("GET", "/trunks/line")
+    assert (seen["cps"], seen["max_calls"], seen["reason"]) == (7, 9, "paused"), seen
+    Redis(world)
+    expected = [("cps", "20", "5"), ("cps", "5", "7"), ("max_calls", "200", "9"), ("state", "active", "paused")]
+
+    def told():
+        if first.fetch("/audit?kind=trunk")[0] != 200:
+            return None
+        rows = first.api("GET", "/audit?kind=trunk")["data"]
+        return rows if len(rows) == 1 + len(expected) else None
+    rows = wait_until(told, 60, "the record to have them")
+    assert [(c["what"], c["before"], c["after"]) for r in reversed(rows[:-1]) for c in r["changes"]] == expected, rows
+    late = [datetime.datetime.fromisoformat(r["at"].rstrip("Z") + "+00:00").timestamp() - changed for r in rows[:-1]]
+    print(f"     written down as of {min(late):.1f} to {max(late):.1f} s after the first")
+    seen = wait_until(lambda: (lambda t: t if t["reason"] == "paused" else None)(second.api("GET", "/trunks/line")),
+                      20, "the other process to hear of it")
+    assert (seen["cps"], seen["max_calls"], seen["weight"]) == (7, 9, 50), seen
+    assert first.api("GET", "/trunks/line")["reason"] == "paused", "what was there before came back"
+    first.stop()
+    second.stop()
+    carrier.finish()
+
+
+main(live_control, changes_while_redis_is_away)

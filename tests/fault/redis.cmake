@@ -43,6 +43,6 @@ od_fault(crowd 400 crowd_test.py --contacts 4000 --every-s 1 --cps 800)
 # The long form: --events 100000 --cps 100 --within-ms 1 --within-kib 64.
 od_fault(hostile_hooks 300 hostile_hooks_test.py --events 1200 --cps 60)
 # One rate over three processes, one of them killed. The long form: --least 95 on a quiet machine.
-od_fault(share 200 share_test.py --least 60)
+od_fault(share 200 share_test.py --least 60 --seconds 20)
 # The long form takes all scenarios, and every call of theirs.
 od_fault(syscalls 400 syscall_test.py --scenarios answered,posted_twice --stride 12)
