@@ -201,6 +201,38 @@ static void an_open_trunk_is_down(void **state)
     assert_int_equal(dialled(0, "+4420125").trunk, 1); /* the probes are out */
 }
 
+static void an_operator_closes_one(void **state)
+{
+    struct od_breaker_view open;
+    struct order probe;
+
+    (void)state;
+    set_rule(OD_BREAKER_PREFIX);
+    two_trunks();
+    fail_calls("+15551234", 0, 4);
+    open = view();
+    assert_int_equal(open.state, OD_BREAKER_OPEN);
+    assert_int_equal(od_engine_reset_breaker(bench.engine, &open), 0);
+    assert_int_equal(heard.last.state, OD_BREAKER_CLOSED);
+    assert_int_equal(od_engine_breakers(bench.engine, NULL, 0), 0);
+    assert_int_equal(od_engine_reset_breaker(bench.engine, &open), OD_ENOENT);
+    fail_calls("+15551234", 0, 3); /* nothing is known from before, its wait neither */
+    assert_int_equal(od_engine_breakers(bench.engine, NULL, 0), 0);
+    fail_calls("+15551234", 0, 1);
+    assert_true(view().until_ns - view().since_ns == open.until_ns - open.since_ns);
+    pass(20000);
+    probe = dialled(0, "+15551234"); /* half open it goes, too, and its probe comes too late */
+    open = view();
+    assert_int_equal(open.probes_out, 1);
+    assert_int_equal(od_engine_reset_breaker(bench.engine, &open), 0);
+    reject(probe.call, 500, "");
+    reject(expect("invite")->call, 486, "");
+    assert_int_equal(dialled(0, "+15551234").trunk, 0);
+    open.rule = 7;
+    assert_int_equal(od_engine_reset_breaker(bench.engine, &open), OD_ENOENT);
+    assert_int_equal(stats().odd, 0);
+}
+
 static void a_list_is_held(void **state)
 {
     struct order *order;
@@ -460,6 +492,7 @@ int main(void)
         T(a_prefix_goes_round_the_trunk),
         T(with_no_way_left_calls_wait),
         T(an_open_trunk_is_down),
+        T(an_operator_closes_one),
         T(a_list_is_held),
         T(a_caller_number_is_held),
         T(another_number_is_used),
