@@ -737,6 +737,7 @@ int od_serve(const struct od_config *config, od_serve_load_fn load)
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of its write */
     raise_descriptor_limit();
+    setenv("UV_THREADPOOL_SIZE", "8", 0); /* libuv gives half of them to look-ups (http_dns.c) */
     int exit_code = 1;
     if (od_host_open_data_dir(host) == 0 && od_host_dev_key(host) == 0 &&
         od_host_open_box(host) == 0) {

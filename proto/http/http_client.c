@@ -422,6 +422,8 @@ static void fill_defaults(struct od_http_client_config *config)
         config->connect_ms = 5000;
     if (!config->dns_ttl_ms)
         config->dns_ttl_ms = 30000;
+    if (!config->family_ms)
+        config->family_ms = OD_HTTP_FAMILY_MS;
 }
 
 static void on_streams_gone(void *ctx)
@@ -496,7 +498,9 @@ int od_http_client_open(struct od_http_client **out, uv_loop_t *loop,
         return err;
     }
     od_http_dialer_init(&client->dialer, loop, &client->plain, client->tls,
-                        client->config.connect_ms, client->config.dns_ttl_ms);
+                        &(struct od_http_waits){.connect_ms = client->config.connect_ms,
+                                                .dns_ttl_ms = client->config.dns_ttl_ms,
+                                                .family_ms = client->config.family_ms});
     if (config->rules) {
         client->rules = *config->rules;
         client->dialer.rules = &client->rules;

@@ -46,6 +46,7 @@ struct od_http_client_config {
     uint32_t idle_ms;                  /* [30,000] keep-alive of an unused connection */
     uint32_t connect_ms;               /* [5,000] per address, TLS included */
     uint32_t dns_ttl_ms;               /* [30,000] found names are believed for so long */
+    uint32_t family_ms;                /* [50] IPv4 addresses wait for IPv6 ones (RFC 8305) */
     char *why;                         /* OD_EINVAL of open(): which file is wrong; may be NULL */
     size_t why_bytes;
 };

@@ -3,7 +3,7 @@
  * name is not asked again in between (DNS rebinding). What a proxy changes in that is told in
  * http_proxy.h.
  *
- *   look-up ─▶ judgement ─▶ [look-up of the proxy] ─▶ race ─▶ [tunnel] ─▶ [TLS] ─▶ told
+ *   look-ups ─▶ judgement ─▶ [look-ups of the proxy] ─▶ race ─▶ [tunnel] ─▶ [TLS] ─▶ told
  *                                                      ▲ failed  │          │
  *                                                      └─────────┴──────────┘ the addresses left
  */
@@ -19,8 +19,9 @@
 #include "proto/http/http_race.h"
 #include "proto/http/http_tunnel.h"
 
-/* The time of a unix socket, or of what is left to do over a connection. */
-enum { LANE_REST = OD_HTTP_RACE_LANES };
+/* The time of a unix socket, or of what is left to do over a connection; how long IPv6 is waited
+ * for. */
+enum { LANE_REST = OD_HTTP_RACE_LANES, LANE_FAMILY };
 
 #define OWNER_OF(type, member, pointer) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
@@ -31,6 +32,8 @@ struct od_http_dial {
     const struct od_http_proxy *proxy; /* NULL: directly */
     struct od_addr target;             /* what the proxy is asked for; family 0: by name */
     struct od_http_race race;
+    bool begun;                    /* the race */
+    const char *why;               /* it came to nothing, and addresses may still come */
     struct od_http_stream *stream; /* the race's winner, then what stands on it */
     struct od_http_tunnel *tunnel; /* being asked for */
     struct od_http_deadline deadline;
@@ -78,13 +81,27 @@ static void tell(struct od_http_dial *dial, int err, const char *why)
     fn(ctx, err, stream, why);
 }
 
+/* The other family's answer is still to come. */
+static bool may_hear_more(const struct od_http_dial *dial)
+{
+    return dial->waiter.next != NULL;
+}
+
+/* There is no address left. */
+static void come_to_nothing(struct od_http_dial *dial, int err, const char *why)
+{
+    dial->why = why;
+    if (!may_hear_more(dial))
+        tell(dial, err, why);
+}
+
 /* A connection came to nothing: the addresses that are left have their turn. */
 static void failed(struct od_http_dial *dial, int err, const char *why)
 {
     const char *next_why;
     drop_stream(dial);
     if (dial->url.scheme == OD_HTTP_UNIX || od_http_race_run(&dial->race, &next_why))
-        tell(dial, err, why);
+        come_to_nothing(dial, err, why);
 }
 
 /* ---- over a connection ---- */
@@ -137,7 +154,7 @@ static void on_raced(void *ctx, int err, struct od_http_stream *stream, uint64_t
     struct od_http_dial *dial = ctx;
     char target[OD_HTTP_HOST_MAX + 8] = "";
     if (err) {
-        tell(dial, err, why);
+        come_to_nothing(dial, err, why);
         return;
     }
     dial->stream = stream;
@@ -160,12 +177,11 @@ static const char *judge_one(const struct od_http_dial *dial, const struct od_ad
                : od_http_guard_check(dial->dialer->rules, addr, dial->allow_private);
 }
 
-/* Leaves the allowed addresses; false when there were some and none is allowed, or when one is not
- * and a proxy may come to choose it. */
-static bool judge(struct od_http_dial *dial, struct od_http_addrs *addrs, const char **why)
+/* Leaves the allowed addresses; *why: why one was not. */
+static void judge(const struct od_http_dial *dial, struct od_http_addrs *addrs, const char **why)
 {
-    unsigned kept = 0, count = addrs->count;
-    for (unsigned i = 0; i < count; i++) {
+    unsigned kept = 0;
+    for (unsigned i = 0; i < addrs->count; i++) {
         struct od_addr addr = addrs->at[i];
         addr.port = dial->url.port;
         const char *reason = judge_one(dial, &addr);
@@ -175,10 +191,6 @@ static bool judge(struct od_http_dial *dial, struct od_http_addrs *addrs, const 
             addrs->at[kept++] = addrs->at[i];
     }
     addrs->count = kept;
-    bool denied = count && (!kept || (dial->proxy && kept < count));
-    if (denied)
-        dial->dialer->denied++;
-    return !denied;
 }
 
 /* The proxy is trusted with names: only what is plain without a look-up is judged. */
@@ -203,16 +215,40 @@ static const char *lookup_why(int err, bool of_proxy)
     return err == OD_ENOENT ? "no such host" : "the name could not be looked up";
 }
 
-static int run(struct od_http_dial *dial, const struct od_http_addrs *addrs, uint16_t port,
-               const char **why)
+/* Runs the race, or lets it go on. 0: it does, or there may be more to run with. */
+static int run(struct od_http_dial *dial, const char **why)
 {
-    od_http_race_set(&dial->race, addrs, port);
-    return od_http_race_run(&dial->race, why);
+    if (dial->stream || dial->race.running) /* who has joined waits for their turn */
+        return 0;
+    dial->begun = true;
+    int err = od_http_race_run(&dial->race, why);
+    if (!err)
+        return 0;
+    if (dial->why)
+        *why = dial->why;
+    dial->why = *why;
+    return may_hear_more(dial) ? 0 : err;
 }
 
-/* Begins with a host: an address, or a name whose look-up on_found tells. 0: it goes on. */
+/* Goes to these addresses, the first of which are known; IPv4 alone waits a little for IPv6. */
+static int go_to(struct od_http_dial *dial, const struct od_http_addrs *addrs, uint16_t port,
+                 const char **why)
+{
+    bool four_alone = addrs->count && addrs->at[0].family == 4;
+    od_http_race_offer(&dial->race, addrs, port);
+    if (!dial->begun && four_alone && may_hear_more(dial)) {
+        od_http_deadline_start(&dial->dialer->deadlines, &dial->deadline, LANE_FAMILY,
+                               dial->dialer->family_ms);
+        return 0;
+    }
+    if (!dial->begun)
+        od_http_deadline_stop(&dial->deadline);
+    return run(dial, why);
+}
+
+/* Begins with a host: an address, or a name whose look-ups fn tells of. OD_EBUSY: it will fire. */
 static int ask(struct od_http_dial *dial, const char *host,
-               void (*fn)(void *ctx, int err, const struct od_http_addrs *),
+               void (*fn)(void *ctx, int err, const struct od_http_addrs *, bool more),
                struct od_http_addrs *addrs)
 {
     dial->waiter.fn = fn;
@@ -220,14 +256,12 @@ static int ask(struct od_http_dial *dial, const char *host,
     return od_http_dns_ask(&dial->dialer->dns, host, &dial->waiter, addrs);
 }
 
-static void on_proxy_found(void *ctx, int err, const struct od_http_addrs *addrs)
+static void on_proxy_found(void *ctx, int err, const struct od_http_addrs *addrs, bool more)
 {
     struct od_http_dial *dial = ctx;
     const char *why = lookup_why(err, true);
-    if (!err)
-        err = run(dial, addrs, dial->proxy->url.port, &why);
-    else
-        err = OD_EDOWN;
+    (void)more;
+    err = err ? OD_EDOWN : go_to(dial, addrs, dial->proxy->url.port, &why);
     if (err)
         tell(dial, err, why);
 }
@@ -237,34 +271,42 @@ static int go_to_proxy(struct od_http_dial *dial, const char **why)
 {
     struct od_http_addrs addrs = {.at = {dial->proxy->url.numeric}, .count = 1};
     if (dial->proxy->url.numeric.family)
-        return run(dial, &addrs, dial->proxy->url.port, why);
+        return go_to(dial, &addrs, dial->proxy->url.port, why);
     int err = ask(dial, dial->proxy->url.host, on_proxy_found, &addrs);
-    if (err == OD_EBUSY)
+    if (err == OD_EBUSY && !addrs.count)
         return 0;
     *why = lookup_why(err, true);
-    return err ? OD_EDOWN : run(dial, &addrs, dial->proxy->url.port, why);
+    return err && err != OD_EBUSY ? OD_EDOWN : go_to(dial, &addrs, dial->proxy->url.port, why);
 }
 
-static int begin(struct od_http_dial *dial, struct od_http_addrs *addrs, const char **why)
+/* What is known of the destination. Denied: there are addresses and none is allowed, or one is not
+ * and a proxy may come to choose it. Both are said when all is known. */
+static int begin(struct od_http_dial *dial, const struct od_http_addrs *found, const char **why)
 {
-    if (!judge(dial, addrs, why))
+    struct od_http_addrs addrs = *found;
+    judge(dial, &addrs, why);
+    if (may_hear_more(dial) && (dial->proxy || !addrs.count))
+        return 0;
+    if (found->count && (!addrs.count || (dial->proxy && addrs.count < found->count))) {
+        dial->dialer->denied++;
         return OD_EDENIED;
+    }
     if (!dial->proxy)
-        return run(dial, addrs, dial->url.port, why);
-    if (!addrs->count) {
+        return go_to(dial, &addrs, dial->url.port, why);
+    if (!addrs.count) {
         *why = "no address";
         return OD_EDOWN;
     }
-    dial->target = addrs->at[0];
+    dial->target = addrs.at[0];
     return go_to_proxy(dial, why);
 }
 
-static void on_found(void *ctx, int err, const struct od_http_addrs *found)
+static void on_found(void *ctx, int err, const struct od_http_addrs *found, bool more)
 {
     struct od_http_dial *dial = ctx;
-    struct od_http_addrs addrs = *found;
     const char *why = lookup_why(err, false);
-    err = err ? OD_EDOWN : begin(dial, &addrs, &why);
+    (void)more;
+    err = err ? OD_EDOWN : begin(dial, found, &why);
     if (err)
         tell(dial, err, why);
 }
@@ -301,9 +343,9 @@ static int begin_name(struct od_http_dial *dial, const char **why)
     if (dial->proxy && dial->proxy->names_trusted)
         return judge_name(dial, why) ? go_to_proxy(dial, why) : OD_EDENIED;
     int err = ask(dial, dial->url.host, on_found, &addrs);
-    if (err == OD_EBUSY)
+    if (err == OD_EBUSY && !addrs.count)
         return 0;
-    if (err) {
+    if (err && err != OD_EBUSY) {
         *why = lookup_why(err, false);
         return OD_EDOWN;
     }
@@ -354,19 +396,26 @@ int od_http_dial_start(struct od_http_dialer *dialer, const struct od_http_url *
 static void expired(void *ctx, struct od_http_deadline *entry)
 {
     (void)ctx;
+    struct od_http_dial *dial = OWNER_OF(struct od_http_dial, deadline, entry);
+    const char *why;
     if (entry->lane < OD_HTTP_RACE_LANES)
         od_http_race_expired(entry);
+    else if (entry->lane == LANE_FAMILY)
+        run(dial, &why); /* more may be heard, so it does not end here */
     else
-        failed(OWNER_OF(struct od_http_dial, deadline, entry), OD_EDOWN, "connection timed out");
+        failed(dial, OD_EDOWN, "connection timed out");
 }
 
 void od_http_dialer_init(struct od_http_dialer *dialer, uv_loop_t *loop,
                          struct od_http_plain_set *plain, struct od_http_tls *tls,
-                         uint32_t connect_ms, uint32_t dns_ttl_ms)
+                         const struct od_http_waits *waits)
 {
-    *dialer =
-        (struct od_http_dialer){.loop = loop, .plain = plain, .tls = tls, .connect_ms = connect_ms};
-    od_http_dns_init(&dialer->dns, loop, dns_ttl_ms);
+    *dialer = (struct od_http_dialer){.loop = loop,
+                                      .plain = plain,
+                                      .tls = tls,
+                                      .connect_ms = waits->connect_ms,
+                                      .family_ms = waits->family_ms};
+    od_http_dns_init(&dialer->dns, loop, waits->dns_ttl_ms);
     od_http_deadlines_init(&dialer->deadlines, loop, expired, dialer);
 }
 

@@ -25,15 +25,23 @@ struct od_http_dialer {
     struct od_http_tls *tls;
     struct od_http_dns dns;
     struct od_http_deadlines deadlines;
-    uint32_t connect_ms;
+    uint32_t connect_ms, family_ms;
     const struct od_http_rules *rules; /* the client's; NULL: none */
     const struct od_http_proxy *proxy; /* the client's; NULL: none */
     uint64_t connects, denied;         /* addresses tried; URLs refused by the guard */
 };
 
+enum { OD_HTTP_FAMILY_MS = 50 }; /* RFC 8305 section 3 */
+
+struct od_http_waits {
+    uint32_t connect_ms; /* for one address */
+    uint32_t dns_ttl_ms; /* how long look-ups are believed */
+    uint32_t family_ms;  /* how long a name's IPv4 addresses wait for its IPv6 ones */
+};
+
 void od_http_dialer_init(struct od_http_dialer *dialer, uv_loop_t *loop,
                          struct od_http_plain_set *plain, struct od_http_tls *tls,
-                         uint32_t connect_ms, uint32_t dns_ttl_ms);
+                         const struct od_http_waits *waits);
 /* No dial may be under way. */
 void od_http_dialer_close(struct od_http_dialer *dialer, void (*closed)(void *ctx), void *ctx);
 

@@ -12,25 +12,38 @@
 #include "engine/base/str.h"
 #include "outdial/err.h"
 
-/* Two of libuv's default four threads: the others stay free for files. */
+/* Look-ups of a family at a time. Both together are as many as libuv runs of them on the eight
+ * threads that the host asks for; a resolver that is silent about one family leaves the other's. */
 enum { RUNNING_MAX = 2, ENTRIES_MAX = 256, HOST_MAX = 254, FAILURE_TTL_MS = 2000 };
 
-enum entry_state { ENTRY_QUEUED, ENTRY_RUNNING, ENTRY_KNOWN };
+enum { FAMILIES = 2, OF_A_FAMILY_MAX = OD_HTTP_ADDRS_MAX / FAMILIES };
+static const int families[FAMILIES] = {AF_INET6, AF_INET};
+
+enum half_state { HALF_QUEUED, HALF_RUNNING, HALF_KNOWN };
+
+struct half;
 
 struct lookup {
     uv_getaddrinfo_t req;
     struct od_http_dns *dns; /* NULL: nobody wants to know any more */
     struct od_http_dns_entry *entry;
+    struct half *half; /* of the entry */
+};
+
+/* What is known of a name in one family. */
+struct half {
+    struct lookup *lookup; /* while running */
+    uint8_t state;
+    int err;
+    unsigned count;
+    struct od_addr at[OF_A_FAMILY_MAX];
 };
 
 struct od_http_dns_entry {
     struct od_http_dns_entry *next;
     struct od_http_dns_waiter waiters; /* ring */
-    struct lookup *lookup;             /* while running */
-    uint8_t state;
-    int err;
-    uint64_t expires_ms;
-    struct od_http_addrs addrs;
+    struct half halves[FAMILIES];
+    uint64_t expires_ms; /* when both are known */
     char host[HOST_MAX];
 };
 
@@ -44,109 +57,167 @@ void od_http_dns_deinit(struct od_http_dns *dns)
     while (dns->entries) {
         struct od_http_dns_entry *entry = dns->entries;
         dns->entries = entry->next;
-        if (entry->lookup) {
-            entry->lookup->dns = NULL;
-            uv_cancel((uv_req_t *)&entry->lookup->req);
+        for (unsigned i = 0; i < FAMILIES; i++) {
+            struct lookup *lookup = entry->halves[i].lookup;
+            if (!lookup)
+                continue;
+            lookup->dns = NULL;
+            uv_cancel((uv_req_t *)&lookup->req);
         }
         free(entry);
     }
 }
 
-static void add_addr(struct od_http_addrs *addrs, const struct addrinfo *info)
+static void add_addr(struct half *half, const struct addrinfo *info)
 {
-    struct od_addr addr = {0};
-    if (info->ai_family == AF_INET) {
-        addr.family = 4;
-        memcpy(addr.ip, &((const struct sockaddr_in *)(const void *)info->ai_addr)->sin_addr, 4);
-    } else if (info->ai_family == AF_INET6) {
-        addr.family = 6;
-        memcpy(addr.ip, &((const struct sockaddr_in6 *)(const void *)info->ai_addr)->sin6_addr, 16);
-    } else {
+    struct od_addr *addr = &half->at[half->count];
+    if (half->count == OF_A_FAMILY_MAX)
         return;
+    *addr = (struct od_addr){.family = info->ai_family == AF_INET ? 4 : 6};
+    if (info->ai_family == AF_INET)
+        memcpy(addr->ip, &((const struct sockaddr_in *)(const void *)info->ai_addr)->sin_addr, 4);
+    else
+        memcpy(addr->ip, &((const struct sockaddr_in6 *)(const void *)info->ai_addr)->sin6_addr,
+               16);
+    half->count++;
+}
+
+static bool is_known(const struct od_http_dns_entry *entry)
+{
+    for (unsigned i = 0; i < FAMILIES; i++)
+        if (entry->halves[i].state != HALF_KNOWN)
+            return false;
+    return true;
+}
+
+static void gather(const struct od_http_dns_entry *entry, struct od_http_addrs *out)
+{
+    out->count = 0;
+    for (unsigned i = 0; i < FAMILIES; i++)
+        for (unsigned n = 0; entry->halves[i].state == HALF_KNOWN && n < entry->halves[i].count;
+             n++)
+            out->at[out->count++] = entry->halves[i].at[n];
+}
+
+/* Of a name both of whose families are known. */
+static int err_of(const struct od_http_dns_entry *entry)
+{
+    int err = OD_ENOENT;
+    for (unsigned i = 0; i < FAMILIES; i++) {
+        if (entry->halves[i].count)
+            return 0;
+        if (entry->halves[i].err != OD_ENOENT)
+            err = OD_EDOWN;
     }
-    if (addrs->count < OD_HTTP_ADDRS_MAX)
-        addrs->at[addrs->count++] = addr;
+    return err;
+}
+
+static void enqueue(struct od_http_dns_entry *entry, struct od_http_dns_waiter *waiter)
+{
+    waiter->prev = entry->waiters.prev;
+    waiter->next = &entry->waiters;
+    entry->waiters.prev->next = waiter;
+    entry->waiters.prev = waiter;
 }
 
 static void tell_waiters(struct od_http_dns_entry *entry)
 {
-    /* A copy, because what a waiter does next may push the entry out of the cache. */
-    struct od_http_addrs addrs = entry->addrs;
-    int err = entry->err;
+    bool more = !is_known(entry);
+    int err = more ? 0 : err_of(entry);
+    struct od_http_addrs addrs; /* a copy: once all is told, a waiter may push the entry out */
     struct od_http_dns_waiter ring = entry->waiters;
-    if (ring.next == &entry->waiters)
+    gather(entry, &addrs);
+    if (ring.next == &entry->waiters || (more && !addrs.count))
         return;
     ring.next->prev = ring.prev->next = &ring;
     entry->waiters.next = entry->waiters.prev = &entry->waiters;
     while (ring.next != &ring) {
         struct od_http_dns_waiter *waiter = ring.next;
         od_http_dns_forget(waiter);
-        waiter->fn(waiter->ctx, err, &addrs);
+        if (more)
+            enqueue(entry, waiter);
+        waiter->fn(waiter->ctx, err, &addrs, more);
     }
 }
 
 static void run_queued(struct od_http_dns *dns);
+
+static uint64_t ttl_ms(const struct od_http_dns *dns, const struct od_http_dns_entry *entry)
+{
+    bool failed = err_of(entry) != 0;
+    for (unsigned i = 0; i < FAMILIES; i++)
+        failed = failed || entry->halves[i].err == OD_EDOWN;
+    return failed && FAILURE_TTL_MS < dns->ttl_ms ? FAILURE_TTL_MS : dns->ttl_ms;
+}
 
 static void on_found(uv_getaddrinfo_t *req, int status, struct addrinfo *found)
 {
     struct lookup *lookup = (struct lookup *)req;
     struct od_http_dns *dns = lookup->dns;
     struct od_http_dns_entry *entry = lookup->entry;
+    struct half *half = lookup->half;
     free(lookup);
     if (!dns) {
         uv_freeaddrinfo(found);
         return;
     }
-    dns->running--;
-    entry->lookup = NULL;
-    entry->state = ENTRY_KNOWN;
-    entry->addrs.count = 0;
+    unsigned family = (unsigned)(half - entry->halves);
+    dns->running[family]--;
+    half->lookup = NULL;
+    half->state = HALF_KNOWN;
+    half->count = 0;
     for (const struct addrinfo *info = found; info; info = info->ai_next)
-        add_addr(&entry->addrs, info);
+        if (info->ai_family == families[family])
+            add_addr(half, info);
     uv_freeaddrinfo(found);
-    bool no_name = status == UV_EAI_NONAME || status == UV_EAI_NODATA;
-    entry->err = status == 0 && entry->addrs.count ? 0 : no_name ? OD_ENOENT : OD_EDOWN;
-    entry->expires_ms = uv_now(dns->loop) + (entry->err ? FAILURE_TTL_MS : dns->ttl_ms);
+    bool none = status == UV_EAI_NONAME || status == UV_EAI_NODATA || status == UV_EAI_ADDRFAMILY ||
+                (status == 0 && !half->count);
+    half->err = none ? OD_ENOENT : status ? OD_EDOWN : 0;
+    if (is_known(entry))
+        entry->expires_ms = uv_now(dns->loop) + ttl_ms(dns, entry);
     run_queued(dns);
     tell_waiters(entry);
 }
 
-static bool start_lookup(struct od_http_dns *dns, struct od_http_dns_entry *entry)
+static bool start_lookup(struct od_http_dns *dns, struct od_http_dns_entry *entry, unsigned family)
 {
-    static const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    struct addrinfo hints = {.ai_family = families[family], .ai_socktype = SOCK_STREAM};
     struct lookup *lookup = malloc(sizeof *lookup);
     if (!lookup)
         return false;
     lookup->dns = dns;
     lookup->entry = entry;
+    lookup->half = &entry->halves[family];
     if (uv_getaddrinfo(dns->loop, &lookup->req, on_found, entry->host, NULL, &hints)) {
         free(lookup);
         return false;
     }
-    entry->lookup = lookup;
-    entry->state = ENTRY_RUNNING;
-    dns->running++;
-    dns->lookups++;
+    entry->halves[family].lookup = lookup;
+    entry->halves[family].state = HALF_RUNNING;
+    dns->running[family]++;
+    dns->lookups += family == 0;
     return true;
 }
 
 /* The one that has waited longest is the last of the list. */
 static void run_queued(struct od_http_dns *dns)
 {
-    while (dns->running < RUNNING_MAX) {
-        struct od_http_dns_entry *oldest = NULL;
-        for (struct od_http_dns_entry *entry = dns->entries; entry; entry = entry->next) {
-            if (entry->state == ENTRY_QUEUED)
-                oldest = entry;
+    for (unsigned family = 0; family < FAMILIES; family++) {
+        while (dns->running[family] < RUNNING_MAX) {
+            struct od_http_dns_entry *oldest = NULL;
+            for (struct od_http_dns_entry *entry = dns->entries; entry; entry = entry->next) {
+                if (entry->halves[family].state == HALF_QUEUED)
+                    oldest = entry;
+            }
+            if (!oldest || !start_lookup(dns, oldest, family))
+                break;
         }
-        if (!oldest || !start_lookup(dns, oldest))
-            return;
     }
 }
 
 static bool is_idle(const struct od_http_dns_entry *entry)
 {
-    return entry->state == ENTRY_KNOWN && entry->waiters.next == &entry->waiters;
+    return is_known(entry) && entry->waiters.next == &entry->waiters;
 }
 
 /* Takes the oldest entry that nobody waits for out of the list. */
@@ -195,22 +266,22 @@ int od_http_dns_ask(struct od_http_dns *dns, const char *host, struct od_http_dn
                     struct od_http_addrs *out)
 {
     struct od_http_dns_entry *entry = find(dns, host);
-    if (entry && entry->state == ENTRY_KNOWN) {
+    out->count = 0;
+    if (entry && is_known(entry)) {
         if (uv_now(dns->loop) < entry->expires_ms) {
-            *out = entry->addrs;
-            return entry->err;
+            gather(entry, out);
+            return err_of(entry);
         }
-        entry->state = ENTRY_QUEUED;
+        for (unsigned i = 0; i < FAMILIES; i++)
+            entry->halves[i].state = HALF_QUEUED;
     }
     if (!entry)
         entry = add(dns, host);
     if (!entry)
         return OD_EDOWN;
-    waiter->prev = entry->waiters.prev;
-    waiter->next = &entry->waiters;
-    entry->waiters.prev->next = waiter;
-    entry->waiters.prev = waiter;
+    enqueue(entry, waiter);
     run_queued(dns);
+    gather(entry, out);
     return OD_EBUSY;
 }
 

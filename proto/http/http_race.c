@@ -3,6 +3,8 @@
  */
 #include "proto/http/http_race.h"
 
+#include <string.h>
+
 #include "outdial/err.h"
 
 #define OWNER_OF(type, member, pointer) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
@@ -15,19 +17,40 @@ static bool next_of(const struct od_http_addrs *addrs, uint8_t family, unsigned 
     return *at < addrs->count;
 }
 
-void od_http_race_set(struct od_http_race *race, const struct od_http_addrs *addrs, uint16_t port)
+static uint8_t other(uint8_t family)
 {
-    uint8_t family = addrs->count ? addrs->at[0].family : 4;
-    unsigned at[2] = {0, 0}; /* of the preferred family, of the other */
-    race->count = 0;
-    for (unsigned turn = 0; race->count < addrs->count; turn ^= 1) {
-        uint8_t wanted = turn ? (uint8_t)(10 - family) : family; /* 4 or 6 */
-        if (!next_of(addrs, wanted, &at[turn]))
-            continue;
-        struct od_http_racer *racer = &race->racers[race->count++];
-        *racer = (struct od_http_racer){.race = race, .addr = addrs->at[at[turn]++]};
-        racer->addr.port = port;
-    }
+    return family == 4 ? 6 : 4;
+}
+
+/* The addresses, in turns, beginning with a family. */
+static void alternate(const struct od_http_addrs *addrs, uint8_t family, struct od_http_addrs *out)
+{
+    unsigned at[2] = {0, 0}; /* of that family, of the other */
+    out->count = 0;
+    for (unsigned turn = 0; out->count < addrs->count; turn ^= 1)
+        if (next_of(addrs, turn ? other(family) : family, &at[turn]))
+            out->at[out->count++] = addrs->at[at[turn]++];
+}
+
+static void order_untried(struct od_http_race *race)
+{
+    struct od_http_addrs left = {.count = 0}, ordered;
+    for (unsigned i = 0; i < race->count; i++)
+        if (!race->racers[i].tried)
+            left.at[left.count++] = race->racers[i].addr;
+    alternate(&left, race->family ? other(race->family) : 6, &ordered);
+    for (unsigned i = 0, next = 0; i < race->count; i++)
+        if (!race->racers[i].tried)
+            race->racers[i].addr = ordered.at[next++];
+}
+
+static bool is_racer(const struct od_http_race *race, const struct od_addr *addr)
+{
+    for (unsigned i = 0; i < race->count; i++)
+        if (race->racers[i].addr.family == addr->family &&
+            memcmp(race->racers[i].addr.ip, addr->ip, addr->family == 4 ? 4 : 16) == 0)
+            return true;
+    return false;
 }
 
 static void give_up(struct od_http_racer *racer)
@@ -81,6 +104,8 @@ static int start(struct od_http_racer *racer)
 {
     struct od_http_race *race = racer->race;
     racer->tried = true;
+    race->family = racer->addr.family;
+    race->started_ms = uv_now(race->deadlines->loop);
     ++*race->connects;
     int err = od_http_plain_connect(race->plain, &racer->addr, on_connected, racer, &racer->stream);
     if (err) {
@@ -100,6 +125,30 @@ static struct od_http_racer *untried(struct od_http_race *race)
     return NULL;
 }
 
+/* Others are let run a quarter of a second after the last. */
+static void arm_next(struct od_http_race *race)
+{
+    uint64_t since_ms = uv_now(race->deadlines->loop) - race->started_ms;
+    if (!race->running || !untried(race))
+        return;
+    od_http_deadline_start(race->deadlines, &race->next, OD_HTTP_LANE_NEXT,
+                           since_ms < OD_HTTP_RACE_DELAY_MS ? OD_HTTP_RACE_DELAY_MS - since_ms : 1);
+}
+
+void od_http_race_offer(struct od_http_race *race, const struct od_http_addrs *addrs, uint16_t port)
+{
+    for (unsigned i = 0; i < addrs->count && race->count < OD_HTTP_ADDRS_MAX; i++) {
+        if (is_racer(race, &addrs->at[i]))
+            continue;
+        struct od_http_racer *racer = &race->racers[race->count++];
+        *racer = (struct od_http_racer){.race = race, .addr = addrs->at[i]};
+        racer->addr.port = port;
+    }
+    order_untried(race);
+    if (!od_http_deadline_waits(&race->next))
+        arm_next(race);
+}
+
 int od_http_race_run(struct od_http_race *race, const char **why)
 {
     struct od_http_racer *racer;
@@ -112,9 +161,8 @@ int od_http_race_run(struct od_http_race *race, const char **why)
             break;
         *why = err == OD_ENOMEM ? "no memory" : "unreachable";
     }
-    if (!err && untried(race))
-        od_http_deadline_start(race->deadlines, &race->next, OD_HTTP_LANE_NEXT,
-                               OD_HTTP_RACE_DELAY_MS);
+    if (!err)
+        arm_next(race);
     return err;
 }
 

@@ -4,7 +4,8 @@
  * that has failed, the first that connects wins and the others are given up. Each attempt has a
  * time of its own.
  *
- * Not done: asking for both families apart (section 3), which the system's look-up does not offer.
+ * Addresses may join while it runs (section 3: the other family's answer came later); those that
+ * were not tried yet are put in order anew.
  *
  * Lifetime: embedded in whoever dials, which stops it before it goes; the set and the deadlines
  * outlive it. fn fires from the loop, never from inside a function of this header.
@@ -49,12 +50,15 @@ struct od_http_race {
     /* private */
     struct od_http_racer racers[OD_HTTP_ADDRS_MAX];
     unsigned count, running;
+    uint8_t family;      /* of the last that was begun with; 0: none was */
+    uint64_t started_ms; /* when */
     struct od_http_deadline next;
 };
 
-/* Who runs: addresses in the order of preference, with their port; copied, and put into the order
- * of trying. */
-void od_http_race_set(struct od_http_race *race, const struct od_http_addrs *addrs, uint16_t port);
+/* Who runs: addresses with their port; copied, and those not tried yet put into the order of
+ * trying: the families take turns, IPv6 first. Known ones are left out. */
+void od_http_race_offer(struct od_http_race *race, const struct od_http_addrs *addrs,
+                        uint16_t port);
 
 /* Begins with the first address that was not tried (one that was given up for a winner was not).
  * 0: fn will fire. OD_EDOWN, OD_ENOMEM with *why (static): there is none that can be begun with. */

@@ -555,8 +555,10 @@ int od_ws_hub_open(struct od_ws_hub **out, uv_loop_t *loop, const struct od_ws_h
         return err;
     }
     hub->plain.read_bytes = READ_BYTES;
-    od_http_dialer_init(&hub->dialer, loop, &hub->plain, hub->tls, hub->config.connect_ms,
-                        DNS_TTL_MS);
+    od_http_dialer_init(&hub->dialer, loop, &hub->plain, hub->tls,
+                        &(struct od_http_waits){.connect_ms = hub->config.connect_ms,
+                                                .dns_ttl_ms = DNS_TTL_MS,
+                                                .family_ms = OD_HTTP_FAMILY_MS});
     od_http_deadlines_init(&hub->deadlines, loop, expired, hub);
     od_http_laters_init(&hub->laters, loop, tell_closed, hub);
     *out = hub;

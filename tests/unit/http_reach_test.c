@@ -44,6 +44,9 @@ static const struct {
     {"many.example", "2606:4700::1 2606:4700::2 10.0.0.1 93.184.216.34 93.184.216.35"},
     {"inside.example", "10.0.0.1"},
     {"half.example", "93.184.216.34 10.0.0.1"},
+    {"both.example", "2606:4700::1 93.184.216.34"},
+    {"inner.six.example", "fd00::1 93.184.216.34"},
+    {"inner.four.example", "2606:4700::1 10.0.0.1"},
     {"proxy.example", "10.9.9.9"},
 };
 
@@ -101,37 +104,112 @@ int connect(int fd, __CONST_SOCKADDR_ARG where, socklen_t bytes)
     return -1;
 }
 
+/* Which family's answer comes first, each kept back until the loop has had the other; or one that
+ * is kept back until the test lets it go. */
+enum order { FOUR_FIRST, SIX_FIRST, NO_FOUR, NO_SIX };
+
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    enum order order;
+    bool had[2], released, released_late; /* had: the loop has had IPv4's, IPv6's answer */
+} answers = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+static bool may_answer(bool six)
+{
+    switch (answers.order) {
+    case FOUR_FIRST:
+        return !six || answers.had[0];
+    case SIX_FIRST:
+        return six || answers.had[1];
+    case NO_FOUR:
+        return six || answers.released;
+    default:
+        return !six || answers.released;
+    }
+}
+
+/* On a thread of libuv's. Nothing is waited for longer than a test may take. */
+static void keep_back(bool six, bool other_has_some)
+{
+    struct timespec limit;
+    clock_gettime(CLOCK_REALTIME, &limit);
+    limit.tv_sec += 30;
+    pthread_mutex_lock(&answers.lock);
+    while (other_has_some && !may_answer(six))
+        if (pthread_cond_timedwait(&answers.changed, &answers.lock, &limit)) {
+            answers.released_late = true;
+            break;
+        }
+    pthread_mutex_unlock(&answers.lock);
+}
+
+static void set_order(enum order order)
+{
+    pthread_mutex_lock(&answers.lock);
+    answers.order = order;
+    answers.had[0] = answers.had[1] = answers.released = answers.released_late = false;
+    pthread_mutex_unlock(&answers.lock);
+}
+
+static void release_answer(void)
+{
+    pthread_mutex_lock(&answers.lock);
+    answers.released = true;
+    pthread_cond_broadcast(&answers.changed);
+    pthread_mutex_unlock(&answers.lock);
+}
+
+static struct addrinfo *info_of(const char *text)
+{
+    struct addrinfo *one = calloc(1, sizeof *one + sizeof(struct sockaddr_in6));
+    struct sockaddr_in *four = (struct sockaddr_in *)(void *)(one + 1);
+    struct sockaddr_in6 *six = (struct sockaddr_in6 *)(void *)(one + 1);
+    one->ai_addr = (struct sockaddr *)(void *)(one + 1);
+    bool is_four = inet_pton(AF_INET, text, &four->sin_addr) == 1;
+    if (!is_four)
+        inet_pton(AF_INET6, text, &six->sin6_addr);
+    one->ai_family = is_four ? AF_INET : AF_INET6;
+    one->ai_addr->sa_family = (sa_family_t)one->ai_family;
+    return one;
+}
+
+/* One family of a name at a time, as it has to be asked for. */
 int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
                 struct addrinfo **out)
 {
-    (void)service, (void)hints;
-    lookups++;
+    (void)service;
+    bool six = hints->ai_family == AF_INET6, other = false;
+    struct addrinfo **end = out;
+    *out = NULL;
+    lookups += !six;
+    if (hints->ai_family == AF_UNSPEC)
+        return EAI_FAIL;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char copy[256], *save = NULL;
-        struct addrinfo **end = out;
         if (strcmp(names[i].name, host) != 0)
             continue;
         snprintf(copy, sizeof copy, "%s", names[i].addrs);
         for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save)) {
-            struct addrinfo *one = calloc(1, sizeof *one + sizeof(struct sockaddr_in6));
-            struct sockaddr_in *four = (struct sockaddr_in *)(void *)(one + 1);
-            struct sockaddr_in6 *six = (struct sockaddr_in6 *)(void *)(one + 1);
-            one->ai_addr = (struct sockaddr *)(void *)(one + 1);
-            bool is_four = inet_pton(AF_INET, w, &four->sin_addr) == 1;
-            if (!is_four)
-                inet_pton(AF_INET6, w, &six->sin6_addr);
-            one->ai_addr->sa_family = is_four ? AF_INET : AF_INET6;
-            one->ai_family = one->ai_addr->sa_family;
-            *end = one;
-            end = &one->ai_next;
+            other = other || (strchr(w, ':') != NULL) != six;
+            if ((strchr(w, ':') != NULL) != six)
+                continue;
+            *end = info_of(w);
+            end = &(*end)->ai_next;
         }
-        return 0;
+        keep_back(six, other);
+        return *out ? 0 : EAI_NODATA;
     }
     return EAI_NONAME;
 }
 
+/* The loop has had an answer. */
 void freeaddrinfo(struct addrinfo *info)
 {
+    pthread_mutex_lock(&answers.lock);
+    answers.had[info->ai_family == AF_INET6] = true;
+    pthread_cond_broadcast(&answers.changed);
+    pthread_mutex_unlock(&answers.lock);
     while (info) {
         struct addrinfo *next = info->ai_next;
         free(info);
@@ -181,6 +259,7 @@ static void clear_world(void)
     memset(world, 0, sizeof world);
     memset(seen, 0, sizeof seen);
     seen_count = lookups = 0;
+    set_order(FOUR_FIRST);
 }
 
 /* ---- a client and what it hears ---- */
@@ -227,6 +306,8 @@ static bool is_closed(void *ctx)
 static void open_client(struct od_http_client_config config)
 {
     uv_loop_init(&loop);
+    if (!config.family_ms)
+        config.family_ms = 60000;
     assert_int_equal(od_http_client_open(&client, &loop, &config), 0);
 }
 
@@ -239,7 +320,7 @@ static void close_client(void)
     assert_int_equal(uv_loop_close(&loop), 0);
 }
 
-static void ask(const char *url, bool allow_private)
+static void begin_ask(const char *url, bool allow_private)
 {
     memset(&heard, 0, sizeof heard);
     assert_int_equal(od_http_client_request(client,
@@ -251,6 +332,11 @@ static void ask(const char *url, bool allow_private)
                                                                    .on_done = on_done},
                                             NULL),
                      0);
+}
+
+static void ask(const char *url, bool allow_private)
+{
+    begin_ask(url, allow_private);
     assert_true(run_until(&loop, is_done, NULL, 15000));
 }
 
@@ -430,6 +516,169 @@ static void a_winner_that_fails_leaves_the_others_their_turn(void **state)
     assert_string_equal(seen[2].text, "2606:4700::1");
     close_client();
     peer_close(&bad);
+}
+
+/* ---- two families, asked for apart ---- */
+
+static unsigned wanted_seen;
+static bool has_seen(void *ctx)
+{
+    (void)ctx;
+    return seen_count >= wanted_seen;
+}
+
+static bool has_had(void *ctx)
+{
+    pthread_mutex_lock(&answers.lock);
+    bool had = answers.had[*(unsigned *)ctx];
+    pthread_mutex_unlock(&answers.lock);
+    return had;
+}
+
+/* Waits until the loop has taken an answer of IPv4 (0) or IPv6 (1), and what comes of it. */
+static void wait_had(unsigned six)
+{
+    assert_true(run_until(&loop, has_had, &six, 15000));
+    for (int i = 0; i < 3; i++)
+        uv_run(&loop, UV_RUN_NOWAIT);
+}
+
+static void ipv6_does_not_wait_for_ipv4(void **state)
+{
+    (void)state;
+    struct peer peer;
+    peer_open(&peer, OK, 0);
+    clear_world();
+    set_order(NO_FOUR);
+    set_world(0, "2606:4700::1", ANSWERS, peer.port);
+    open_client((struct od_http_client_config){0});
+    ask_port("http", "both.example", 8080); /* to its end, without an answer for IPv4 */
+    assert_string_equal(heard.body, "fine");
+    assert_int_equal(seen_count, 1);
+    release_answer();
+    close_client();
+    peer_close(&peer);
+}
+
+static void ipv4_waits_a_little_for_ipv6(void **state)
+{
+    (void)state;
+    struct peer peer;
+    peer_open(&peer, OK, 0);
+    clear_world();
+    set_world(0, "2606:4700::1", ANSWERS, peer.port);
+    set_world(1, "93.184.216.34", ANSWERS, peer.port);
+    open_client((struct od_http_client_config){0}); /* a little is a minute here */
+    ask_port("http", "both.example", 8080);
+    assert_string_equal(heard.body, "fine");
+    assert_int_equal(seen_count, 1);
+    assert_string_equal(seen[0].text, "2606:4700::1");
+    close_client();
+
+    clear_world();
+    set_order(NO_SIX);
+    set_world(0, "93.184.216.34", ANSWERS, peer.port);
+    open_client((struct od_http_client_config){.family_ms = 50});
+    ask_port("http", "both.example", 8080); /* no answer for IPv6 ever comes */
+    assert_string_equal(heard.body, "fine");
+    assert_int_equal(seen_count, 1);
+    assert_string_equal(seen[0].text, "93.184.216.34");
+    release_answer();
+    close_client();
+    peer_close(&peer);
+    assert_false(answers.released_late);
+}
+
+static void a_family_that_comes_late_joins_the_race(void **state)
+{
+    (void)state;
+    struct peer peer;
+    peer_open(&peer, OK, 0);
+    for (unsigned silent = 0; silent < 2; silent++) { /* or it refuses, and nothing is left */
+        clear_world();
+        set_order(NO_FOUR);
+        set_world(0, "2606:4700::1", silent ? SILENT : REFUSES, 0);
+        set_world(1, "93.184.216.34", ANSWERS, peer.port);
+        open_client((struct od_http_client_config){.connect_ms = 60000});
+        begin_ask("http://both.example:8080/", false);
+        wanted_seen = 1;
+        assert_true(run_until(&loop, has_seen, NULL, 15000));
+        wait_had(1);
+        assert_int_equal(seen_count, 1);
+        assert_false(heard.done);
+        release_answer();
+        assert_true(run_until(&loop, is_done, NULL, 15000));
+        assert_string_equal(heard.body, "fine");
+        assert_int_equal(seen_count, 2);
+        assert_string_equal(seen[1].text, "93.184.216.34");
+        if (silent) /* a quarter of a second after the first began, by a loop's own clock */
+            assert_true(seen[1].at_ms - seen[0].at_ms >= 200);
+        close_client();
+    }
+    clear_world(); /* and when that comes to nothing too, the reason is told */
+    set_order(NO_FOUR);
+    open_client((struct od_http_client_config){0});
+    begin_ask("http://both.example:8080/", false);
+    wait_had(1);
+    release_answer();
+    assert_true(run_until(&loop, is_done, NULL, 15000));
+    assert_int_equal(heard.err, OD_EDOWN);
+    assert_string_equal(heard.why, "connection refused");
+    assert_int_equal(seen_count, 2);
+    close_client();
+    peer_close(&peer);
+}
+
+static void each_family_is_judged(void **state)
+{
+    (void)state;
+    struct peer peer;
+    struct od_http_client_stats stats;
+    peer_open(&peer, OK, 0);
+    clear_world();
+    set_order(NO_FOUR);
+    set_world(0, "93.184.216.34", ANSWERS, peer.port);
+    open_client((struct od_http_client_config){0});
+    begin_ask("http://inner.six.example:8080/", false);
+    wait_had(1);
+    assert_int_equal(seen_count, 0); /* not there, and not yet denied */
+    assert_false(heard.done);
+    release_answer();
+    assert_true(run_until(&loop, is_done, NULL, 15000));
+    assert_string_equal(heard.body, "fine");
+    assert_int_equal(seen_count, 1);
+
+    clear_world(); /* the one that may be gone to refuses; the other is not gone to for that */
+    set_order(NO_FOUR);
+    begin_ask("http://inner.four.example:8080/", false);
+    wait_had(1);
+    release_answer();
+    assert_true(run_until(&loop, is_done, NULL, 15000));
+    assert_int_equal(heard.err, OD_EDOWN);
+    assert_int_equal(seen_count, 1);
+    od_http_client_stats(client, &stats);
+    assert_int_equal(stats.denied, 0);
+    close_client();
+    peer_close(&peer);
+}
+
+static void a_cancelled_call_leaves_its_question_behind(void **state)
+{
+    (void)state;
+    clear_world();
+    set_order(NO_FOUR);
+    set_world(0, "2606:4700::1", SILENT, 0);
+    open_client((struct od_http_client_config){0});
+    begin_ask("http://both.example:8080/", false);
+    wanted_seen = 1;
+    assert_true(run_until(&loop, has_seen, NULL, 15000));
+    heard.closed = false;
+    od_http_client_close(client, on_closed, NULL);
+    assert_true(run_until(&loop, is_closed, NULL, 5000)); /* while IPv4 is still asked for */
+    assert_true(heard.done);
+    release_answer();
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&loop), 0);
 }
 
 /* ---- proxies ---- */
@@ -717,6 +966,11 @@ int main(void)
         cmocka_unit_test(silence_costs_a_quarter_of_a_second),
         cmocka_unit_test(all_silent_ends_in_time),
         cmocka_unit_test(a_winner_that_fails_leaves_the_others_their_turn),
+        cmocka_unit_test(ipv6_does_not_wait_for_ipv4),
+        cmocka_unit_test(ipv4_waits_a_little_for_ipv6),
+        cmocka_unit_test(a_family_that_comes_late_joins_the_race),
+        cmocka_unit_test(each_family_is_judged),
+        cmocka_unit_test(a_cancelled_call_leaves_its_question_behind),
         cmocka_unit_test(a_tunnel_goes_to_the_address_that_was_judged),
         cmocka_unit_test(a_tunnel_hides_nobody),
         cmocka_unit_test(without_tls_the_proxy_forwards),
