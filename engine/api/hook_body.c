@@ -11,7 +11,6 @@
 #include "engine/api/project.h"
 #include "engine/api/time_text.h"
 #include "engine/api/vendor_call.h"
-#include "engine/api/vendor_status.h"
 #include "engine/base/uid.h"
 
 static char *write_doc(yyjson_mut_doc *doc, size_t *bytes)
@@ -65,15 +64,6 @@ bool od_hook_dasha_done(const struct od_call_rec *call)
     return call->outcome.cause == OD_CAUSE_COMPLETED || call->outcome.cause == OD_CAUSE_MACHINE;
 }
 
-/* Who refused it says why best. */
-static const char *trouble(const struct od_call_rec *call)
-{
-    const char *word = od_call_trouble(call);
-    if (call->outcome.cause == OD_CAUSE_REFUSED && call->outcome.reason[0])
-        return call->outcome.reason;
-    return word ? word : od_cause_name(call->outcome.cause);
-}
-
 static bool is_canceled(const struct od_call_rec *call)
 {
     return call->outcome.cause == OD_CAUSE_CANCELED || call->outcome.cause == OD_CAUSE_DEADLINE;
@@ -85,17 +75,16 @@ static void put_copy(yyjson_mut_doc *doc, yyjson_mut_val *o, const char *key, yy
     yyjson_mut_obj_add_val(doc, o, key, copy);
 }
 
+/* Texts always: what is not known yet (no trunk has been chosen) is an empty one. */
 static void put_sip(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct od_hook_facts *facts)
 {
     const struct od_call_rec *call = facts->call;
     yyjson_mut_val *sip = yyjson_mut_obj_add_obj(doc, root, "sip");
     const char *from = call->from[0] ? call->from : od_agent_number(facts->agent);
-    od_put_text(doc, sip, "fromUser", (struct od_text){from ? from : "", from ? strlen(from) : 0});
-    od_put_text(doc, sip, "fromDomain",
-                (struct od_text){facts->from_domain, strlen(facts->from_domain)});
-    od_put_text(doc, sip, "toUser", (struct od_text){call->to, strlen(call->to)});
-    od_put_text(doc, sip, "toDomain",
-                (struct od_text){facts->from_domain, strlen(facts->from_domain)});
+    yyjson_mut_obj_add_strcpy(doc, sip, "fromUser", from ? from : "");
+    yyjson_mut_obj_add_strcpy(doc, sip, "fromDomain", facts->from_domain);
+    yyjson_mut_obj_add_strcpy(doc, sip, "toUser", call->to);
+    yyjson_mut_obj_add_strcpy(doc, sip, "toDomain", facts->from_domain);
     yyjson_mut_obj_add_arr(doc, sip, "diversion");
 }
 
@@ -119,22 +108,6 @@ static yyjson_mut_doc *dasha_doc(const char *type, const char *status,
     return doc;
 }
 
-static void put_transcription(yyjson_mut_doc *doc, yyjson_mut_val *root,
-                              const struct od_hook_facts *facts)
-{
-    yyjson_mut_val *shown = od_dasha_result(doc, facts->call, facts->org, true);
-    yyjson_mut_val *all = yyjson_mut_obj_get(shown, "transcription");
-    yyjson_mut_obj_add_val(doc, root, "transcription",
-                           all ? yyjson_mut_val_mut_copy(doc, all) : yyjson_mut_arr(doc));
-}
-
-static const char *finish_reason(const struct od_call_rec *call)
-{
-    if (call->outcome.cause == OD_CAUSE_MACHINE)
-        return "voicemail";
-    return call->outcome.reason[0] ? call->outcome.reason : "completed";
-}
-
 static void put_completed(yyjson_mut_doc *doc, yyjson_mut_val *root,
                           const struct od_hook_facts *facts)
 {
@@ -143,11 +116,8 @@ static void put_completed(yyjson_mut_doc *doc, yyjson_mut_val *root,
                             ? outcome->ended_ms - outcome->answered_ms
                             : 0;
     yyjson_mut_obj_add_int(doc, root, "durationSeconds", (talked_ms + 500) / 1000);
-    put_transcription(doc, root, facts);
-    yyjson_mut_val *result = yyjson_mut_obj_add_obj(doc, root, "result");
-    yyjson_mut_obj_add_strcpy(doc, result, "finishReason", finish_reason(facts->call));
-    yyjson_mut_obj_add_str(doc, result, "status", "Completed");
-    od_put_json(doc, result, "postCallAnalysis", facts->call->result, "{}");
+    yyjson_mut_obj_add_val(doc, root, "transcription", od_dasha_transcription(doc, facts->call));
+    od_dasha_put_result(doc, root, facts->call);
     yyjson_mut_obj_add_null(doc, root, "inspectorUrl");
     yyjson_mut_obj_add_str(doc, root, "callType", "OutboundAudio");
     yyjson_mut_obj_add_null(doc, root, "recordingUrl");
@@ -172,7 +142,7 @@ static char *dasha_body(const struct od_hook_facts *facts, size_t *bytes)
     if (done)
         put_completed(doc, root, facts);
     else
-        yyjson_mut_obj_add_strcpy(doc, root, "errorMessage", trouble(call));
+        yyjson_mut_obj_add_strcpy(doc, root, "errorMessage", od_dasha_error(call));
     od_put_time(doc, root, "createdTime", call->created_ms);
     od_put_time(doc, root, "completedTime", call->outcome.ended_ms);
     return write_doc(doc, bytes);

@@ -287,7 +287,7 @@ yyjson_mut_val *od_callingbox_segments(yyjson_mut_doc *doc, const struct od_call
     return out;
 }
 
-static yyjson_mut_val *dasha_transcription(yyjson_mut_doc *doc, const struct od_call_rec *rec)
+yyjson_mut_val *od_dasha_transcription(yyjson_mut_doc *doc, const struct od_call_rec *rec)
 {
     yyjson_mut_val *out = yyjson_mut_arr(doc);
     yyjson_doc *media = read_media(rec);
@@ -320,8 +320,13 @@ static void put_url(yyjson_mut_doc *doc, yyjson_mut_val *o, const char *key, yyj
     od_put_url(doc, o, key, (struct od_text){yyjson_get_str(url), yyjson_get_len(url)});
 }
 
-/* { finishReason, postCallAnalysis, ... } and what the agent found; null while the call lives. */
-static void put_dasha_result(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct od_call_rec *rec)
+static const char *finish_reason(const struct od_call_rec *rec)
+{
+    bool told = rec->outcome.cause == OD_CAUSE_COMPLETED && rec->outcome.reason[0];
+    return told ? rec->outcome.reason : od_call_hangup_cause(rec);
+}
+
+void od_dasha_put_result(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct od_call_rec *rec)
 {
     if (rec->phase != OD_PHASE_ENDED) {
         yyjson_mut_obj_add_null(doc, o, "result");
@@ -330,19 +335,27 @@ static void put_dasha_result(yyjson_mut_doc *doc, yyjson_mut_val *o, const struc
     put_stored(doc, o, "result", rec->result);
     yyjson_mut_val *result = yyjson_mut_obj_get(o, "result");
     if (!yyjson_mut_obj_get(result, "finishReason"))
-        yyjson_mut_obj_add_str(doc, result, "finishReason", od_call_hangup_cause(rec));
+        yyjson_mut_obj_add_strcpy(doc, result, "finishReason", finish_reason(rec));
+    if (!yyjson_mut_obj_get(result, "status"))
+        yyjson_mut_obj_add_str(doc, result, "status", od_dasha_status(rec, false));
     if (!yyjson_mut_obj_get(result, "postCallAnalysis"))
-        yyjson_mut_obj_add_val(doc, result, "postCallAnalysis", yyjson_mut_arr(doc));
+        put_stored(doc, result, "postCallAnalysis", rec->result);
+}
+
+const char *od_dasha_error(const struct od_call_rec *rec)
+{
+    bool said = rec->phase == OD_PHASE_ENDED && rec->outcome.cause == OD_CAUSE_REFUSED &&
+                rec->outcome.reason[0];
+    return said ? rec->outcome.reason : od_call_trouble(rec);
 }
 
 static void put_dasha_end(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct od_call_rec *rec)
 {
-    const char *trouble = od_call_trouble(rec);
     od_put_time(doc, o, "completedTime", rec->outcome.ended_ms);
     put_seconds(doc, o, "durationSeconds", talked_ms(rec));
-    put_dasha_result(doc, o, rec);
-    yyjson_mut_obj_add_val(doc, o, "transcription", dasha_transcription(doc, rec));
-    put_text(doc, o, "errorMessage", trouble);
+    od_dasha_put_result(doc, o, rec);
+    yyjson_mut_obj_add_val(doc, o, "transcription", od_dasha_transcription(doc, rec));
+    put_text(doc, o, "errorMessage", od_dasha_error(rec));
     yyjson_mut_obj_add_null(doc, o, "inspectorUrl");
     yyjson_mut_obj_add_null(doc, o, "recordingUrl");
 }

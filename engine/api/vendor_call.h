@@ -24,6 +24,13 @@ yyjson_mut_val *od_dasha_call(yyjson_mut_doc *doc, const struct od_call_rec *rec
 yyjson_mut_val *od_dasha_result(yyjson_mut_doc *doc, const struct od_call_rec *rec, const char *org,
                                 bool running_word);
 
+/* Members that its webhooks have, too: "result" with what the agent found, finishReason, status and
+ * postCallAnalysis, null while the call lives; what was said, [{ speaker, text, startTime, endTime
+ * }]; why the call failed (who refused it says so best), NULL when it did not. */
+void od_dasha_put_result(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct od_call_rec *rec);
+yyjson_mut_val *od_dasha_transcription(yyjson_mut_doc *doc, const struct od_call_rec *rec);
+const char *od_dasha_error(const struct od_call_rec *rec);
+
 /* What was said, as far as it is known: segments of { sequence_no, role, text, started_at,
  * ended_at, duration_ms, source }. */
 yyjson_mut_val *od_callingbox_segments(yyjson_mut_doc *doc, const struct od_call_rec *rec);

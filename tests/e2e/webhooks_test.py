@@ -276,7 +276,8 @@ def per_call_hooks_of_both_vendors(world):
                                                  "webhook_url": receiver.url + "/mine"})
     wait_until(lambda: any(json.loads(g["body"])["data"]["call"]["ended_at"]
                            for g in receiver.of("/mine")), 30, "its end")
-    assert not receiver.of("/agent-box")
+    others = [g["headers"]["X-CallingBox-Call-Id"] for g in receiver.of("/agent-box")]  # of the calls before, still
+    assert call["id"] not in others and set(others) <= set(calls), others
     shown = wait_until(lambda: (lambda c: c if c["webhook_status"] == "delivered" else None)(
         raw_api(server, "GET", f"/v1/calls/{call['id']}")), 10, "webhook_status")
     assert shown["webhook_url"] == receiver.url + "/mine" and shown["webhook_error"] is None
@@ -405,6 +406,59 @@ def endpoints_rotate_without_a_loss(world):
     assert replayed >= 1
     raw_api(server, "DELETE", f"/v1/webhook_endpoints/{box['id']}", status=204)
     raw_api(server, "GET", f"/v1/webhook_endpoints/{box['id']}", status=404)
+    assert server.stop() == 0
+
+
+def a_strict_receiver_changes_its_secret(world):
+    """Receivers of both contracts that take nothing their one secret doesn't verify, and change it some time
+    after the rotation: nothing is refused, nothing lost. What failed before is signed anew after it."""
+    carrier, receiver = world.carrier(ALWAYS), Receiver()
+    server = world.serve([trunk(carrier)], extra=OPEN)
+    world.cli("agent", "put", world.agent("short", [{"hangup": {}}]), server=server)
+    paths = {"/box": ("/v1/webhook_endpoints", "rotate_secret", verify_callingbox),
+             "/own": ("/outdial/v1/webhook_endpoints", "rotate", verify_standard)}
+    points = {path: raw_api(server, "POST", where, {"url": receiver.url + path}, status=201)
+              for path, (where, _, _) in paths.items()}
+    secrets = {path: point["signing_secret"] for path, point in points.items()}
+    refused, down = [], set()
+
+    def say(got):
+        if got["path"] in down:
+            return 503
+        if not paths[got["path"]][2](secrets[got["path"]], got):
+            refused.append(got)
+            return 401
+        return 200
+    receiver.say = say
+
+    def rotate(query=""):
+        return {path: raw_api(server, "POST", f"{where}/{points[path]['id']}/{verb}{query}", status=200)["signing_secret"]
+                for path, (where, verb, _) in paths.items()}
+    made = []
+
+    def some_calls(settle=True):
+        made.extend(new_call(server, f"+1555{len(made) + i:07d}") for i in range(5))
+        if settle:
+            wait_until(lambda: all(len(receiver.of(path)) >= 4 * len(made) for path in paths), 30, "all events")
+    some_calls()
+    new = rotate()
+    some_calls(settle=False)
+    secrets.update(new)  # in the middle of it
+    some_calls()
+    down.add("/own")
+    some_calls(settle=False)
+    wait_until(lambda: any(row["last_error"] == "status 503" for row in raw_api(
+        server, "GET", "/outdial/v1/webhook_deliveries?status=pending&limit=200")["data"]), 20, "a failure")
+    wait_until(lambda: len(receiver.of("/box")) >= 4 * len(made), 30, "the other's events")
+    secrets.update(rotate("?overlap_s=0"))
+    down.clear()
+    wait_until(lambda: not raw_api(server, "GET", "/outdial/v1/webhook_deliveries?status=pending")["data"], 60,
+               "everything to be delivered")
+    assert not refused, refused[0]["headers"]
+    ends = collections.Counter((path, got["headers"].get("X-CallingBox-Call-Id") or json.loads(got["body"])["data"]["id"])
+                               for path in paths for got in receiver.of(path)
+                               if json.loads(got["body"])["type"] == "call.completed")
+    assert set(ends) == {(path, call) for path in paths for call in made}, ends
     assert server.stop() == 0
 
 
@@ -715,5 +769,5 @@ def killed_in_the_middle(world):
 if __name__ == "__main__":
     main(callingbox_contract, dasha_contract, dasha_hears_of_transfers, per_call_hooks_of_both_vendors, dasha_does_not_retry_4xx,
          a_receiver_says_when, endpoints_rotate_without_a_loss,
-         an_end_is_not_held_up, a_start_webhook_decides, a_webhook_is_tried,
+         a_strict_receiver_changes_its_secret, an_end_is_not_held_up, a_start_webhook_decides, a_webhook_is_tried,
          by_a_proxy_with_a_certificate, killed_in_the_middle)

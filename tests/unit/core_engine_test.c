@@ -352,6 +352,39 @@ static void a_start_hook_holds_no_slot(void **state)
     assert_string_equal(od_engine_state(bench.engine, late.call), "queued");
 }
 
+/* One INVITE in ten seconds, and a hook that takes its time: the turn is another's, and who is
+ * accepted later takes the next, as if it had not been asked about before. */
+static void a_start_hook_holds_no_turn(void **state)
+{
+    struct od_lane_def lane = lane_def;
+    struct od_trunk_def trunk = trunk_def;
+    struct od_event answer = {.kind = OD_EV_HOOK_DONE, .u.hook.accept = true};
+
+    (void)state;
+    trunk.shapes[0] = (struct od_shape){OD_SHAPE_EVEN, 1, 0, 10 * OD_NS_PER_S};
+    set_trunk(0, &trunk);
+    set_lane(1, &lane);
+    lane.hook = true;
+    set_lane(0, &lane);
+    up();
+    job(0, "+15550001");
+    run();
+    answer.call = expect("hook")->call;
+    pass(5000);
+    job(1, "+15550002");
+    run();
+    assert_int_equal(ordered("invite"), 1); /* at once, while the hook is asked */
+    pass(2000);
+    od_engine_post(bench.engine, &answer);
+    run();
+    assert_int_equal(ordered("invite"), 1);
+    pass(7900);
+    assert_int_equal(ordered("invite"), 1);
+    pass(200);
+    assert_int_equal(ordered("invite"), 2); /* ten seconds after the other's */
+    assert_string_equal(od_engine_state(bench.engine, answer.call), "dialing");
+}
+
 /* The agent was ready, and is gone before there was a slot: nobody is rung up. */
 static void an_agent_may_fail_in_the_queue(void **state)
 {
@@ -524,6 +557,7 @@ int main(void)
         BENCH_TEST(a_deadline_passes_before_the_call_is_dialled),
         BENCH_TEST(the_start_hook_decides),
         BENCH_TEST(a_start_hook_holds_no_slot),
+        BENCH_TEST(a_start_hook_holds_no_turn),
         BENCH_TEST(an_agent_may_fail_in_the_queue),
         BENCH_TEST(agents_and_media_may_fail),
         BENCH_TEST(what_is_out_of_range_is_refused),

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "engine/api/hook_body.h"
+#include "engine/api/vendor_call.h"
 #include "outdial/cause.h"
 
 static struct od_call_rec call;
@@ -127,8 +128,27 @@ static void dasha_completed(void **state)
     common_fields(doc, "CompletedWebHookPayload", "Completed");
     assert_int_equal(yyjson_get_int(at(doc, "durationSeconds")), 12);
     assert_true(yyjson_is_arr(at(doc, "transcription")));
-    assert_true(yyjson_is_str(at(doc, "result.finishReason")));
+    is_text(doc, "result.finishReason", "normal");
+    is_text(doc, "result.status", "Completed");
+    assert_true(yyjson_is_true(at(doc, "result.confirmed")));
     assert_true(yyjson_is_true(at(doc, "result.postCallAnalysis.confirmed")));
+    /* what the call's reader is shown is what is told here */
+    yyjson_mut_doc *shown = yyjson_mut_doc_new(NULL);
+    yyjson_mut_val *read = od_dasha_call(shown, &call, "acme", false);
+    static const char *const same[] = {"result",       "transcription", "durationSeconds",
+                                       "createdTime",  "completedTime", "endpoint",
+                                       "inspectorUrl", "recordingUrl",  "callId",
+                                       "agentId",      "orgId",         "status"};
+    for (size_t i = 0; i < sizeof same / sizeof same[0]; i++) {
+        char *a = yyjson_val_write(at(doc, same[i]), 0, NULL);
+        char *b = yyjson_mut_val_write(yyjson_mut_obj_get(read, same[i]), 0, NULL);
+        assert_non_null(a);
+        assert_non_null(b);
+        assert_string_equal(a, b);
+        free(a);
+        free(b);
+    }
+    yyjson_mut_doc_free(shown);
     assert_non_null(at(doc, "inspectorUrl"));
     is_text(doc, "callType", "OutboundAudio");
     is_text(doc, "createdTime", "2026-09-21T14:13:20.000Z");
@@ -153,6 +173,8 @@ static void dasha_failed_and_canceled(void **state)
         common_fields(doc, canceled ? "CallDeadLineWebHookPayload" : "FailedWebHookPayload",
                       canceled ? "Canceled" : "Failed");
         assert_true(yyjson_get_len(at(doc, "errorMessage")) > 0);
+        assert_null(at(doc, "result")); /* what only a conversation has */
+        assert_null(at(doc, "transcription"));
         assert_non_null(at(doc, "createdTime"));
         assert_non_null(at(doc, "completedTime"));
         yyjson_doc_free(doc);
@@ -184,6 +206,23 @@ static void dasha_asks(void **state)
         yyjson_doc_free(doc);
         free(json);
     }
+}
+
+/* Before there is a trunk nothing is known of its domain: texts all the same. */
+static void dasha_sip_is_text(void **state)
+{
+    (void)state;
+    struct od_hook_facts f = facts(OD_HOOK_QUEUED);
+    size_t bytes;
+    f.from_domain = "";
+    call.from[0] = '\0';
+    char *json = od_hook_ask_body(OD_HOOK_ASK_START, &f, NULL, (struct od_text){"", 0}, &bytes);
+    yyjson_doc *doc = yyjson_read(json, bytes, 0);
+    is_text(doc, "sip.fromUser", "");
+    is_text(doc, "sip.fromDomain", "");
+    is_text(doc, "sip.toDomain", "");
+    yyjson_doc_free(doc);
+    free(json);
 }
 
 static void dasha_transfer(void **state)
@@ -297,10 +336,10 @@ int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(dasha_completed), TEST(dasha_failed_and_canceled),
-        TEST(dasha_asks),      TEST(a_deleted_agent_has_no_data),
-        TEST(dasha_transfer),  TEST(callingbox_envelope),
-        TEST(native_envelope),
+        TEST(dasha_completed),     TEST(dasha_failed_and_canceled),
+        TEST(dasha_asks),          TEST(a_deleted_agent_has_no_data),
+        TEST(dasha_sip_is_text),   TEST(dasha_transfer),
+        TEST(callingbox_envelope), TEST(native_envelope),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
