@@ -112,13 +112,20 @@ static size_t utf8_sequence(const unsigned char *text, size_t bytes)
     return need;
 }
 
-/* How many bytes from there on are ASCII, in words of eight. */
+/* How many bytes from there on are ASCII: in fours of words, then in words of eight bytes. */
 static size_t ascii_words(const unsigned char *at, size_t bytes)
 {
+    static const uint64_t high = UINT64_C(0x8080808080808080);
+    uint64_t four[4], word;
     size_t i = 0;
-    for (uint64_t word; bytes - i >= sizeof word; i += sizeof word) {
+    for (; bytes - i >= sizeof four; i += sizeof four) {
+        memcpy(four, at + i, sizeof four);
+        if ((four[0] | four[1] | four[2] | four[3]) & high)
+            break;
+    }
+    for (; bytes - i >= sizeof word; i += sizeof word) {
         memcpy(&word, at + i, sizeof word);
-        if (word & UINT64_C(0x8080808080808080))
+        if (word & high)
             break;
     }
     return i;

@@ -16,6 +16,10 @@ enum {
     DRY_MAX = 10, /* 200 ms of nothing: the talker paused; start afresh with the next packet */
     WINDOW = 100, /* 2 s */
     RATE_PER_MS = 8,
+    PRESENT_WORDS = OD_JITTER_CELLS / 64,
+    FRAME_CELLS = OD_FRAME_BYTES / OD_JITTER_CELL,
+    WHOLE_FRAME = (1 << FRAME_CELLS) - 1,
+    CELLS_AT_ONCE = 32,
 };
 
 void od_jitter_init(struct od_jitter *jitter)
@@ -25,20 +29,36 @@ void od_jitter_init(struct od_jitter *jitter)
     od_plc_init(&jitter->plc);
 }
 
-static bool is_present(const struct od_jitter *j, uint32_t cell)
+/* Which of `count` cells from there on were received, a bit for each; at most 32. */
+static uint32_t held(const struct od_jitter *j, uint32_t cell, uint32_t count)
 {
-    cell %= OD_JITTER_CELLS;
-    return (j->present[cell / 64] >> (cell % 64)) & 1u;
+    uint32_t word = cell % OD_JITTER_CELLS / 64, shift = cell % 64;
+    uint64_t bits = j->present[word] >> shift;
+    if (shift)
+        bits |= j->present[(word + 1) % PRESENT_WORDS] << (64 - shift);
+    return (uint32_t)(bits & ((UINT64_C(1) << count) - 1));
 }
 
-static void set_present(struct od_jitter *j, uint32_t cell, bool value)
+static void set_held(struct od_jitter *j, uint32_t cell, uint32_t count, bool value)
 {
-    cell %= OD_JITTER_CELLS;
-    uint64_t bit = UINT64_C(1) << (cell % 64);
-    if (value)
-        j->present[cell / 64] |= bit;
-    else
-        j->present[cell / 64] &= ~bit;
+    uint32_t word = cell % OD_JITTER_CELLS / 64, shift = cell % 64;
+    uint64_t mask = (UINT64_C(1) << count) - 1;
+    uint64_t low = mask << shift, high = shift ? mask >> (64 - shift) : 0;
+    uint64_t *at = &j->present[word], *after = &j->present[(word + 1) % PRESENT_WORDS];
+    *at = value ? *at | low : *at & ~low;
+    *after = value ? *after | high : *after & ~high;
+}
+
+static uint8_t *cell_at(struct od_jitter *j, uint32_t cell)
+{
+    return &j->samples[cell % OD_JITTER_CELLS * OD_JITTER_CELL];
+}
+
+/* How many of the cells from there on lie before the ring's end. */
+static uint32_t before_end(uint32_t cell, uint32_t count)
+{
+    uint32_t left = OD_JITTER_CELLS - cell % OD_JITTER_CELLS;
+    return left < count ? left : count;
 }
 
 /* Begins play so that `ts` is heard a target delay from now. */
@@ -86,22 +106,41 @@ static bool jumped(struct od_jitter *j, uint32_t ts, uint32_t bytes)
     return true;
 }
 
-static void store(struct od_jitter *j, uint32_t ts, const uint8_t *ulaw, uint32_t bytes)
+/* Whole cells. Returns how many were not there before. */
+static uint32_t store_cells(struct od_jitter *j, uint32_t cell, const uint8_t *ulaw, uint32_t count)
 {
     uint32_t fresh = 0;
-    for (uint32_t i = 0, n; i < bytes; i += n) {
-        uint32_t at = ts + i, within = at % OD_JITTER_CELL, cell = at / OD_JITTER_CELL;
-        n = OD_JITTER_CELL - within < bytes - i ? OD_JITTER_CELL - within : bytes - i;
-        uint8_t *samples = &j->samples[cell % OD_JITTER_CELLS * OD_JITTER_CELL];
-        if (!is_present(j, cell)) {
-            /* A cell that a packet covers only in part keeps silence in the rest. */
-            if (n < OD_JITTER_CELL)
-                memset(samples, OD_ULAW_SILENCE, OD_JITTER_CELL);
-            set_present(j, cell, true);
-            fresh++;
-        }
-        memcpy(samples + within, ulaw + i, n);
+    for (uint32_t n; count; count -= n, cell += n, ulaw += (size_t)n * OD_JITTER_CELL) {
+        n = before_end(cell, count < CELLS_AT_ONCE ? count : CELLS_AT_ONCE);
+        fresh += n - (uint32_t)__builtin_popcount(held(j, cell, n));
+        set_held(j, cell, n, true);
+        memcpy(cell_at(j, cell), ulaw, (size_t)n * OD_JITTER_CELL);
     }
+    return fresh;
+}
+
+/* Part of a cell; what no packet covers of it is silence. Returns 1 when it was not there before.
+ */
+static uint32_t store_part(struct od_jitter *j, uint32_t ts, const uint8_t *ulaw, uint32_t bytes)
+{
+    uint32_t cell = ts / OD_JITTER_CELL;
+    uint32_t fresh = !held(j, cell, 1);
+    if (fresh)
+        memset(cell_at(j, cell), OD_ULAW_SILENCE, OD_JITTER_CELL);
+    set_held(j, cell, 1, true);
+    memcpy(cell_at(j, cell) + ts % OD_JITTER_CELL, ulaw, bytes);
+    return fresh;
+}
+
+static void store(struct od_jitter *j, uint32_t ts, const uint8_t *ulaw, uint32_t bytes)
+{
+    uint32_t to_cell = (0u - ts) % OD_JITTER_CELL; /* samples before the first whole cell */
+    uint32_t first = to_cell < bytes ? to_cell : bytes;
+    uint32_t last = (bytes - first) % OD_JITTER_CELL, whole = bytes - first - last;
+    uint32_t fresh = first ? store_part(j, ts, ulaw, first) : 0;
+    fresh += store_cells(j, (ts + first) / OD_JITTER_CELL, ulaw + first, whole / OD_JITTER_CELL);
+    if (last)
+        fresh += store_part(j, ts + first + whole, ulaw + first + whole, last);
     if (!fresh)
         j->stats.repeated++;
     if ((int32_t)(ts + bytes - j->head_ts) > 0)
@@ -151,19 +190,20 @@ void od_jitter_put(struct od_jitter *jitter, uint32_t ssrc, uint32_t ts, const u
     store(jitter, ts, ulaw, count);
 }
 
-/* Copies what was received of the frame at play_ts over `out`; returns how many cells that was. */
-static uint32_t take(struct od_jitter *j, uint8_t *out)
+/* The frame at play_ts leaves the ring: what `have` says was received of it goes over `out`. */
+static void take(struct od_jitter *j, uint32_t have, uint8_t *out)
 {
-    uint32_t found = 0;
-    for (uint32_t i = 0; i < OD_FRAME_BYTES; i += OD_JITTER_CELL) {
-        uint32_t cell = (j->play_ts + i) / OD_JITTER_CELL;
-        if (!is_present(j, cell))
-            continue;
-        memcpy(out + i, &j->samples[cell % OD_JITTER_CELLS * OD_JITTER_CELL], OD_JITTER_CELL);
-        set_present(j, cell, false);
-        found++;
+    uint32_t cell = j->play_ts / OD_JITTER_CELL; /* play moves in whole cells */
+    if (have == WHOLE_FRAME) {
+        size_t n = (size_t)before_end(cell, FRAME_CELLS) * OD_JITTER_CELL;
+        memcpy(out, cell_at(j, cell), n);
+        memcpy(out + n, j->samples, OD_FRAME_BYTES - n);
+    } else {
+        for (uint32_t i = 0; i < FRAME_CELLS; i++)
+            if (have >> i & 1)
+                memcpy(out + (size_t)i * OD_JITTER_CELL, cell_at(j, cell + i), OD_JITTER_CELL);
     }
-    return found;
+    set_held(j, cell, FRAME_CELLS, false);
 }
 
 /* Shortens the delay when there was more than enough in hand for a whole window. */
@@ -178,8 +218,7 @@ static void shorten(struct od_jitter *j)
     uint32_t wanted = TARGET_MIN + 2 * (j->jitter_16 / 16);
     j->target = wanted > TARGET_MAX ? TARGET_MAX : wanted;
     if (j->depth_min >= j->target + OD_FRAME_BYTES) {
-        uint8_t dropped[OD_FRAME_BYTES];
-        take(j, dropped);
+        set_held(j, j->play_ts / OD_JITTER_CELL, FRAME_CELLS, false);
         j->play_ts += OD_FRAME_BYTES;
         j->stats.skipped++;
     }
@@ -209,9 +248,8 @@ enum od_jitter_frame od_jitter_get(struct od_jitter *jitter, uint8_t out[OD_FRAM
         return OD_JITTER_CONCEALED;
     }
     jitter->dry = 0;
-    bool whole = true;
-    for (uint32_t i = 0; i < OD_FRAME_BYTES; i += OD_JITTER_CELL)
-        whole = whole && is_present(jitter, (jitter->play_ts + i) / OD_JITTER_CELL);
+    uint32_t have = held(jitter, jitter->play_ts / OD_JITTER_CELL, FRAME_CELLS);
+    bool whole = have == WHOLE_FRAME;
     bool lead = jitter->lead > 0;
     if (lead) {
         jitter->lead--;
@@ -219,9 +257,9 @@ enum od_jitter_frame od_jitter_get(struct od_jitter *jitter, uint8_t out[OD_FRAM
     } else if (!whole) {
         od_plc_fill(&jitter->plc, out);
     }
-    uint32_t found = take(jitter, out);
+    take(jitter, have, out);
     jitter->play_ts += OD_FRAME_BYTES;
-    if (lead && found == 0)
+    if (lead && !have)
         return OD_JITTER_SILENCE;
     bool joined = false; /* to what was made up before it */
     if (whole)

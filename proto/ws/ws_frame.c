@@ -226,10 +226,16 @@ size_t od_ws_head(uint8_t out[OD_WS_HEAD_MAX], enum od_ws_op op, size_t payload_
 
 void od_ws_mask(uint8_t *out, const uint8_t *in, size_t bytes, const uint8_t mask[4])
 {
-    uint64_t wide, word;
+    uint64_t wide, word, four[4];
     memcpy(&wide, mask, 4);
     memcpy((uint8_t *)&wide + 4, mask, 4);
     size_t i = 0;
+    for (; i + sizeof four <= bytes; i += sizeof four) {
+        memcpy(four, in + i, sizeof four);
+        for (unsigned k = 0; k < 4; k++)
+            four[k] ^= wide;
+        memcpy(out + i, four, sizeof four);
+    }
     for (; i + 8 <= bytes; i += 8) {
         memcpy(&word, in + i, 8);
         word ^= wide;
