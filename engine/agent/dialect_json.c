@@ -9,6 +9,7 @@
 #include <yyjson.h>
 
 #include "engine/agent/dialect_priv.h"
+#include "engine/agent/envelope.h"
 #include "engine/base/base64.h"
 
 /* ---- writing ---- */
@@ -197,20 +198,16 @@ static const struct od_dialect_row our_rows[] = {
     {0},
 };
 
-/* A long audio payload is not worth a JSON parser's copy of it: it is cut out, and the message read
+/* An audio payload is not worth a JSON parser's copy of it: it is cut out, and the message read
  * with this in its place, which no base64 is. */
 #define CUT_WORD "=cut="
-enum { CUT_MIN_BYTES = 16 * 1024, AROUND_MAX_BYTES = 4096 };
-
-struct cut {
-    const char *at; /* NULL: nothing was cut out */
-    size_t bytes;
-};
+enum { CUT_MIN_BYTES = 128, AROUND_MAX_BYTES = 4096 };
 
 struct telling {
     od_stream_command_fn fn;
     void *ctx;
-    struct cut cut;
+    struct od_envelope *envelope; /* NULL: none is kept */
+    struct od_payload cut;        /* at NULL: nothing was cut out */
 };
 
 static void tell(const struct telling *telling, const struct od_stream_command *command)
@@ -354,58 +351,33 @@ static void budget_free(void *ctx, void *at)
     free(at);
 }
 
-/* How many of the bytes there are white space, as JSON has it. */
-static size_t blanks(const char *at, const char *end)
-{
-    size_t n = 0;
-    while (at + n < end && memchr(" \t\r\n", at[n], 4))
-        n++;
-    return n;
-}
-
-/* Where the string that is that member's value begins; NULL: not found. */
-static const char *string_after(const char *text, size_t bytes, const char *member)
-{
-    char key[64];
-    const char *end = text + bytes;
-    int n = snprintf(key, sizeof key, "\"%s\"", member);
-    const char *at = memmem(text, bytes, key, (size_t)n);
-    if (!at)
-        return NULL;
-    at += n;
-    at += blanks(at, end);
-    if (at == end || *at++ != ':')
-        return NULL;
-    at += blanks(at, end);
-    return at < end && *at == '"' ? at + 1 : NULL;
-}
-
 /* The value that an audio row's message has its audio in. */
 static yyjson_val *audio_of(const struct od_dialect_row *row, yyjson_val *root)
 {
     return yyjson_obj_get(row->in ? yyjson_obj_get(root, row->in) : root, row->at);
 }
 
-/* The message without its long payload in `out`; its bytes, or 0 when there is none to cut. */
-static size_t cut_payload(const struct od_dialect *dialect, const char *text, size_t bytes,
-                          char out[AROUND_MAX_BYTES], struct cut *cut)
+/* The member that a dialect has its audio in; NULL: no text has any. */
+static const char *audio_member(const struct od_dialect *dialect)
 {
     const struct od_dialect_row *row = dialect->rows;
     while (row && row->word && row->command != OD_STREAM_AUDIO_OUT)
         row++;
-    if (bytes < CUT_MIN_BYTES || !row || !row->word)
+    return row && row->word ? row->at : NULL;
+}
+
+/* The message without its payload in `out`; its bytes, or 0 when there is none to cut. */
+static size_t cut_payload(const struct od_dialect *dialect, const char *text, size_t bytes,
+                          char out[AROUND_MAX_BYTES], struct od_payload *cut)
+{
+    const char *member = bytes < CUT_MIN_BYTES ? NULL : audio_member(dialect);
+    *cut = member ? od_envelope_find(text, bytes, member) : (struct od_payload){NULL, 0};
+    if (!cut->at || bytes - cut->bytes + sizeof CUT_WORD > AROUND_MAX_BYTES)
         return 0;
-    const char *from = string_after(text, bytes, row->at);
-    const char *to = from ? memchr(from, '"', bytes - (size_t)(from - text)) : NULL;
-    if (!to || memchr(from, '\\', (size_t)(to - from)))
-        return 0;
-    size_t before = (size_t)(from - text), after = bytes - (size_t)(to - text);
-    if (before + after + sizeof CUT_WORD > AROUND_MAX_BYTES)
-        return 0;
+    size_t before = (size_t)(cut->at - text), after = bytes - before - cut->bytes;
     memcpy(out, text, before);
     memcpy(out + before, CUT_WORD, sizeof CUT_WORD - 1);
-    memcpy(out + before + sizeof CUT_WORD - 1, to, after);
-    *cut = (struct cut){from, (size_t)(to - from)};
+    memcpy(out + before + sizeof CUT_WORD - 1, cut->at + cut->bytes, after);
     return before + sizeof CUT_WORD - 1 + after;
 }
 
@@ -416,9 +388,25 @@ static yyjson_doc *parse(const char *text, size_t bytes)
     return yyjson_read_opts((char *)(uintptr_t)text, bytes, 0, &alc, NULL);
 }
 
-/* A message with a long payload, and nothing else; false: it is to be read as any. */
-static bool read_long(const struct od_dialect *dialect, const char *text, size_t bytes,
-                      struct telling *telling)
+/* A later message in the same envelope means the same, unless its audio has a name of its own or
+ * takes another's place. */
+static void keep_envelope(const struct od_dialect *dialect, const struct od_dialect_row *row,
+                          yyjson_val *root, const char *text, size_t bytes,
+                          const struct telling *telling)
+{
+    yyjson_val *holder = row->in ? yyjson_obj_get(root, row->in) : root;
+    struct od_stream_command command;
+    if (!telling->envelope || row->queue || yyjson_obj_get(holder, "id"))
+        return;
+    read_audio_type(dialect, holder, &command);
+    telling->envelope->codec = command.audio_codec;
+    telling->envelope->rate = command.audio_rate;
+    od_envelope_keep(telling->envelope, text, bytes, telling->cut);
+}
+
+/* A message of audio, and nothing else; false: it is to be read as any. */
+static bool read_cut(const struct od_dialect *dialect, const char *text, size_t bytes,
+                     struct telling *telling)
 {
     char around[AROUND_MAX_BYTES];
     size_t rest = cut_payload(dialect, text, bytes, around, &telling->cut);
@@ -427,22 +415,42 @@ static bool read_long(const struct od_dialect *dialect, const char *text, size_t
     const struct od_dialect_row *row = find_row(dialect->rows, yyjson_obj_get(root, dialect->key));
     bool is_audio = row && row->command == OD_STREAM_AUDIO_OUT &&
                     yyjson_equals_str(audio_of(row, root), CUT_WORD);
-    if (is_audio)
+    if (is_audio) {
         tell_row(dialect, row, root, telling);
-    telling->cut = (struct cut){NULL, 0};
+        keep_envelope(dialect, row, root, text, bytes, telling);
+    }
+    telling->cut = (struct od_payload){NULL, 0};
     yyjson_doc_free(doc);
     return is_audio;
 }
 
-void od_dialect_json_read(const struct od_dialect *dialect, bool text, const uint8_t *at,
-                          size_t bytes, od_stream_command_fn fn, void *ctx)
+/* A message in the envelope of an earlier one. */
+static bool read_enveloped(const char *text, size_t bytes, const struct telling *telling)
 {
-    struct telling telling = {.fn = fn, .ctx = ctx};
+    const struct od_envelope *envelope = telling->envelope;
+    struct od_payload payload = {NULL, 0};
+    if (envelope)
+        payload = od_envelope_open(envelope, text, bytes);
+    if (payload.at)
+        tell(telling, &(struct od_stream_command){.kind = OD_STREAM_AUDIO_OUT,
+                                                  .base64 = true,
+                                                  .audio = payload.at,
+                                                  .audio_bytes = payload.bytes,
+                                                  .audio_codec = envelope->codec,
+                                                  .audio_rate = envelope->rate});
+    return payload.at != NULL;
+}
+
+void od_dialect_json_read(const struct od_dialect *dialect, struct od_envelope *envelope, bool text,
+                          const uint8_t *at, size_t bytes, od_stream_command_fn fn, void *ctx)
+{
+    struct telling telling = {.fn = fn, .ctx = ctx, .envelope = envelope};
     if (!text) {
         read_binary(dialect, at, bytes, &telling);
         return;
     }
-    if (read_long(dialect, (const char *)at, bytes, &telling))
+    if (read_enveloped((const char *)at, bytes, &telling) ||
+        read_cut(dialect, (const char *)at, bytes, &telling))
         return;
     yyjson_doc *doc = parse((const char *)at, bytes);
     yyjson_val *root = yyjson_doc_get_root(doc);

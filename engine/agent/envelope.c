@@ -1,0 +1,73 @@
+/*
+ * envelope - see envelope.h.
+ */
+#include "engine/agent/envelope.h"
+
+#include <string.h>
+
+enum { MEMBER_MAX = 60 };
+
+static const struct od_payload none = {NULL, 0};
+
+/* How many of the bytes there are white space, as JSON has it. */
+static size_t blanks(const char *at, const char *end)
+{
+    size_t n = 0;
+    while (at + n < end && memchr(" \t\r\n", at[n], 4))
+        n++;
+    return n;
+}
+
+/* Where the string that is that member's value begins; NULL: not found. */
+static const char *string_after(const char *text, size_t bytes, const char *member)
+{
+    char key[MEMBER_MAX + 2];
+    size_t n = strlen(member);
+    const char *end = text + bytes;
+    if (n > MEMBER_MAX)
+        return NULL;
+    key[0] = key[n + 1] = '"';
+    memcpy(key + 1, member, n);
+    const char *at = memmem(text, bytes, key, n + 2);
+    if (!at)
+        return NULL;
+    at += n + 2;
+    at += blanks(at, end);
+    if (at == end || *at++ != ':')
+        return NULL;
+    at += blanks(at, end);
+    return at < end && *at == '"' ? at + 1 : NULL;
+}
+
+struct od_payload od_envelope_find(const char *text, size_t bytes, const char *member)
+{
+    const char *from = string_after(text, bytes, member);
+    const char *to = from ? memchr(from, '"', bytes - (size_t)(from - text)) : NULL;
+    if (!to || memchr(from, '\\', (size_t)(to - from)))
+        return none;
+    return (struct od_payload){from, (size_t)(to - from)};
+}
+
+struct od_payload od_envelope_open(const struct od_envelope *e, const char *text, size_t bytes)
+{
+    size_t around = (size_t)e->before + e->after;
+    if (!e->before || bytes < around || memcmp(text, e->text, e->before) != 0 ||
+        memcmp(text + bytes - e->after, e->text + e->before, e->after) != 0)
+        return none;
+    struct od_payload payload = {text + e->before, bytes - around};
+    bool one_string =
+        !memchr(payload.at, '"', payload.bytes) && !memchr(payload.at, '\\', payload.bytes);
+    return one_string ? payload : none;
+}
+
+void od_envelope_keep(struct od_envelope *e, const char *text, size_t bytes,
+                      struct od_payload payload)
+{
+    size_t before = (size_t)(payload.at - text), after = bytes - before - payload.bytes;
+    if (before + after > sizeof e->text)
+        return;
+    e->before = (uint16_t)before;
+    e->after = (uint16_t)after;
+    memcpy(e->text, text, before);
+    memcpy(e->text + before, payload.at + payload.bytes, after);
+}
