@@ -268,6 +268,23 @@ static void on_datagram(void *ctx, const struct od_addr *from, const uint8_t *by
         take_audio(leg, &packet, ts, arrival_ns);
 }
 
+enum {
+    /* 180 of 32,635: two tones rise above that which have the least level that the detector takes
+     * for a key's, -42 dBm0 each. */
+    KEY_MAGNITUDE = 0x13,
+    KEY_QUIET_FRAMES = 3, /* a key ends, and the next may be the same one, with a pause of 40 ms */
+};
+
+/* The detector costs more than the rest of a frame together: what is too quiet it isn't shown. */
+static bool may_be_key(struct od_media_leg *leg, const uint8_t ulaw[OD_FRAME_BYTES])
+{
+    if (od_ulaw_reaches(ulaw, OD_FRAME_BYTES, KEY_MAGNITUDE))
+        leg->tone_frames = KEY_QUIET_FRAMES + 1;
+    else if (leg->tone_frames)
+        leg->tone_frames--;
+    return leg->tone_frames > 0;
+}
+
 /* Keys in the audio itself, from a peer that knows no events. */
 static void listen_for_keys(struct od_media_leg *leg, uint64_t now_ns,
                             const uint8_t ulaw[OD_FRAME_BYTES],
@@ -290,7 +307,7 @@ static void play(struct od_media_leg *leg, uint64_t now_ns,
     uint8_t ulaw[OD_FRAME_BYTES];
     enum od_jitter_frame what = od_jitter_get(&leg->jitter, ulaw);
     leg->played++;
-    if (leg->tones && !leg->dtmf_type && leg->started)
+    if (events->keys && leg->tones && !leg->dtmf_type && leg->started && may_be_key(leg, ulaw))
         listen_for_keys(leg, now_ns, ulaw, events);
     if (events->heard)
         events->heard(events->ctx, ulaw, what);

@@ -30,6 +30,8 @@ struct od_media_leg_events {
     void *ctx;
     void (*frame)(void *ctx, uint64_t now_ns, uint8_t ulaw[OD_FRAME_BYTES]); /* fill it: goes out */
     void (*digit)(void *ctx, uint64_t now_ns, char digit);
+    bool keys; /* somebody wants to know of keys: they are listened for in the sound, where need be
+                */
     /* 20 ms of the callee, as far as it could be had. May be NULL. */
     void (*heard)(void *ctx, const uint8_t ulaw[OD_FRAME_BYTES], enum od_jitter_frame what);
 };
@@ -57,6 +59,7 @@ struct od_media_leg {
     uint8_t codec, dtmf_type;     /* payload types; dtmf_type 0: none, keys are listened for */
     struct od_voice_codec *coder; /* of a voice that isn't a table */
     struct od_voice_keys *tones;  /* NULL: keys come as events */
+    uint8_t tone_frames;          /* that it listens on, though they are quiet */
     uint8_t srtp_mode;            /* enum od_srtp_mode, as offered */
     struct od_srtp *srtp;         /* NULL: in the clear */
     uint8_t key[OD_SRTP_KEY_BYTES], peer_key[OD_SRTP_KEY_BYTES];

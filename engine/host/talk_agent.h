@@ -61,6 +61,7 @@ struct od_talk_agent_ops {
 /* The first member of every kind's struct. */
 struct od_talk_agent {
     const struct od_talk_agent_ops *ops;
+    bool keys; /* it does something with them */
 };
 
 /* The agent of that definition for the session's call, getting itself ready from now on. OD_EINVAL:

@@ -257,6 +257,16 @@ static const struct od_talk_agent_ops ops = {.start = on_start,
                                              .bridged = on_bridged,
                                              .finish = on_finish};
 
+static bool has_keys(const struct od_agent_def *def)
+{
+    for (uint32_t i = 0; i < def->step_count; i++) {
+        const struct od_agent_step *step = &def->steps[i];
+        if (step->kind == OD_STEP_GATHER || (step->kind == OD_STEP_RECORD && step->finish_key))
+            return true;
+    }
+    return false;
+}
+
 int od_talk_script_create(struct od_talk_agent **out, struct od_talk_session *session,
                           const struct od_agent_def *def, const struct od_job *job)
 {
@@ -265,6 +275,7 @@ int od_talk_script_create(struct od_talk_agent **out, struct od_talk_session *se
     if (!self)
         return OD_ENOMEM;
     self->agent.ops = &ops;
+    self->agent.keys = has_keys(def);
     self->session = session;
     self->def = def;
     self->call = job->uid;

@@ -227,8 +227,13 @@ static void check_silence(struct od_talk_session *session, uint64_t now_ns)
 
 void od_talk_session_tick(struct od_talk_session *session, uint64_t now_ns)
 {
-    struct od_media_leg_events events = {
-        .ctx = session, .frame = on_frame, .digit = on_digit, .heard = on_heard};
+    const struct od_talk_agent *agent = session->agent;
+    struct od_media_leg_events events = {.ctx = session,
+                                         .frame = on_frame,
+                                         .digit = on_digit,
+                                         .keys = agent && agent->keys && session->speaks &&
+                                                 !session->bridge.partner,
+                                         .heard = on_heard};
     session->tick_ns = now_ns;
     session->heard_frames = 0;
     od_media_leg_tick(&session->leg, now_ns, &events);

@@ -5,6 +5,8 @@
  */
 #include "engine/media/g711.h"
 
+#include <string.h>
+
 /* clang-format off */
 static const int16_t ULAW_PCM[256] = {
     -32124, -31100, -30076, -29052, -28028, -27004, -25980, -24956, -23932, -22908, -21884, -20860,
@@ -84,6 +86,21 @@ static const uint8_t ALAW_ULAW[256] = {
 static unsigned bits(unsigned x)
 {
     return x ? 32u - (unsigned)__builtin_clz(x) : 0u;
+}
+
+bool od_ulaw_reaches(const uint8_t *ulaw, size_t bytes, uint8_t magnitude)
+{
+    /* Eight at a time: what reaches it carries into the byte's highest bit. */
+    static const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t any = 0, word, carry = ones * (0x80u - magnitude);
+    size_t i = 0;
+    for (; i + sizeof word <= bytes; i += sizeof word) {
+        memcpy(&word, ulaw + i, sizeof word);
+        any |= (~word & ones * 0x7f) + carry;
+    }
+    for (; i < bytes; i++)
+        any |= (~ulaw[i] & 0x7fu) + (0x80u - magnitude);
+    return any & ones * 0x80;
 }
 
 uint8_t od_ulaw_encode(int16_t pcm)

@@ -6,6 +6,7 @@
 #ifndef ENGINE_MEDIA_G711_H
 #define ENGINE_MEDIA_G711_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,10 @@ uint8_t od_ulaw_encode(int16_t pcm);
 int16_t od_ulaw_decode(uint8_t code);
 uint8_t od_alaw_encode(int16_t pcm);
 int16_t od_alaw_decode(uint8_t code);
+
+/* Whether some sample's magnitude, the seven bits of its code from 0 (silence) to 127, is at least
+ * that. */
+bool od_ulaw_reaches(const uint8_t *ulaw, size_t bytes, uint8_t magnitude);
 
 /* out may be in. */
 void od_ulaw_to_alaw(uint8_t *out, const uint8_t *in, size_t bytes);

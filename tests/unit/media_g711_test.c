@@ -141,6 +141,24 @@ static void test_level_is_in_decibels_below_overload(void **state)
     }
 }
 
+/* Every code at every place, against the magnitude of what it stands for. */
+static void test_magnitude_is_found_wherever_it_is(void **state)
+{
+    (void)state;
+    uint8_t frame[21];
+    for (unsigned magnitude = 1; magnitude < 128; magnitude++) {
+        int16_t least = od_ulaw_decode((uint8_t)~magnitude);
+        for (unsigned code = 0; code < 256; code++) {
+            int pcm = od_ulaw_decode((uint8_t)code);
+            memset(frame, OD_ULAW_SILENCE, sizeof frame);
+            frame[code % sizeof frame] = (uint8_t)code;
+            assert_int_equal(od_ulaw_reaches(frame, sizeof frame, (uint8_t)magnitude),
+                             abs(pcm) >= abs(least));
+        }
+    }
+    assert_false(od_ulaw_reaches(frame, 0, 1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -150,6 +168,7 @@ int main(void)
         cmocka_unit_test(test_error_is_within_half_a_step),
         cmocka_unit_test(test_laws_turn_into_each_other),
         cmocka_unit_test(test_level_is_in_decibels_below_overload),
+        cmocka_unit_test(test_magnitude_is_found_wherever_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
