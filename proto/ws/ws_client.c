@@ -35,6 +35,7 @@ enum {
     /* libuv reads a socket up to 32 times a turn: what one peer may give it to do then, in messages
      * of a few bytes each, is half a megabyte and a few milliseconds. */
     READ_BYTES = 16 * 1024,
+    GATHERED_MAX = 32 * 1024, /* more is not waited for */
     MASKS = 1024,
     WHY_MAX = 160,
 };
@@ -52,7 +53,9 @@ struct od_ws {
     struct od_ws_url url;
     char *headers, *subprotocol;
     char key[OD_WS_KEY_CHARS + 1];
-    bool allow_private;
+    bool allow_private, gathers;
+    struct od_http_bytes gathered; /* frames of this turn */
+    struct od_http_later flush;    /* they go out in the next */
     struct od_http_dial *dial;
     struct od_http_stream *stream; /* NULL: none yet */
     struct od_http_response response;
@@ -74,7 +77,7 @@ struct od_ws_hub {
     struct od_http_tls *tls;
     struct od_http_dialer dialer;
     struct od_http_deadlines deadlines;
-    struct od_http_laters laters;
+    struct od_http_laters laters, flushes;
     struct od_list all;
     struct od_ws_stats stats;
     uint8_t masks[MASKS][4];
@@ -95,6 +98,8 @@ static void ws_free(struct od_ws *ws)
     od_list_remove(&ws->place);
     od_http_deadline_stop(&ws->deadline);
     od_http_later_cancel(&ws->later);
+    od_http_later_cancel(&ws->flush);
+    od_http_bytes_free(&ws->gathered);
     if (ws->dial)
         od_http_dial_cancel(ws->dial);
     if (ws->stream)
@@ -154,6 +159,40 @@ static int next_mask(struct od_ws_hub *hub, uint8_t mask[4])
     return 0;
 }
 
+static int hand_over(struct od_ws *ws, const void *at, size_t bytes)
+{
+    uv_buf_t buf = uv_buf_init((char *)(uintptr_t)at, (unsigned)bytes);
+    ws->hub->stats.writes++;
+    return ws->stream->ops->write(ws->stream, &buf, 1) ? OD_ENOMEM : 0;
+}
+
+/* What was gathered goes out. */
+static int flush(struct od_ws *ws)
+{
+    od_http_later_cancel(&ws->flush);
+    int err = ws->gathered.used ? hand_over(ws, ws->gathered.at, ws->gathered.used) : 0;
+    ws->gathered.used = 0;
+    return err;
+}
+
+static int gather(struct od_ws *ws, const void *at, size_t bytes)
+{
+    if (od_http_bytes_add(&ws->gathered, at, bytes))
+        return OD_ENOMEM;
+    if (ws->gathered.used > GATHERED_MAX)
+        return flush(ws);
+    od_http_later_put(&ws->hub->flushes, &ws->flush);
+    return 0;
+}
+
+static void flush_later(void *ctx, struct od_http_later *entry)
+{
+    struct od_ws *ws = OD_OWNER(entry, struct od_ws, flush);
+    (void)ctx;
+    if (flush(ws))
+        fail(ws, OD_ENOMEM, "no memory");
+}
+
 static int write_frame(struct od_ws *ws, enum od_ws_op op, const void *at, size_t bytes)
 {
     uint8_t small[2048], mask[4];
@@ -164,19 +203,23 @@ static int write_frame(struct od_ws *ws, enum od_ws_op op, const void *at, size_
         return OD_ENOMEM;
     size_t head = od_ws_head(frame, op, bytes, mask);
     od_ws_mask(frame + head, at, bytes, mask);
-    uv_buf_t buf = uv_buf_init((char *)frame, (unsigned)(head + bytes));
-    int err = ws->stream->ops->write(ws->stream, &buf, 1);
+    int err = ws->gathers ? gather(ws, frame, head + bytes) : hand_over(ws, frame, head + bytes);
     if (frame != small)
         free(frame);
     ws->hub->stats.sent_bytes += head + bytes;
-    return err ? OD_ENOMEM : 0;
+    return err;
+}
+
+size_t od_ws_queued(const struct od_ws *ws)
+{
+    return ws->stream ? od_http_stream_queued(ws->stream) + ws->gathered.used : 0;
 }
 
 int od_ws_send(struct od_ws *ws, bool text, const void *at, size_t bytes)
 {
     if (ws->state != OPEN)
         return OD_ENOENT;
-    if (od_http_stream_queued(ws->stream) + bytes > ws->hub->config.queue_max) {
+    if (od_ws_queued(ws) + bytes > ws->hub->config.queue_max) {
         fail(ws, OD_ETIMEOUT, "the agent takes no more bytes");
         return OD_EBUSY;
     }
@@ -187,11 +230,6 @@ int od_ws_send(struct od_ws *ws, bool text, const void *at, size_t bytes)
     return err;
 }
 
-size_t od_ws_queued(const struct od_ws *ws)
-{
-    return ws->stream ? od_http_stream_queued(ws->stream) : 0;
-}
-
 static void say_goodbye(struct od_ws *ws, uint16_t code, const char *reason)
 {
     uint8_t payload[OD_WS_CONTROL_MAX];
@@ -199,16 +237,13 @@ static void say_goodbye(struct od_ws *ws, uint16_t code, const char *reason)
     if (ws->said_goodbye || !ws->opened || !ws->stream)
         return;
     ws->said_goodbye = true;
-    if (code == OD_WS_NO_CODE) {
-        write_frame(ws, OD_WS_CLOSE, "", 0);
-        return;
-    }
     if (bytes > sizeof payload - 2)
         bytes = 0; /* a cut reason might end in half a character */
     payload[0] = (uint8_t)(code >> 8);
     payload[1] = (uint8_t)code;
     memcpy(payload + 2, reason, bytes);
-    write_frame(ws, OD_WS_CLOSE, payload, bytes + 2);
+    write_frame(ws, OD_WS_CLOSE, payload, code == OD_WS_NO_CODE ? 0 : bytes + 2);
+    flush(ws); /* the connection may be shut behind it */
 }
 
 void od_ws_leave(struct od_ws *ws, uint16_t code, const char *reason)
@@ -458,6 +493,7 @@ int od_ws_connect(struct od_ws_hub *hub, const struct od_ws_open *open, struct o
     ws->user = open->user;
     ws->ctx = open->ctx;
     ws->allow_private = open->allow_private;
+    ws->gathers = open->gathers;
     od_list_init(&ws->place);
     int err = ws_fill(ws, open);
     if (err) {
@@ -561,6 +597,7 @@ int od_ws_hub_open(struct od_ws_hub **out, uv_loop_t *loop, const struct od_ws_h
                                                 .family_ms = OD_HTTP_FAMILY_MS});
     od_http_deadlines_init(&hub->deadlines, loop, expired, hub);
     od_http_laters_init(&hub->laters, loop, tell_closed, hub);
+    od_http_laters_init(&hub->flushes, loop, flush_later, hub);
     *out = hub;
     return 0;
 }
@@ -583,11 +620,12 @@ static void settle(struct od_ws_hub *hub)
 {
     if (!hub->closing || hub->open_parts || !od_list_empty(&hub->all) || hub->plain.alive)
         return;
-    hub->open_parts = 4;
+    hub->open_parts = 5;
     od_http_tls_close(hub->tls, part_closed, hub);
     od_http_dialer_close(&hub->dialer, part_closed, hub);
     od_http_deadlines_close(&hub->deadlines, part_closed);
     od_http_laters_close(&hub->laters, part_closed);
+    od_http_laters_close(&hub->flushes, part_closed);
 }
 
 void od_ws_hub_close(struct od_ws_hub *hub, void (*fn)(void *ctx), void *ctx)

@@ -57,6 +57,7 @@ struct od_ws_open {
     const char *subprotocol; /* NULL: none */
     const char *headers;     /* NULL or "Name: value\r\n" lines (ws_handshake.h tells which not) */
     bool allow_private;      /* also loopback and private addresses */
+    bool gathers;            /* what is sent in one turn of the loop goes out together behind it */
     const struct od_ws_user *user;
     void *ctx;
 };
@@ -73,7 +74,7 @@ int od_ws_connect(struct od_ws_hub *hub, const struct od_ws_open *open, struct o
  * about to be closed; OD_ENOMEM. */
 int od_ws_send(struct od_ws *ws, bool text, const void *at, size_t bytes);
 
-/* Bytes sent and not yet taken by the kernel. */
+/* Bytes sent and not yet taken by the kernel, or not yet shown to it. */
 size_t od_ws_queued(const struct od_ws *ws);
 
 /* Says goodbye and is done with it: no callback comes any more, the hub ends the connection in
@@ -84,6 +85,7 @@ struct od_ws_stats {
     uint32_t open;                                     /* now, those being opened too */
     uint64_t connects, opened, failed, received, sent; /* since open; messages */
     uint64_t received_bytes, sent_bytes;
+    uint64_t writes; /* times that bytes were handed to the connection */
 };
 void od_ws_hub_stats(const struct od_ws_hub *hub, struct od_ws_stats *out);
 

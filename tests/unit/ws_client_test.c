@@ -102,7 +102,8 @@ static void say(struct world *w, const void *at, size_t bytes)
     assert_int_equal(send(w->fd, at, bytes, MSG_NOSIGNAL), (ssize_t)bytes);
 }
 
-static struct world *begin(const struct od_ws_hub_config *config, bool allow_private)
+static struct world *begin_with(const struct od_ws_hub_config *config, bool allow_private,
+                                bool gathers)
 {
     struct world *w = calloc(1, sizeof *w);
     struct sockaddr_in here = {.sin_family = AF_INET};
@@ -119,13 +120,20 @@ static struct world *begin(const struct od_ws_hub_config *config, bool allow_pri
     uv_timer_init(&w->loop, &w->pulse);
     uv_timer_start(&w->pulse, on_pulse, 2, 2);
     assert_int_equal(od_ws_hub_open(&w->hub, &w->loop, config), 0);
-    assert_int_equal(
-        od_ws_connect(w->hub,
-                      &(struct od_ws_open){
-                          .url = w->url, .allow_private = allow_private, .user = &user, .ctx = w},
-                      &w->ws),
-        0);
+    assert_int_equal(od_ws_connect(w->hub,
+                                   &(struct od_ws_open){.url = w->url,
+                                                        .allow_private = allow_private,
+                                                        .gathers = gathers,
+                                                        .user = &user,
+                                                        .ctx = w},
+                                   &w->ws),
+                     0);
     return w;
+}
+
+static struct world *begin(const struct od_ws_hub_config *config, bool allow_private)
+{
+    return begin_with(config, allow_private, false);
 }
 
 static void take_request(struct world *w)
@@ -217,6 +225,43 @@ static void test_leaving(void **state)
     WAIT(w, w->gone);
     assert_false(w->closed);
     assert_string_equal(w->messages, "");
+    end(w);
+}
+
+/* What is said in one turn goes out in one piece, in its order; a goodbye takes it along. */
+static void test_gathering(void **state)
+{
+    (void)state;
+    struct od_ws_stats before, after;
+    struct world *w = begin_with(&plain, true, true);
+    take_request(w);
+    answer(w, "", 0);
+    WAIT(w, w->opened);
+    od_ws_hub_stats(w->hub, &before);
+    for (char c = 'a'; c <= 'j'; c++)
+        assert_int_equal(od_ws_send(w->ws, true, &c, 1), 0);
+    assert_int_equal(od_ws_queued(w->ws), 70);
+    WAIT(w, w->got_bytes >= 70);
+    for (unsigned i = 0; i < 10; i++)
+        assert_int_equal(w->got[7 * i + 6] ^ w->got[7 * i + 2], 'a' + i);
+    od_ws_hub_stats(w->hub, &after);
+    assert_int_equal(after.sent - before.sent, 10);
+    assert_int_equal(after.writes - before.writes, 1);
+    assert_int_equal(od_ws_queued(w->ws), 0);
+
+    static char much[40000]; /* more than is waited for goes at once */
+    assert_int_equal(od_ws_send(w->ws, false, much, sizeof much), 0);
+    od_ws_hub_stats(w->hub, &after);
+    assert_int_equal(after.writes - before.writes, 2);
+    WAIT(w, w->got_bytes >= 70 + sizeof much);
+    w->got_bytes = 0;
+    od_ws_send(w->ws, true, "k", 1);
+    od_ws_leave(w->ws, 1000, "");
+    WAIT(w, w->got_bytes >= 15);
+    assert_memory_equal(w->got, "\x81\x81", 2);
+    assert_memory_equal(w->got + 7, "\x88\x82", 2);
+    say(w, "\x88\x02\x03\xe8", 4);
+    WAIT(w, w->gone);
     end(w);
 }
 
@@ -346,10 +391,10 @@ static void test_slow_peer(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_talk),      cmocka_unit_test(test_leaving),
-        cmocka_unit_test(test_refused),   cmocka_unit_test(test_not_there),
-        cmocka_unit_test(test_broken),    cmocka_unit_test(test_silent_peer),
-        cmocka_unit_test(test_slow_peer),
+        cmocka_unit_test(test_talk),        cmocka_unit_test(test_leaving),
+        cmocka_unit_test(test_gathering),   cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_not_there),   cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_silent_peer), cmocka_unit_test(test_slow_peer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
