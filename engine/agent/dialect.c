@@ -268,8 +268,8 @@ size_t od_dialect_write(const struct od_dialect *dialect, enum od_stream_event e
     return dialect->write(dialect, event, words, out, size, text);
 }
 
-void od_dialect_read(const struct od_dialect *dialect, bool text, const uint8_t *at, size_t bytes,
-                     od_stream_command_fn fn, void *ctx)
+void od_dialect_read(const struct od_dialect *dialect, struct od_envelope *envelope, bool text,
+                     const uint8_t *at, size_t bytes, od_stream_command_fn fn, void *ctx)
 {
-    dialect->read(dialect, text, at, bytes, fn, ctx);
+    dialect->read(dialect, envelope, text, at, bytes, fn, ctx);
 }

@@ -12,6 +12,7 @@
 #ifndef ENGINE_AGENT_DIALECT_H
 #define ENGINE_AGENT_DIALECT_H
 
+#include "engine/agent/envelope.h"
 #include "outdial/types.h"
 
 enum {
@@ -47,6 +48,9 @@ struct od_stream_words {
     const char *from, *to;
     const char *params;  /* JSON: an object of strings */
     const char *details; /* JSON: an object; what the agent should know of call and configuration */
+    const char *campaign; /* its id; empty: none */
+    uint16_t attempt;     /* on the person, from 1 */
+    const char *amd;      /* JSON: an object {mode, kind}: who takes the call, as far as is known */
     uint64_t seq, chunk, ts_ms;
     uint32_t rate;
     const uint8_t *audio; /* in the wire's codec */
@@ -119,8 +123,8 @@ size_t od_dialect_room(const struct od_dialect *dialect, enum od_stream_event ev
 size_t od_dialect_write(const struct od_dialect *dialect, enum od_stream_event event,
                         const struct od_stream_words *words, char *out, size_t size, bool *text);
 
-/* Tells what a message means, as one command or none. */
-void od_dialect_read(const struct od_dialect *dialect, bool text, const uint8_t *at, size_t bytes,
-                     od_stream_command_fn fn, void *ctx);
+/* Tells what a message means, as one command or none. envelope: the stream's; may be NULL. */
+void od_dialect_read(const struct od_dialect *dialect, struct od_envelope *envelope, bool text,
+                     const uint8_t *at, size_t bytes, od_stream_command_fn fn, void *ctx);
 
 #endif

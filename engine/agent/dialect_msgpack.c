@@ -59,19 +59,28 @@ static void put_event(struct od_buf *buf, uint32_t sid, const char *name, size_t
 static void put_start(struct od_buf *buf, const struct od_stream_words *w)
 {
     head(buf, 3, START, w->sid);
-    od_mpack_put_map(buf, 8);
+    od_mpack_put_map(buf, 11);
     put_text(buf, "call");
     put_text(buf, w->call_id);
     put_text(buf, "from");
     put_text(buf, w->from);
     put_text(buf, "to");
     put_text(buf, w->to);
+    put_text(buf, "campaign");
+    if (*w->campaign)
+        put_text(buf, w->campaign);
+    else
+        put_json(buf, "null");
+    put_text(buf, "attempt");
+    od_mpack_put_uint(buf, w->attempt);
     put_text(buf, "codec");
     put_text(buf, "pcmu");
     put_text(buf, "rate");
     od_mpack_put_uint(buf, w->rate);
     put_text(buf, "ptime");
     od_mpack_put_uint(buf, 20);
+    put_text(buf, "amd");
+    put_json(buf, w->amd);
     put_text(buf, "params");
     put_json(buf, w->params);
     put_text(buf, "outdial");
@@ -286,12 +295,14 @@ static bool read_rest(struct reading *r, uint64_t kind)
     }
 }
 
-void od_dialect_msgpack_read(const struct od_dialect *dialect, bool text, const uint8_t *at,
-                             size_t bytes, od_stream_command_fn fn, void *ctx)
+void od_dialect_msgpack_read(const struct od_dialect *dialect, struct od_envelope *envelope,
+                             bool text, const uint8_t *at, size_t bytes, od_stream_command_fn fn,
+                             void *ctx)
 {
     struct reading r = {.mpack = {at, at + bytes}};
     struct od_mpack_value array, kind, sid;
     (void)dialect;
+    (void)envelope;
     bool good = !text && od_mpack_next(&r.mpack, &array) && array.kind == OD_MPACK_ARRAY &&
                 array.count >= 2 && od_mpack_next(&r.mpack, &kind) && kind.kind == OD_MPACK_UINT &&
                 od_mpack_next(&r.mpack, &sid) && sid.kind == OD_MPACK_UINT &&

@@ -36,8 +36,8 @@ struct od_dialect {
     uint32_t rates[OD_DIALECT_RATES]; /* the first is the default; 0 ends */
     size_t (*write)(const struct od_dialect *dialect, enum od_stream_event event,
                     const struct od_stream_words *words, char *out, size_t size, bool *text);
-    void (*read)(const struct od_dialect *dialect, bool text, const uint8_t *at, size_t bytes,
-                 od_stream_command_fn fn, void *ctx);
+    void (*read)(const struct od_dialect *dialect, struct od_envelope *envelope, bool text,
+                 const uint8_t *at, size_t bytes, od_stream_command_fn fn, void *ctx);
 
     /* JSON dialects */
     const char *out[OD_STREAM_EVENT_COUNT]; /* NULL: isn't told */
@@ -50,14 +50,15 @@ extern const struct od_dialect od_dialect_msgpack;
 size_t od_dialect_json_write(const struct od_dialect *dialect, enum od_stream_event event,
                              const struct od_stream_words *words, char *out, size_t size,
                              bool *text);
-void od_dialect_json_read(const struct od_dialect *dialect, bool text, const uint8_t *at,
-                          size_t bytes, od_stream_command_fn fn, void *ctx);
+void od_dialect_json_read(const struct od_dialect *dialect, struct od_envelope *envelope, bool text,
+                          const uint8_t *at, size_t bytes, od_stream_command_fn fn, void *ctx);
 
 size_t od_dialect_msgpack_write(const struct od_dialect *dialect, enum od_stream_event event,
                                 const struct od_stream_words *words, char *out, size_t size,
                                 bool *text);
-void od_dialect_msgpack_read(const struct od_dialect *dialect, bool text, const uint8_t *at,
-                             size_t bytes, od_stream_command_fn fn, void *ctx);
+void od_dialect_msgpack_read(const struct od_dialect *dialect, struct od_envelope *envelope,
+                             bool text, const uint8_t *at, size_t bytes, od_stream_command_fn fn,
+                             void *ctx);
 
 /* Text as the inside of a JSON string. */
 void od_json_escape(struct od_buf *buf, const char *text, size_t bytes);

@@ -209,6 +209,7 @@ static yyjson_mut_val *details_of(struct writing *w)
     yyjson_mut_obj_add_strcpy(w->doc, details, "agent", h->def->name);
     yyjson_mut_obj_add_str(w->doc, details, "direction", "outbound");
     yyjson_mut_obj_add_uint(w->doc, details, "attempt", h->attempt);
+    yyjson_mut_obj_add_val(w->doc, details, "amd", yyjson_mut_rawcpy(w->doc, h->amd));
     yyjson_mut_obj_add_strcpy(w->doc, details, "from", h->from);
     yyjson_mut_obj_add_strcpy(w->doc, details, "to", h->to);
     yyjson_mut_obj_add_bool(w->doc, talk_first, "enabled", h->def->features.talk_first);

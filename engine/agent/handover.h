@@ -12,6 +12,7 @@ struct od_handover {
     const struct od_agent_def *def;
     struct od_uid call, agent, campaign; /* campaign all zero: none */
     uint16_t attempt;
+    const char *amd; /* a JSON object: {mode, kind} */
     const char *from, *to;
     const char *context; /* the call's JSON object */
     size_t context_bytes;
@@ -28,8 +29,8 @@ int od_agent_context(const struct od_agent_def *def, const char *context, size_t
 
 /*
  * params: an object of texts: from_number, to_number, the agent's `parameters`, the context.
- * details: {"call_id", "agent_id", "agent", "direction", "attempt", "campaign_id"?, "context",
- * "talk_first", "config": {...}}. Both to be freed by the caller. OD_EINVAL, OD_ENOMEM.
+ * details: {"call_id", "agent_id", "agent", "direction", "attempt", "campaign_id"?, "amd",
+ * "context", "talk_first", "config": {...}}. Both to be freed by the caller. OD_EINVAL, OD_ENOMEM.
  */
 int od_handover_write(const struct od_handover *handover, char **params, char **details);
 

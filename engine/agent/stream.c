@@ -48,11 +48,13 @@ struct od_stream {
     uint32_t rate;
     struct od_stream_words words; /* what never changes of it */
     char account[OD_SID_TEXT], call[OD_SID_TEXT], stream_sid[OD_SID_TEXT], call_id[OD_UID_TEXT];
-    char *texts; /* from, to, params, details */
+    char campaign[OD_UID_TEXT];
+    char *texts; /* from, to, params, details, amd */
     bool open, answered, started, stopped, ending, done, spoke;
     uint32_t tail; /* frames of silence since the last sample */
     uint64_t seq, chunk;
     uint64_t frames; /* of the callee since the start */
+    struct od_envelope envelope;
     struct od_playout playout;
     struct held *held;
     struct linear *linear;
@@ -553,7 +555,7 @@ static void on_command(void *ctx, const struct od_stream_command *command)
 void od_stream_message(struct od_stream *s, bool text, const uint8_t *at, size_t bytes)
 {
     if (!s->stopped)
-        od_dialect_read(s->dialect, text, at, bytes, on_command, s);
+        od_dialect_read(s->dialect, &s->envelope, text, at, bytes, on_command, s);
 }
 
 /* ---- life ---- */
@@ -582,13 +584,15 @@ void od_stream_stats(const struct od_stream *s, struct od_stream_stats *out)
 
 static bool keep_texts(struct od_stream *s, const struct od_stream_setup *setup)
 {
-    const char *from[4] = {setup->from, setup->to, setup->params, setup->details};
-    const char **to[4] = {&s->words.from, &s->words.to, &s->words.params, &s->words.details};
+    const char *from[] = {setup->from, setup->to, setup->params, setup->details, setup->amd};
+    const char **to[] = {&s->words.from, &s->words.to, &s->words.params, &s->words.details,
+                         &s->words.amd};
+    enum { COUNT = sizeof from / sizeof *from };
     size_t bytes = 0;
-    for (unsigned i = 0; i < 4; i++)
+    for (unsigned i = 0; i < COUNT; i++)
         bytes += strlen(from[i]) + 1;
     char *at = s->texts = malloc(bytes);
-    for (unsigned i = 0; at && i < 4; i++) {
+    for (unsigned i = 0; at && i < COUNT; i++) {
         size_t n = strlen(from[i]) + 1;
         *to[i] = memcpy(at, from[i], n);
         at += n;
@@ -616,6 +620,10 @@ int od_stream_create(struct od_stream **out, const struct od_stream_setup *setup
     s->words.call = s->call;
     s->words.stream = s->stream_sid;
     s->words.call_id = s->call_id;
+    if (!od_uid_none(&setup->campaign))
+        od_uid_text(&setup->campaign, s->campaign);
+    s->words.campaign = s->campaign;
+    s->words.attempt = setup->attempt;
     s->words.rate = setup->rate;
     s->words.name = s->words.json = s->words.reason = "";
     if (od_dialect_codec(s->dialect) == OD_WIRE_L16) {

@@ -53,6 +53,8 @@ struct od_stream_setup {
     uint16_t attempt;
     const char *org, *from, *to;
     const char *params, *details; /* JSON objects */
+    struct od_uid campaign;       /* all zero: none */
+    const char *amd;              /* a JSON object (od_stream_words) */
     struct od_stream_port port;
 };
 

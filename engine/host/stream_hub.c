@@ -207,7 +207,7 @@ static void on_message(void *ctx, bool text, const uint8_t *at, size_t bytes)
     struct line *line = ctx;
     struct od_list *node = od_list_first(&line->links);
     if (od_dialect_shared(line->dialect)) {
-        od_dialect_read(line->dialect, text, at, bytes, on_shared_command, line);
+        od_dialect_read(line->dialect, NULL, text, at, bytes, on_shared_command, line);
     } else if (node) {
         struct od_link *link = OD_OWNER(node, struct od_link, place);
         link->user->message(link->ctx, text, at, bytes);
@@ -261,6 +261,7 @@ static int line_dial(struct line *line)
                                               .subprotocol = od_dialect_subprotocol(line->dialect),
                                               .headers = line->headers,
                                               .allow_private = !line->hub->public_only,
+                                              .gathers = od_dialect_shared(line->dialect),
                                               .user = &ws_user,
                                               .ctx = line},
                          &line->ws);

@@ -492,17 +492,34 @@ static bool copy_def(struct talk_stream *self, const struct od_agent_def *def)
            copy_text(&self->bearer, stream->bearer);
 }
 
+enum { AMD_MAX = 64 };
+
+/* Whether it is listened for who takes the call, and who does: known of an agent that begins anew.
+ */
+static void write_amd(char out[AMD_MAX], const struct od_talk_session *session,
+                      const struct od_agent_def *def)
+{
+    static const char *const modes[] = {
+        [OD_AMD_OFF] = "off", [OD_AMD_ASYNC] = "async", [OD_AMD_SYNC] = "sync"};
+    const char *kind = session->media.amd ? od_amd_answered_by(session->media.amd) : "";
+    snprintf(out, AMD_MAX, "{\"mode\":\"%s\",\"kind\":\"%s\"}", modes[def->amd_mode],
+             *kind ? kind : "unknown");
+}
+
 static int make_stream(struct talk_stream *self, const struct od_agent_def *def,
                        const struct od_job *job)
 {
     char *params, *details;
     const char *from = job->from && *job->from ? job->from : def->number;
     const char *to = job->to ? job->to : "";
+    char amd[AMD_MAX];
+    write_amd(amd, self->session, def);
     int err = od_handover_write(&(struct od_handover){.def = def,
                                                       .call = job->uid,
                                                       .agent = job->agent,
                                                       .campaign = job->campaign,
                                                       .attempt = job->attempt,
+                                                      .amd = amd,
                                                       .from = from,
                                                       .to = to,
                                                       .context = job->context.at,
@@ -520,6 +537,8 @@ static int make_stream(struct talk_stream *self, const struct od_agent_def *def,
                                   .pool = od_stream_hub_pool(self->session->host->streams),
                                   .call = job->uid,
                                   .attempt = job->attempt,
+                                  .campaign = job->campaign,
+                                  .amd = amd,
                                   .org = job->org,
                                   .from = from,
                                   .to = to,
@@ -544,6 +563,7 @@ int od_talk_stream_create(struct od_talk_agent **out, struct od_talk_session *se
     if (!self)
         return OD_ENOMEM;
     self->agent.ops = &ops;
+    self->agent.keys = true;
     self->session = session;
     int err = copy_def(self, def) ? make_stream(self, def, job) : OD_ENOMEM;
     if (!err && !self->connect_at_answer)

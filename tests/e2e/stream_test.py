@@ -320,6 +320,11 @@ def many_on_one(world):
                 at += 1
                 if kind == 1:
                     calls[sid] = rest[0]
+                    told = {name: value for name, value in rest[0].items() if name not in ("call", "to", "params", "outdial")}
+                    assert told == {"from": "+15550009999", "campaign": None, "attempt": 1, "codec": "pcmu", "rate": 8000,
+                                    "ptime": 20, "amd": {"mode": "async", "kind": "unknown"}}, told
+                    assert rest[0]["outdial"]["call_id"] == rest[0]["call"], rest[0]
+                    assert rest[0]["outdial"]["amd"] == told["amd"], rest[0]
                     bot.most = max(bot.most, len(calls) - len(ended_sids) - len(refused))
                     refuse = rest[0]["to"].endswith("3005")
                     refused |= {sid} if refuse else set()
@@ -339,7 +344,7 @@ def many_on_one(world):
         bot.calls = calls
 
     bot = Bot(script, subprotocol="outdial.media.v1.msgpack")
-    server.api("POST", "/agents", stream_agent(bot.url, agent={"format": "msgpack"}))
+    server.api("POST", "/agents", stream_agent(bot.url, agent={"format": "msgpack"}, outdial={"amd": {"mode": "async"}}))
     made = {to: server.api("POST", "/calls", {"to": to, "agent": "bot"})["id"] for to in speech}
     views = {to: ended(server, ident) for to, ident in made.items()}
     wait_until(lambda: hasattr(bot, "calls") or bot.errors, 20, "the bot to see all ends")

@@ -62,6 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                     .to = "b",
                                     .params = "{}",
                                     .details = "{}",
+                                    .amd = "{}",
                                     .port = {&done, on_send, on_queued, on_done, on_order, on_odd}};
     if (od_stream_create(&stream, &setup))
         abort();

@@ -115,6 +115,7 @@ static void test_handover(void **state)
                                    .from = "+1",
                                    .to = "+2",
                                    .attempt = 2,
+                                   .amd = "{\"mode\":\"off\",\"kind\":\"unknown\"}",
                                    .context = "{\"name\":\"Ann\",\"deep\":{\"x\":1},\"no\":null}",
                                    .context_bytes = 40,
                                    .extra = "{\"persona\":\"Other {{n}}\",\"webhook\":\"SECRET\"}",

@@ -80,6 +80,9 @@ static void on_odd(void *ctx, const char *what)
 static const struct od_uid call = {{0x01, 0xa2, 0x28, 0x23, 0x26, 0x80, 0x7d, 0xb8, 0xaf, 0xd9,
                                     0xcc, 0xd2, 0xdf, 0x2b, 0xdf, 0xd2}};
 
+static const struct od_uid campaign = {{0x02, 0xa2, 0x28, 0x23, 0x26, 0x80, 0x7d, 0xb8, 0xaf, 0xd9,
+                                        0xcc, 0xd2, 0xdf, 0x2b, 0xdf, 0xd2}};
+
 static struct world *begin(const char *format, uint32_t rate)
 {
     struct world *w = calloc(1, sizeof *w);
@@ -95,6 +98,8 @@ static struct world *begin(const char *format, uint32_t rate)
                              .pool = &w->pool,
                              .call = call,
                              .attempt = 3,
+                             .campaign = campaign,
+                             .amd = "{\"mode\":\"async\",\"kind\":\"unknown\"}",
                              .org = "acme",
                              .from = "+15550009999",
                              .to = "+15550001111",
@@ -728,8 +733,10 @@ static void test_msgpack(void **state)
     assert_true(od_mpack_to_json(&mpack, &buf));
     assert_string_equal(json,
                         "[1,300,{\"call\":\"01a22823-2680-7db8-afd9-ccd2df2bdfd2\",\"from\":"
-                        "\"+15550009999\",\"to\":\"+15550001111\",\"codec\":\"pcmu\",\"rate\":8000,"
-                        "\"ptime\":20,\"params\":{\"from_number\":\"+15550009999\",\"name\":"
+                        "\"+15550009999\",\"to\":\"+15550001111\",\"campaign\":"
+                        "\"02a22823-2680-7db8-afd9-ccd2df2bdfd2\",\"attempt\":3,\"codec\":"
+                        "\"pcmu\",\"rate\":8000,\"ptime\":20,\"amd\":{\"mode\":\"async\",\"kind\":"
+                        "\"unknown\"},\"params\":{\"from_number\":\"+15550009999\",\"name\":"
                         "\"An\\\"n\"},\"outdial\":{\"call_id\":\"x\"}}]");
     od_stream_message(w->stream, false, (const uint8_t *)"\x92\x10\xcd\x01\x2c", 5);
     assert_int_equal(w->order, OD_STREAM_ACCEPT);
