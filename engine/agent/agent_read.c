@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/agent/json_found.h"
 #include "engine/base/str.h"
 #include "outdial/err.h"
 
@@ -78,28 +79,8 @@ int od_agent_refuse_text(struct od_agent_reader *reader, const char *expected, c
 
 int od_agent_refuse(struct od_agent_reader *reader, const char *expected, yyjson_val *found)
 {
-    char text[96], word[64];
-    if (!found) {
-        return od_agent_refuse_text(reader, expected, "nothing");
-    } else if (yyjson_is_str(found)) {
-        size_t bytes = yyjson_get_len(found);
-        copy_cut(word, sizeof word - 4, yyjson_get_str(found), bytes);
-        snprintf(text, sizeof text, "\"%s%s\"", word, bytes > strlen(word) ? "..." : "");
-    } else if (yyjson_is_uint(found)) {
-        snprintf(text, sizeof text, "%llu", (unsigned long long)yyjson_get_uint(found));
-    } else if (yyjson_is_sint(found)) {
-        snprintf(text, sizeof text, "%lld", (long long)yyjson_get_sint(found));
-    } else if (yyjson_is_real(found)) {
-        snprintf(text, sizeof text, "%g", yyjson_get_real(found));
-    } else {
-        static const char *const articles[] = {"an object", "an array", "true", "false", "null"};
-        unsigned which = yyjson_is_obj(found)     ? 0
-                         : yyjson_is_arr(found)   ? 1
-                         : yyjson_is_true(found)  ? 2
-                         : yyjson_is_false(found) ? 3
-                                                  : 4;
-        return od_agent_refuse_text(reader, expected, articles[which]);
-    }
+    char text[OD_JSON_FOUND_MAX];
+    od_json_found(found, text);
     return od_agent_refuse_text(reader, expected, text);
 }
 

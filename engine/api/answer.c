@@ -2,6 +2,7 @@
  * Answering, and what every route's function needs besides: problems, pages, time, new uids.
  */
 #include "engine/api/dialect.h"
+#include "engine/api/found.h"
 #include "engine/api/once.h"
 #include "engine/api/request.h"
 
@@ -122,9 +123,12 @@ void od_request_problem(struct od_request *q, int status, const char *code, cons
     od_request_answer_problem(q, status, problem_doc(q, status, code, text, NULL), NULL);
 }
 
-void od_request_faults(struct od_request *q, const struct od_faults *faults)
+void od_request_faults(struct od_request *q, const struct od_faults *given)
 {
     char text[512];
+    struct od_faults told = *given, *faults = &told;
+    if (q->x)
+        od_faults_found(faults, q->body, q->x->query);
     const struct od_fault *first = &faults->at[0];
     bool whole = strcmp(first->pointer, "#") == 0;
     snprintf(text, sizeof text, "%s%s%s", whole ? "" : first->pointer, whole ? "" : ": ",

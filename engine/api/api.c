@@ -17,6 +17,7 @@
 #include "engine/api/import.h"
 #include "engine/api/json_read.h"
 #include "engine/api/once.h"
+#include "engine/api/refusal.h"
 #include "engine/api/request.h"
 #include "engine/api/sse.h"
 #include "engine/api/way_out.h"
@@ -407,24 +408,13 @@ static void handler_body(void *ctx, struct od_exchange *x, const char *data, siz
 
 static void handler_refuse(void *ctx, struct od_exchange *x, int status)
 {
-    static const struct {
-        int status;
-        const char *code, *detail;
-    } words[] = {
-        {408, "too_slow", "the request came too slowly"},
-        {413, "body_too_large", "the body is larger than may be sent here"},
-        {503, "no_memory", "there is not enough memory for this now"},
-        {0, "bad_framing", "the body is framed in a way that HTTP/1.1 does not allow"},
-    };
     struct od_request *q = x->user;
     (void)ctx;
     if (!q || q->answered)
         return;
-    size_t i = 0;
     q->cut = true;
-    while (words[i].status && words[i].status != status)
-        i++;
-    od_request_problem(q, status, words[i].code, "%s", words[i].detail);
+    const struct od_refusal_words *words = od_refusal_words_of_body(status);
+    od_request_problem(q, status, words->code, "%s", words->detail);
 }
 
 static void handler_closed(void *ctx, struct od_exchange *x)

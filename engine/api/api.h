@@ -149,8 +149,8 @@ struct od_api_host {
                      void (*fn)(void *ctx, int err, const uint8_t *bytes, size_t count,
                                 uint64_t total),
                      void *fn_ctx);
-    /* More lines for the metrics page, in its format; at most OD_API_MORE_METRICS. Returns their
-     * bytes. NULL: none. */
+    /* More lines for the metrics page, in its format; at most `size` bytes, for which there are
+     * OD_API_MORE_METRICS and some for each trunk. Returns their bytes. NULL: none. */
     size_t (*more_metrics)(void *ctx, char *out, size_t size);
     /* False: not ready, and `why` has one reason a line. */
     bool (*ready)(void *ctx, char *why, size_t size);

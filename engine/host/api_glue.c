@@ -9,6 +9,7 @@
 
 #include <openssl/sha.h>
 
+#include "engine/api/refusal.h"
 #include "engine/base/str.h"
 #include "engine/host/host.h"
 #include "engine/host/log.h"
@@ -110,11 +111,17 @@ static size_t hook_metrics(const struct od_host *host, char *out, size_t size)
     return put_families(rows, sizeof rows / sizeof *rows, out, size);
 }
 
+static const char *trunk_label(void *catalog, uint32_t trunk)
+{
+    return trunk < od_catalog_trunk_count(catalog) ? od_catalog_trunk_name(catalog, trunk) : NULL;
+}
+
 static size_t api_more_metrics(void *ctx, char *out, size_t size)
 {
     struct od_host *host = ctx;
     struct od_http_server_stats http;
-    size_t used = od_media_metrics(host->talk, out, size);
+    size_t used = od_call_meter_metrics(host->meter, trunk_label, host->catalog, out, size);
+    used += od_media_metrics(host->talk, out + used, size - used);
     used += od_loop_watch_metrics(&host->loop_watch, out + used, size - used);
     od_http_server_stats(host->http, &http);
     used += store_metrics(host, out + used, size - used);
@@ -287,6 +294,16 @@ int od_host_open_api(struct od_host *host)
 
 /* ---- the handler in front of the API ---- */
 
+static void refuse_for_now(struct od_exchange *x)
+{
+    static const struct od_refusal_words starting = {503, "starting", "outdial is starting"};
+    struct od_http_refusal refusal = {
+        .status = starting.status, .path = x->path, .request_id = x->request_id};
+    char text[1024] = "";
+    const char *type = od_refusal_write(&refusal, &starting, text, sizeof text);
+    x->ops->respond(x, starting.status, type, "Retry-After: 1\r\n", text, strlen(text));
+}
+
 static enum od_body_mode on_head(void *ctx, struct od_exchange *x, uint64_t *limit)
 {
     struct od_host *host = ctx;
@@ -295,14 +312,10 @@ static enum od_body_mode on_head(void *ctx, struct od_exchange *x, uint64_t *lim
         return api->head(api->ctx, x, limit);
     }
     x->user = host; /* answered here: the API never hears of it */
-    bool alive = strcmp(x->path, "/livez") == 0;
-    static const char starting[] = "{\"type\":\"about:blank\",\"title\":\"Service Unavailable\","
-                                   "\"status\":503,\"detail\":\"outdial is starting\"}";
-    if (alive)
+    if (strcmp(x->path, "/livez") == 0)
         x->ops->respond(x, 200, "text/plain", NULL, "ok\n", 3);
     else
-        x->ops->respond(x, 503, "application/problem+json", "Retry-After: 1\r\n", starting,
-                        sizeof starting - 1);
+        refuse_for_now(x);
     return OD_BODY_NONE;
 }
 
@@ -333,8 +346,19 @@ static void on_refuse(void *ctx, struct od_exchange *x, int status)
     api->refuse(api->ctx, x, status);
 }
 
+static const char *on_malformed(void *ctx, const struct od_http_refusal *refusal, char *out,
+                                size_t size)
+{
+    (void)ctx;
+    return od_refusal_write(refusal, NULL, out, size);
+}
+
 struct od_http_handler od_host_http_handler(struct od_host *host)
 {
-    return (struct od_http_handler){
-        .ctx = host, .head = on_head, .body = on_body, .closed = on_closed, .refuse = on_refuse};
+    return (struct od_http_handler){.ctx = host,
+                                    .head = on_head,
+                                    .body = on_body,
+                                    .closed = on_closed,
+                                    .refuse = on_refuse,
+                                    .malformed = on_malformed};
 }

@@ -67,6 +67,7 @@ struct od_host {
     struct od_places *places;
     struct od_breaker_reset *breaker_resets; /* breaker_glue.c: what was told of each */
     struct od_ladder *ladder;
+    struct od_call_meter *meter;
     struct od_legs *legs;
     struct od_orphans *orphans;
     struct od_registrations *registrations;

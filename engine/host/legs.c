@@ -285,7 +285,10 @@ static void post_pong(struct od_legs *legs, uint32_t trunk, uint16_t status)
 
 static void on_pong(void *ctx, uint32_t trunk, uint16_t status)
 {
-    post_pong(ctx, trunk, status);
+    struct od_legs *legs = ctx;
+    if (status)
+        od_call_meter_response(legs->config.meter, trunk, "OPTIONS", status);
+    post_pong(legs, trunk, status);
 }
 
 /* Whatever port it came from: carriers send from many. */
@@ -429,6 +432,14 @@ static void on_message(void *ctx, struct od_call_id call, bool outgoing, const c
                   outgoing ? OD_LADDER_SENT : OD_LADDER_RECEIVED, start_line);
 }
 
+static void on_response(void *ctx, struct od_call_id call, const char *method, uint16_t status)
+{
+    struct od_legs *legs = ctx;
+    const struct leg *leg = find(legs, call);
+    if (leg)
+        od_call_meter_response(legs->config.meter, leg->trunk, method, status);
+}
+
 static void on_registered(void *ctx, uint32_t id, const struct od_sip_registered *answer)
 {
     struct od_legs *legs = ctx;
@@ -449,6 +460,7 @@ struct od_sip_events od_legs_sip_events(struct od_legs *legs)
                                   .cleared = on_cleared,
                                   .reoffered = on_reoffered,
                                   .message = on_message,
+                                  .response = on_response,
                                   .challenged = on_challenged,
                                   .referred = on_referred,
                                   .registered = on_registered};

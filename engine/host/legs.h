@@ -12,6 +12,7 @@
 #ifndef ENGINE_HOST_LEGS_H
 #define ENGINE_HOST_LEGS_H
 
+#include "engine/host/call_meter.h"
 #include "engine/host/catalog.h"
 #include "engine/host/ladder.h"
 #include "engine/host/talk.h"
@@ -24,6 +25,7 @@ struct od_legs;
 struct od_legs_config {
     uint32_t calls_max;
     struct od_ladder *ladder;
+    struct od_call_meter *meter; /* of SIP responses */
     void (*post)(void *ctx, const struct od_event *event);
     /* What came of a REGISTER, which is not a leg's. */
     void (*registered)(void *ctx, uint32_t id, const struct od_sip_registered *answer);

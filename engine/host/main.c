@@ -68,6 +68,7 @@ static void on_step(void *ctx, struct od_now now, const struct od_step_view *vie
                           OD_LOG_TEXT("trunk", od_catalog_trunk_name(host->catalog, view->trunk)),
                           {0}});
     }
+    od_call_meter_step(host->meter, now, view);
     /* What was got ready for a call that was never dialled; of others it changes nothing. */
     if (!strcmp(view->to, "ended") || !strcmp(view->to, "waiting"))
         od_talk_forget(host->talk, view->call);
@@ -260,10 +261,13 @@ static bool open_outside(struct od_host *host)
 {
     const struct od_config *config = host->config;
     if (od_ladder_create(&host->ladder, config->limits.contacts_leased_max, LADDERS_KEPT) ||
+        od_call_meter_create(&host->meter, config->limits.contacts_leased_max,
+                             od_catalog_trunks_max(config)) ||
         od_orphans_create(&host->orphans) ||
         od_legs_create(&host->legs,
                        &(struct od_legs_config){.calls_max = config->limits.contacts_leased_max,
                                                 .ladder = host->ladder,
+                                                .meter = host->meter,
                                                 .post = post,
                                                 .registered = od_host_registered,
                                                 .ctx = host})) {
@@ -760,6 +764,7 @@ int od_serve(const struct od_config *config, od_serve_load_fn load)
     od_legs_destroy(host->legs);
     od_orphans_destroy(host->orphans);
     od_registrations_destroy(host->registrations);
+    od_call_meter_destroy(host->meter);
     od_ladder_destroy(host->ladder);
     od_hours_book_destroy(host->hours);
     od_zones_destroy(host->zones);

@@ -47,6 +47,12 @@ struct od_exchange {
     bool (*header)(const struct od_exchange *x, const char *name, struct od_text *value);
 };
 
+struct od_http_refusal {
+    int status;
+    const char *path;       /* as sent, as much of it as had come; "": none had */
+    const char *request_id; /* made by the server */
+};
+
 struct od_http_handler {
     void *ctx;
     /* Returns the mode; *limit is the largest body it accepts (preset by the server: 1 MiB). The
@@ -59,6 +65,12 @@ struct od_http_handler {
      * yet, so that the error can speak its dialect; when it doesn't answer, the server does. May be
      * NULL. */
     void (*refuse)(void *ctx, struct od_exchange *x, int status);
+    /* A request that the server refuses before it is an exchange, its head being malformed (400,
+     * 417, 501, 505), too large (414, 431) or too slow (408): writes the document to answer with
+     * into out, as a string, and returns its media type. The server answers by itself when this is
+     * NULL, returns NULL, or in a state of its own (500, 503). */
+    const char *(*malformed)(void *ctx, const struct od_http_refusal *refusal, char *out,
+                             size_t size);
 };
 
 #endif

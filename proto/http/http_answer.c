@@ -15,6 +15,7 @@
 /* What is left of a body is read and thrown away up to this, to keep the connection; more costs
  * more than a new connection. */
 enum { DRAIN_BYTES_MAX = 64 * 1024, HEAD_BYTES = 1024, CONTENT_TYPE_MAX = 256 };
+enum { PATH_MAX_TOLD = 128, REFUSAL_BYTES = 1024 };
 
 static const char *const reserved[] = {"connection", "content-length",    "content-type", "date",
                                        "server",     "transfer-encoding", "x-request-id", NULL};
@@ -108,25 +109,42 @@ static int send_answer(struct od_http_conn *conn, const struct answer_head *head
     return conn->stream->ops->write(conn->stream, bufs, count);
 }
 
+/* The document for a request without an exchange, by the handler; NULL: it has none. */
+static const char *handlers_words(struct od_http_conn *conn, int status, const char *id, char *out,
+                                  size_t size)
+{
+    const struct od_http_handler *handler = &conn->hub->handler;
+    char path[PATH_MAX_TOLD];
+    if (!handler->malformed)
+        return NULL;
+    od_http_request_path(&conn->request, path, sizeof path);
+    struct od_http_refusal refusal = {.status = status, .path = path, .request_id = id};
+    return handler->malformed(handler->ctx, &refusal, out, size);
+}
+
 int od_http_answer_refuse(struct od_http_conn *conn, struct od_http_job *job, int status)
 {
-    char id[OD_HTTP_REQUEST_ID_MAX + 1], body[256];
+    char id[OD_HTTP_REQUEST_ID_MAX + 1], body[REFUSAL_BYTES];
     if (job)
         memcpy(id, job->request_id, sizeof id);
     else
         od_http_request_id_make(conn->hub, id);
-    int bytes = snprintf(body, sizeof body,
-                         "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,"
-                         "\"request_id\":\"%s\"}\n",
-                         od_http_reason(status), status, id);
+    const char *type = job ? NULL : handlers_words(conn, status, id, body, sizeof body);
+    if (!type) {
+        type = "application/problem+json";
+        snprintf(body, sizeof body,
+                 "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,"
+                 "\"request_id\":\"%s\"}\n",
+                 od_http_reason(status), status, id);
+    }
     conn->hub->stats.bad++;
     struct answer_head head = {
         .status = status,
-        .content_type = "application/problem+json",
+        .content_type = type,
         .request_id = id,
-        .length = (uint64_t)bytes,
+        .length = strlen(body),
     };
-    return send_answer(conn, &head, NULL, body, conn->request.is_head ? 0 : (size_t)bytes);
+    return send_answer(conn, &head, NULL, body, conn->request.is_head ? 0 : strlen(body));
 }
 
 static struct od_http_job *job_of(struct od_exchange *x)

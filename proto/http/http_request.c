@@ -53,18 +53,20 @@ static int on_method_complete(llhttp_t *parser)
         request->method = llhttp_method_name(parser->method);
         request->is_head = parser->method == HTTP_HEAD;
         return 0;
-    default:
-        return refuse(request, 501); /* RFC 9110 section 9.1 */
+    default: /* refused when it is known what it was asked of */
+        request->foreign_method = true;
+        return 0;
     }
 }
 
 static int on_url(llhttp_t *parser, const char *at, size_t bytes)
 {
     struct od_http_request *request = request_of(parser);
-    if (request->head->text.used + bytes > request->target_bytes_max)
-        return refuse(request, 414);
-    int err = od_http_head_add(request->head, at, bytes);
-    return err ? refuse_err(request, err) : 0;
+    size_t room = request->target_bytes_max - request->head->text.used;
+    int err = od_http_head_add(request->head, at, bytes < room ? bytes : room);
+    if (err)
+        return refuse_err(request, err);
+    return bytes > room ? refuse(request, 414) : 0;
 }
 
 static int on_url_complete(llhttp_t *parser)
@@ -72,7 +74,9 @@ static int on_url_complete(llhttp_t *parser)
     struct od_http_request *request = request_of(parser);
     request->target_done = true;
     int err = od_http_head_target_end(request->head);
-    return err ? refuse_err(request, err) : 0;
+    if (err)
+        return refuse_err(request, err);
+    return request->foreign_method ? refuse(request, 501) : 0; /* RFC 9110 section 9.1 */
 }
 
 static int on_version_complete(llhttp_t *parser)
@@ -317,6 +321,18 @@ bool od_http_request_ripe(const struct od_http_request *request)
     return request->event == OD_HTTP_HEAD || request->event == OD_HTTP_BODY;
 }
 
+void od_http_request_path(const struct od_http_request *request, char *out, size_t size)
+{
+    const struct od_http_head *head = request->head;
+    size_t bytes = !head ? 0 : request->target_done ? head->target_bytes : head->text.used;
+    size_t used = 0;
+    while (used < bytes && used + 1 < size && head->text.at[used] && head->text.at[used] != '?') {
+        out[used] = head->text.at[used];
+        used++;
+    }
+    out[used] = 0;
+}
+
 bool od_http_request_begun(const struct od_http_request *request)
 {
     return request->begun;
@@ -331,6 +347,7 @@ void od_http_request_next(struct od_http_request *request)
     request->content_length = 0;
     request->framing_bytes = 0;
     request->is_head = request->keep_alive = request->http10 = request->expect_continue = false;
-    request->begun = request->target_done = request->version_done = request->head_done = false;
+    request->begun = request->foreign_method = request->target_done = false;
+    request->version_done = request->head_done = false;
     request->event = OD_HTTP_MORE;
 }

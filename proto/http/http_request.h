@@ -45,7 +45,7 @@ struct od_http_request {
 
     /* private */
     uint32_t framing_bytes; /* of the head so far, or since the last byte of the body */
-    bool begun, target_done, version_done, head_done;
+    bool begun, foreign_method, target_done, version_done, head_done;
     uint8_t event;
 };
 
@@ -60,6 +60,10 @@ enum od_http_step od_http_request_step(struct od_http_request *request, const ch
 
 /* A step is worth its while even with no bytes. */
 bool od_http_request_ripe(const struct od_http_request *request);
+
+/* The path as it was sent, as much of it as has come and fits: "" when none has. For words about a
+ * request that will not be one. */
+void od_http_request_path(const struct od_http_request *request, char *out, size_t size);
 
 /* Some byte of a message has been seen that is not complete. */
 bool od_http_request_begun(const struct od_http_request *request);

@@ -103,7 +103,12 @@ void od_sip_note_sent(struct od_sip *sip, struct od_call_id call, const sip_t *m
 void od_sip_note_received(struct od_sip *sip, struct od_call_id call, const sip_t *message)
 {
     char line[LINE_BYTES];
-    if (!sip->events.message || !call.gen)
+    if (!call.gen)
+        return;
+    if (sip->events.response && message->sip_status && message->sip_cseq)
+        sip->events.response(sip->events.ctx, call, message->sip_cseq->cs_method_name,
+                             (uint16_t)message->sip_status->st_status);
+    if (!sip->events.message)
         return;
     od_sip_read_start_line(message, line, sizeof line);
     sip->events.message(sip->events.ctx, call, false, line);

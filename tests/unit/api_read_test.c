@@ -12,9 +12,11 @@
 #include <cmocka.h>
 
 #include "engine/api/contact_row.h"
+#include "engine/api/found.h"
 #include "engine/api/json_read.h"
 #include "engine/api/number.h"
 #include "engine/api/query.h"
+#include "engine/api/refusal.h"
 #include "engine/api/route.h"
 #include "engine/api/time_text.h"
 #include "engine/base/rng.h"
@@ -356,6 +358,80 @@ static void fields_are_read_by_their_table(void **state)
     }
 }
 
+/* Whoever is told what was expected is told what came. */
+static void what_came_is_told(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body, *query, *pointer, *detail, *told;
+    } rows[] = {
+        {"{\"n\":\"5\"}", "", "#/n", "must be an integer", "must be an integer, found \"5\""},
+        {"{\"n\":1.5}", "", "#/n", "is out of range", "is out of range, found 1.5"},
+        {"{\"n\":-7}", "", "#/n", "must be above 0", "must be above 0, found -7"},
+        {"{\"n\":true}", "", "#/n", "must be a text", "must be a text, found true"},
+        {"{\"n\":{}}", "", "#/n", "must be a text", "must be a text, found an object"},
+        {"{\"n\":null}", "", "#/n", "is required", "is required, found null"},
+        {"{\"a\":[0,{\"b/c d\":[]}]}", "", "#/a/1/b~1c%20d", "must be x",
+         "must be x, found an array"},
+        {"[]", "", "#", "must be an object", "must be an object, found an array"},
+        {"{}", "", "#/n", "is required", "is required"},
+        {"{\"n\":1}", "", "#/n", "unknown field", "unknown field"},
+        {"{\"n\":1}", "", "#/n", "expected 2, found 1", "expected 2, found 1"},
+        {"{}", "limit=a%20b&x=1", "query/limit", "must be a number",
+         "must be a number, found \"a b\""},
+        {"{}", "x=1", "query/limit", "must be a number", "must be a number"},
+        {"{\"n\":\"0123456789012345678901234567890123456789012345678901234567890123456789\"}", "",
+         "#/n", "is too long",
+         "is too long, found \"012345678901234567890123456789012345678901234567890123456789...\""},
+        /* but for what nobody should read over somebody's shoulder */
+        {"{\"password\":12345}", "", "#/password", "must be a string", "must be a string"},
+        {"{\"a\":{\"headers\":{\"X\":7}}}", "", "#/a/headers/X", "must be a string",
+         "must be a string"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct od_faults faults = {0};
+        yyjson_doc *doc = yyjson_read(rows[i].body, strlen(rows[i].body), 0);
+        assert_non_null(doc);
+        od_fault_add(&faults, rows[i].pointer, NULL, "%s", rows[i].detail);
+        od_faults_found(&faults, doc, rows[i].query);
+        assert_string_equal(faults.at[0].detail, rows[i].told);
+        yyjson_doc_free(doc);
+    }
+}
+
+/* Of a request that never was one: in the words of the dialect its path begins with. */
+static void refusals_speak_the_dialect_of_the_path(void **state)
+{
+    (void)state;
+    static const struct {
+        int status;
+        const char *path, *type, *begin;
+    } rows[] = {
+        {400, "", OD_PROBLEM_TYPE, "{\"type\":\"urn:outdial:problem:malformed_request\""},
+        {431, "/outdial/v1/calls", OD_PROBLEM_TYPE,
+         "{\"type\":\"urn:outdial:problem:headers_too_large\",\"title\":\"Request Header Fields "
+         "Too "
+         "Large\",\"status\":431,"},
+        {414, "/api/v1/x", OD_PROBLEM_TYPE, "{\"type\":\"urn:outdial:problem:target_too_long\""},
+        {408, "/v1/calls", "application/json", "{\"error\":\"the request came too slowly\"}"},
+        {501, "/v1", "application/json", "{\"error\":\"this method"},
+        {400, "/v", OD_PROBLEM_TYPE, "{\"type\""},
+        {417, "/2010-04-01/Accounts", "application/json", "{\"code\":20417,\"message\":"},
+        {400, "/v1/\xff\x01\"", "application/json", "{\"error\":\"the request is not written"},
+        {505, "/\xff", OD_PROBLEM_TYPE, "{\"type\""},
+    };
+    char text[1024];
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct od_http_refusal refusal = {
+            .status = rows[i].status, .path = rows[i].path, .request_id = "r1"};
+        assert_string_equal(od_refusal_write(&refusal, NULL, text, sizeof text), rows[i].type);
+        assert_memory_equal(text, rows[i].begin, strlen(rows[i].begin));
+        yyjson_doc *doc = yyjson_read(text, strlen(text), 0);
+        assert_non_null(doc);
+        yyjson_doc_free(doc);
+    }
+}
+
 static void all_faults_are_counted_and_the_first_kept(void **state)
 {
     (void)state;
@@ -542,7 +618,8 @@ static void json_lines_become_contacts(void **state)
          "+15550001111", "{\"a\":[1,2.5,12345678901234567890123]}"},
         {"{\"to\":\"sip:a@b\",\"from\":\"+15550002222\",\"deadline\":\"2030-01-31T12:00:00Z\"}",
          "sip:a@b", ""},
-        {"{\"name\":\"x\"}", NULL, "#/name: unknown field"},
+        {"{\"name\":\"x\",\"to\":\"+15550001111\"}", "+15550001111", "{\"name\":\"x\"}"},
+        {"{\"name\":\"x\"}", NULL, "no number"},
         {"{\"from\":\"+15550002222\"}", NULL, "no number"},
         {"{\"number\":5}", NULL, "#/number: must be a string"},
         {"{\"number\":\"555\"}", NULL, "no country code"},
@@ -574,6 +651,8 @@ int main(void)
         cmocka_unit_test(many_keys_are_compared_quickly),
         cmocka_unit_test(fields_are_read_by_their_table),
         cmocka_unit_test(all_faults_are_counted_and_the_first_kept),
+        cmocka_unit_test(what_came_is_told),
+        cmocka_unit_test(refusals_speak_the_dialect_of_the_path),
         cmocka_unit_test(quoting_is_undone_by_reading),
         cmocka_unit_test(paths_find_their_routes),
         cmocka_unit_test(columns_are_found_or_explained),
