@@ -223,8 +223,9 @@ static int hex_value(char c)
                                   : -1;
 }
 
-/* The first field of that name; false when there is none. A value too long or badly escaped is "".
- */
+/* The first field of that name; false when there is none. A value that is too long or holds a NUL
+ * is
+ * "". */
 static bool form_field(const struct od_request *q, const char *name, char *out, size_t size)
 {
     const char *at = q->text ? q->text : "", *end = at + q->text_bytes;
@@ -243,7 +244,7 @@ static bool form_field(const struct od_request *q, const char *name, char *out, 
                 value += 2;
             out[used++] = low >= 0 ? (char)(high << 4 | low) : *value == '+' ? ' ' : *value;
         }
-        out[value == stop ? used : 0] = 0;
+        out[value == stop && !memchr(out, 0, used) ? used : 0] = 0;
         return true;
     }
     return false;

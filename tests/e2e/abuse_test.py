@@ -7,6 +7,7 @@ nothing; meanwhile an honest client is answered every time.
 
 ABUSE_CONNECTIONS: idle connections (10,000, or what the limit of open files leaves room for).
 """
+import base64
 import json
 import os
 import re
@@ -23,6 +24,8 @@ JSON = "Content-Type: application/json\r\n"
 # A create of each dialect: path, and a body that it would take but for an agent that isn't there.
 DIALECTS = {"native": "/outdial/v1/calls", "dasha": "/api/v1/calls?agentId=00000000-0000-4000-8000-000000000000",
             "callingbox": "/v1/calls"}
+# The account is the org "default"; there is no such call.
+TWILIO = "/2010-04-01/Accounts/ACc257d3087b9a26b3fa7b708f38197759/Calls/CA00000000000000000000000000000000.json"
 DEEP = b"[" * 1000000
 BODIES = [  # what, body, status, in the answer
     ("nothing", b"", 400, ""),
@@ -42,22 +45,43 @@ BODIES = [  # what, body, status, in the answer
 ]
 
 
-def heads(path, key):
+FORM = "Content-Type: application/x-www-form-urlencoded\r\n"
+FORMS = [  # the same for the dialect that takes forms; its call isn't there, but that is said last
+    ("nothing", b"", 400, ""),
+    ("no status", b"Url=http%3A%2F%2Fa%2F", 400, ""),
+    ("an unknown status", b"Status=bogus", 400, ""),
+    ("bad UTF-8", b"Status=\xff\xfe", 400, ""),
+    ("a half escape", b"Status=%2", 400, ""),
+    ("a NUL", b"Status=completed%00", 400, ""),
+    ("a million fields", b"a&" * 500000, 400, ""),
+    ("a status of a megabyte", b"Status=" + b"x" * 1000000, 400, ""),
+    ("more than may be sent", b"Status=" + b"x" * 1100000, 413, ""),
+    ("a call that isn't there", b"Status=completed", 404, ""),
+]
+
+
+def authorization(path, key):
+    if path == TWILIO:  # the key is the password
+        return "Basic " + base64.b64encode(f"AC0:{key}".encode()).decode()
+    return f"Bearer {key}"
+
+
+def heads(path, key, kind):
     """(what, bytes, status): requests whose framing, path or method is wrong."""
-    h = f"Host: a\r\nAuthorization: Bearer {key}\r\n"
+    h = f"Host: a\r\nAuthorization: {authorization(path, key)}\r\n"
     bare = path.split("?")[0]
     return [
-        ("CL and TE", f"POST {path} HTTP/1.1\r\n{h}{JSON}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
+        ("CL and TE", f"POST {path} HTTP/1.1\r\n{h}{kind}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
                       "0\r\n\r\n", 400),
-        ("TE and CL", f"POST {path} HTTP/1.1\r\n{h}{JSON}Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n"
+        ("TE and CL", f"POST {path} HTTP/1.1\r\n{h}{kind}Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n"
                       "0\r\n\r\n", 400),
-        ("two CLs", f"POST {path} HTTP/1.1\r\n{h}{JSON}Content-Length: 2\r\nContent-Length: 3\r\n\r\n{{}}", 400),
-        ("a negative CL", f"POST {path} HTTP/1.1\r\n{h}{JSON}Content-Length: -1\r\n\r\n", 400),
-        ("a bad chunk", f"POST {path} HTTP/1.1\r\n{h}{JSON}Transfer-Encoding: chunked\r\n\r\nzz\r\n{{}}\r\n0\r\n\r\n", 400),
-        ("a chunk too long", f"POST {path} HTTP/1.1\r\n{h}{JSON}Transfer-Encoding: chunked\r\n\r\n"
+        ("two CLs", f"POST {path} HTTP/1.1\r\n{h}{kind}Content-Length: 2\r\nContent-Length: 3\r\n\r\n{{}}", 400),
+        ("a negative CL", f"POST {path} HTTP/1.1\r\n{h}{kind}Content-Length: -1\r\n\r\n", 400),
+        ("a bad chunk", f"POST {path} HTTP/1.1\r\n{h}{kind}Transfer-Encoding: chunked\r\n\r\nzz\r\n{{}}\r\n0\r\n\r\n", 400),
+        ("a chunk too long", f"POST {path} HTTP/1.1\r\n{h}{kind}Transfer-Encoding: chunked\r\n\r\n"
                              "fffffffffffffffff\r\n", 400),
-        ("gzip and chunks", f"POST {path} HTTP/1.1\r\n{h}{JSON}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
-        ("a terabyte announced", f"POST {path} HTTP/1.1\r\n{h}{JSON}Content-Length: 1099511627776\r\n\r\n", 413),
+        ("gzip and chunks", f"POST {path} HTTP/1.1\r\n{h}{kind}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
+        ("a terabyte announced", f"POST {path} HTTP/1.1\r\n{h}{kind}Content-Length: 1099511627776\r\n\r\n", 413),
         ("a folded header", f"GET {path} HTTP/1.1\r\n{h}X: a\r\n b\r\n\r\n", 400),
         ("no Host", f"GET {path} HTTP/1.1\r\nAuthorization: Bearer {key}\r\n\r\n", 400),
         ("two keys", f"GET {path} HTTP/1.1\r\n{h}Authorization: Bearer other\r\n\r\n", 400),
@@ -71,7 +95,7 @@ def heads(path, key):
         ("two slashes", f"GET /{bare} HTTP/1.1\r\n{h}\r\n", 400),
         ("an unknown method", f"BREW {path} HTTP/1.1\r\n{h}\r\n", 501),
         ("a method in small letters", f"get {path} HTTP/1.1\r\n{h}\r\n", 501),
-        ("the wrong method", f"PATCH {bare} HTTP/1.1\r\n{h}{JSON}Content-Length: 2\r\n\r\n{{}}", 405),
+        ("the wrong method", f"PATCH {bare} HTTP/1.1\r\n{h}{kind}Content-Length: 2\r\n\r\n{{}}", 405),
         ("the wrong type", f"POST {path} HTTP/1.1\r\n{h}Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n{{}}", 415),
         ("HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 501),
         ("TLS", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
@@ -100,17 +124,24 @@ def talk(server, pieces, limit_s=15):
     return int(head.split(b" ")[1]), head.decode("latin-1"), body
 
 
-ROUTED = ("the wrong method", "the wrong type")  # the others are no requests, so nobody's route says no
+# No path of a dialect has been read when these go wrong: their answer is a problem document.
+PATHLESS = ("two slashes", "an unknown method", "a method in small letters", "HTTP/2", "TLS")
 
 
-def in_its_words(dialect, status, head, body, unread):
-    """The shape of an error of that dialect; of what could not even be read, the server's own."""
+def in_its_words(dialect, status, head, body):
+    """The shape of an error of that dialect."""
     document = json.loads(body)
-    if dialect == "callingbox" and not (unread and "problem+json" in head):
-        assert "application/json" in head and isinstance(document["error"], str), (head, body)
+    if dialect == "callingbox":
+        assert "Content-Type: application/json\r\n" in head and list(document) == ["error"], (head, body)
+        assert isinstance(document["error"], str) and document["error"], body
+    elif dialect == "twilio":
+        assert "Content-Type: application/json\r\n" in head and document["status"] == status, (head, body)
+        assert set(document) == {"code", "message", "more_info", "status"}, body
+        assert 20000 <= document["code"] < 20600 and document["message"], body
     else:
-        assert "application/problem+json" in head, head
-        assert document["status"] == status and document["title"], document
+        assert "application/problem+json" in head, (head, body)
+        assert document["status"] == status and document["title"] and document["detail"], document
+        assert document["code"] and document["request_id"], document
 
 
 def alive(server):
@@ -130,21 +161,21 @@ def serve(world):
 def broken_requests_get_their_4xx(world):
     server = serve(world)
     wrong, sent = [], 0
-    for dialect, path in DIALECTS.items():
-        asked = [(what, text.encode("latin-1"), status, "", what not in ROUTED)
-                 for what, text, status in heads(path, server.key)]
-        for what, body, status, also in BODIES:
-            head = (f"POST {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {server.key}\r\n{JSON}"
+    for dialect, path in [*DIALECTS.items(), ("twilio", TWILIO)]:
+        kind = JSON if dialect != "twilio" else FORM
+        asked = [(what, text.encode("latin-1"), status, "") for what, text, status in heads(path, server.key, kind)]
+        for what, body, status, also in BODIES if dialect != "twilio" else FORMS:
+            head = (f"POST {path} HTTP/1.1\r\nHost: a\r\nAuthorization: {authorization(path, server.key)}\r\n{kind}"
                     f"Content-Length: {len(body)}\r\n\r\n").encode()
-            asked.append((what, head + body, status, also, False))
-        for what, text, status, also, unread in asked:
+            asked.append((what, head + body, status, also))
+        for what, text, status, also in asked:
             for pieces in ([text], [text[:len(text) // 2], text[len(text) // 2:]]):
                 got, head, body = talk(server, pieces)
                 sent += 1
                 if got != status or also.encode() not in body:
                     wrong.append((dialect, what, status, got, body[:200]))
                 else:
-                    in_its_words(dialect, got, head, body, unread)
+                    in_its_words("native" if what in PATHLESS else dialect, got, head, body)
         alive(server)
     assert not wrong, wrong
     print(f"     {sent} broken requests")
@@ -205,7 +236,7 @@ def thousands_are_idle_and_some_are_slow(world):
     after = rss_kib(server)
     key = f"Host: a\r\nAuthorization: Bearer {server.key}\r\n"
     heads_, bodies = [], []
-    slow = [threading.Thread(target=slow_client, args=(server, b"GET /livez HTTP/1.1\r\nX: ", b"x", heads_))
+    slow = [threading.Thread(target=slow_client, args=(server, b"GET /v1/calls HTTP/1.1\r\nX: ", b"x", heads_))
             for _ in range(20)]
     post = f"POST /outdial/v1/calls HTTP/1.1\r\n{key}{JSON}Content-Length: 1000000\r\n\r\n{{".encode()
     slow += [threading.Thread(target=slow_client, args=(server, post, b" ", bodies)) for _ in range(20)]
@@ -237,7 +268,7 @@ def thousands_are_idle_and_some_are_slow(world):
             data += more
         assert data == b"" or data.startswith(b"HTTP/1.1 400"), data[:100]
         s.close()
-    assert all(a.startswith(b"HTTP/1.1 408") for a in heads_), heads_[:3]
+    assert all(a.startswith(b"HTTP/1.1 408") and b'{"error":' in a for a in heads_), heads_[:3]
     assert all(a.startswith(b"HTTP/1.1 408") for a in bodies), bodies[:3]
     for s in idle.sockets[::97]:  # they are served as before
         s.sendall(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n")
