@@ -238,11 +238,76 @@ static const struct od_field json_row_fields[] = {
     {"timezone", OD_FIELD_TEXT, offsetof(struct json_row, timezone), 0, OD_ZONE_MAX - 1, false},
 };
 
-static bool read_json_row(const struct json_row *row, struct od_contact *out, char *context)
+enum { NUMBER_NAMES = sizeof((struct json_row *)0)->numbers / sizeof(char *) };
+
+/* The first of its names that has one; NULL: none has. */
+static const struct od_field *number_field(const struct json_row *row)
 {
-    const char *number = NULL;
-    for (size_t i = 0; i < sizeof row->numbers / sizeof *row->numbers && !number; i++)
-        number = row->numbers[i];
+    for (size_t i = 0; i < NUMBER_NAMES; i++)
+        if (row->numbers[i])
+            return &json_row_fields[i];
+    return NULL;
+}
+
+/* A member that is a variable, as another column of a CSV file is: it has no meaning of its own
+ * here, or is a second number. */
+static bool is_variable(const char *name, const struct od_field *number)
+{
+    for (size_t i = 0; i < sizeof json_row_fields / sizeof *json_row_fields; i++)
+        if (strcmp(json_row_fields[i].name, name) == 0)
+            return i < NUMBER_NAMES && &json_row_fields[i] != number;
+    return true;
+}
+
+/* What is in the row's context and its variables, which have the last word. NULL: no memory. */
+static yyjson_mut_doc *gather_context(yyjson_val *root, const struct json_row *row)
+{
+    const struct od_field *number = number_field(row);
+    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    yyjson_mut_val *all = !doc           ? NULL
+                          : row->context ? yyjson_val_mut_copy(doc, row->context)
+                                         : yyjson_mut_obj(doc);
+    bool ok = all != NULL;
+    yyjson_obj_iter iter = yyjson_obj_iter_with(root);
+    for (yyjson_val *key; ok && (key = yyjson_obj_iter_next(&iter));) {
+        if (!is_variable(yyjson_get_str(key), number))
+            continue;
+        yyjson_mut_val *name = yyjson_val_mut_copy(doc, key);
+        yyjson_mut_val *value = yyjson_val_mut_copy(doc, yyjson_obj_iter_get_val(key));
+        ok = name && value && yyjson_mut_obj_put(all, name, value);
+    }
+    if (!ok) {
+        yyjson_mut_doc_free(doc);
+        return NULL;
+    }
+    yyjson_mut_doc_set_root(doc, all);
+    return doc;
+}
+
+static bool write_json_context(yyjson_val *root, const struct json_row *row, struct od_contact *out,
+                               char *context)
+{
+    size_t bytes = 0;
+    yyjson_mut_doc *doc = gather_context(root, row);
+    bool none = doc && !yyjson_mut_obj_size(yyjson_mut_doc_get_root(doc));
+    char *text = doc && !none ? yyjson_mut_write(doc, 0, &bytes) : NULL;
+    yyjson_mut_doc_free(doc);
+    if (!text)
+        return none || refuse(out, "no memory");
+    bool fits = bytes <= OD_CONTACT_CONTEXT_MAX;
+    if (fits) {
+        memcpy(context, text, bytes);
+        out->context_bytes = bytes;
+    }
+    free(text);
+    return fits || refuse(out, "the context is longer than 32 KiB");
+}
+
+static bool read_json_row(yyjson_val *root, const struct json_row *row, struct od_contact *out,
+                          char *context)
+{
+    const struct od_field *field = number_field(row);
+    const char *number = field ? row->numbers[field - json_row_fields] : NULL;
     if (!number)
         return refuse(out,
                       "no number: expected number, phone, to, endpoint, phone_number or msisdn");
@@ -256,17 +321,7 @@ static bool read_json_row(const struct json_row *row, struct od_contact *out, ch
     out->deadline_ms = row->deadline_ms;
     if (row->timezone)
         od_str_copy(out->timezone, sizeof out->timezone, row->timezone, strlen(row->timezone));
-    if (!row->context)
-        return true;
-    size_t bytes;
-    char *text = yyjson_val_write(row->context, 0, &bytes);
-    bool fits = text && bytes <= OD_CONTACT_CONTEXT_MAX;
-    if (fits) {
-        memcpy(context, text, bytes);
-        out->context_bytes = bytes;
-    }
-    free(text);
-    return fits || refuse(out, "the context is longer than 32 KiB");
+    return write_json_context(root, row, out, context);
 }
 
 bool od_contact_from_json(const char *line, size_t bytes, struct od_contact *out, char *context)
@@ -277,8 +332,9 @@ bool od_contact_from_json(const char *line, size_t bytes, struct od_contact *out
     *out = (struct od_contact){0};
     int err = od_json_parse(line, bytes, &doc, &faults);
     if (!err)
-        err = od_json_fields(yyjson_doc_get_root(doc), json_row_fields,
-                             sizeof json_row_fields / sizeof *json_row_fields, &row, "#", &faults);
+        err = od_json_fields_among(yyjson_doc_get_root(doc), json_row_fields,
+                                   sizeof json_row_fields / sizeof *json_row_fields, &row, "#",
+                                   &faults);
     bool ok = false;
     if (err && faults.count) {
         const struct od_fault *first = &faults.at[0];
@@ -289,7 +345,7 @@ bool od_contact_from_json(const char *line, size_t bytes, struct od_contact *out
     } else if (err) {
         refuse(out, "no memory");
     } else {
-        ok = read_json_row(&row, out, context);
+        ok = read_json_row(yyjson_doc_get_root(doc), &row, out, context);
     }
     yyjson_doc_free(doc);
     return ok;

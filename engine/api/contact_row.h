@@ -41,8 +41,8 @@ void od_columns_destroy(struct od_columns *columns); /* NULL is fine */
 bool od_contact_from_row(const struct od_columns *columns, const struct od_csv_row *row,
                          struct od_contact *out, char *context);
 /* A line of NDJSON: {"number": ..., "context": {...}, "from", "not_before", "deadline",
- * "timezone"}; the
- * number under any of the names above. */
+ * "timezone"}; the number under any of the names above. Every other member goes into the context,
+ * as it is, like another column of a CSV file. */
 bool od_contact_from_json(const char *line, size_t bytes, struct od_contact *out, char *context);
 
 #endif

@@ -268,8 +268,8 @@ static void field_fault(const struct od_field *field, const char *why, const cha
         od_fault_add(faults, pointer, field->name, "%s", why);
 }
 
-int od_json_fields(yyjson_val *object, const struct od_field *fields, size_t count, void *out,
-                   const char *pointer, struct od_faults *faults)
+static int read_fields(yyjson_val *object, const struct od_field *fields, size_t count, void *out,
+                       bool others, const char *pointer, struct od_faults *faults)
 {
     size_t before = faults->count;
     if (!yyjson_is_obj(object)) {
@@ -281,7 +281,8 @@ int od_json_fields(yyjson_val *object, const struct od_field *fields, size_t cou
         yyjson_val *value = yyjson_obj_iter_get_val(key);
         const struct od_field *field = find_field(fields, count, yyjson_get_str(key));
         if (!field) {
-            unknown_member(fields, count, yyjson_get_str(key), pointer, faults);
+            if (!others)
+                unknown_member(fields, count, yyjson_get_str(key), pointer, faults);
             continue;
         }
         if (yyjson_is_null(value) && field->type != OD_FIELD_ANY)
@@ -296,6 +297,18 @@ int od_json_fields(yyjson_val *object, const struct od_field *fields, size_t cou
             od_fault_add(faults, pointer, fields[i].name, "is required");
     }
     return faults->count == before ? 0 : OD_EINVAL;
+}
+
+int od_json_fields(yyjson_val *object, const struct od_field *fields, size_t count, void *out,
+                   const char *pointer, struct od_faults *faults)
+{
+    return read_fields(object, fields, count, out, false, pointer, faults);
+}
+
+int od_json_fields_among(yyjson_val *object, const struct od_field *fields, size_t count, void *out,
+                         const char *pointer, struct od_faults *faults)
+{
+    return read_fields(object, fields, count, out, true, pointer, faults);
 }
 
 size_t od_json_quote(char *out, size_t size, const char *text, size_t bytes)

@@ -46,6 +46,10 @@ struct od_field {
 int od_json_fields(yyjson_val *object, const struct od_field *fields, size_t count, void *out,
                    const char *pointer, struct od_faults *faults);
 
+/* The same for an object that may have other members, too: they are passed over. */
+int od_json_fields_among(yyjson_val *object, const struct od_field *fields, size_t count, void *out,
+                         const char *pointer, struct od_faults *faults);
+
 /* The value when it is an array (an object), else an empty one: for loops over what may be missing.
  */
 yyjson_val *od_json_arr(yyjson_val *value);

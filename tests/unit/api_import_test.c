@@ -149,12 +149,12 @@ static void lines_of_json_are_contacts_too(void **state)
     (void)state;
     expect(ndjson("{\"number\":\"+15550001111\",\"context\":{\"name\":\"Ann\"}}\r\n"
                   "\n"
-                  "{\"number\":\"+15550002222\",\"contxt\":{}}\n"
+                  "{\"number\":\"+15550002222\",\"deadline\":\"soon\"}\n"
                   "not json\n"
                   "{\"to\":\"+15550003333\",\"deadline\":\"2030-01-31T12:00:00Z\"}"),
            200,
            "{\"imported\":2,\"rejected\":2,\"duplicates\":0,\"errors\":["
-           "{\"line\":3,\"reason\":\"#/contxt: unknown field; did you mean \\\"context\\\"?\"");
+           "{\"line\":3,\"reason\":\"#/deadline: must be a time");
     assert_string_equal(world.repo.calls[0].context, "{\"name\":\"Ann\"}");
     assert_true(world.repo.calls[1].rec.deadline_ms == 1896091200000);
     assert_int_equal(world.repo.calls[1].rec.row, 5);
@@ -174,6 +174,35 @@ static void lines_of_json_are_contacts_too(void **state)
            "{\"imported\":1,\"rejected\":3,\"duplicates\":0,\"errors\":["
            "{\"line\":1,\"reason\":\"longer than 32 KiB\"");
     free(big);
+}
+
+/* As the other columns of a CSV file are; what isn't a text stays what it is. */
+static void other_members_of_a_line_are_variables(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line, *context;
+    } rows[] = {
+        {"{\"number\":\"+15550001111\",\"name\":\"Ann\",\"balance\":12.50,\"vip\":true,\"notes\":"
+         "null}",
+         "{\"name\":\"Ann\",\"balance\":12.5,\"vip\":true,\"notes\":null}"},
+        {"{\"name\":\"Bob\",\"context\":{\"name\":\"B.\",\"day\":1},\"to\":\"+15550002222\","
+         "\"tags\":[\"a\"]}",
+         "{\"name\":\"Bob\",\"day\":1,\"tags\":[\"a\"]}"},
+        {"{\"msisdn\":\"+15550004444\",\"phone\":\"+15550003333\"}",
+         "{\"msisdn\":\"+15550004444\"}"},
+        {"{\"endpoint\":\"+15550005555\",\"timezone\":\"Europe/Berlin\",\"from\":\"+15550009999\"}",
+         ""},
+    };
+    char body[1024] = "";
+    enum { ROWS = sizeof rows / sizeof *rows };
+    for (size_t i = 0; i < ROWS; i++)
+        strcat(strcat(body, rows[i].line), "\n");
+    expect(ndjson(body), 200, "{\"imported\":4,\"rejected\":0,");
+    assert_int_equal(world.repo.call_count, ROWS);
+    for (size_t i = 0; i < ROWS; i++)
+        assert_string_equal(world.repo.calls[i].context, rows[i].context);
+    assert_string_equal(world.repo.calls[2].rec.to, "+15550003333");
 }
 
 static void types_and_campaigns_are_checked_first(void **state)
@@ -408,6 +437,7 @@ int main(void)
         T(rows_are_stored_and_bad_ones_listed),
         T(headers_decide),
         T(lines_of_json_are_contacts_too),
+        T(other_members_of_a_line_are_variables),
         T(types_and_campaigns_are_checked_first),
         T(only_the_first_errors_are_listed_and_all_counted),
         T(pieces_of_any_size_give_the_same),
