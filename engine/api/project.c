@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/api/agent_view.h"
 #include "engine/api/secret_fields.h"
 #include "engine/api/time_text.h"
 #include "engine/base/str.h"
@@ -245,14 +246,23 @@ yyjson_mut_val *od_project_call(yyjson_mut_doc *doc, const struct od_call_rec *r
 
 /* ---- agents ---- */
 
-static void put_live(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct od_agent_rec *rec)
+/* What it was ordered to; without an order, whether it is meant to make calls. */
+static const char *live_state(const struct od_agent_rec *rec, yyjson_val *agent)
+{
+    if (rec->order == OD_AGENT_PAUSED)
+        return "paused";
+    if (rec->order == OD_AGENT_DRAINING)
+        return rec->in_use ? "draining" : "drained";
+    if (od_agent_archived(agent))
+        return "archived";
+    return od_agent_enabled(agent) ? "active" : "disabled";
+}
+
+static void put_live(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct od_agent_rec *rec,
+                     yyjson_val *agent)
 {
     yyjson_mut_val *live = yyjson_mut_obj_add_obj(doc, o, "live");
-    const char *state = rec->order == OD_AGENT_PAUSED     ? "paused"
-                        : rec->order != OD_AGENT_DRAINING ? "active"
-                        : rec->in_use                     ? "draining"
-                                                          : "drained";
-    yyjson_mut_obj_add_str(doc, live, "state", state);
+    yyjson_mut_obj_add_str(doc, live, "state", live_state(rec, agent));
     yyjson_mut_obj_add_uint(doc, live, "in_use", rec->in_use);
 }
 
@@ -266,7 +276,7 @@ yyjson_mut_val *od_project_agent(yyjson_mut_doc *doc, const struct od_agent_rec 
         od_put_uid(doc, o, "id", &rec->id);
         od_put_time(doc, o, "created_at", rec->created_ms);
         od_put_time(doc, o, "updated_at", rec->updated_ms);
-        put_live(doc, o, rec);
+        put_live(doc, o, rec, root);
         yyjson_obj_foreach(root, i, max, key, value)
             yyjson_mut_obj_add(o, yyjson_val_mut_copy(doc, key), yyjson_val_mut_copy(doc, value));
         od_secrets_hide(doc, o);
