@@ -254,7 +254,9 @@ static void enter(struct od_request *q)
         return;
     }
     if (!q->at.path_known) {
-        od_request_problem(q, 404, "not_found", "there is nothing at this path");
+        od_request_problem(q, 404, "not_found",
+                           q->at.id_wrong ? "there is nothing of this id: ids are UUIDs"
+                                          : "there is nothing at this path");
         return;
     }
     if (!q->at.route) {

@@ -130,6 +130,8 @@ struct od_api_host {
     void (*stats)(void *ctx, struct od_engine_stats *out);
     /* Fills at most `max`; returns how many trunks there are. */
     size_t (*trunks)(void *ctx, struct od_api_trunk *out, size_t max);
+    /* host[:port] of the trunk of that name; NULL: there is none. May be NULL. */
+    const char *(*trunk_server)(void *ctx, const char *name);
     /* Changes a running trunk: OD_ENOENT when there is none of that name. May be NULL: none can be.
      */
     int (*trunk_change)(void *ctx, const char *name, const struct od_api_trunk_change *change);

@@ -40,31 +40,55 @@ static void put_copy(yyjson_mut_doc *doc, yyjson_mut_val *o, const char *key, yy
     yyjson_mut_obj_add_val(doc, o, key, copy ? copy : yyjson_mut_null(doc));
 }
 
-/* A linked number's way out, as the agent's own config would say it. */
-static yyjson_mut_val *sip_of_number(yyjson_mut_doc *doc, const struct od_agent_page *page,
-                                     yyjson_val *agent)
+static const char *text_or(yyjson_val *object, const char *key, const char *other)
 {
-    const struct od_thing_item *number = od_agent_primary(page, agent), *credentials = NULL;
+    const char *text = yyjson_get_str(yyjson_obj_get(object, key));
+    return text ? text : other;
+}
+
+/* A linked number's way out, as the agent's own config would say it; of one that goes out by a
+ * trunk of the configuration, that trunk's server. NULL: none is linked, or no memory. */
+static yyjson_mut_val *sip_of_number(yyjson_mut_doc *doc, struct od_request *q, yyjson_val *agent)
+{
+    const struct od_api_host *host = &q->api->host;
+    const struct od_thing_item *number = q->page ? od_agent_primary(q->page, agent) : NULL;
+    const struct od_thing_item *credentials = NULL;
     struct od_uid id;
     if (number && od_member_uid(yyjson_obj_get(number->root, "credentialsId"), &id))
-        credentials = od_thing_items_find(&page->credentials, &id);
-    if (!credentials)
+        credentials = od_thing_items_find(&q->page->credentials, &id);
+    if (!number)
         return NULL;
-    yyjson_val *from = credentials->root;
+    yyjson_val *from = credentials ? credentials->root : NULL;
+    const char *trunk = text_or(number->root, "trunk", ""), *server = NULL;
+    if (!credentials && host->trunk_server)
+        server = host->trunk_server(host->ctx, trunk);
     yyjson_mut_val *sip = yyjson_mut_obj(doc);
-    static const char *const before[] = {"server", "authUser"}, *const after[] = {"transport",
-                                                                                  "cpsLimit",
-                                                                                  "cpsKey"};
-    for (unsigned i = 0; i < 2; i++)
-        put_text(doc, sip, before[i], yyjson_get_str(yyjson_obj_get(from, before[i])));
+    put_text(doc, sip, "server", text_or(from, "server", server ? server : ""));
+    put_text(doc, sip, "authUser", text_or(from, "authUser", ""));
     yyjson_mut_obj_add_str(doc, sip, "type", "v1");
     put_copy(doc, sip, "domain", yyjson_obj_get(from, "domain"));
     yyjson_mut_obj_add_null(doc, sip, "password");
     put_copy(doc, sip, "fromUser", yyjson_obj_get(number->root, "phoneNumber"));
-    for (unsigned i = 0; i < 3; i++)
-        put_copy(doc, sip, after[i], yyjson_obj_get(from, after[i]));
+    put_text(doc, sip, "transport", text_or(from, "transport", "udp"));
+    put_copy(doc, sip, "cpsLimit", yyjson_obj_get(from, "cpsLimit"));
+    put_copy(doc, sip, "cpsKey", yyjson_obj_get(from, "cpsKey"));
     put_copy(doc, sip, "displayName", yyjson_obj_get(number->root, "displayName"));
     return sip;
+}
+
+/* A client that reads an agent, changes something and sends it back sends the linked number's way
+ * out, too. That isn't one of the agent's own: it would bypass the number, and has no password. */
+static void forget_shown_way(struct od_request *q, yyjson_mut_doc *doc)
+{
+    yyjson_mut_val *config = yyjson_mut_obj_get(yyjson_mut_doc_get_root(doc), "config");
+    yyjson_mut_val *sip = yyjson_mut_obj_get(config, "outboundSipConfig");
+    yyjson_val *stored = q->page->agents[0].root;
+    if (!yyjson_mut_is_obj(sip) ||
+        yyjson_is_obj(yyjson_obj_get(yyjson_obj_get(stored, "config"), "outboundSipConfig")))
+        return;
+    yyjson_mut_val *shown = sip_of_number(doc, q, stored);
+    if (shown && yyjson_mut_equals(sip, shown))
+        yyjson_mut_obj_remove_key(config, "outboundSipConfig");
 }
 
 /* What another dialect said, where this one has a place for it and the config is silent. */
@@ -92,7 +116,7 @@ static void put_config(yyjson_mut_doc *doc, yyjson_mut_val *o, struct od_request
     if (config)
         borrow(doc, config, given, agent);
     if (config && yyjson_mut_is_null(yyjson_mut_obj_get(config, "outboundSipConfig"))) {
-        yyjson_mut_val *sip = q->page ? sip_of_number(doc, q->page, agent) : NULL;
+        yyjson_mut_val *sip = sip_of_number(doc, q, agent);
         if (sip)
             yyjson_mut_obj_replace(config, yyjson_mut_str(doc, "outboundSipConfig"), sip);
     }
@@ -298,6 +322,23 @@ static bool is_text(yyjson_val *value)
     return yyjson_is_str(value);
 }
 
+static void check_sip(yyjson_val *config, struct od_faults *faults)
+{
+    yyjson_val *transport =
+        yyjson_obj_get(yyjson_obj_get(config, "outboundSipConfig"), "transport");
+    if (yyjson_is_str(transport) && !yyjson_equals_str(transport, "udp") &&
+        !yyjson_equals_str(transport, "tcp") && !yyjson_equals_str(transport, "tls"))
+        od_fault_add(faults, "#/config/outboundSipConfig", "transport", "must be udp, tcp or tls");
+}
+
+/* Of a schedule that names no day, too: the first day that is added would be in no zone. */
+static void check_zone(struct od_request *q, yyjson_val *schedule, struct od_faults *faults)
+{
+    const char *zone = yyjson_get_str(yyjson_obj_get(schedule, "timezone"));
+    if (zone && *zone && !od_request_zone_ok(q, zone))
+        od_fault_add(faults, "#/schedule", "timezone", OD_ZONE_FAULT);
+}
+
 /* whole: a create or a full replacement. False: answered. */
 static bool check_body(struct od_request *q, bool whole)
 {
@@ -313,6 +354,8 @@ static bool check_body(struct od_request *q, bool whole)
     check_kind(body, "description", is_text, "a string", &faults);
     check_kind(body, "additionalData", is_object, "an object", &faults);
     check_kind(body, "outdial", is_object, "an object", &faults);
+    check_sip(config, &faults);
+    check_zone(q, yyjson_obj_get(body, "schedule"), &faults);
     if (!config && whole)
         od_fault_add(&faults, "#", "config", "is required");
     else if (config)
@@ -435,6 +478,7 @@ static void put_loaded(struct od_request *q)
         replace_own(q, doc);
     else
         change_own(q, doc);
+    forget_shown_way(q, doc);
     /* the page is freed when the agent is read again, its documents are still needed until then */
     od_agent_store(q, &q->at.ids[0], doc, q->page->agents[0].root, shown);
     yyjson_mut_doc_free(doc);

@@ -478,8 +478,7 @@ static bool read_items(struct od_bulk *bulk)
             if (!take_member(bulk, &text))
                 return false;
         } else if (!bulk->started) {
-            od_request_problem(q, 400, "invalid_request",
-                               "agentId is required, in the query or before the calls");
+            od_request_fault(q, "#/agentId", "is required, in the query or before the calls");
             return false;
         } else if (!take_item(bulk, &text)) {
             return false;

@@ -588,12 +588,14 @@ static void link_loaded(struct od_request *q)
     bool named = wish(q, "agentId", agent), moded = wish(q, "mode", mode);
     bool inbound = moded ? strcmp(mode, "inbound") == 0 : !put;
     if (moded && !inbound && strcmp(mode, "outbound") != 0 && strcmp(mode, "replaceOutbound") != 0)
-        od_request_fault(q, "query/mode", "must be inbound, outbound or replaceOutbound");
+        od_request_fault(q, od_query_get(q->x->query, "mode", mode) ? "query/mode" : "#/mode",
+                         "must be inbound, outbound or replaceOutbound");
     else if (inbound && !put)
         link_inbound(q, NULL);
-    else if (!named || !od_uid_parse(agent, strlen(agent), &id))
-        od_request_problem(q, named ? 404 : 400, named ? "agent_not_found" : "invalid_request",
-                           named ? "Agent not found" : "agentId is required");
+    else if (!named)
+        od_request_fault(q, "#/agentId", "is required, here or in the query");
+    else if (!od_uid_parse(agent, strlen(agent), &id))
+        od_request_problem(q, 404, "agent_not_found", "Agent not found");
     else if (inbound)
         link_inbound(q, agent);
     else

@@ -318,7 +318,7 @@ void od_points_patch(struct od_request *q)
         work->parts |= OD_HOOK_SET_URL;
         work->point.url = text_of(in.url);
     }
-    if (in.description) {
+    if (yyjson_obj_get(yyjson_doc_get_root(q->body), "description")) { /* null takes it away */
         work->parts |= OD_HOOK_SET_DESCRIPTION;
         work->point.description = text_of(in.description);
     }

@@ -4,6 +4,7 @@
  */
 #include "engine/api/native.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@
 #include "engine/api/json_read.h"
 #include "engine/api/number.h"
 #include "engine/api/project.h"
+#include "engine/api/vendor_status.h"
 #include "engine/api/way_out.h"
 #include "engine/base/str.h"
 #include "engine/base/uid.h"
@@ -259,53 +261,57 @@ void od_contacts_show(struct od_request *q)
 
 /* ---- lists ---- */
 
-struct filter {
-    enum od_call_phase phase;
-    enum od_cause cause;
-};
-
-static bool read_phase(const char *word, enum od_call_phase *out)
+static bool add_phase(const char *word, struct od_call_set *set)
 {
     for (unsigned i = 0; i < OD_PHASE_COUNT; i++)
         if (strcmp(word, od_phase_name((enum od_call_phase)i)) == 0) {
-            *out = (enum od_call_phase)i;
+            set->phases |= 1u << i;
             return true;
         }
     return false;
 }
 
-static bool read_cause(const char *word, enum od_cause *out)
+static bool add_cause(const char *word, struct od_call_set *set)
 {
     enum od_cause cause = od_cause_from_name(word);
     if (cause == OD_CAUSE_COUNT || cause == OD_CAUSE_NONE)
         return false;
-    *out = cause;
+    set->causes |= 1u << cause;
     return true;
 }
 
-/* status is either word, state a phase, cause a cause. False: answered. */
-static bool read_filter(struct od_request *q, struct filter *filter)
+/* Our own words first, since some mean less than the same words of a vendor do. */
+static bool add_word(const char *word, struct od_call_set *set)
 {
-    char word[OD_QUERY_VALUE_MAX];
-    const char *wrong = NULL;
-    *filter = (struct filter){OD_PHASE_COUNT, OD_CAUSE_COUNT};
-    if (od_query_get(q->x->query, "status", word) && !read_phase(word, &filter->phase) &&
-        !read_cause(word, &filter->cause))
-        wrong = "query/status";
-    if (od_query_get(q->x->query, "state", word) && !read_phase(word, &filter->phase))
-        wrong = "query/state";
-    if (od_query_get(q->x->query, "cause", word) && !read_cause(word, &filter->cause))
-        wrong = "query/cause";
-    if (filter->cause != OD_CAUSE_COUNT && filter->phase != OD_PHASE_COUNT &&
-        filter->phase != OD_PHASE_ENDED && !wrong) {
+    return add_phase(word, set) || add_cause(word, set) || od_dasha_status_add(word, set) ||
+           od_callingbox_status_add(word, set);
+}
+
+/* False: answered. */
+static bool read_filter(struct od_request *q, struct od_call_set *set)
+{
+    static const struct {
+        const char *name;
+        bool (*add)(const char *word, struct od_call_set *set);
+    } rows[] = {{"status", add_word}, {"state", add_word}, {"cause", add_cause}};
+    char word[OD_QUERY_VALUE_MAX], pointer[32];
+    *set = (struct od_call_set){0};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (!od_query_get(q->x->query, rows[i].name, word) || rows[i].add(word, set))
+            continue;
+        snprintf(pointer, sizeof pointer, "query/%s", rows[i].name);
+        od_request_fault(q, pointer,
+                         "is not a word known here: created, waiting, queued, dialing, ringing, "
+                         "talking, ended, or a cause like busy, no_answer");
+        return false;
+    }
+    if (set->causes && set->phases & ~(1u << OD_PHASE_ENDED)) {
         od_request_fault(q, "query/cause", "only an ended call has a cause");
         return false;
     }
-    if (wrong)
-        od_request_fault(q, wrong,
-                         "is not a word known here: created, waiting, queued, dialing, "
-                         "ringing, talking, ended, or a cause like busy, no_answer");
-    return !wrong;
+    if (set->causes)
+        set->phases = 0;
+    return true;
 }
 
 static void list_done(void *ctx, int err, const struct od_call_rec *recs, size_t count,
@@ -336,21 +342,21 @@ static void list(struct od_request *q, const struct od_uid *campaign)
 {
     uint32_t limit;
     uint64_t cursor;
-    struct filter filter;
-    if (!od_request_page(q, &limit, &cursor) || !read_filter(q, &filter))
+    struct od_call_set set;
+    if (!od_request_page(q, &limit, &cursor) || !read_filter(q, &set))
         return;
-    struct od_call_query query = {.campaign = campaign, .cursor = cursor, .take = limit};
-    if (filter.cause != OD_CAUSE_COUNT)
-        query.causes = 1u << filter.cause;
-    else if (filter.phase != OD_PHASE_COUNT)
-        query.phases = 1u << filter.phase;
+    struct od_call_query query = {.campaign = campaign,
+                                  .cursor = cursor,
+                                  .take = limit,
+                                  .phases = set.phases,
+                                  .causes = set.causes};
     uint16_t *shown = q->work = calloc(1, sizeof *shown);
     if (!shown) {
         od_request_err(q, OD_ENOMEM, "call");
         return;
     }
     *shown = (uint16_t)query.phases;
-    if (!campaign && filter.phase == OD_PHASE_WAITING)
+    if (!campaign && set.phases >> OD_PHASE_WAITING & 1)
         query.phases |= 1u << OD_PHASE_QUEUED;
     od_request_out(q);
     q->api->repo.call_list(q->api->repo.ctx, q->who.org, &query, list_done, q);
@@ -391,7 +397,7 @@ static void stop_done(void *ctx, int err)
         return;
     if (err == OD_ECONFLICT)
         od_request_problem(q, 409, "call_not_stoppable",
-                           "the call has ended, or is being talked on (then hang it up)");
+                           "the call has ended, or is answered: hang it up then");
     else if (err)
         od_request_err(q, err, "call");
     else

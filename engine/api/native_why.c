@@ -3,6 +3,7 @@
  * this process knows (its agent's schedule, its callee's hours, trunks, slots, rates), strongest
  * first. The first is the answer's reason; all are listed.
  */
+#include "engine/api/call_wait.h"
 #include "engine/api/native.h"
 
 #include <string.h>
@@ -142,7 +143,9 @@ static void why_done(void *ctx, int err, const struct od_call_rec *rec,
     }
     if (rec->phase < OD_PHASE_START_HOOK)
         gather(q, rec, stored, &holds);
-    answer(q, rec, &holds, stored->lane_waiting);
+    struct od_call_rec shown = *rec; /* as the call itself is shown */
+    od_call_wait(q->api, &shown);
+    answer(q, &shown, &holds, stored->lane_waiting);
 }
 
 static void ask(struct od_request *q, const struct od_uid *id)

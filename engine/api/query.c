@@ -92,8 +92,9 @@ void od_query_check(const char *query, const char *const *allowed, struct od_fau
         }
         if (!is_allowed(name, allowed, &repeats)) {
             const char *meant = allowed ? od_str_nearest(name, allowed) : NULL;
-            od_fault_add(faults, "query", name, "unknown query parameter%s%s%s",
-                         meant ? "; did you mean \"" : "", meant ? meant : "", meant ? "\"?" : "");
+            od_fault_add(faults, "query", name, "unknown query parameter%s%.*s%s",
+                         meant ? "; did you mean \"" : "", meant ? (int)strcspn(meant, "*") : 0,
+                         meant ? meant : "", meant ? "\"?" : "");
             continue;
         }
         if (!decode(pair.value, pair.value_bytes, value))

@@ -238,23 +238,24 @@ const struct od_route *od_routes(size_t *count)
     return routes;
 }
 
-/* Reads a segment of the path that stands for "{id}" or "{name}". */
-static bool take_segment(const char *kind, const char *text, size_t bytes, unsigned *ids,
+/* Reads a segment of the path that stands for "{id}" or "{name}". any: whatever it says. */
+static bool take_segment(const char *kind, const char *text, size_t bytes, bool any, unsigned *ids,
                          struct od_route_match *out)
 {
     if (strncmp(kind, "{id}", 4) == 0)
-        return *ids < OD_ROUTE_IDS_MAX && od_uid_parse(text, bytes, &out->ids[(*ids)++]);
+        return *ids < OD_ROUTE_IDS_MAX &&
+               (od_uid_parse(text, bytes, &out->ids[(*ids)++]) || (any && bytes));
     return bytes && od_str_copy(out->name, sizeof out->name, text, bytes);
 }
 
-static bool fits(const char *pattern, const char *path, struct od_route_match *out)
+static bool fits(const char *pattern, const char *path, bool any, struct od_route_match *out)
 {
     struct od_route_match found = *out;
     unsigned ids = 0;
     while (*pattern && *path) {
         if (*pattern == '{') {
             size_t bytes = strcspn(path, "/");
-            if (!take_segment(pattern, path, bytes, &ids, &found))
+            if (!take_segment(pattern, path, bytes, any, &ids, &found))
                 return false;
             path += bytes;
             pattern += strcspn(pattern, "}") + 1;
@@ -286,11 +287,13 @@ void od_route_find(const char *method, const char *path, struct od_route_match *
     if (strcmp(method, "HEAD") == 0)
         method = "GET";
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
-        if (!fits(routes[i].pattern, path, out))
+        if (!fits(routes[i].pattern, path, false, out))
             continue;
         out->path_known = true;
         allow_method(out, routes[i].method);
         if (strcmp(routes[i].method, method) == 0)
             out->route = &routes[i];
     }
+    for (size_t i = 0; !out->path_known && i < sizeof routes / sizeof *routes; i++)
+        out->id_wrong |= fits(routes[i].pattern, path, true, &(struct od_route_match){0});
 }

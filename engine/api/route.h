@@ -44,6 +44,7 @@ enum { OD_ROUTE_IDS_MAX = 2 };
 struct od_route_match {
     const struct od_route *route; /* NULL: none fits */
     bool path_known;              /* some method has this path */
+    bool id_wrong;                /* none has, for what stands where an id has to be */
     char allow[64];               /* "GET, POST": the methods of the path, when it is known */
     struct od_uid ids[OD_ROUTE_IDS_MAX];
     char name[OD_NAME_MAX];

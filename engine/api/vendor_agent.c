@@ -45,7 +45,9 @@ void od_vendor_agent_get(struct od_request *q, const char *id, const char *membe
 {
     struct od_uid uid;
     if (!id || !*id) {
-        od_request_problem(q, 400, "invalid_request", "%s is required", member);
+        struct od_faults faults = {0};
+        od_fault_add(&faults, "#", member, "is required");
+        od_request_faults(q, &faults);
         return;
     }
     if (!od_uid_parse(id, strlen(id), &uid)) {

@@ -95,6 +95,17 @@ static bool read_milli(const char *text, uint32_t *out)
     return *out > 0;
 }
 
+static bool add_value(const char **list, const char *value)
+{
+    size_t count = 0;
+    while (list[count])
+        count++;
+    if (count == OD_ARG_LIST_MAX)
+        return false;
+    list[count] = value;
+    return true;
+}
+
 static const char *store_value(const struct od_arg *arg, const char *value)
 {
     uint64_t number;
@@ -105,6 +116,8 @@ static const char *store_value(const struct od_arg *arg, const char *value)
     case OD_ARG_TEXT:
         *(const char **)arg->out = value;
         return NULL;
+    case OD_ARG_LIST:
+        return add_value(arg->out, value) ? NULL : "fewer of them";
     case OD_ARG_U32:
         if (!od_str_u64(value, strlen(value), UINT32_MAX, &number))
             return "a whole number";

@@ -28,9 +28,11 @@ struct od_cli_common {
     bool json, no_color;
 };
 
+enum { OD_ARG_LIST_MAX = 8 };
 enum od_arg_kind {
     OD_ARG_FLAG, /* bool */
     OD_ARG_TEXT, /* const char * */
+    OD_ARG_LIST, /* const char *[OD_ARG_LIST_MAX + 1], NULL behind the last: may be repeated */
     OD_ARG_U32,  /* uint32_t */
     OD_ARG_I32,  /* int32_t */
     OD_ARG_RATE, /* uint32_t: thousandths of what was written, "2.5" is 2500 */

@@ -4,10 +4,26 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "engine/base/str.h"
 #include "engine/cli/client.h"
 #include "engine/cli/list.h"
 
 #define KEYS "/outdial/v1/keys"
+
+/* Each may be a list of its own, separated by commas; none is all of them. */
+static bool join_scopes(const char *const *scopes, char *out, size_t size)
+{
+    struct od_buf buf;
+    od_buf_init(&buf, out, size);
+    for (size_t i = 0; scopes[i]; i++) {
+        if (i)
+            od_buf_char(&buf, ',');
+        od_buf_str(&buf, scopes[i]);
+    }
+    if (!scopes[0])
+        od_buf_char(&buf, '*');
+    return !buf.cut;
+}
 
 static char *key_body(const char *org, const char *scopes, const char *name)
 {
@@ -26,18 +42,19 @@ static char *key_body(const char *org, const char *scopes, const char *name)
 
 static int verb_create(int argc, char **argv)
 {
-    const char *org = NULL, *scopes = "*", *name = NULL;
+    const char *org = NULL, *given[OD_ARG_LIST_MAX + 1] = {NULL}, *name = NULL;
+    char scopes[256];
     struct od_cli_common common = {0};
     const struct od_arg table[] = {
         {"--org", OD_ARG_TEXT, &org, "NAME  whose key it is; default: the asking key's"},
-        {"--scope", OD_ARG_TEXT, &scopes,
-         "LIST  of read, dial, admin, separated by commas; * is all"},
+        {"--scope", OD_ARG_LIST, given,
+         "LIST  read, dial, admin or several by commas; may be repeated; *: all"},
         {"--name", OD_ARG_TEXT, &name, "TEXT  what it is for, to know it by in the list"},
         {0},
     };
     int code = od_args_read(
         &(struct od_args){.verb = "key create",
-                          .usage = "[--org NAME] [--scope LIST] [--name TEXT]",
+                          .usage = "[--org NAME] [--scope LIST]... [--name TEXT]",
                           .examples = "examples:\n"
                                       "  outdial key create --org clinic --scope read,dial\n",
                           .table = table,
@@ -45,6 +62,10 @@ static int verb_create(int argc, char **argv)
         argc, argv);
     if (code != OD_EXIT_NONE)
         return code;
+    if (!join_scopes(given, scopes, sizeof scopes)) {
+        od_cli_error("key create: --scope: expected read, dial, admin or *");
+        return OD_EXIT_USAGE;
+    }
     struct od_client *client;
     code = od_client_open(&client, &common);
     if (code != OD_EXIT_NONE)

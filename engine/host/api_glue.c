@@ -267,6 +267,7 @@ int od_host_open_api(struct od_host *host)
                                          .breaker_stats = od_host_breaker_stats,
                                          .recording = api_recording,
                                          .registration = od_host_registration,
+                                         .trunk_server = od_host_trunk_server,
                                          .more_metrics = api_more_metrics,
                                          .ready = api_ready,
                                          .live_state = api_live_state,

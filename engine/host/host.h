@@ -129,6 +129,7 @@ size_t od_host_registration_metrics(const struct od_host *host, char *out, size_
 
 /* trunk_glue.c: trunks as the API sees them. */
 size_t od_host_trunks(void *ctx, struct od_api_trunk *out, size_t max); /* ctx: the host */
+const char *od_host_trunk_server(void *ctx, const char *name);
 int od_host_trunk_change(void *ctx, const char *name, const struct od_api_trunk_change *change);
 bool od_host_trunk_usable(const struct od_host *host, uint32_t index);
 

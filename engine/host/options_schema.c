@@ -334,15 +334,13 @@ static void take_scopes(struct od_reader *r, void *base, const struct od_source 
 
 /* ---- items ---- */
 
-/* Both or none: one alone is a key that was forgotten, and every call would be refused. */
+/* A user alone is a password that was forgotten, and every call would be refused. A password alone
+ * is said by the user of From: the trunk's, or else the call's number. */
 static void finish_credentials(struct od_reader *r, struct od_config_trunk *trunk,
                                const struct od_source *source)
 {
     if (*trunk->auth_user && !*trunk->password)
         od_reader_problem(r, source, "auth_user without password: expected both or none");
-    else if (*trunk->password && !*trunk->auth_user && !*trunk->from_user)
-        od_reader_problem(r, source,
-                          "password without a user: expected auth_user, or a fixed from_user");
     else if (*trunk->password && !*trunk->auth_user)
         trunk->auth_user = trunk->from_user;
 }

@@ -185,13 +185,13 @@ static bool read_place(const struct registration *reg, const struct od_trunk_ent
                        : *config->auth_user ? config->auth_user
                        : number             ? reg->name
                                             : "";
+    const char *auth_user = *config->auth_user ? config->auth_user : *config->password ? user : "";
     copy_address(&out->server, &entry->addr);
     copy_address(&out->hop, &entry->hop);
     out->transport = config->transport;
     return od_str_copy(out->domain, sizeof out->domain, config->domain, strlen(config->domain)) &&
            od_str_copy(out->user, sizeof out->user, user, strlen(user)) &&
-           od_str_copy(out->auth_user, sizeof out->auth_user, config->auth_user,
-                       strlen(config->auth_user)) &&
+           od_str_copy(out->auth_user, sizeof out->auth_user, auth_user, strlen(auth_user)) &&
            od_str_copy(out->password, sizeof out->password, config->password,
                        strlen(config->password));
 }

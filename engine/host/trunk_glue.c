@@ -78,6 +78,18 @@ static void tell_reason(struct od_api_trunk *out, const struct od_trunk_entry *e
     copy(out->reason, sizeof out->reason, why);
 }
 
+const char *od_host_trunk_server(void *ctx, const char *name)
+{
+    const struct od_host *host = ctx;
+    size_t count = od_catalog_trunk_count(host->catalog);
+    for (size_t i = 0; i < count; i++) {
+        const struct od_config_trunk *trunk = od_catalog_trunk(host->catalog, i)->config;
+        if (strcmp(trunk->name, name) == 0)
+            return trunk->server;
+    }
+    return NULL;
+}
+
 int od_host_trunk_change(void *ctx, const char *name, const struct od_api_trunk_change *change)
 {
     struct od_host *host = ctx;

@@ -40,7 +40,7 @@ struct od_sip_invite {
     const char *domain;       /* host (or host:port) of Request-URI, To and From */
     const char *from_user;    /* user part of From and Contact */
     const char *display_name; /* NULL or "": none */
-    const char *auth_user;    /* for challenges; NULL or "": none are answered */
+    const char *auth_user;    /* for challenges; NULL or "": from_user, where there is a password */
     const char *password;     /* secret */
     const char *to;           /* E.164 ("+1555..") or a whole SIP URI */
     const char *sdp;          /* the offer */

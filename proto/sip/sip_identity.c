@@ -328,23 +328,31 @@ static bool usable(const struct od_sip_invite *invite)
             (is_tls(invite) && invite->hop.family == 4 && invite->hop.port));
 }
 
+/* Who says the password: an account's name, else who calls. NULL: there is none to say. */
+static const char *digest_user(const struct od_sip_invite *invite)
+{
+    if (!invite->password || !*invite->password)
+        return NULL;
+    return invite->auth_user && *invite->auth_user ? invite->auth_user : invite->from_user;
+}
+
 int od_sip_identity_get(struct od_sip *sip, const struct od_sip_invite *invite,
                         struct od_sip_identity **out)
 {
     char key[OD_SIP_IDENTITY_KEY_MAX];
+    const char *user = digest_user(invite);
     if (!usable(invite) || !make_key(invite, key))
         return OD_EINVAL;
     struct od_sip_identity **slot = &sip->identities.slot[msg_hash_string(key) % OD_SIP_IDENTITIES];
     if (!*slot || strcmp((*slot)->key, key) != 0 ||
-        !od_sip_credentials_same(&(*slot)->credentials, invite->auth_user, invite->password)) {
+        !od_sip_credentials_same(&(*slot)->credentials, user, invite->password)) {
         struct od_sip_identity *made = calloc(1, sizeof *made);
         if (!made)
             return OD_ENOMEM;
         made->refs = 1;
         made->model = nta_msg_create(sip->agent, 0);
         int err = made->model ? fill_identity(sip, invite, made) : OD_ENOMEM;
-        if (!err &&
-            !od_sip_credentials_set(&made->credentials, invite->auth_user, invite->password))
+        if (!err && !od_sip_credentials_set(&made->credentials, user, invite->password))
             err = OD_EINVAL;
         if (err) {
             od_sip_identity_put(made);

@@ -332,7 +332,7 @@ int od_sip_recover(struct od_sip *sip, const struct od_sip_recover *what)
     else if (strcmp(note.state, "answered") == 0)
         end_answered(leg);
     else
-        end_pending(leg, what->auth_user && *what->auth_user);
+        end_pending(leg, what->password && *what->password);
     od_sip_loop_leave();
     od_sip_loop_kick(&sip->loop);
     return err;

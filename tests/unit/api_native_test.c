@@ -362,7 +362,13 @@ static void calls_are_made_shown_and_stopped(void **state)
     expect("GET", V1 "/calls", "status=busy", NULL, 200, "\"data\":[]");
     expect("GET", V1 "/calls", "state=ended&cause=completed", NULL, 200,
            "\"status\":\"completed\"");
-    expect("GET", V1 "/calls", "state=busy", NULL, 400, "query/state");
+    expect("GET", V1 "/calls", "state=canceled", NULL, 200, id);
+    expect("GET", V1 "/calls", "status=Canceled", NULL, 200, id);
+    expect("GET", V1 "/calls", "status=InProgress", NULL, 200, "\"data\":[]");
+    expect("GET", V1 "/calls", "status=no_answer", NULL, 200, "\"data\":[]");
+    expect("GET", V1 "/calls", "state=Completed", NULL, 200, "\"status\":\"completed\"");
+    expect("GET", V1 "/calls", "state=gone", NULL, 400, "query/state");
+    expect("GET", V1 "/calls", "state=ringing&cause=busy", NULL, 400, "only an ended call");
     expect("GET", V1 "/calls", "status=none", NULL, 400, "query/status");
     expect("GET", V1 "/calls", "cause=ringing", NULL, 400, "query/cause");
 }
