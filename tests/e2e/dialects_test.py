@@ -26,6 +26,9 @@ CALLEES = {
     "rings": {"no_answer": 1, "ring_ms": "60000"},
     "busy": {"busy": 1},
     "declines": {"decline": 1, "ring_ms": "100"},
+    "fails": {"fail": 1, "fail_codes": "404:1"},
+    "slow": {"answer": 1, "pdd_ms": "20000-20000"},  # a 100, and no ringing for long
+    "one": {"no_answer": 1, "ring_ms": "60000"},
 }
 
 
@@ -78,7 +81,7 @@ def begin(world, extra=None):
         weights = {key: 0 for key in ("answer", "no_answer", "busy", "decline", "fail")}
         carrier = world.carrier({**weights, "pdd_ms": "20-50", **town}, name=name)
         trunks.append({"name": name, "server": carrier.address, "cps_limit": 20,
-                       "ring_timeout_s": 3 if name == "rings" else 20})
+                       "ring_timeout_s": 3 if name == "rings" else 60, **({"max_calls": 1} if name == "one" else {})})
     return Api(world.serve(trunks, extra=extra))
 
 
@@ -118,7 +121,7 @@ def create(api, dialect, agent, to="+15551230001", **more):
 def a_life_in_each_dialect(world):
     api = begin(world)
     number = number_for(api)
-    for dialect, make in (("dasha", dasha_agent), ("box", box_agent)):
+    for dialect, make in MAKERS:
         agent = make(api, number, "answers")
         more = ({"additionalData": {"name": "Ann"}, "priority": 5} if dialect == "dasha"
                 else {"context": {"name": "Ann"}, "metadata": {"order": 7}})
@@ -139,72 +142,104 @@ def a_life_in_each_dialect(world):
         api.box("POST", f"/calls/{call}/cancel", status=409)
 
 
+MAKERS = (("dasha", dasha_agent), ("box", box_agent))
+
+
+def begin_with_number(world, extra=None):
+    api = begin(world, extra)
+    return api, number_for(api)
+
+
 def endings(world):
-    api = begin(world)
-    number = number_for(api)
-    for trunk, error, status, cause in (("busy", "busy", "busy", "busy"),
-                                        ("rings", "no answer", "no_answer", "no_answer"),
-                                        ("declines", "declined", "busy", "declined")):
-        call = create(api, "dasha", dasha_agent(api, number, trunk))
-        dasha, box = api.wait(call, "Failed")
-        assert dasha["errorMessage"] == error, dasha
-        assert (box["status"], box["hangup_cause"]) == (status, cause), box
-        assert box["duration_seconds"] == 0 and box["answered_at"] is None, box
+    """Made in either dialect, told in both."""
+    api, number = begin_with_number(world)
+    for dialect, make in MAKERS:
+        for trunk, error, status, cause, code in (("busy", "busy", "busy", "busy", "486"),
+                                                  ("rings", "no answer", "no_answer", "no_answer", None),
+                                                  ("declines", "declined", "busy", "declined", "603"),
+                                                  ("fails", None, "failed", None, "404")):
+            call = create(api, dialect, make(api, number, trunk))
+            if trunk == "rings":
+                _, box = api.wait(call, "Pending")
+                wait_until(lambda c=call: api.both(c)[1]["status"] == "ringing", 10, "a ring")
+                assert api.both(call)[1]["started_at"], box
+            dasha, box = api.wait(call, "Failed")
+            assert dasha["errorMessage"] == error or (not error and dasha["errorMessage"]), dasha
+            assert box["status"] == status and (not cause or box["hangup_cause"] == cause), box
+            assert box["error_code"] == code or trunk == "rings", box
+            assert box["duration_seconds"] == 0 and box["answered_at"] is None and box["ended_at"], box
+            assert box["result_status"] != "completed" and dasha["result"]["finishReason"], (dasha, box)
 
 
 def cancel_in_each_state(world):
-    api = begin(world)
-    number = number_for(api)
-
-    # waiting: its agent is disabled
-    agent = dasha_agent(api, number, "rings", isEnabled=False)
-    for dialect in ("dasha", "box"):
-        call = create(api, "dasha", agent)
-        time.sleep(0.5)
-        assert api.both(call)[0]["status"] in ("Created", "Queued"), api.both(call)
-        cancel(api, dialect, call)
-        dasha, box = api.wait(call, "Canceled")
-        assert box["hangup_cause"] == "canceled" and dasha["status"] == "Canceled"
-
-    # ringing: the callee sees a CANCEL
-    agent = dasha_agent(api, number, "rings")
-    for dialect in ("dasha", "box"):
-        call = create(api, "dasha", agent, to=f"+1555124000{len(dialect)}")
-        wait_until(lambda c=call: api.box("GET", f"/calls/{c}")["status"] == "ringing", 10, "a ring")
-        cancel(api, dialect, call)
-        api.wait(call, "Canceled")
+    """Every state, in every pair of the dialect that made the call and the one that cancels it."""
+    api, number = begin_with_number(world)
+    states = (("rings", "waiting", {"isEnabled": False}), ("one", "queued", {}), ("slow", "dialing", {}),
+              ("rings", "ringing", {}))
+    for trunk, state, more in states:
+        dasha_made = dasha_agent(api, number, trunk, **more)
+        box_made = box_agent(api, number, trunk)
+        if more:
+            api.dasha("PUT", f"/agents/{box_made}", more)
+        if state == "queued":  # its trunk takes one call at a time, and has one
+            busy = create(api, "dasha", dasha_made, to="+15551249999")
+            wait_until(lambda c=busy: api.both(c)[1]["status"] == "ringing", 10, "a ring")
+        for made_in, agent in (("dasha", dasha_made), ("box", box_made)):
+            for canceled_in in ("dasha", "box"):
+                call = create(api, made_in, agent)
+                wait_until(lambda c=call, s=state: api.ask("GET", f"/outdial/v1/calls/{c}")["status"] == s, 10, state)
+                assert (api.both(call)[0]["status"], api.both(call)[1]["status"]) == {
+                    "waiting": ("Created", "queued"), "queued": ("Queued", "queued"),
+                    "dialing": ("Pending", "initiated"), "ringing": ("Pending", "ringing")}[state], state
+                cancel(api, canceled_in, call)
+                dasha, box = api.wait(call, "Canceled")
+                assert box["status"] == box["hangup_cause"] == "canceled" and dasha["completedTime"], (dasha, box)
+                assert (box["started_at"] is not None) == (state == "ringing"), box
+                for dialect in ("dasha", "box"):  # once is all
+                    cancel(api, dialect, call, 409)
 
     # in progress: 409, and it goes on
-    agent = dasha_agent(api, number, "talks")
-    call = create(api, "dasha", agent)
-    api.wait(call, "InProgress")
-    api.dasha("DELETE", f"/calls/{call}", status=409)
-    api.box("POST", f"/calls/{call}/cancel", status=409)
-    assert api.both(call)[0]["status"] in ("InProgress", "Completed")
-    api.wait(call, "Completed")
+    for dialect, make in MAKERS:
+        call = create(api, dialect, make(api, number, "talks"))
+        api.wait(call, "InProgress")
+        cancel(api, "dasha", call, 409)
+        cancel(api, "box", call, 409)
+        assert api.both(call)[0]["status"] in ("InProgress", "Completed")
+        api.wait(call, "Completed")
 
 
-def cancel(api, dialect, call):
+def cancel(api, dialect, call, status=200):
     if dialect == "dasha":
-        api.dasha("DELETE", f"/calls/{call}", status=200)
+        api.dasha("DELETE", f"/calls/{call}", status=status)
     else:
-        api.box("POST", f"/calls/{call}/cancel", status=200)
+        api.box("POST", f"/calls/{call}/cancel", status=status)
 
 
 def what_waits(world):
-    """A disabled agent and a schedule hold calls; a deadline ends them."""
-    api = begin(world)
-    number = number_for(api)
-    agent = dasha_agent(api, number, "answers", isEnabled=False)
-    call = create(api, "dasha", agent)
-    late = create(api, "dasha", agent, callDeadline=rfc3339(time.time() + 1.5))
-    queue = api.dasha("GET", f"/calls/queue/list?agentId={agent}")
-    assert queue["totalCount"] == 2 and {c["callId"] for c in queue["items"]} == {call, late}, queue
-    dasha, box = api.wait(late, "Canceled")
-    assert box["hangup_cause"] == "deadline" and dasha["callDeadline"], (dasha, box)
-    assert api.both(call)[0]["status"] in ("Created", "Queued")
-    api.dasha("PUT", f"/agents/{agent}", {"isEnabled": True})
-    api.wait(call, "Completed")
+    """A disabled agent holds calls of either dialect; a deadline ends them; enabled, they have their lives."""
+    api, number = begin_with_number(world)
+    for dialect, make in MAKERS:
+        agent = make(api, number, "answers")
+        api.dasha("PUT", f"/agents/{agent}", {"isEnabled": False})
+        shown = api.ask("GET", f"/outdial/v1/agents/{agent}")
+        assert shown["live"]["state"] == "disabled", shown
+        call = create(api, dialect, agent)
+        late = create(api, "dasha", agent, callDeadline=rfc3339(time.time() + 1.5))
+        queue = api.dasha("GET", f"/calls/queue/list?agentId={agent}")
+        assert queue["totalCount"] == 2 and {c["callId"] for c in queue["items"]} == {call, late}, queue
+        dasha, box = api.wait(late, "Canceled")
+        assert (box["status"], box["hangup_cause"]) == ("canceled", "deadline") and dasha["callDeadline"], (dasha, box)
+        dasha, box = api.both(call)
+        assert (dasha["status"], dasha["waitReason"]) == ("Created", "disabled agent"), dasha
+        assert (box["status"], box["wait_reason"]) == ("queued", "disabled agent"), box
+        why = api.ask("GET", f"/outdial/v1/calls/{call}/why")
+        assert (why["status"], why["reason"]) == ("waiting", "disabled agent"), why
+        assert why["status"] == api.ask("GET", f"/outdial/v1/calls/{call}")["status"]
+        api.dasha("PUT", f"/agents/{agent}", {"isEnabled": True})
+        assert api.ask("GET", f"/outdial/v1/agents/{agent}")["live"]["state"] == "active"
+        api.wait(call, "Completed")
+    api.box("DELETE", f"/agents/{agent}")
+    assert api.ask("GET", f"/outdial/v1/agents/{agent}")["live"]["state"] == "archived"
 
 
 def closed_week(open_now):
@@ -219,7 +254,7 @@ def outside_hours(world):
     """What the schedule holds is told in both dialects, with the time; opened, the call has its life."""
     api = begin(world)
     number = number_for(api)
-    for dialect, make in (("dasha", dasha_agent), ("box", box_agent)):
+    for dialect, make in MAKERS:
         agent = make(api, number, "answers")
         api.dasha("PUT", f"/agents/{agent}", {"schedule": closed_week(False)})
         call = create(api, dialect, agent)
@@ -339,6 +374,81 @@ def create_all(api, agent, hook):
     assert api.box("GET", f"/calls/{boxed['id']}")["created_at"] == boxed["created_at"], boxed
     campaign = api.ask("POST", "/outdial/v1/campaigns", {"name": "c", "agent": "native", "webhook_url": hook}, 201)
     return [call, boxed, campaign]
+
+
+def what_is_read_may_be_sent_back(world):
+    """An agent that is read, changed and sent back goes on calling from its number, by the number's way."""
+    carrier = world.carrier({"answer": 1, "no_answer": 0, "busy": 0, "decline": 0, "fail": 0, "ring_ms": "50",
+                             "digits": "1", "auth": "ann:secret-of-ann:MD5"})
+    other = world.carrier({"answer": 1, "no_answer": 0, "busy": 0, "decline": 0, "fail": 0, "ring_ms": "50"},
+                          name="other")
+    api = Api(world.serve([{"name": "other", "server": other.address}]))
+    credentials = api.dasha("POST", "/sip-credentials", {"server": carrier.address, "authUser": "ann",
+                                                         "authPassword": "secret-of-ann"})
+    number = api.dasha("POST", "/sip-phone-numbers", {"phoneNumber": "+15550001111",
+                                                      "credentialsId": credentials["id"]})
+    trunked = api.ask("POST", "/outdial/v1/numbers", {"number": "+15550002222", "trunk": "other"}, 201)
+    for linked, server, asked in ((number, carrier, "ann"), (trunked, other, "")):
+        agent = api.dasha("POST", "/agents", {"name": "a", "config": {}, "outdial": SCRIPT})["agentId"]
+        api.dasha("PUT", f"/sip-phone-numbers/{linked['id']}/agent-link", {"agentId": agent, "mode": "replaceOutbound"})
+        shown = api.dasha("GET", f"/agents/{agent}")
+        way = shown["config"]["outboundSipConfig"]
+        assert (way["server"], way["authUser"], way["transport"]) == (server.address, asked, "udp"), way
+        assert way["fromUser"] == linked.get("phoneNumber", linked.get("number")) and way["password"] is None, way
+        shown["description"] = "changed"
+        again = api.dasha("PUT", f"/agents/{agent}", shown)
+        assert again["description"] == "changed" and again["config"]["outboundSipConfig"] == way, again
+        kept = api.ask("GET", f"/outdial/v1/agents/{agent}")
+        assert not kept["config"].get("outboundSipConfig"), kept["config"]
+        api.wait(create(api, "dasha", agent, to="+15551230123"), "Completed")
+        assert [f for f in server.facts("invite") if f["number"] == "+15551230123"], "another way was taken"
+
+
+def mistakes_are_told_with_their_place(world):
+    """Whatever is wrong in a document: where, what was expected, and what came."""
+    api = Api(world.serve([]))
+    agent = dasha_agent(api, number_for(api), "any", isEnabled=False)
+    calls = f"/api/v1/calls?agentId={agent}"
+    box = {"agent_id": agent, "to": "+15551230001"}
+    rows = [  # method, path, body, pointer, in the detail
+        ("POST", calls, {"endpoint": 5}, "#/endpoint", "found 5"),
+        ("POST", calls, {"endpoint": "+15551230001", "priority": "5"}, "#/priority", "integer of 32 bits, found \"5\""),
+        ("POST", calls, {"endpoint": "+15551230001", "callDeadline": "soon"}, "#/callDeadline", "found \"soon\""),
+        ("POST", calls, {"endpoint": "+15551230001", "additionalData": []}, "#/additionalData", "object, found an array"),
+        ("POST", "/api/v1/calls", {"endpoint": "+15551230001"}, "#/agentId", "is required"),
+        ("POST", "/api/v1/agents", {"name": "a", "config": {}, "schedule": {"timezone": "Mars"}}, "#/schedule/timezone",
+         "found \"Mars\""),
+        ("POST", "/api/v1/agents", {"name": "a", "config": {"outboundSipConfig": {"server": "a.b", "transport": "sctp"}}},
+         "#/config/outboundSipConfig/transport", "udp, tcp or tls, found \"sctp\""),
+        ("POST", "/api/v1/sip-credentials", {"server": "a b"}, "#/server", "found \"a b\""),
+        ("GET", "/api/v1/agents?take=0", None, "query/take", "found \"0\""),
+        ("GET", "/api/v1/calls/queue/list?status=gone", None, "query/status", "found \"gone\""),
+        ("POST", "/api/v1/callresults/search", {"size": "x"}, "#/size", "found \"x\""),
+        ("POST", "/outdial/v1/calls", {"to": "+15551230001", "agent": 7}, "#/agent", "string, found 7"),
+        ("POST", "/outdial/v1/campaigns", {"name": "c", "agent": agent, "cps": -1}, "#/cps", "found -1"),
+        ("GET", "/outdial/v1/calls?state=gone", None, "query/state", "found \"gone\""),
+    ]
+    for method, path, body, pointer, told in rows:
+        answer = api.ask(method, path, body, status=400)
+        assert answer["errors"][0]["pointer"] == pointer, (path, body, answer)
+        assert told in answer["errors"][0]["detail"] and told in answer["detail"], (path, body, answer)
+    for body, told in (({**box, "to": 7}, "to: "), ({**box, "context": "x"}, "context: must be an object, found \"x\""),
+                       ({"to": "+15551230001"}, "agent_id: is required"), ({**box, "webhook_url": 1}, "found 1")):
+        assert told in api.box("POST", "/calls", body, status=400)["error"], (body, told)
+    for path in ("/api/v1/calls/17", "/v1/calls/17", "/outdial/v1/campaigns/17", "/outdial/v1/calls/17/why"):
+        assert "ids are UUIDs" in json.dumps(api.ask("GET", path, status=404)), path
+    assert "UUID" not in json.dumps(api.ask("GET", "/v1/nowhere", status=404))
+    assert api.ask("GET", "/outdial/v1/calls?state=busy")["data"] == []
+
+
+def endpoints_are_changed_by_halves(world):
+    """PATCH changes what is there; null takes a description away."""
+    api = Api(world.serve([]))
+    made = api.box("POST", "/webhook_endpoints", {"url": "https://hook.example/", "description": "d"}, status=201)
+    at = f"/webhook_endpoints/{made['id']}"
+    assert api.box("PATCH", at, {"enabled_events": ["call.busy"]})["description"] == "d"
+    assert api.box("PATCH", at, {"description": None})["description"] is None
+    assert api.box("GET", at)["enabled_events"] == ["call.busy"]
 
 
 def unknown_zones_are_refused(world):
@@ -471,6 +581,7 @@ def bulk_of_10000(world):
 
 if __name__ == "__main__":
     main(a_life_in_each_dialect, endings, cancel_in_each_state, what_waits, outside_hours,
-         calls_choose_their_way, secrets_stay_in,
+         calls_choose_their_way, what_is_read_may_be_sent_back, mistakes_are_told_with_their_place,
+         endpoints_are_changed_by_halves, secrets_stay_in,
          unknown_zones_are_refused, only_a_hosted_vendor_can, numbers_lead_to_carriers, numbers_and_agents_of_the_configuration,
          bulk_of_10000)

@@ -85,5 +85,18 @@ def a_wrong_password_is_told_and_not_repeated(world):
     carrier.finish()
 
 
+def a_password_alone_is_said_by_who_calls(world):
+    """No auth_user and no from_user: the user of From answers, the call's number."""
+    carrier = world.carrier({**CALLEES, "auth": f"+15550009999:{PASSWORD}:SHA-256"}, ["--no-rtp", "--once"])
+    server = world.serve([{"name": "main", "server": carrier.address, "auth_user": "", "password": PASSWORD}])
+    world.cli("agent", "put", world.agent("short", [{"hangup": {}}]), server=server)
+    world.cli("campaign", "run", world.contacts(5), "--agent", "short", "--yes", server=server)
+    challenges = list(carrier.facts("challenge"))
+    assert len(challenges) == 5 and not [fact for fact in challenges if fact["verdict"] == "wrong"], challenges
+    assert set(carrier.calls_by_number().values()) == {1}
+    server.stop()
+    carrier.finish()
+
+
 main(every_call_is_challenged_md5, every_call_is_challenged_sha_256,
-     a_wrong_password_is_told_and_not_repeated)
+     a_wrong_password_is_told_and_not_repeated, a_password_alone_is_said_by_who_calls)

@@ -116,6 +116,10 @@ def wrong_key_and_no_server(world):
     world.cli("agent", "list", server=server, env={"OUTDIAL_KEY": key})
     told(world, "agent", "put", world.agent("a", [{"hangup": {}}]), server=server,
          env={"OUTDIAL_KEY": key}, code=1, says="403")
+    for scopes in (("--scope", "read,dial"), ("--scope", "read", "--scope=dial")):
+        made = json.loads(world.cli("key", "create", *scopes, "--json", server=server).stdout)
+        assert made["scopes"] == "read,dial", made
+    told(world, "key", "create", *["--scope", "read"] * 9, server=server, code=2, says="fewer of them")
 
 
 def files_of_contacts(world):
