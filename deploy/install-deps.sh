@@ -28,7 +28,7 @@ build_packages=(
 msgpack_packages=(libmsgpack-c-dev libmsgpack-dev)
 test_packages=(
     libcmocka-dev clang clang-format llvm valgrind strace sip-tester
-    baresip-core libclang-rt-dev python3 curl openssl sox git asterisk-core-sounds-en-wav prometheus rtpengine-daemon opus-tools wrk
+    baresip-core libclang-rt-dev python3 curl openssl sox git asterisk-core-sounds-en-wav prometheus rtpengine-daemon opus-tools wrk nginx
 )
 command -v node >/dev/null || test_packages+=(nodejs npm)
 

@@ -46,6 +46,23 @@ def free_port(kind=socket.SOCK_STREAM):
         return s.getsockname()[1]
 
 
+def nginx_path():
+    return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+
+
+def require(only):
+    """Ends the program when something that the asked parts need is missing."""
+    needed = {"taskset": shutil.which("taskset"), "redis-server": shutil.which("redis-server")}
+    if "get" in only or "post" in only:
+        needed.update(wrk=shutil.which("wrk"), node=shutil.which("node"))
+    if "get" in only:
+        needed["nginx"] = nginx_path()
+    missing = [name for name, path in needed.items() if not path]
+    if missing:
+        raise SystemExit(f"api.py: not found: {', '.join(missing)}; deploy/install-deps.sh --tests installs them, "
+                         "or leave parts out with --only")
+
+
 def wait_for(what, condition, seconds=30):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -143,7 +160,7 @@ client_body_temp_path {self.dir}/t1; proxy_temp_path {self.dir}/t2; fastcgi_temp
 uwsgi_temp_path {self.dir}/t4; scgi_temp_path {self.dir}/t5;
 server {{ listen 127.0.0.1:{port}; root {root}; }} }}
 """)
-        child = self.start("nginx", pinned(SERVER_CPU, shutil.which("nginx") or "/usr/sbin/nginx", "-c", conf,
+        child = self.start("nginx", pinned(SERVER_CPU, nginx_path(), "-c", conf,
                                            "-e", f"{self.dir}/nginx-error.log"))
 
         def listens():
@@ -287,6 +304,7 @@ def main():
     args = parser.parse_args()
     args.build = args.build.resolve()
     only = args.only.split(",")
+    require(only)
     bench = Bench(args)
     results = {}
     try:
