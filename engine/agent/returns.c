@@ -40,7 +40,17 @@ static void say(char *why, size_t size, const char *name, const char *what, cons
     od_buf_str(&buf, type);
 }
 
-static bool holds(yyjson_val *promises, yyjson_val *result, char *why, size_t size)
+static bool is_among(yyjson_val *names, const char *name)
+{
+    size_t i, max;
+    yyjson_val *item;
+    yyjson_arr_foreach(names, i, max, item) if (yyjson_equals_str(item, name)) return true;
+    return false;
+}
+
+/* required: the names that must be there; NULL: all of them. */
+static bool holds(yyjson_val *promises, yyjson_val *required, yyjson_val *result, char *why,
+                  size_t size)
 {
     size_t i, max;
     yyjson_val *name, *promise;
@@ -48,6 +58,8 @@ static bool holds(yyjson_val *promises, yyjson_val *result, char *why, size_t si
     {
         const char *key = yyjson_get_str(name), *type = type_of(promise);
         yyjson_val *value = yyjson_obj_get(result, key);
+        if (!value && required && !is_among(required, key))
+            continue;
         if (!value) {
             say(why, size, key, " is missing", "");
             return false;
@@ -65,13 +77,17 @@ bool od_returns_ok(const char *returns, size_t returns_bytes, const char *result
 {
     yyjson_doc *promised = returns_bytes ? yyjson_read(returns, returns_bytes, 0) : NULL;
     yyjson_val *promises = yyjson_doc_get_root(promised);
-    yyjson_val *properties = yyjson_obj_get(promises, "properties");
-    if (yyjson_is_obj(properties))
+    yyjson_val *properties = yyjson_obj_get(promises, "properties"), *required = NULL;
+    static yyjson_val nothing[2] = {{.tag = YYJSON_TYPE_ARR}};
+    if (yyjson_is_obj(properties)) { /* as JSON Schema has it */
+        required = yyjson_obj_get(promises, "required");
+        required = yyjson_is_arr(required) ? required : nothing;
         promises = properties;
+    }
     yyjson_doc *came = result_bytes ? yyjson_read(result, result_bytes, 0) : NULL;
     bool good = true;
     if (yyjson_is_obj(promises) && yyjson_obj_size(promises))
-        good = holds(promises, yyjson_doc_get_root(came), why, why_size);
+        good = holds(promises, required, yyjson_doc_get_root(came), why, why_size);
     yyjson_doc_free(promised);
     yyjson_doc_free(came);
     return good;

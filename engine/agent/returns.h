@@ -1,7 +1,8 @@
 /*
  * returns - whether a call's result is what its agent's document promises: the `returns` member,
  * { "name": "type", ... } with the types string, boolean, number, integer, array and object, each
- * also as { "type": ... }, or a JSON Schema's { "properties": { ... } }. Pure.
+ * also as { "type": ... }, or a JSON Schema's { "properties": { ... }, "required": [ ... ] }. Without
+ * such a list of names every one has to come, with it or a schema those named. Pure.
  */
 #ifndef ENGINE_AGENT_RETURNS_H
 #define ENGINE_AGENT_RETURNS_H

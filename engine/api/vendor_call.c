@@ -157,17 +157,22 @@ static void put_snapshot(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct od
     put_word(doc, o, "language", language ? language : LANGUAGE_DEFAULT);
 }
 
+/* A result that isn't what the agent's `returns` promises is given as it came, and has failed. */
 static void put_result(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct od_call_rec *rec)
 {
     bool ended = rec->phase == OD_PHASE_ENDED;
-    bool good = ended && rec->outcome.cause == OD_CAUSE_COMPLETED;
+    bool talked = ended && rec->outcome.cause == OD_CAUSE_COMPLETED;
+    yyjson_doc *media = talked ? yyjson_read(rec->media.at, rec->media.bytes, 0) : NULL;
+    const char *error = yyjson_get_str(yyjson_obj_get(yyjson_doc_get_root(media), "result_error"));
+    if (ended && !talked)
+        error = "there was no conversation to take a result from";
     put_stored(doc, o, "result", rec->result);
     yyjson_mut_obj_add_str(doc, o, "result_status",
-                           good    ? "completed"
-                           : ended ? "failed"
-                                   : "pending");
-    put_text(doc, o, "result_error",
-             ended && !good ? "there was no conversation to take a result from" : NULL);
+                           !ended  ? "pending"
+                           : error ? "failed"
+                                   : "completed");
+    put_text(doc, o, "result_error", error);
+    yyjson_doc_free(media);
 }
 
 static void put_hook(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct od_call_rec *rec,

@@ -162,6 +162,11 @@ static void test_returns(void **state)
     assert_false(fits(promise, "", "ok is missing"));
     assert_false(fits("{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"array\"}}}",
                       "{\"a\":{}}", "a: expected array"));
+    static const char schema[] = "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"string\"},"
+                                 "\"b\":{\"type\":\"string\"}},\"required\":[\"b\"]}";
+    assert_true(fits(schema, "{\"b\":\"x\"}", ""));
+    assert_false(fits(schema, "{\"a\":\"x\"}", "b is missing"));
+    assert_false(fits(schema, "{\"a\":1,\"b\":\"x\"}", "a: expected string"));
 }
 
 /* The level of a tone behind both ways, in dB against what went in. */
