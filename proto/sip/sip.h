@@ -94,8 +94,6 @@ struct od_sip_events {
     /* A message on the wire, for a call's ladder: one line of what and when is kept by the host.
      * outgoing: ours. May be NULL. */
     void (*message)(void *ctx, struct od_call_id call, bool outgoing, const char *start_line);
-    /* A response to a request of that method came, for counting. May be NULL. */
-    void (*response)(void *ctx, struct od_call_id call, const char *method, uint16_t status);
     /* Refused by 401 or 407, and od_sip_invite_again() would answer it. Nothing is under way. */
     void (*challenged)(void *ctx, struct od_call_id call);
     /* After od_sip_refer(): how the target's phone answers, as the peer tells it (202: the peer
@@ -109,6 +107,8 @@ struct od_sip_events {
     void (*inbound)(void *ctx, const struct od_addr *from);
     /* After od_sip_register(); another one may be ordered from inside it. May be NULL. */
     void (*registered)(void *ctx, uint32_t id, const struct od_sip_registered *answer);
+    /* A response to a leg's request of that method came, for counting. May be NULL. */
+    void (*response)(void *ctx, struct od_call_id call, const char *method, uint16_t status);
 };
 
 /* Opens the listeners. OD_EBUSY: the address is taken; OD_EINVAL: bad listen or advertise text. In

@@ -266,10 +266,10 @@ void world_open(struct world *w, const struct od_sip_config *more)
     config.clock_ns = clock_ns;
     if (!config.listen[0])
         config.listen[0] = "udp:127.0.0.1:0";
-    struct od_sip_events events = {w,           on_sent,       on_progress,  on_answered,
-                                   on_rejected, on_peer_bye,   on_cleared,   on_reoffered,
-                                   on_message,  on_challenged, on_referred,  NULL,
-                                   on_pong,     on_inbound,    on_registered};
+    struct od_sip_events events = {w,           on_sent,       on_progress,   on_answered,
+                                   on_rejected, on_peer_bye,   on_cleared,    on_reoffered,
+                                   on_message,  on_challenged, on_referred,   NULL,
+                                   on_pong,     on_inbound,    on_registered, NULL};
     char why[256] = "";
     int err = od_sip_open(&w->sip, &w->loop, &config, &events, why, sizeof why);
     if (err)

@@ -142,6 +142,20 @@ def a_life_in_each_dialect(world):
         api.box("POST", f"/calls/{call}/cancel", status=409)
 
 
+def results_are_held_against_what_was_promised(world):
+    """What the agent's `returns` promises and the result isn't: it comes as it is, and has failed."""
+    api = begin(world)
+    number = number_for(api)
+    for returns, status, error in (({"confirmed": "string"}, "failed", "confirmed: expected string"),
+                                   ({"confirmed": "boolean", "day": "string"}, "failed", "day is missing"),
+                                   ({"type": "object", "properties": {"confirmed": {"type": "boolean"}, "day": {}}},
+                                    "completed", None), ({}, "completed", None)):
+        call = create(api, "box", box_agent(api, number, "answers", returns=returns))
+        dasha, box = api.wait(call, "Completed")
+        assert box["result"] == {"confirmed": True} and dasha["result"]["confirmed"] is True, (box, dasha)
+        assert (box["status"], box["result_status"], box["result_error"]) == ("completed", status, error), box
+
+
 MAKERS = (("dasha", dasha_agent), ("box", box_agent))
 
 
@@ -580,7 +594,7 @@ def bulk_of_10000(world):
 
 
 if __name__ == "__main__":
-    main(a_life_in_each_dialect, endings, cancel_in_each_state, what_waits, outside_hours,
+    main(a_life_in_each_dialect, results_are_held_against_what_was_promised, endings, cancel_in_each_state, what_waits, outside_hours,
          calls_choose_their_way, what_is_read_may_be_sent_back, mistakes_are_told_with_their_place,
          endpoints_are_changed_by_halves, secrets_stay_in,
          unknown_zones_are_refused, only_a_hosted_vendor_can, numbers_lead_to_carriers, numbers_and_agents_of_the_configuration,
