@@ -48,7 +48,7 @@ static bool is_among(yyjson_val *names, const char *name)
     return false;
 }
 
-/* required: the names that must be there; NULL: all of them. */
+/* required: the names that must be there. */
 static bool holds(yyjson_val *promises, yyjson_val *required, yyjson_val *result, char *why,
                   size_t size)
 {
@@ -58,12 +58,12 @@ static bool holds(yyjson_val *promises, yyjson_val *required, yyjson_val *result
     {
         const char *key = yyjson_get_str(name), *type = type_of(promise);
         yyjson_val *value = yyjson_obj_get(result, key);
-        if (!value && required && !is_among(required, key))
-            continue;
-        if (!value) {
+        if (!value && is_among(required, key)) {
             say(why, size, key, " is missing", "");
             return false;
         }
+        if (!value)
+            continue;
         if (!yyjson_is_null(value) && !is_of(value, type)) {
             say(why, size, key, ": expected ", type);
             return false;
@@ -78,16 +78,18 @@ bool od_returns_ok(const char *returns, size_t returns_bytes, const char *result
     yyjson_doc *promised = returns_bytes ? yyjson_read(returns, returns_bytes, 0) : NULL;
     yyjson_val *promises = yyjson_doc_get_root(promised);
     yyjson_val *properties = yyjson_obj_get(promises, "properties"), *required = NULL;
-    static yyjson_val nothing[2] = {{.tag = YYJSON_TYPE_ARR}};
     if (yyjson_is_obj(properties)) { /* as JSON Schema has it */
         required = yyjson_obj_get(promises, "required");
-        required = yyjson_is_arr(required) ? required : nothing;
         promises = properties;
     }
     yyjson_doc *came = result_bytes ? yyjson_read(result, result_bytes, 0) : NULL;
     bool good = true;
-    if (yyjson_is_obj(promises) && yyjson_obj_size(promises))
+    if (yyjson_is_obj(promises) && yyjson_obj_size(promises) && !came) {
+        say(why, why_size, "no result came", "", "");
+        good = false;
+    } else if (yyjson_is_obj(promises)) {
         good = holds(promises, required, yyjson_doc_get_root(came), why, why_size);
+    }
     yyjson_doc_free(promised);
     yyjson_doc_free(came);
     return good;
