@@ -41,7 +41,8 @@ def talk(world):
     agent = stream_agent(bot.url, agent={"auth_token": "t0ken", "bearer": "b3arer",
                                          "parameters": {"greeting": "Hi {{name}}"}},
                          additionalData={"name": "nobody", "team": "blue"},
-                         returns={"confirmed": "boolean", "who": "string", "when": "string"},
+                         returns={"properties": {"confirmed": "boolean", "who": "string", "when": "string"},
+                                  "required": ["who", "when"]},
                          config={"llmConfig": {"prompt": "You call {{name}}.", "apiKey": "sk-secret"}})
     view = call(server, agent, context={"name": "Ann", "age": 40})
     bot.check()
