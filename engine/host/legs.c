@@ -346,6 +346,8 @@ static void on_progress(void *ctx, struct od_call_id call, const struct od_sip_r
     const struct od_trunk_entry *trunk = od_catalog_trunk(legs->catalog, leg->trunk);
     if (response->sdp && trunk && trunk->config->early_media)
         od_talk_early(legs->talk, call, response->sdp);
+    if (response->status >= 180)
+        od_talk_rings(legs->talk, call);
     post_sip(legs, call, OD_EV_PROGRESS, response);
 }
 

@@ -379,8 +379,19 @@ void od_talk_early(struct od_talk *talk, struct od_call_id call, const struct od
     if (od_media_leg_describe(&session->leg, sdp, talk->any_source, now_ns))
         return;
     begin_ticking(talk, session, now_ns);
-    if (session->media.amd)
+    struct od_talk_session *first = find(talk, session->bridge.first);
+    if (first)
+        od_talk_bridge_early(first, session);
+    if (session->media.amd || first)
         od_media_leg_listen(&session->leg, now_ns, session->phase);
+}
+
+void od_talk_rings(struct od_talk *talk, struct od_call_id call)
+{
+    struct od_talk_session *session = find(talk, call);
+    struct od_talk_session *first = session ? find(talk, session->bridge.first) : NULL;
+    if (first)
+        od_talk_bridge_rings(first);
 }
 
 void od_talk_referred(struct od_talk *talk, struct od_call_id call, uint16_t status, bool final)

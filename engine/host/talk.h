@@ -117,6 +117,8 @@ int od_talk_answer(struct od_talk *talk, struct od_call_id call, const struct od
 /* The SDP of an 18x: the callee's side is received, nothing is sent. What can't be used is ignored.
  */
 void od_talk_early(struct od_talk *talk, struct od_call_id call, const struct od_sdp *sdp);
+/* Its phone rings: a callee who waits for it hears that. */
+void od_talk_rings(struct od_talk *talk, struct od_call_id call);
 
 /* The call is over before it was dialled: what was got ready for it in hook() goes. Nothing when it
  * was dialled. */

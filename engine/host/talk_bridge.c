@@ -32,9 +32,56 @@ int od_talk_bridge_begin(struct od_talk_session *session, const char *to,
     return 0;
 }
 
+void od_talk_bridge_rings(struct od_talk_session *session)
+{
+    struct od_talk_bridge *bridge = &session->bridge;
+    if (bridge->asked && !bridge->ringback.tone)
+        od_ringback_begin(&bridge->ringback, bridge->to);
+}
+
+void od_talk_bridge_early(struct od_talk_session *session, struct od_talk_session *leg)
+{
+    struct od_talk_bridge *bridge = &session->bridge;
+    if (!bridge->asked || bridge->early || bridge->partner)
+        return;
+    bridge->relay = calloc(1, sizeof *bridge->relay);
+    if (!bridge->relay)
+        return;
+    bridge->early = leg;
+    leg->bridge.early = session;
+}
+
+void od_talk_bridge_wait(struct od_talk_session *session, uint8_t ulaw[OD_FRAME_BYTES])
+{
+    struct od_talk_bridge *bridge = &session->bridge;
+    bool plays = bridge->early && bridge->early->leg.received.received;
+    if (plays)
+        od_relay_get(bridge->relay, ulaw);
+    else if (bridge->ringback.tone)
+        od_ringback_frame(&bridge->ringback, ulaw);
+}
+
+static void forget(struct od_talk_bridge *bridge)
+{
+    bridge->partner = bridge->early = NULL;
+    bridge->ringback.tone = NULL;
+    free(bridge->relay);
+    bridge->relay = NULL;
+}
+
+void od_talk_bridge_part(struct od_talk_session *session)
+{
+    if (session->bridge.partner)
+        forget(&session->bridge.partner->bridge);
+    if (session->bridge.early)
+        forget(&session->bridge.early->bridge);
+    forget(&session->bridge);
+}
+
 int od_talk_bridge_join(struct od_talk_session *session, struct od_talk_session *leg,
                         uint64_t now_ns)
 {
+    od_talk_bridge_part(session);
     session->bridge.relay = calloc(1, sizeof *session->bridge.relay);
     leg->bridge.relay = calloc(1, sizeof *leg->bridge.relay);
     session->bridge.partner = leg;
@@ -48,20 +95,6 @@ int od_talk_bridge_join(struct od_talk_session *session, struct od_talk_session 
     if (session->agent && session->agent->ops->bridged)
         session->agent->ops->bridged(session->agent, now_ns, OD_BRIDGE_JOINED, NULL);
     return 0;
-}
-
-static void forget(struct od_talk_bridge *bridge)
-{
-    bridge->partner = NULL;
-    free(bridge->relay);
-    bridge->relay = NULL;
-}
-
-void od_talk_bridge_part(struct od_talk_session *session)
-{
-    if (session->bridge.partner)
-        forget(&session->bridge.partner->bridge);
-    forget(&session->bridge);
 }
 
 /* ",{...}" for the record. */

@@ -11,6 +11,7 @@
 
 #include "engine/agent/transfer.h"
 #include "engine/media/relay.h"
+#include "engine/media/ringback.h"
 #include "outdial/cause.h"
 #include "outdial/types.h"
 
@@ -20,7 +21,9 @@ struct od_talk_session;
 struct od_talk_bridge {
     struct od_call_id first;         /* of a second leg: whose; gen 0: it is a call */
     struct od_talk_session *partner; /* joined with it; NULL: no */
-    struct od_relay *relay;          /* frames for this one's ear; while joined */
+    struct od_talk_session *early;   /* the one rings, the other waits and hears what it plays */
+    struct od_relay *relay;          /* frames for this one's ear; while joined, or of EARLY */
+    struct od_ringback ringback;     /* of a call: what it hears when the other phone only rings */
     struct od_transfer how;          /* of a call: the latest */
     char to[OD_ENDPOINT_MAX];
     bool asked;         /* one is under way */
@@ -33,6 +36,16 @@ struct od_talk_bridge {
 /* 0: over() follows. OD_EINVAL: no target; OD_ECONFLICT: one is under way, or the call is over. */
 int od_talk_bridge_begin(struct od_talk_session *session, const char *to,
                          const struct od_transfer *how);
+
+/* The second leg's phone rings: the callee hears that while their agent says nothing. */
+void od_talk_bridge_rings(struct od_talk_session *session);
+
+/* The second leg's phone rings and plays something: they hear that instead. Without memory they
+ * don't. */
+void od_talk_bridge_early(struct od_talk_session *session, struct od_talk_session *leg);
+
+/* Fills a frame in which the agent says nothing, while the other phone rings. */
+void od_talk_bridge_wait(struct od_talk_session *session, uint8_t ulaw[OD_FRAME_BYTES]);
 
 /* The second leg is answered: the two hear each other from now on. OD_ENOMEM. */
 int od_talk_bridge_join(struct od_talk_session *session, struct od_talk_session *leg,

@@ -104,6 +104,9 @@ static void on_frame(void *ctx, uint64_t now_ns, uint8_t ulaw[OD_FRAME_BYTES])
         session->agent->ops->frame(session->agent, now_ns, ulaw);
     else
         memset(ulaw, OD_ULAW_SILENCE, OD_FRAME_BYTES);
+    if (session->bridge.asked && !session->bridge.partner &&
+        !od_ulaw_reaches(ulaw, OD_FRAME_BYTES, 1))
+        od_talk_bridge_wait(session, ulaw);
     if (session->noise_level > 0 && !session->bridge.partner)
         od_noise_mix(ulaw, session->host->noise, session->noise_level, &session->noise_at);
     od_talk_media_said(&session->media, ulaw);
@@ -206,6 +209,8 @@ static void on_heard(void *ctx, const uint8_t ulaw[OD_FRAME_BYTES], enum od_jitt
     session->heard_frames++;
     if (session->bridge.partner)
         od_relay_put(session->bridge.partner->bridge.relay, ulaw);
+    else if (session->bridge.first.gen && session->bridge.early)
+        od_relay_put(session->bridge.early->bridge.relay, ulaw);
     else if (session->agent && session->speaks && session->agent->ops->heard)
         session->agent->ops->heard(session->agent, session->tick_ns, ulaw, what);
     if (od_talk_media_heard(&session->media, ulaw, &verdict) && !session->bridge.partner)

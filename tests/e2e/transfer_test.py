@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""Goal: a callee is handed on to somebody else: by a second leg that is dialled like any call and joined
-with the first, both ways and with keys; whoever hangs up ends what has to end; a leg that nobody takes
+"""Goal: a callee is handed on to somebody else: by a second leg that is dialled like any call, is heard
+to ring, and is joined with the first, both ways and with keys; whoever hangs up ends what has to end; a leg that nobody takes
 falls back to the agent; a crash leaves neither leg up; and by REFER to a telephone of somebody else's
 making. Method: two simulated carriers, one for the callee and one for the desk, whose recordings are
 compared with the call's; kill -9 in the middle of a bridge; baresip for the REFER."""
 import asyncio
 import io
 import json
+import math
+import os
 import signal
 import wave
 
@@ -201,6 +203,52 @@ def a_crash_leaves_no_leg(world):
         two.finish()
 
 
+def share(piece, hz):
+    """The part of a piece's power that stands at the frequency."""
+    power = sum(x * x for x in piece) or 1
+    angle = 2 * math.pi * hz / 8000
+    re = sum(x * math.cos(angle * i) for i, x in enumerate(piece))
+    im = sum(x * math.sin(angle * i) for i, x in enumerate(piece))
+    return 2 * (re * re + im * im) / (power * len(piece))
+
+
+def ringing_ms(heard, *tones):
+    """How long those two tones, and little else, are heard in all."""
+    samples = [decode(byte) for byte in heard]
+    pieces = [samples[i:i + 800] for i in range(0, len(samples) - 800, 800)]  # 10 Hz apart is told apart
+    return 100 * sum(max(map(abs, piece)) > 500 and sum(share(piece, hz) for hz in tones) > 0.8 for piece in pieces)
+
+
+def decode(code):
+    code = ~code & 0xff
+    magnitude = (((code & 15) << 3) + 132 << (code >> 4 & 7)) - 132
+    return -magnitude if code & 0x80 else magnitude
+
+
+def the_callee_hears_it_ring(world):
+    """While the other phone rings: its country's ringback, or what it plays itself; what the agent says goes before."""
+    british = "+442071230001"
+    for name, desk, tones in (("ours", {}, (400, 450)), ("theirs", {"early_media": 1}, (440, 480))):
+        heard = world.path(f"heard-{name}")
+        os.mkdir(heard)
+        one = world.carrier(CALLEE, ["--record", heard], name=f"one-{name}")
+        two = world.carrier({**CALLEE, "ring_ms": "2900", "hangup_ms": "500", **desk}, name=f"two-{name}")
+        listed = trunks(one, two)
+        listed[1]["prefixes"] = ["+44"]
+        server = world.serve(listed, name=f"serve-{name}", extra={"data_dir": world.path(f"data-{name}")})
+        agent = script()
+        agent["outdial"]["agent"]["steps"][0]["transfer"]["to"] = british
+        view = ended(server, begin(server, agent))
+        assert view["media"]["transfers"][0]["outcome"] == "completed", view["media"]
+        server.stop()
+        one.finish()
+        two.finish()
+        rang = {pair: ringing_ms(recording(heard, CUSTOMER), *pair) for pair in ((400, 450), (440, 480))}
+        # 0.4 s, 0.2 s of pause, 0.4 s, 2 s of pause: 0.8 s of 2.9; a carrier's own goes on for 2 s
+        least, most = (400, 1000) if name == "ours" else (1400, 2100)
+        assert least <= rang.pop(tones) <= most and max(rang.values()) < 200, (name, tones, rang)
+
+
 def scene_again(world, name, desk):
     one = world.carrier({**CALLEE, "talk": "babble"}, name=f"one-{name}")
     two = world.carrier({**CALLEE, "talk": "babble", **desk}, name=f"two-{name}")
@@ -211,5 +259,5 @@ def trace_has(server, ident, text):
     return text in json.dumps(server.api("GET", f"/calls/{ident}/trace")["trace"])
 
 
-main(the_two_talk, the_callee_hangs_up, nobody_takes_it, its_own_limits, a_bot_hands_on_and_goes_on,
+main(the_two_talk, the_callee_hangs_up, the_callee_hears_it_ring, nobody_takes_it, its_own_limits, a_bot_hands_on_and_goes_on,
      a_crash_leaves_no_leg)
