@@ -329,13 +329,15 @@ static bool attempt(struct od_outbox_chain *chain, struct od_outbox_row *row)
         return true;
     }
     int err = send_request(chain, row);
-    if (err == OD_EINVAL) {
+    if (err) {
+        od_outbox_gate_drop(&chain->outbox->gates, chain->gate);
         chain->gate = NULL;
+    }
+    if (err == OD_EINVAL) {
         bury(chain, row, 'x', "the request can't be sent: a header breaks the rules");
         return false;
     }
     if (err) {
-        chain->gate = NULL;
         put_off(chain);
         return true;
     }

@@ -36,6 +36,14 @@ bool od_outbox_gate_open(const struct od_outbox_gate *gate)
     return gate->running < (gate->silent >= GATE_DARK ? GATE_NARROW : GATE_WIDE);
 }
 
+void od_outbox_gate_drop(struct od_outbox_gate **gates, struct od_outbox_gate *gate)
+{
+    if (gate->running || (gate->silent && HASH_COUNT(*gates) <= GATES_MAX))
+        return;
+    HASH_DEL(*gates, gate); /* forgetting that one was dark costs a few attempts */
+    free(gate);
+}
+
 void od_outbox_gate_leave(struct od_outbox_gate **gates, struct od_outbox_gate *gate, bool answered)
 {
     gate->running--;
@@ -43,10 +51,7 @@ void od_outbox_gate_leave(struct od_outbox_gate **gates, struct od_outbox_gate *
         gate->silent = 0;
     else if (gate->silent < UINT32_MAX)
         gate->silent++;
-    if (gate->running || (gate->silent && HASH_COUNT(*gates) <= GATES_MAX))
-        return;
-    HASH_DEL(*gates, gate); /* forgetting that one was dark costs a few attempts */
-    free(gate);
+    od_outbox_gate_drop(gates, gate);
 }
 
 void od_outbox_gates_free(struct od_outbox_gate **gates)

@@ -26,6 +26,8 @@ bool od_outbox_gate_open(const struct od_outbox_gate *gate);
 /* An attempt is over. The gate may be gone then. */
 void od_outbox_gate_leave(struct od_outbox_gate **gates, struct od_outbox_gate *gate,
                           bool answered);
+/* Nothing was begun by the gate after all. */
+void od_outbox_gate_drop(struct od_outbox_gate **gates, struct od_outbox_gate *gate);
 void od_outbox_gates_free(struct od_outbox_gate **gates);
 
 #endif

@@ -16,6 +16,7 @@
 #include "engine/host/hook_policy.h"
 #include "engine/host/hook_sign.h"
 #include "engine/host/outbox_chain.h"
+#include "engine/host/outbox_gate.h"
 #include "outdial/err.h"
 #include "proto/wire/wire_hook.h"
 
@@ -422,6 +423,34 @@ static void an_end_overtakes_what_has_failed(void **state)
     }
 }
 
+/* ---- what a destination may hold ---- */
+
+static void a_gate_is_there_while_it_matters(void **state)
+{
+    (void)state;
+    struct od_outbox_gate *gates = NULL;
+    struct od_http_url url;
+    assert_int_equal(od_http_url_read(&url, "http://h.example/x"), 0);
+    od_outbox_gate_drop(&gates, od_outbox_gate_get(&gates, &url)); /* nothing was sent */
+    assert_null(gates);
+    for (unsigned silent = 0; silent < 8; silent++) {
+        struct od_outbox_gate *gate = od_outbox_gate_get(&gates, &url);
+        assert_true(od_outbox_gate_open(gate));
+        gate->running++;
+        od_outbox_gate_leave(&gates, gate, false);
+        assert_non_null(gates); /* that it is silent is remembered */
+    }
+    struct od_outbox_gate *gate = od_outbox_gate_get(&gates, &url);
+    gate->running = 3;
+    assert_true(od_outbox_gate_open(gate));
+    gate->running = 4;
+    assert_false(od_outbox_gate_open(gate)); /* to the dark one few go at a time */
+    while (gate->running > 1)
+        od_outbox_gate_leave(&gates, gate, false);
+    od_outbox_gate_leave(&gates, gate, true);
+    assert_null(gates);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -437,6 +466,7 @@ int main(void)
         cmocka_unit_test(policies_are_the_contracts),
         cmocka_unit_test(answers_are_judged_by_contract),
         cmocka_unit_test(an_end_overtakes_what_has_failed),
+        cmocka_unit_test(a_gate_is_there_while_it_matters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
