@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 import urllib.error
@@ -232,6 +233,39 @@ def most_at_once(facts):
         up += step
         most = max(most, up)
     return most, up
+
+
+class Watch(threading.Thread):
+    """When the machine let these processes run: the time that each of them stood in line for a
+    processor (the second number of /proc/PID/schedstat), looked at in short steps."""
+
+    STEP_S, LATE_S = 0.1, 0.010  # a slot may be used up to 25 ms late, our way to the wire included
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.pids, self.steps, self.over = set(), [], threading.Event()
+
+    @staticmethod
+    def in_line_s(pid):
+        try:
+            with open(f"/proc/{pid}/schedstat", encoding="ascii") as file:
+                return int(file.read().split()[1]) / 1e9
+        except (OSError, IndexError):
+            return None
+
+    def run(self):
+        at, before = time.monotonic(), {}
+        while not self.over.wait(self.STEP_S):
+            now, after = time.monotonic(), {pid: self.in_line_s(pid) for pid in self.pids}
+            late = [after[pid] is None or after[pid] - (before.get(pid) or 0) > self.LATE_S for pid in after]
+            if not any(late) and before.keys() == after.keys() and now - at < 2 * self.STEP_S:
+                self.steps.append((at, now))
+            at, before = now, after
+
+    def stop(self):
+        self.over.set()
+        self.join()
+        return self.steps
 
 
 class Server(Process):
