@@ -12,7 +12,7 @@ enum {
     STRIKES = 2,          /* bare 503s within STRIKE_NS that mean "too fast" */
     CALLS_PER_ROUND = 40, /* between two refusals at the limit: 2.5 % of the INVITEs */
     USED_PER_MILLE =
-        1100, /* a rate grows to so much of what was sent in the last second, no more */
+        1080, /* a rate grows to so much of what was sent in the last second, no more */
 };
 #define SLICE_NS (OD_NS_PER_S / OD_ADAPT_PER_S)
 #define STRIKE_NS (5 * OD_NS_PER_S)

@@ -4,7 +4,7 @@
  * just accepted; from there it grows along a cubic (as RFC 9438 does for TCP, section 4): quickly
  * back to near the level that was refused, slowly past it, faster the longer nothing is refused, up
  * to the configured rate, where it lifts itself. Only what is sent shows what is taken, so a rate
- * that isn't used up grows more slowly, and never above 1.1 times of what was sent in the last
+ * that isn't used up grows more slowly, and never above 1.08 times of what was sent in the last
  * second (as RFC 7661 keeps TCP's window from growing unvalidated, section 4.2). A post-dial delay
  * that rises well above the usual stops the growth and lowers the rate a little: an overloaded
  * trunk slows down before it refuses.
