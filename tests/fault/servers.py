@@ -38,7 +38,7 @@ class Redis:
         if os.path.exists(self.path):
             os.unlink(self.path)
         self.process = Process(self.world, self.name, self.args)
-        wait_until(self.answers, 30, "Redis to answer", 0.005)
+        wait_until(self.answers, 120, "Redis to answer", 0.005)  # a long file is read whole
 
     def ask(self, *words, limit_s=5):
         """The first bytes of the answer to a command; b"" when there is none."""
