@@ -586,6 +586,16 @@ static void order_sip(struct od_engine *engine, struct od_call *call, unsigned a
         sip->drop(sip->ctx, call->id);
 }
 
+/* Before any order to SIP: the ledger hears of an answer first, then the callee has its ACK. */
+static void order_note(struct od_engine *engine, const struct od_call *call, unsigned actions)
+{
+    const struct od_store_port *store = &engine->ports.store;
+
+    if ((actions & OD_ACT_NOTE) && !od_bridge_is_leg(call))
+        store->progress(store->ctx, call->job, od_call_state_name(call->state),
+                        engine->now.wall_ms);
+}
+
 static void order_store(struct od_engine *engine, struct od_call *call, unsigned actions)
 {
     const struct od_store_port *store = &engine->ports.store;
@@ -599,9 +609,6 @@ static void order_store(struct od_engine *engine, struct od_call *call, unsigned
     if (actions & OD_ACT_INTENT) {
         store->intent(store->ctx, call->id, call->job, &call->names, call->trunk, call->attempt);
     }
-    if (actions & OD_ACT_NOTE)
-        store->progress(store->ctx, call->job, od_call_state_name(call->state),
-                        engine->now.wall_ms);
     if (actions & OD_ACT_RELEASE)
         store->release(store->ctx, call->id, call->job, call->release_ms, call->release_why);
     if (actions & OD_ACT_FINISH) {
@@ -774,6 +781,7 @@ void od_call_do(struct od_engine *engine, struct od_call *call, enum od_call_eve
         change_state(engine, call, step.next);
     if (moves || odd)
         trace(engine, call, from, event, odd);
+    order_note(engine, call, step.actions);
     order_sip(engine, call, step.actions);
     order_talk(engine, call, step.actions);
     if (moves)

@@ -17,9 +17,14 @@
 #include "engine/host/turn.h"
 #include "outdial/err.h"
 
+/* Answers that are heard before one is acknowledged whatever the disk does: the last comes 3.5 s
+ * after the first. */
+enum { ANSWERS_MAX = 3 };
+
 struct leg {
     uint32_t gen;     /* 0: no leg */
     bool on_the_wire; /* od_sip_invite() took it */
+    uint8_t answers;  /* those that wait for their ACK; 0: none */
     struct od_job_id job;
     uint32_t trunk;
     const struct od_agent_def *agent;
@@ -33,6 +38,8 @@ struct od_legs {
     struct od_talk *talk;
     struct od_catalog *catalog;
     struct leg *legs;
+    uint32_t *waiting; /* slots of the legs with answers that wait */
+    uint32_t waiting_count;
     uint64_t quiet_until_ns; /* no line about an unreachable trunk before */
     uint64_t sdp_session; /* o= of the next offer; RFC 8866 section 5.2 asks for uniqueness only */
 };
@@ -205,15 +212,63 @@ static void on_cancel(void *ctx, struct od_call_id call)
         post_local_reject(legs, call, 487, "never sent");
 }
 
+static void wait_no_more(struct od_legs *legs, uint32_t index)
+{
+    struct leg *leg = &legs->legs[index];
+    if (!leg->answers)
+        return;
+    leg->answers = 0;
+    for (uint32_t i = 0; i < legs->waiting_count; i++) {
+        if (legs->waiting[i] == index) {
+            legs->waiting[i] = legs->waiting[--legs->waiting_count];
+            return;
+        }
+    }
+}
+
+/* Whether the ledger would end the leg as it is now, should we die. Of a second leg only Redis is
+ * told, which nobody waits for. */
+static bool may_acknowledge(const struct od_legs *legs, const struct leg *leg)
+{
+    return leg->first.gen || od_store_kept(legs->store, leg->job);
+}
+
+/* The callee says its answer again until it has an ACK (RFC 3261 section 13.3.1.4), which is how a
+ * successor of ours hears of it. After the ACK there is only what the ledger knows: so it comes
+ * second, but for a disk that takes seconds. */
 static void on_ack(void *ctx, struct od_call_id call)
 {
     struct od_legs *legs = ctx;
-    od_sip_ack(legs->sip, call);
+    struct leg *leg = find(legs, call);
+    if (!leg || may_acknowledge(legs, leg) || leg->answers == ANSWERS_MAX) {
+        if (leg)
+            wait_no_more(legs, call.index);
+        od_sip_ack(legs->sip, call);
+    } else if (++leg->answers == 1) {
+        legs->waiting[legs->waiting_count++] = call.index;
+    }
+}
+
+void od_legs_kept(struct od_legs *legs)
+{
+    for (uint32_t i = legs->waiting_count; i-- > 0;) {
+        uint32_t index = legs->waiting[i];
+        struct leg *leg = &legs->legs[index];
+        if (!may_acknowledge(legs, leg))
+            continue;
+        wait_no_more(legs, index);
+        od_sip_ack(legs->sip, (struct od_call_id){index, leg->gen});
+    }
 }
 
 static void on_bye(void *ctx, struct od_call_id call)
 {
     struct od_legs *legs = ctx;
+    struct leg *leg = find(legs, call);
+    if (leg && leg->answers) {
+        wait_no_more(legs, call.index);
+        od_sip_ack(legs->sip, call);
+    }
     od_sip_bye(legs->sip, call);
 }
 
@@ -223,6 +278,7 @@ static void on_drop(void *ctx, struct od_call_id call)
     struct leg *leg = find(legs, call);
     if (!leg)
         return;
+    wait_no_more(legs, call.index);
     if (leg->on_the_wire)
         od_sip_drop(legs->sip, call);
     od_talk_drop(legs->talk, call);
@@ -508,8 +564,9 @@ int od_legs_create(struct od_legs **out, const struct od_legs_config *config)
     legs->config = *config;
     legs->sdp_session = (uint64_t)od_turn_now().wall_ms;
     legs->legs = calloc(config->calls_max, sizeof *legs->legs);
-    if (!legs->legs) {
-        free(legs);
+    legs->waiting = calloc(config->calls_max, sizeof *legs->waiting);
+    if (!legs->legs || !legs->waiting) {
+        od_legs_destroy(legs);
         return OD_ENOMEM;
     }
     *out = legs;
@@ -520,6 +577,7 @@ void od_legs_destroy(struct od_legs *legs)
 {
     if (!legs)
         return;
+    free(legs->waiting);
     free(legs->legs);
     free(legs);
 }

@@ -133,6 +133,12 @@ static size_t on_leg(void *ctx, struct od_call_id call, const struct od_invite *
     return od_legs_note(host->legs, call, invite, sent, before, out, size);
 }
 
+static void on_kept(void *ctx)
+{
+    struct od_host *host = ctx;
+    od_legs_kept(host->legs);
+}
+
 static void on_orphan(void *ctx, const struct od_orphan *orphan)
 {
     struct od_host *host = ctx;
@@ -208,6 +214,7 @@ int od_host_open_store(struct od_host *host, const char *path_or_host, int port)
                                                    .live = on_live,
                                                    .rate_key = on_rate_key,
                                                    .leg = on_leg,
+                                                   .kept = on_kept,
                                                    .orphan = on_orphan,
                                                    .unfit = on_unfit,
                                                    .keys_watched = on_keys_watched,

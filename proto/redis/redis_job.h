@@ -53,6 +53,7 @@ struct od_redis_job {
     uint16_t journal_number;  /* the attempt that was written last */
     uint32_t journal_segment; /* pinned by it; 0: none */
     uint64_t journal_place;   /* of its intent */
+    uint64_t note_place;      /* of what was told of it last */
     char *ending;             /* what it takes to end its leg, as last written */
     size_t ending_bytes;
     size_t held_bytes; /* counted while its outcome is not stored */

@@ -28,6 +28,12 @@ enum {
 
 /* ---- the disk's state ---- */
 
+static void tell_kept(struct od_store *store)
+{
+    if (store->events.kept != NULL)
+        store->events.kept(store->events.ctx);
+}
+
 static void say(struct od_store *store, const char *why)
 {
     struct od_redis_ledger *l = &store->ledger;
@@ -44,6 +50,7 @@ static void say(struct od_store *store, const char *why)
     snprintf(line, sizeof line, "journal: %s: nothing is dialled until it can be written", why);
     od_store_log(store, true, line);
     od_store_not_up(store);
+    tell_kept(store); /* as well as can be */
 }
 
 static void on_trouble(void *ctx, const char *why)
@@ -124,7 +131,15 @@ bool od_redis_journal_dial(struct od_store *store, struct od_redis_job *job)
 void od_redis_journal_progress(struct od_store *store, struct od_redis_job *job)
 {
     if (store->ledger.journal != NULL && job->journal_segment != 0)
-        append(store, job, put_progress(store, job), NULL);
+        job->note_place = append(store, job, put_progress(store, job), NULL);
+}
+
+bool od_store_kept(const struct od_store *store, struct od_job_id id)
+{
+    const struct od_redis_ledger *l = &store->ledger;
+    const struct od_redis_job *job = od_redis_jobs_of(&store->jobs, id);
+    return job == NULL || l->journal == NULL || l->trouble[0] != '\0' ||
+           od_journal_synced(l->journal, job->note_place);
 }
 
 /* Redis is away, and there are many documents to keep for it: the journal keeps them alone. Without
@@ -237,6 +252,7 @@ static void on_synced(void *ctx)
         od_store_post(store, &(struct od_event){.kind = OD_EV_DURABLE, .call = job->call});
     }
     l->wait_count = kept;
+    tell_kept(store);
     if (l->slow) {
         l->slow = false;
         say(store, NULL);

@@ -103,6 +103,7 @@ static void port_intent(void *ctx, struct od_call_id call, struct od_job_id id,
     job->pub.attempt = attempt;
     job->intent_ms = od_store_wall_ms();
     job->awaits_journal = false;
+    job->note_place = 0;
     note_leg(store, job, false);
     if (!od_redis_journal_dial(store, job)) {
         od_store_post(store, &(struct od_event){.kind = OD_EV_NOT_DURABLE, .call = call});

@@ -139,6 +139,9 @@ struct od_store_events {
      * many; 0: nothing. May be NULL. */
     size_t (*leg)(void *ctx, struct od_call_id call, const struct od_invite *invite, bool sent,
                   struct od_text before, char *out, size_t size);
+    /* More than before is on the local disk: od_store_kept() may have another answer. May be NULL.
+     */
+    void (*kept)(void *ctx);
     /* A dead worker's call that may be up at the carrier: end it there. Comes again for as long as
      * whoever was told died before it could; ending twice is harmless. May be NULL. */
     void (*orphan)(void *ctx, const struct od_orphan *orphan);
@@ -196,6 +199,10 @@ int od_store_live_put(struct od_store *store, const char *trunk, const char *nam
                       const char *value);
 
 /* NULL: gone, which is normal after release or finish. */
+/* Whether the local disk has what ends the job's leg as it was told last; true also when there is
+ * no such disk, or it is in trouble, or no such job. */
+bool od_store_kept(const struct od_store *store, struct od_job_id job);
+
 const struct od_job *od_store_job(const struct od_store *store, struct od_job_id job);
 
 /* The agent's result, stored with finish(). Copied. OD_ENOENT: the job is gone; OD_ETOOBIG: above

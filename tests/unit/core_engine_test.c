@@ -25,10 +25,10 @@ static void an_answered_call_from_claim_to_end(void **state)
     bench.now.mono_ns += 1000 * OD_NS_PER_MS;
     post(&bench, OD_EV_ANSWER, call);
     run();
-    expect_last("ack start progress");
+    expect_last("progress ack start");
     post(&bench, OD_EV_ANSWER, call);
     run();
-    expect_last("progress ack");
+    expect_last("start ack");
     bench.now.wall_ms += 5000;
     bench.now.mono_ns += 5000 * OD_NS_PER_MS;
     post(&bench, OD_EV_AGENT_DONE, call);
