@@ -48,7 +48,8 @@ struct od_sip_events od_legs_sip_events(struct od_legs *legs);
 size_t od_legs_note(struct od_legs *legs, struct od_call_id call, const struct od_invite *order,
                     bool sent, struct od_text before, char *out, size_t size);
 
-/* The ledger has more than before on the local disk: answers that waited for it are acknowledged. */
+/* The ledger has more than before on the local disk: answers that waited for it are acknowledged.
+ */
 void od_legs_kept(struct od_legs *legs);
 
 /* The document that the call runs; NULL when there is none. */
