@@ -11,7 +11,7 @@
 #include "engine/host/catalog_inner.h"
 #include "engine/host/log.h"
 
-/* A hundredth of a second's worth of calls may bunch up, and one: when a trunk's turns are far
+/* Two and a fortieth of a second's worth of calls may bunch up: when a trunk's turns are far
  * apart, what was not sent at one is made up for at the next. */
 enum { BUNCH_PER_S = 40, MILLI = 1000 };
 
@@ -80,8 +80,8 @@ static struct catalog_pace *take(struct od_catalog *catalog, const char *key)
     return pace;
 }
 
-/* 1 + the pace of a campaign ('c') or an agent ('a'); 0: it has no rate of its own. False: there
- * are too many. */
+/* 1 + the pace of a campaign ('c') or an agent ('a'), held by one lane more; 0: it has no rate of
+ * its own. False: there are too many. */
 static bool pace_of(struct od_catalog *catalog, char kind, const struct od_uid *uid,
                     uint32_t cps_milli, uint32_t *out)
 {
@@ -96,26 +96,23 @@ static bool pace_of(struct od_catalog *catalog, char kind, const struct od_uid *
         return false;
     if (pace->cps_milli != cps_milli)
         set_rate(catalog, pace, cps_milli);
+    pace->lanes++; /* at once: the next one looks for a free pace, too */
     *out = 1 + (uint32_t)(pace - catalog->paces);
     return true;
 }
 
-static void keep(struct od_catalog *catalog, uint32_t paces[OD_PACES_PER_LANE],
-                 const uint32_t now[OD_PACES_PER_LANE])
+static void release(struct od_catalog *catalog, const uint32_t paces[OD_PACES_PER_LANE])
 {
-    for (int i = 0; i < OD_PACES_PER_LANE; i++)
-        if (now[i])
-            catalog->paces[now[i] - 1].lanes++;
     for (int i = 0; i < OD_PACES_PER_LANE; i++)
         if (paces[i])
             catalog->paces[paces[i] - 1].lanes--;
-    memcpy(paces, now, OD_PACES_PER_LANE * sizeof *paces);
 }
 
 void od_catalog_pace_lane(struct od_catalog *catalog, const struct od_lane_info *info,
                           struct od_lane_def *def)
 {
     const struct od_agent_def *doc = od_catalog_find_agent(catalog, &info->agent);
+    uint32_t *before = catalog->lane_paces[info->lane];
     uint32_t of_agent = 0, of_campaign = 0, count = 0;
     memset(def->paces, 0, sizeof def->paces);
     if (def->open && (!pace_of(catalog, 'a', &info->agent, doc ? doc->cps_milli : 0, &of_agent) ||
@@ -124,13 +121,15 @@ void od_catalog_pace_lane(struct od_catalog *catalog, const struct od_lane_info 
                "more than %d campaigns and agents with a rate of their own at once: lane %u waits",
                OD_CATALOG_PACES, info->lane);
         def->open = false;
+        release(catalog, (uint32_t[OD_PACES_PER_LANE]){of_agent});
         of_agent = of_campaign = 0;
     }
     if (of_agent)
         def->paces[count++] = of_agent;
     if (of_campaign)
         def->paces[count++] = of_campaign;
-    keep(catalog, catalog->lane_paces[info->lane], def->paces);
+    release(catalog, before);
+    memcpy(before, def->paces, sizeof def->paces);
 }
 
 const char *od_catalog_pace_key(const struct od_catalog *catalog, uint32_t pace)

@@ -128,4 +128,14 @@ def an_agents_rate(world):
     line.finish()
 
 
-main(a_campaigns_pace, a_fast_pace_is_dealt, an_agents_rate)
+def both_at_once(world):
+    """The first lane there is has an agent and a campaign with rates of their own: both hold."""
+    line = Line(world)
+    line.agent("busy", cps=5)
+    line.servers[0].wait_campaign(line.campaign("quick", "busy", 25, "--cps", "20"), 60)
+    wait_until(lambda: len(line.sent()) == 25, 5, "everybody's INVITE")
+    kept("at 5 a second", line.sent(), 5)
+    line.finish()
+
+
+main(both_at_once, a_campaigns_pace, a_fast_pace_is_dealt, an_agents_rate)
