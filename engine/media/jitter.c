@@ -112,7 +112,9 @@ static uint32_t store_cells(struct od_jitter *j, uint32_t cell, const uint8_t *u
     uint32_t fresh = 0;
     for (uint32_t n; count; count -= n, cell += n, ulaw += (size_t)n * OD_JITTER_CELL) {
         n = before_end(cell, count < CELLS_AT_ONCE ? count : CELLS_AT_ONCE);
-        fresh += n - (uint32_t)__builtin_popcount(held(j, cell, n));
+        fresh += n;
+        for (uint32_t twice = held(j, cell, n); twice; twice &= twice - 1) /* seldom any */
+            fresh--;
         set_held(j, cell, n, true);
         memcpy(cell_at(j, cell), ulaw, (size_t)n * OD_JITTER_CELL);
     }
