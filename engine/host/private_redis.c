@@ -53,7 +53,7 @@ struct od_private_redis {
     bool child_open; /* the handle is in use, until its close callback */
     int pid;         /* of the server, ours or adopted; 0: none runs */
     bool adopted;
-    bool been_ready;
+    bool been_ready, tried_again;
     struct od_redis_probe *probe;
     uint64_t deadline_ms, ready_ms;
     uint32_t backoff_ms;
@@ -159,6 +159,11 @@ static void gone(struct od_private_redis *redis, const char *how)
     redis->probe = NULL;
     if (redis->state == STATE_STOPPING || redis->state == STATE_FAILED)
         return;
+    if (!redis->been_ready && !redis->tried_again) { /* it may have shortened a damaged file */
+        redis->tried_again = true;
+        rest(redis);
+        return;
+    }
     if (!redis->been_ready) {
         char line[200];
         last_line(redis, line, sizeof line);

@@ -315,6 +315,9 @@ void od_redis_journal_forget(struct od_store *store);
 bool od_redis_journal_tell(struct od_redis_org *org);
 void od_redis_journal_settled(struct od_store *store);
 
+/* redis_aof.c: a Redis that keeps an append-only file is connected. */
+void od_redis_aof_check(struct od_store *store);
+
 /* redis_guard.c */
 
 void od_redis_guard_init(struct od_store *store);

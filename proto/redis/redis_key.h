@@ -35,6 +35,7 @@
  * "od:{shared}:live": hash: what was changed of running trunks, by "trunk\nvalue's name".
  * "od:{shared}:use": hash: calls at once by trunk, over all orgs, where they are capped.
  * "od:{shared}:userest": the same where they are not.
+ * "od:{shared}:rewritten": the run_id of the Redis whose append-only file was rewritten last.
  * "od:{shared}:r:<key>": the books of a rate that processes share (scripts/share.lua).
  *
  * Outside of any org: "od:orgs", a set of names; "od:keys:<sha-256 in hex>", a hash; "od:gone", a
@@ -49,6 +50,7 @@ enum { OD_REDIS_KEY_MAX = OD_NAME_MAX + 48 };
 
 #define OD_REDIS_KEY_ORGS "od:orgs"
 #define OD_REDIS_KEY_LIVE "od:{shared}:live"
+#define OD_REDIS_KEY_REWRITTEN "od:{shared}:rewritten"
 #define OD_REDIS_KEY_GONE "od:gone"
 
 /* An org's name is 1..63 letters, digits, '.', '_' or '-': it becomes part of keys. */

@@ -278,6 +278,8 @@ static void info_done(void *ctx, const struct redisReply *reply)
     for (uint32_t i = 0; i < store->org_count && strcmp(store->run_id, health.run_id) != 0; i++)
         store->orgs[i]->agents_rev = store->orgs[i]->lanes_rev = 0; /* it may count otherwise */
     memcpy(store->run_id, health.run_id, sizeof store->run_id);
+    if (health.append_only)
+        od_redis_aof_check(store);
     od_redis_script_load_all(store->conn);
     if (!od_redis_journal_begin(store))
         od_store_serve(store);

@@ -77,13 +77,26 @@ static bool wait_up(struct redis_server *server)
     return false;
 }
 
-bool redis_server_restart(struct redis_server *server, const char *const *extra)
+static bool start_once(struct redis_server *server, const char *const *extra)
 {
     unlink(server->path);
     server->pid = fork();
     if (server->pid == 0)
         exec_server(server, extra);
     return server->pid > 0 && wait_up(server);
+}
+
+bool redis_server_restart(struct redis_server *server, const char *const *extra)
+{
+    return start_once(server, extra) || (server->pid == 0 && start_once(server, extra));
+}
+
+bool redis_server_is_settled(const struct redis_server *server)
+{
+    char text[16384];
+    return redis_server_ask(server, text, sizeof text, 2,
+                            (const char *const[]){"INFO", "persistence"}) &&
+           strstr(text, "aof_rewrite_in_progress:0\r") != NULL;
 }
 
 bool redis_server_start(struct redis_server *server, const char *const *extra)

@@ -17,8 +17,11 @@ struct redis_server {
 /* extra: more arguments, NULL-terminated, or NULL. Waits until it takes commands (or refuses them
  * for want of a password). False: it did not come up within 10 s. */
 bool redis_server_start(struct redis_server *server, const char *const *extra);
-/* The same directory again, after kill. */
+/* The same directory again, after kill. A second time when it ends at once: so Redis does after it
+ * has shortened a damaged file. */
 bool redis_server_restart(struct redis_server *server, const char *const *extra);
+/* Its append-only file is not being rewritten. */
+bool redis_server_is_settled(const struct redis_server *server);
 void redis_server_signal(const struct redis_server *server, int signal); /* SIGSTOP, SIGCONT */
 void redis_server_kill(struct redis_server *server);                     /* SIGKILL, and waits */
 void redis_server_stop(struct redis_server *server);                     /* and removes the files */

@@ -38,7 +38,13 @@ class Redis:
         if os.path.exists(self.path):
             os.unlink(self.path)
         self.process = Process(self.world, self.name, self.args)
-        wait_until(self.answers, 120, "Redis to answer", 0.005)  # a long file is read whole
+        # A long file is read whole. A file that was damaged by a kill is shortened, and then it may end
+        # itself: the next start is a good one.
+        wait_until(lambda: self.answers() or not self.process.running(), 120, "Redis to answer", 0.005)
+        if not self.answers():
+            self.process.close()
+            self.process = Process(self.world, self.name, self.args)
+            wait_until(self.answers, 120, "Redis to answer after a second start", 0.005)
 
     def ask(self, *words, limit_s=5):
         """The first bytes of the answer to a command; b"" when there is none."""

@@ -51,8 +51,14 @@ static void shell(const char *format, const char *a, const char *b)
     assert_int_equal(system(line), 0);
 }
 
+static bool is_settled(struct world *w)
+{
+    return redis_server_is_settled(&w->server);
+}
+
 static void remember(struct world *w)
 {
+    assert_true(world_until(w, is_settled, WORLD_LIMIT_MS));
     shell("cp -r %s/appendonlydir %s/kept", w->server.dir, w->server.dir);
 }
 
