@@ -109,8 +109,7 @@ static int read_tree(struct od_config *config, struct od_yaml *yaml,
         return OD_EINVAL;
     }
     od_reader_references(&reader, yaml);
-    if (problems->count == 0)
-        od_reader_map(&reader, od_options_table, root, config);
+    od_reader_map(&reader, od_options_table, root, config);
     if (problems->count == 0 && !reader.no_memory)
         od_options_check_whole(&reader, config, root);
     if (reader.no_memory)

@@ -357,7 +357,7 @@ static void read_list(struct od_reader *r, const struct od_option *o, void *base
         snprintf(r->path, sizeof r->path, "%.60s%.90s.", saved, key);
         od_reader_map(r, o->items, n, items + i * o->item_bytes);
         memcpy(r->path, saved, sizeof saved);
-        if (o->finish && r->problems->count == before && !r->no_memory)
+        if (o->finish && r->problems->count == before && !n->missing && !r->no_memory)
             o->finish(r, items + i * o->item_bytes, &at);
     }
     memcpy((char *)base + o->offset, &items, sizeof items);
@@ -368,6 +368,8 @@ static void read_node(struct od_reader *r, const struct od_option *o, void *base
                       const struct od_source *source)
 {
     char found[96];
+    if (source->node->missing && o->kind != OD_OPTION_LIST)
+        return; /* that its text can't be had has been told */
     switch (o->kind) {
     case OD_OPTION_LIST:
         read_list(r, o, base, source);

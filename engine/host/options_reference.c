@@ -1,6 +1,7 @@
 /*
  * options_reference - ${NAME} and ${file:PATH} in the configuration's values. A reference that
- * can't be resolved is a problem with its name and place; what it stands for is never shown.
+ * can't be resolved is a problem with its name and place; what it stands for is never shown. All of
+ * them are told, and the keys they belong to are left out of what is looked at after.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -81,13 +82,14 @@ static bool add_reference(struct references *refs, const struct od_source *at, c
     return true;
 }
 
-static const char *replace(void *ctx, const struct od_yaml_node *node)
+static const char *replace(void *ctx, const struct od_yaml_node *node, const char *path)
 {
     struct references *refs = ctx;
     if (!strstr(node->text, "${"))
         return NULL;
-    struct od_source at = {.node = node, .key = node->key ? node->key : ""};
+    struct od_source at = {.node = node, .key = path};
     struct od_buf out;
+    bool good = true;
     od_buf_init(&out, refs->value, sizeof refs->value);
 
     for (const char *c = node->text; *c;) {
@@ -104,19 +106,18 @@ static const char *replace(void *ctx, const struct od_yaml_node *node)
         char name[NAME_MAX_BYTES + 1];
         if (!end || (size_t)(end - c - 2) >= sizeof name) {
             od_reader_problem(refs->reader, &at, "expected ${...} to end with '}', found it open");
-            return NULL;
+            return od_yaml_missing;
         }
         od_str_copy(name, sizeof name, c + 2, (size_t)(end - c - 2));
-        if (!add_reference(refs, &at, name, &out))
-            return NULL;
+        good &= add_reference(refs, &at, name, &out);
         c = end + 1;
     }
     if (out.cut) {
         od_reader_problem(refs->reader, &at, "expected at most %d bytes with references replaced",
                           VALUE_MAX - 1);
-        return NULL;
+        good = false;
     }
-    return refs->value;
+    return good ? refs->value : od_yaml_missing;
 }
 
 void od_reader_references(struct od_reader *r, struct od_yaml *yaml)

@@ -289,30 +289,52 @@ const struct od_yaml_node *od_yaml_root(const struct od_yaml *yaml)
     return yaml->root;
 }
 
-static int replace_below(struct od_yaml *yaml, struct od_yaml_node *node,
-                         const char *(*fn)(void *, const struct od_yaml_node *), void *ctx)
+const char od_yaml_missing[] = "";
+
+struct replacing {
+    struct od_yaml *yaml;
+    od_yaml_replace_fn fn;
+    void *ctx;
+    char path[160];
+};
+
+static int replace_text(struct replacing *r, struct od_yaml_node *node)
+{
+    const char *text = r->fn(r->ctx, node, r->path);
+    if (text == od_yaml_missing) {
+        node->missing = true;
+    } else if (text) {
+        char *copy = od_arena_text(&r->yaml->arena, text, strlen(text));
+        if (!copy)
+            return OD_ENOMEM;
+        node->text = copy;
+        node->bytes = strlen(copy);
+        node->replaced = true;
+    }
+    return 0;
+}
+
+static int replace_below(struct replacing *r, struct od_yaml_node *node)
 {
     int err = 0;
-    if (node->kind == OD_YAML_SCALAR) {
-        const char *text = fn(ctx, node);
-        char *copy = text ? od_arena_text(&yaml->arena, text, strlen(text)) : NULL;
-        if (text && !copy)
-            return OD_ENOMEM;
-        if (copy) {
-            node->text = copy;
-            node->bytes = strlen(copy);
-            node->replaced = true;
-        }
-        return 0;
-    }
+    size_t used = strlen(r->path), nth = 0;
+    if (node->kind == OD_YAML_SCALAR)
+        return replace_text(r, node);
     /* The tree is const to its readers only; the nodes are this module's own memory. */
-    for (const struct od_yaml_node *n = node->child; n && !err; n = n->next)
-        err = replace_below(yaml, (struct od_yaml_node *)n, fn, ctx);
+    for (const struct od_yaml_node *n = node->child; n && !err; n = n->next, nth++) {
+        if (node->kind == OD_YAML_LIST)
+            snprintf(r->path + used, sizeof r->path - used, "[%zu]", nth);
+        else
+            snprintf(r->path + used, sizeof r->path - used, "%s%s", used ? "." : "", n->key);
+        err = replace_below(r, (struct od_yaml_node *)n);
+        node->missing |= n->missing;
+        r->path[used] = 0;
+    }
     return err;
 }
 
-int od_yaml_replace(struct od_yaml *yaml,
-                    const char *(*fn)(void *ctx, const struct od_yaml_node *node), void *ctx)
+int od_yaml_replace(struct od_yaml *yaml, od_yaml_replace_fn fn, void *ctx)
 {
-    return replace_below(yaml, (struct od_yaml_node *)yaml->root, fn, ctx);
+    struct replacing replacing = {.yaml = yaml, .fn = fn, .ctx = ctx};
+    return replace_below(&replacing, (struct od_yaml_node *)yaml->root);
 }

@@ -30,6 +30,7 @@ struct od_yaml_node {
     uint8_t kind;       /* enum od_yaml_kind */
     bool plain;         /* scalars only */
     bool replaced;      /* scalars only: not the file's own text; see od_yaml_replace() */
+    bool missing;       /* its text could not be had, or that of a node below it; likewise */
     uint32_t line, col; /* from 1; col counts characters */
     const char *text;   /* scalar's value with a NUL after it; "" otherwise */
     size_t bytes;
@@ -54,10 +55,16 @@ int od_yaml_parse(struct od_yaml **out, const char *text, size_t bytes,
 void od_yaml_destroy(struct od_yaml *yaml); /* NULL is fine */
 const struct od_yaml_node *od_yaml_root(const struct od_yaml *yaml);
 
-/* Offers every scalar that is a value to fn, in the text's order; what it returns (NULL: leave it)
- * becomes the node's text, copied. OD_ENOMEM: some were not replaced. */
-int od_yaml_replace(struct od_yaml *yaml,
-                    const char *(*fn)(void *ctx, const struct od_yaml_node *node), void *ctx);
+/* What stands for a scalar. `path` is the node's from the root, as od_yaml_find() takes it, cut
+ * when it is longer than 159 bytes. NULL: the text stays; od_yaml_missing: there is none to be had.
+ */
+typedef const char *(*od_yaml_replace_fn)(void *ctx, const struct od_yaml_node *node,
+                                          const char *path);
+extern const char od_yaml_missing[];
+
+/* Offers every scalar that is a value to fn, in the text's order; what it returns becomes the
+ * node's text, copied. OD_ENOMEM: some were not replaced. */
+int od_yaml_replace(struct od_yaml *yaml, od_yaml_replace_fn fn, void *ctx);
 
 /* "trunks[1].limit[0].cps" from a node down; NULL when there is no such thing. "" is the node. */
 const struct od_yaml_node *od_yaml_find(const struct od_yaml_node *node, const char *path);

@@ -225,8 +225,8 @@ static void test_references(void **state)
     static const struct {
         const char *text, *says;
     } cases[] = {
-        {"http:\n  listen: ${NOT_SET}\n", "t.yaml:2:11: listen: expected the environment variable "
-                                          "NOT_SET, found it not set"},
+        {"http:\n  listen: ${NOT_SET}\n", "t.yaml:2:11: http.listen: expected the environment "
+                                          "variable NOT_SET, found it not set"},
         {"data_dir: \"${file:/no/such/file}\"", "${file:/no/such/file}, found: No such file"},
         {"data_dir: \"${OPEN\"", "to end with '}'"},
         {"data_dir: \"${A B}\"", "found ${A B}"},
@@ -239,6 +239,40 @@ static void test_references(void **state)
         if (problems.count != 1 || !strstr(problems.line[0], cases[i].says))
             fail_msg("case %zu: %s", i, problems.line[0]);
     }
+}
+
+/* All that can't be had is told at once, with its whole key, beside what else is wrong; what
+ * depends on it isn't made out to be wrong, too. */
+static void test_every_missing_reference_is_told(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {
+        "1:15: redis.url: expected the environment variable A, found it not set",
+        "1:15: redis.url: expected the environment variable B, found it not set",
+        "3:9: auth.keys[1].key: expected the environment variable C, found it not set",
+        "4:42: trunks[0].max_calls: expected the environment variable D, found it not set",
+        "4:61: trunks[0].prefixes[0]: expected the environment variable E, found it not set",
+        "4:84: trunks[0].limit[0].cps: expected the environment variable F, found it not set",
+        "5:17: agents[0].name: expected the environment variable G, found it not set",
+        "6:1: bogus: unknown key",
+        "7:22: limits.calls_max: expected 1 to 1000000, found '0'",
+    };
+    struct od_config *config;
+    assert_int_equal(
+        load(&config,
+             "redis: { url: \"redis://:${A}@${B}/0\" }\n"
+             "auth: { keys: [ { key: \"sixteen-letters-x\" },\n"
+             " { key: \"${C}\" } ] }\n"
+             "trunks: [{name: a, server: b, max_calls: \"${D}\", prefixes: [\"${E}\"], "
+             "limit: [{cps: \"${F}\"}]}]\n"
+             "agents: [{name: \"${G}\"}]\n"
+             "bogus: 1\n"
+             "limits: { calls_max: 0 }\n",
+             NULL, NULL, 0),
+        OD_EINVAL);
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+        assert_string_equal(problems.line[i] + strlen("t.yaml:"), lines[i]);
+    assert_int_equal(problems.count, sizeof lines / sizeof *lines);
 }
 
 static void test_secrets_are_not_shown(void **state)
@@ -677,6 +711,7 @@ int main(void)
         cmocka_unit_test(test_precedence),
         cmocka_unit_test(test_mistakes_outside_the_file),
         cmocka_unit_test(test_references),
+        cmocka_unit_test(test_every_missing_reference_is_told),
         cmocka_unit_test(test_secrets_are_not_shown),
         cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_all_mistakes_at_once_and_bounded),

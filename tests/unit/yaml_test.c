@@ -221,9 +221,11 @@ static void test_typed_readers(void **state)
     od_yaml_destroy(yaml);
 }
 
-static const char *upper(void *ctx, const struct od_yaml_node *node)
+static const char *upper(void *ctx, const struct od_yaml_node *node, const char *path)
 {
     ++*(int *)ctx;
+    if (strcmp(path, "b[0]") == 0)
+        return od_yaml_missing;
     return strcmp(node->text, "secret") == 0 ? "swordfish" : NULL;
 }
 
@@ -237,6 +239,8 @@ static void test_replaced_text_is_not_shown(void **state)
     assert_int_equal(od_yaml_replace(yaml, upper, &seen), 0);
     assert_int_equal(seen, 4);
     assert_string_equal(od_yaml_find(root, "b[1]")->text, "swordfish");
+    assert_true(od_yaml_find(root, "b[0]")->missing && od_yaml_find(root, "b")->missing);
+    assert_false(od_yaml_find(root, "b[1]")->missing || od_yaml_find(root, "a")->missing);
     assert_null(strstr(od_yaml_describe(od_yaml_find(root, "a"), text, sizeof text), "sword"));
     assert_string_equal(od_yaml_describe(od_yaml_find(root, "secret"), text, sizeof text), "'y'");
     assert_string_equal(od_yaml_describe(root, text, sizeof text), "a mapping");
