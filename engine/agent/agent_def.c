@@ -13,6 +13,7 @@
 #include "engine/agent/agent_rules.h"
 #include "engine/agent/agent_steps.h"
 #include "engine/agent/agent_stream_read.h"
+#include "engine/agent/transfer_plan.h"
 #include "engine/agent/transfer_read.h"
 #include "engine/base/str.h"
 #include "outdial/err.h"
@@ -237,8 +238,8 @@ static int read_agent(struct od_agent_reader *r, yyjson_val *agent, struct def_b
 /* How a bot's orders hand on, where they don't say. */
 static int read_transfer(struct od_agent_reader *r, yyjson_val *object, struct od_agent_def *def)
 {
-    static const char *const known[] = {"mode",    "ring_timeout_s", "max_duration_s",
-                                        "on_fail", "on_end",         NULL};
+    static const char *const known[] = {
+        "mode", "ring_timeout_s", "max_duration_s", "brief", "on_fail", "on_end", NULL};
     if (!object || yyjson_is_null(object))
         return 0;
     size_t mark = od_agent_enter(r, "transfer");
@@ -304,6 +305,8 @@ static int read_root(struct od_agent_reader *r, yyjson_val *root, struct def_box
         err = od_agent_media_read_vendors(r, root, &box->def);
     if (!err)
         err = read_outdial(r, yyjson_obj_get(root, "outdial"), box);
+    if (!err) /* after what outdial.transfer says of the way */
+        err = od_transfer_plan_read(r, root, &box->def.transfer, &box->def.plan);
     return err;
 }
 
@@ -394,6 +397,7 @@ void od_agent_def_destroy(struct od_agent_def *def)
         return;
     struct def_box *box = (struct def_box *)def; /* def is its first member */
     od_agent_steps_free(box->steps, def->step_count);
+    free(box->def.plan.routes);
     yyjson_doc_free(box->doc);
     free(box);
 }

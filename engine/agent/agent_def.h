@@ -23,6 +23,7 @@
  *   outdial.recording                 { format: "wav"|"opus" }: likewise, in that format
  *   outdial.transfer                  how a bot's orders hand on where they don't say (transfer.h);
  *                                     also maxDuration.maxDurationInTransferSeconds
+ *   features.transfer | config.features.transfer   whom they hand on to (transfer_plan.h)
  *   voicemail_action                  "hangup" | "leave_message"; turns amd on
  *   ivrDetection | config.features.ivrDetection { isEnabled, forOutbound }; turns amd on
  *   outdial.agent                     { kind: "script", voice?, steps: [ ... ] }, or
@@ -138,6 +139,7 @@ struct od_agent_def {
     bool record_opus; /* as Ogg Opus; else WAV */
     struct od_agent_features features;
     struct od_transfer transfer;   /* how a bot's order hands on, unless it says otherwise */
+    struct od_transfer_plan plan;  /* whom to */
     uint8_t kind;                  /* enum od_agent_kind */
     struct od_agent_stream stream; /* STREAM */
     uint32_t step_count;           /* SCRIPT: 1.. */

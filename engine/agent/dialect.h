@@ -71,7 +71,7 @@ enum od_stream_command_kind {
     OD_STREAM_CLEAR,
     OD_STREAM_CLEAR_MARKS, /* end the marks, play on */
     OD_STREAM_HANGUP,      /* text: reason */
-    OD_STREAM_TRANSFER,    /* text: target; json: the whole order */
+    OD_STREAM_TRANSFER,    /* text: target, or empty; json: the whole order */
     OD_STREAM_SEND_DTMF,   /* text: keys; ms */
     OD_STREAM_TOOL_CALL,   /* text: name; json: {id, name, arguments} */
     OD_STREAM_RESULT,      /* json: an object */

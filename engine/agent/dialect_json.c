@@ -292,7 +292,8 @@ static void tell_row(const struct od_dialect *dialect, const struct od_dialect_r
         command.json = json;
         command.text = json;
         command.text_bytes = command.json_bytes;
-    } else if (row->at && !yyjson_is_str(value) && row->command != OD_STREAM_HANGUP) {
+    } else if (row->at && !yyjson_is_str(value) && row->command != OD_STREAM_HANGUP &&
+               (row->command != OD_STREAM_TRANSFER || !yyjson_is_obj(holder) || value)) {
         tell_bad(telling, "a name or target is missing");
         return;
     } else {

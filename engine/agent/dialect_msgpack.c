@@ -282,7 +282,7 @@ static bool read_rest(struct reading *r, uint64_t kind)
         return true;
     case TRANSFER:
         command->kind = OD_STREAM_TRANSFER;
-        return text_element(r) && command->text_bytes && (!r->left || json_element(r));
+        return r->left && text_element(r) && (!r->left || json_element(r));
     case ACCEPT:
         command->kind = OD_STREAM_ACCEPT;
         return true;

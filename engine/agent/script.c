@@ -394,6 +394,12 @@ static void end_gather(struct od_script *script, uint64_t now_ns)
     }
 }
 
+void od_script_transfer_lasts(struct od_script *script, uint64_t now_ns)
+{
+    if (script->phase == PHASE_TRANSFER)
+        script->deadline_ns = now_ns + OD_SCRIPT_TRANSFER_MS * OD_NS_PER_MS;
+}
+
 void od_script_transferred(struct od_script *script, uint64_t now_ns, bool talked)
 {
     const struct od_agent_step *step = &script->def->steps[script->step];

@@ -71,8 +71,10 @@ void od_script_remind(struct od_script *script);
 
 void od_script_digit(struct od_script *script, uint64_t now_ns, char digit);
 
-/* The handing on is over: it has failed, or (of a bridge) the two have talked and the other one has
- * hung up. The script goes on where its step says. (A call handed on by REFER just ends.) */
+/* The handing on is under way, and its end will be told: it isn't given up yet. */
+void od_script_transfer_lasts(struct od_script *script, uint64_t now_ns);
+/* It is over: it has failed, or (of a bridge) the two have talked and the other one has hung up.
+ * The script goes on where its step says. (A call handed on by REFER just ends.) */
 void od_script_transferred(struct od_script *script, uint64_t now_ns, bool talked);
 
 /* The next 20 ms (160 bytes of mu-law); silence when there is nothing to say. */

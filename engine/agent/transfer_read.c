@@ -36,7 +36,9 @@ int od_transfer_read(struct od_agent_reader *r, yyjson_val *object, struct od_tr
 {
     static const char *const modes[] = {"refer", "bridge"};
     uint32_t ring_s = 0, talk_s = 0;
+    yyjson_val *mode = yyjson_obj_get(object, "mode");
     int err = read_word(r, object, "mode", modes, "\"refer\" or \"bridge\"", &out->bridge);
+    out->mode_said |= mode && !yyjson_is_null(mode);
     if (!err)
         err = od_agent_uint(r, object, "ring_timeout_s", 1, OD_TRANSFER_RING_S_MAX, &ring_s);
     if (!err)
@@ -51,7 +53,11 @@ int od_transfer_read(struct od_agent_reader *r, yyjson_val *object, struct od_tr
 int od_transfer_read_all(struct od_agent_reader *r, yyjson_val *object, struct od_transfer *out)
 {
     static const char *const on_fail[] = {"agent", "hangup"}, *const on_end[] = {"hangup", "agent"};
+    yyjson_val *brief = yyjson_obj_get(object, "brief");
     int err = od_transfer_read(r, object, out);
+    if (!err)
+        err = od_agent_bool(r, object, "brief", &out->brief);
+    out->brief_said |= brief && !yyjson_is_null(brief);
     if (!err)
         err =
             read_word(r, object, "on_fail", on_fail, "\"agent\" or \"hangup\"", &out->fail_hangup);

@@ -9,13 +9,13 @@
 
 #include "engine/agent/agent_read.h"
 
-/* By REFER, 30 s, 2 h. */
+/* By REFER, 30 s, 2 h; nothing of it was said. */
 void od_transfer_init(struct od_transfer *out);
 
 /* The members mode, ring_timeout_s and max_duration_s over what is there. OD_EINVAL. */
 int od_transfer_read(struct od_agent_reader *reader, yyjson_val *object, struct od_transfer *out);
 
-/* The same and on_fail ("agent", "hangup") and on_end ("hangup", "agent"). */
+/* The same and brief, on_fail ("agent", "hangup") and on_end ("hangup", "agent"). */
 int od_transfer_read_all(struct od_agent_reader *reader, yyjson_val *object,
                          struct od_transfer *out);
 

@@ -179,6 +179,8 @@ char *od_hook_ask_body(enum od_hook_ask ask, const struct od_hook_facts *facts, 
     if (tool) {
         yyjson_mut_obj_add_str(doc, root, "toolName", tool);
         od_put_json(doc, root, "arguments", arguments, "{}");
+    } else if (arguments.bytes) {
+        od_put_json(doc, root, "transfer", arguments, "{}");
     }
     return write_doc(doc, bytes);
 }

@@ -32,7 +32,8 @@ enum od_hook_ask {
     OD_HOOK_ASK_TRANSFER, /* TransferWebHookPayload */
     OD_HOOK_ASK_UNKNOWN,  /* UnknownWebHookPayload */
 };
-/* tool, arguments (JSON): of a tool call, else NULL and empty. */
+/* tool, arguments (JSON): of a tool call; without a tool the arguments are an agent's order to
+ * transfer; else NULL and empty. */
 char *od_hook_ask_body(enum od_hook_ask ask, const struct od_hook_facts *facts, const char *tool,
                        struct od_text arguments, size_t *bytes);
 

@@ -152,6 +152,18 @@ static int talk_tool(void *ctx, const struct od_agent_def *def, const struct od_
     return err;
 }
 
+static int talk_route(void *ctx, const struct od_agent_def *def, const struct od_job *job,
+                      struct od_text order,
+                      void (*done)(void *done_ctx, int err, const char *json, size_t bytes),
+                      void *done_ctx, uint64_t *id)
+{
+    struct od_host *host = ctx;
+    struct od_tool_id ask = {0};
+    int err = od_tools_route(host->tools, def, job, order, done, done_ctx, &ask);
+    *id = ask.ask;
+    return err;
+}
+
 static void talk_tool_cancel(void *ctx, uint64_t id)
 {
     struct od_host *host = ctx;
@@ -223,6 +235,7 @@ static bool open_talk(struct od_host *host)
                                               .capacity = talk_capacity,
                                               .tool = talk_tool,
                                               .tool_cancel = talk_tool_cancel,
+                                              .route = talk_route,
                                               .media = talk_media,
                                               .refer = talk_refer,
                                               .transfer = talk_transfer,

@@ -244,6 +244,8 @@ static void on_bridge(void *ctx, struct od_call_id call, struct od_call_id leg,
     struct od_talk_session *second = outcome ? NULL : get(talk, leg);
     if (second)
         second->bridge.first = call;
+    if (second && first)
+        first->bridge.second = leg;
     if (outcome && first)
         od_talk_bridge_over(first, od_media_now(), outcome);
 }

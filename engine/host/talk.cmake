@@ -11,7 +11,7 @@ endif()
 
 od_ring(od_talk engine/host
     SOURCES clip.c media_clock.c media_leg.c media_reports.c recording_file.c recordings.c speech.c speech_disk.c speech_table.c synth.c talk.c
-        talk_bridge.c
+        talk_bridge.c talk_transfer.c
         stream_hub.c talk_media.c talk_script.c talk_session.c talk_stream.c
     LIBS od_agent od_media od_ws od_rtp od_voice od_sip od_log od_base PkgConfig::UV PkgConfig::SPEEXDSP
         PkgConfig::CRYPTO)

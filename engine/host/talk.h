@@ -74,6 +74,12 @@ struct od_talk_events {
                 void (*done)(void *done_ctx, int err, const char *json, size_t bytes),
                 void *done_ctx, uint64_t *id);
     void (*tool_cancel)(void *ctx, uint64_t id);
+    /* The agent's plan has a webhook that says whom to hand the callee on to: done and
+     * tool_cancel() as of a tool. NULL: it can't be asked. */
+    int (*route)(void *ctx, const struct od_agent_def *def, const struct od_job *job,
+                 struct od_text order,
+                 void (*done)(void *done_ctx, int err, const char *json, size_t bytes),
+                 void *done_ctx, uint64_t *id);
     /* 20 ms of a callee's voice (160 bytes of mu-law) as it is played; as_sent is false for what
      * was made up for lost or late packets and for silence. NULL: not wanted. */
     void (*heard)(void *ctx, struct od_call_id call, const uint8_t *ulaw, bool as_sent);

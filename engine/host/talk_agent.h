@@ -25,9 +25,11 @@ struct od_talk_session;
 
 /* How a bridge goes (talk_bridge.h). */
 enum od_bridge_step {
-    OD_BRIDGE_JOINED, /* the other one has answered: the agent hears and says nothing meanwhile */
-    OD_BRIDGE_OVER,   /* they have talked; the other one has hung up, or their time was up */
-    OD_BRIDGE_FAILED, /* nobody took it */
+    OD_BRIDGE_BRIEFING, /* the other one has answered and is who the agent hears and speaks to; the
+                           callee waits until od_talk_bridge_complete() */
+    OD_BRIDGE_JOINED,   /* the other one has answered: the agent hears and says nothing meanwhile */
+    OD_BRIDGE_OVER,     /* they have talked; the other one has hung up, or their time was up */
+    OD_BRIDGE_FAILED,   /* nobody took it */
 };
 
 struct od_talk_agent_ops {
@@ -46,10 +48,10 @@ struct od_talk_agent_ops {
      * talking to a machine begins anew behind its beep. */
     void (*verdict)(struct od_talk_agent *agent, uint64_t now_ns,
                     const struct od_amd_verdict *verdict);
-    /* After od_talk_session_refer(): how the target's phone answers; final: the last word, and with
-     * a 2xx the call ends. NULL: not wanted. */
+    /* After od_talk_transfer_begin(), of a REFER: how the target's phone answers; final: the last
+     * word, and with a 2xx the call ends. NULL: not wanted. */
     void (*referred)(struct od_talk_agent *agent, uint64_t now_ns, uint16_t status, bool final);
-    /* After od_talk_bridge_begin(): what comes of it; outcome: of OVER and FAILED. NULL: it begins
+    /* The same of a second leg: what comes of it; outcome: of OVER and FAILED. NULL: it begins
      * none. */
     void (*bridged)(struct od_talk_agent *agent, uint64_t now_ns, enum od_bridge_step step,
                     const struct od_outcome *outcome);
@@ -61,7 +63,8 @@ struct od_talk_agent_ops {
 /* The first member of every kind's struct. */
 struct od_talk_agent {
     const struct od_talk_agent_ops *ops;
-    bool keys; /* it does something with them */
+    bool keys;   /* it does something with them */
+    bool briefs; /* it can speak with somebody else before the two are joined */
 };
 
 /* The agent of that definition for the session's call, getting itself ready from now on. OD_EINVAL:

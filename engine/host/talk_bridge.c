@@ -23,6 +23,7 @@ int od_talk_bridge_begin(struct od_talk_session *session, const char *to,
     bridge->asked = true;
     bridge->talked = false;
     bridge->how = *how;
+    bridge->second = (struct od_call_id){0, 0};
     od_str_copy(bridge->to, sizeof bridge->to, to, strlen(to));
     event.u.bridge.ring_ms = how->ring_ms;
     event.u.bridge.talk_ms_max = how->talk_ms_max;
@@ -63,7 +64,7 @@ void od_talk_bridge_wait(struct od_talk_session *session, uint8_t ulaw[OD_FRAME_
 
 static void forget(struct od_talk_bridge *bridge)
 {
-    bridge->partner = bridge->early = NULL;
+    bridge->partner = bridge->early = bridge->aside = NULL;
     bridge->ringback.tone = NULL;
     free(bridge->relay);
     bridge->relay = NULL;
@@ -75,7 +76,26 @@ void od_talk_bridge_part(struct od_talk_session *session)
         forget(&session->bridge.partner->bridge);
     if (session->bridge.early)
         forget(&session->bridge.early->bridge);
+    if (session->bridge.aside)
+        forget(&session->bridge.aside->bridge);
     forget(&session->bridge);
+}
+
+static void tell(struct od_talk_session *session, uint64_t now_ns, enum od_bridge_step step,
+                 const struct od_outcome *outcome)
+{
+    if (session->agent && session->agent->ops->bridged)
+        session->agent->ops->bridged(session->agent, now_ns, step, outcome);
+}
+
+static void join(struct od_talk_session *session, struct od_talk_session *leg, uint64_t now_ns)
+{
+    session->bridge.aside = leg->bridge.aside = NULL;
+    session->bridge.partner = leg;
+    leg->bridge.partner = session;
+    session->bridge.talked = true;
+    session->bridge.joined_ns = now_ns;
+    tell(session, now_ns, OD_BRIDGE_JOINED, NULL);
 }
 
 int od_talk_bridge_join(struct od_talk_session *session, struct od_talk_session *leg,
@@ -84,17 +104,48 @@ int od_talk_bridge_join(struct od_talk_session *session, struct od_talk_session 
     od_talk_bridge_part(session);
     session->bridge.relay = calloc(1, sizeof *session->bridge.relay);
     leg->bridge.relay = calloc(1, sizeof *leg->bridge.relay);
-    session->bridge.partner = leg;
-    leg->bridge.partner = session;
     if (!session->bridge.relay || !leg->bridge.relay) {
-        od_talk_bridge_part(session);
+        forget(&session->bridge);
+        forget(&leg->bridge);
         return OD_ENOMEM;
     }
-    session->bridge.talked = true;
-    session->bridge.joined_ns = now_ns;
-    if (session->agent && session->agent->ops->bridged)
-        session->agent->ops->bridged(session->agent, now_ns, OD_BRIDGE_JOINED, NULL);
+    if (!session->bridge.how.brief || !session->agent) {
+        join(session, leg, now_ns);
+        return 0;
+    }
+    session->bridge.aside = leg;
+    leg->bridge.aside = session;
+    session->bridge.aside_ns = now_ns;
+    tell(session, now_ns, OD_BRIDGE_BRIEFING, NULL);
     return 0;
+}
+
+int od_talk_bridge_complete(struct od_talk_session *session, uint64_t now_ns)
+{
+    struct od_talk_session *leg = session->bridge.aside;
+    if (!leg || session->bridge.first.gen)
+        return OD_ECONFLICT;
+    *session->bridge.relay = *leg->bridge.relay = (struct od_relay){0}; /* said before */
+    join(session, leg, now_ns);
+    return 0;
+}
+
+int od_talk_bridge_cancel(struct od_talk_session *session)
+{
+    struct od_talk_bridge *bridge = &session->bridge;
+    struct od_event event = {.kind = OD_EV_STOP, .call = bridge->second};
+    if (!bridge->asked || bridge->partner || !bridge->second.gen)
+        return OD_ECONFLICT;
+    event.u.stop.cause = OD_CAUSE_CANCELED;
+    session->host->events.post(session->host->events.ctx, &event);
+    return 0;
+}
+
+void od_talk_bridge_tick(struct od_talk_session *session, uint64_t now_ns)
+{
+    if (session->bridge.aside && !session->bridge.first.gen &&
+        now_ns - session->bridge.aside_ns >= OD_BRIDGE_BRIEF_MS * OD_NS_PER_MS)
+        od_talk_bridge_complete(session, now_ns);
 }
 
 /* ",{...}" for the record. */
@@ -130,10 +181,10 @@ void od_talk_bridge_over(struct od_talk_session *session, uint64_t now_ns,
         return;
     od_talk_bridge_part(session);
     bridge->asked = false;
+    bridge->second = (struct od_call_id){0, 0};
     note(bridge, now_ns, outcome);
-    if (session->agent && session->agent->ops->bridged && !session->ended)
-        session->agent->ops->bridged(session->agent, now_ns,
-                                     bridge->talked ? OD_BRIDGE_OVER : OD_BRIDGE_FAILED, outcome);
+    if (!session->ended)
+        tell(session, now_ns, bridge->talked ? OD_BRIDGE_OVER : OD_BRIDGE_FAILED, outcome);
 }
 
 void od_talk_bridge_note(struct od_talk_session *session)

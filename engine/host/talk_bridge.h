@@ -1,10 +1,12 @@
 /*
  * talk_bridge - two sessions joined: the call's own, whose agent stands back for as long, and its
- * second leg's, which has none. Frames and keys go from each to the other; what is recorded and
+ * second leg's, which has none; or, before that, the agent and the second leg alone, for a
+ * briefing, while the callee waits. Frames and keys go from each to the other; what is recorded and
  * measured of the call goes on. Private to the talking half of the host.
  *
  * The order: begin() posts OD_EV_BRIDGE; the engine makes the leg (made()), which rings, is
- * answered (join()) and ends (over()); or it refuses it, and over() comes at once.
+ * answered (join(); after a briefing also complete()) and ends (over()); or it refuses it, and
+ * over() comes at once.
  */
 #ifndef ENGINE_HOST_TALK_BRIDGE_H
 #define ENGINE_HOST_TALK_BRIDGE_H
@@ -17,18 +19,24 @@
 
 struct od_talk_session;
 
+enum { OD_BRIDGE_BRIEF_MS = 120 * 1000 }; /* the callee waits in silence all the while */
+
 /* What a session knows of it. All zero: nothing. */
 struct od_talk_bridge {
     struct od_call_id first;         /* of a second leg: whose; gen 0: it is a call */
     struct od_talk_session *partner; /* joined with it; NULL: no */
+    struct od_talk_session *aside;   /* the agent speaks with it alone; of both */
     struct od_talk_session *early;   /* the one rings, the other waits and hears what it plays */
-    struct od_relay *relay;          /* frames for this one's ear; while joined, or of EARLY */
-    struct od_ringback ringback;     /* of a call: what it hears when the other phone only rings */
-    struct od_transfer how;          /* of a call: the latest */
+    struct od_relay *relay;      /* frames for this one's ear; while joined, of EARLY, and of ASIDE,
+                                    where      the agent's ear is the call's */
+    struct od_ringback ringback; /* of a call: what it hears when the other phone only rings */
+    struct od_transfer how;      /* of a call: the latest */
+    struct od_call_id second;    /* of a call: the leg under way; gen 0: none yet */
     char to[OD_ENDPOINT_MAX];
     bool asked;         /* one is under way */
     bool talked;        /* it was joined */
     uint64_t joined_ns; /* since when */
+    uint64_t aside_ns;  /* when the briefing began */
     char *notes;        /* what became of each, for the record: ",{json}"... */
     size_t notes_bytes;
 };
@@ -47,9 +55,18 @@ void od_talk_bridge_early(struct od_talk_session *session, struct od_talk_sessio
 /* Fills a frame in which the agent says nothing, while the other phone rings. */
 void od_talk_bridge_wait(struct od_talk_session *session, uint8_t ulaw[OD_FRAME_BYTES]);
 
-/* The second leg is answered: the two hear each other from now on. OD_ENOMEM. */
+/* The second leg is answered: the two hear each other from now on, or when the agent has spoken
+ * with it. OD_ENOMEM. */
 int od_talk_bridge_join(struct od_talk_session *session, struct od_talk_session *leg,
                         uint64_t now_ns);
+
+/* The briefing is over: the two are joined. OD_ECONFLICT: there is none. */
+int od_talk_bridge_complete(struct od_talk_session *session, uint64_t now_ns);
+/* The agent doesn't want it any more, before the two were joined: the leg ends, over() follows.
+ * OD_ECONFLICT: there is none, or they are joined. */
+int od_talk_bridge_cancel(struct od_talk_session *session);
+/* A briefing lasts no longer than OD_BRIDGE_BRIEF_MS. */
+void od_talk_bridge_tick(struct od_talk_session *session, uint64_t now_ns);
 
 /* They hear each other no more; fine for those that don't. */
 void od_talk_bridge_part(struct od_talk_session *session);

@@ -112,8 +112,7 @@ static void on_script_done(void *ctx)
 static void on_script_transfer(void *ctx, const char *target, const struct od_transfer *how)
 {
     struct talk_script *self = ctx;
-    int err = how->bridge ? od_talk_bridge_begin(self->session, target, how)
-                          : od_talk_session_refer(self->session, target);
+    int err = od_talk_transfer_begin(self->session, target, how, (struct od_text){"", 0});
     self->transfer_over = err != 0;
     self->talked = false;
 }
@@ -124,7 +123,7 @@ static void on_bridged(struct od_talk_agent *agent, uint64_t now_ns, enum od_bri
     struct talk_script *self = script_of(agent);
     (void)now_ns;
     (void)outcome;
-    self->transfer_over = step != OD_BRIDGE_JOINED;
+    self->transfer_over = step == OD_BRIDGE_OVER || step == OD_BRIDGE_FAILED;
     self->talked = step == OD_BRIDGE_OVER;
 }
 
@@ -195,6 +194,8 @@ static void on_frame(struct od_talk_agent *agent, uint64_t now_ns, uint8_t ulaw[
         self->transfer_over = false;
         od_script_transferred(self->script, now_ns, self->talked);
     }
+    if (self->session->transfer.ask || self->session->bridge.asked)
+        od_script_transfer_lasts(self->script, now_ns);
     od_script_frame(self->script, now_ns, ulaw);
     self->heard_now = ulaw[0] != OD_ULAW_SILENCE || ulaw[OD_FRAME_BYTES - 1] != OD_ULAW_SILENCE;
 }

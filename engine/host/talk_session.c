@@ -98,14 +98,17 @@ void od_talk_session_referred(struct od_talk_session *session, uint16_t status, 
 static void on_frame(void *ctx, uint64_t now_ns, uint8_t ulaw[OD_FRAME_BYTES])
 {
     struct od_talk_session *session = ctx;
-    if (session->bridge.partner)
+    if (session->bridge.partner || (session->bridge.aside && session->bridge.first.gen))
         od_relay_get(session->bridge.relay, ulaw);
     else if (session->agent && session->speaks && !session->waits)
         session->agent->ops->frame(session->agent, now_ns, ulaw);
     else
         memset(ulaw, OD_ULAW_SILENCE, OD_FRAME_BYTES);
-    if (session->bridge.asked && !session->bridge.partner &&
-        !od_ulaw_reaches(ulaw, OD_FRAME_BYTES, 1))
+    if (session->bridge.aside && !session->bridge.first.gen) { /* it was not for this ear */
+        od_relay_put(session->bridge.aside->bridge.relay, ulaw);
+        memset(ulaw, OD_ULAW_SILENCE, OD_FRAME_BYTES);
+    } else if (session->bridge.asked && !session->bridge.partner &&
+               !od_ulaw_reaches(ulaw, OD_FRAME_BYTES, 1))
         od_talk_bridge_wait(session, ulaw);
     if (session->noise_level > 0 && !session->bridge.partner)
         od_noise_mix(ulaw, session->host->noise, session->noise_level, &session->noise_at);
@@ -119,7 +122,13 @@ static void on_digit(void *ctx, uint64_t now_ns, char digit)
     if (partner) { /* one that came in the sound goes there in the sound */
         if (session->leg.dtmf_type)
             od_media_leg_send_keys(&partner->leg, &digit, 1, BRIDGED_KEY_MS);
-    } else if (session->agent && session->speaks)
+        return;
+    }
+    if (session->bridge.first.gen) /* of a second leg: its call's agent is spoken with */
+        session = session->bridge.aside;
+    else if (session->bridge.aside) /* the callee waits */
+        return;
+    if (session && session->agent && session->speaks)
         session->agent->ops->digit(session->agent, now_ns, digit);
 }
 
@@ -201,6 +210,19 @@ static void on_verdict(struct od_talk_session *session, const struct od_amd_verd
         hang_up(session);
 }
 
+/* Who is heard is the one the agent speaks with. */
+static void tell_heard(struct od_talk_session *session, const uint8_t ulaw[OD_FRAME_BYTES],
+                       enum od_jitter_frame what)
+{
+    uint8_t other[OD_FRAME_BYTES];
+    if (session->bridge.aside) {
+        od_relay_get(session->bridge.relay, other);
+        ulaw = other;
+        what = OD_JITTER_AUDIO;
+    }
+    session->agent->ops->heard(session->agent, session->tick_ns, ulaw, what);
+}
+
 static void on_heard(void *ctx, const uint8_t ulaw[OD_FRAME_BYTES], enum od_jitter_frame what)
 {
     struct od_talk_session *session = ctx;
@@ -211,9 +233,12 @@ static void on_heard(void *ctx, const uint8_t ulaw[OD_FRAME_BYTES], enum od_jitt
         od_relay_put(session->bridge.partner->bridge.relay, ulaw);
     else if (session->bridge.first.gen && session->bridge.early)
         od_relay_put(session->bridge.early->bridge.relay, ulaw);
+    else if (session->bridge.first.gen && session->bridge.aside)
+        od_relay_put(session->bridge.aside->bridge.relay, ulaw);
     else if (session->agent && session->speaks && session->agent->ops->heard)
-        session->agent->ops->heard(session->agent, session->tick_ns, ulaw, what);
-    if (od_talk_media_heard(&session->media, ulaw, &verdict) && !session->bridge.partner)
+        tell_heard(session, ulaw, what);
+    if (od_talk_media_heard(&session->media, ulaw, &verdict) && !session->bridge.partner &&
+        !session->bridge.aside)
         on_verdict(session, &verdict);
     if (host->heard)
         host->heard(host->ctx, session->call, ulaw, what == OD_JITTER_AUDIO);
@@ -232,11 +257,13 @@ static void check_silence(struct od_talk_session *session, uint64_t now_ns)
 
 void od_talk_session_tick(struct od_talk_session *session, uint64_t now_ns)
 {
-    const struct od_talk_agent *agent = session->agent;
+    const struct od_talk_session *whose =
+        session->bridge.first.gen && session->bridge.aside ? session->bridge.aside : session;
+    const struct od_talk_agent *agent = whose->agent;
     struct od_media_leg_events events = {.ctx = session,
                                          .frame = on_frame,
                                          .digit = on_digit,
-                                         .keys = agent && agent->keys && session->speaks &&
+                                         .keys = agent && agent->keys && whose->speaks &&
                                                  !session->bridge.partner,
                                          .heard = on_heard};
     session->tick_ns = now_ns;
@@ -245,6 +272,7 @@ void od_talk_session_tick(struct od_talk_session *session, uint64_t now_ns)
     if (session->agent && session->speaks && session->agent->ops->after && session->heard_frames &&
         !session->bridge.partner)
         session->agent->ops->after(session->agent, now_ns, session->heard_frames);
+    od_talk_bridge_tick(session, now_ns);
     check_silence(session, now_ns);
 }
 
@@ -339,6 +367,7 @@ void od_talk_session_end_agent(struct od_talk_session *session, enum od_cause ca
     struct od_talk_agent *agent = session->agent;
     if (!agent)
         return;
+    od_talk_transfer_end(session);
     session->agent = NULL;
     free(session->result);
     session->result = agent->ops->finish(agent, cause, &session->result_bytes);

@@ -16,6 +16,7 @@
 #include "engine/host/talk_agent.h"
 #include "engine/host/talk_bridge.h"
 #include "engine/host/talk_media.h"
+#include "engine/host/talk_transfer.h"
 
 enum { OD_TALK_WHY_MAX = 160 };
 
@@ -54,6 +55,7 @@ struct od_talk_session {
     bool started;
     struct od_talk_media media;
     struct od_talk_bridge bridge;
+    struct od_talk_transfer transfer;
 
     /* private */
     const struct od_talk_host *host;

@@ -48,9 +48,12 @@ struct talk_stream {
     bool connect_at_answer, ring_when_down;
     bool answered, heard_now;
     struct tool_call tools[TOOLS_AT_ONCE];
-    char transfer[OD_ENDPOINT_MAX]; /* the callee is handed on when all was said; "": no */
-    struct od_transfer how;         /* and how */
-    struct od_transfer transfers;   /* as the agent's document says */
+    char transfer[OD_ENDPOINT_MAX]; /* the callee is handed on when all was said: to whom */
+    char *order;                    /* the order it came in, as JSON */
+    size_t order_bytes;
+    bool hand_on, join;           /* the first, or the end of its briefing, is owed */
+    struct od_transfer how;       /* and how */
+    struct od_transfer transfers; /* as the agent's document says */
     struct od_conduct conduct;
     struct od_agent_features features;
     uint32_t max_duration_s;
@@ -242,11 +245,11 @@ static void tell_transfer(struct talk_stream *self, unsigned status, bool final)
 
 static void transfer(struct talk_stream *self)
 {
-    int err = self->how.bridge ? od_talk_bridge_begin(self->session, self->transfer, &self->how)
-                               : od_talk_session_refer(self->session, self->transfer);
-    self->transfer[0] = 0;
+    struct od_text order = {self->order ? self->order : "", self->order ? self->order_bytes : 0};
+    int err = od_talk_transfer_begin(self->session, self->transfer, &self->how, order);
+    self->hand_on = false;
     if (err)
-        tell_transfer(self, err == OD_EINVAL ? 400 : err == OD_ECONFLICT ? 491 : 481, true);
+        tell_transfer(self, od_talk_transfer_status(err), true);
 }
 
 static void on_referred(struct od_talk_agent *agent, uint64_t now_ns, uint16_t status, bool final)
@@ -258,24 +261,73 @@ static void on_referred(struct od_talk_agent *agent, uint64_t now_ns, uint16_t s
         od_talk_session_done(self->session);
 }
 
+/* {"join": true} ends a briefing, {"cancel": true} a transfer that hasn't come about. */
+static bool take_word(struct talk_stream *self, yyjson_val *order)
+{
+    if (yyjson_is_true(yyjson_obj_get(order, "join"))) {
+        self->join = true; /* when what was said to the other one has been heard */
+        return true;
+    }
+    if (!yyjson_is_true(yyjson_obj_get(order, "cancel")))
+        return false;
+    bool asking = self->hand_on || self->session->transfer.ask;
+    self->hand_on = false;
+    od_talk_transfer_end(self->session);
+    if (asking)
+        tell_transfer(self, 487, true);
+    else if (od_talk_bridge_cancel(self->session))
+        tell_transfer(self, 481, true);
+    return true;
+}
+
 static void take_transfer(struct talk_stream *self, const struct od_stream_command *command)
 {
-    char why[256];
-    self->how = self->transfers;
-    if (od_transfer_parse(command->json, command->json_bytes, &self->how, why, sizeof why)) {
-        on_odd(self, why);
-        tell_transfer(self, 400, true);
+    char why[256] = "no memory";
+    struct od_transfer how = self->transfers;
+    yyjson_doc *doc =
+        command->json_bytes ? yyjson_read(command->json, command->json_bytes, 0) : NULL;
+    yyjson_val *order = yyjson_doc_get_root(doc);
+    const char *route = yyjson_get_str(yyjson_obj_get(order, "route"));
+    char *copy = command->json_bytes ? strndup(command->json, command->json_bytes) : NULL;
+    int err = command->json_bytes && !copy ? OD_ENOMEM : 0;
+    if (!err && take_word(self, order)) {
+        free(copy);
+        yyjson_doc_free(doc);
         return;
     }
-    od_str_copy(self->transfer, sizeof self->transfer, command->text, command->text_bytes);
+    if (!err)
+        err = od_transfer_parse(command->json, command->json_bytes, &how, why, sizeof why);
+    bool named = !err && !command->text_bytes && route;
+    const char *word = named ? route : command->text;
+    size_t bytes = named ? strlen(route) : command->text_bytes;
+    if (!err && bytes >= sizeof self->transfer) {
+        snprintf(why, sizeof why, "transfer: the target is too long");
+        err = OD_EINVAL;
+    }
+    if (err) {
+        free(copy);
+        on_odd(self, why);
+        tell_transfer(self, 400, true);
+    } else {
+        od_str_copy(self->transfer, sizeof self->transfer, word, bytes);
+        free(self->order);
+        self->order = copy;
+        self->order_bytes = command->json_bytes;
+        self->how = how;
+        self->hand_on = true;
+    }
+    yyjson_doc_free(doc);
 }
 
 /* What was still to be said when the other one answered is not said afterwards. */
-static void stand_back(struct talk_stream *self)
+static void stand_back(struct talk_stream *self, enum od_bridge_step step)
 {
     static const struct od_stream_command clear = {.kind = OD_STREAM_CLEAR};
     od_stream_command(self->stream, &clear);
-    od_stream_notice(self->stream, "transfer", "{\"status\":200,\"final\":false,\"bridged\":true}");
+    od_stream_notice(self->stream, "transfer",
+                     step == OD_BRIDGE_JOINED
+                         ? "{\"status\":200,\"final\":false,\"bridged\":true}"
+                         : "{\"status\":200,\"final\":false,\"bridged\":false,\"briefing\":true}");
 }
 
 static void on_bridged(struct od_talk_agent *agent, uint64_t now_ns, enum od_bridge_step step,
@@ -284,8 +336,9 @@ static void on_bridged(struct od_talk_agent *agent, uint64_t now_ns, enum od_bri
     struct talk_stream *self = stream_of(agent);
     char json[160];
     (void)now_ns;
-    if (step == OD_BRIDGE_JOINED) {
-        stand_back(self);
+    self->join = false;
+    if (step == OD_BRIDGE_JOINED || step == OD_BRIDGE_BRIEFING) {
+        stand_back(self, step);
         return;
     }
     snprintf(json, sizeof json,
@@ -408,9 +461,13 @@ static void take_fact(struct talk_stream *self, enum od_conduct_fact fact)
 static void on_after(struct od_talk_agent *agent, uint64_t now_ns, uint32_t frames)
 {
     struct talk_stream *self = stream_of(agent);
-    (void)now_ns;
-    if (*self->transfer && !od_stream_talking(self->stream))
+    if (self->hand_on && !od_stream_talking(self->stream))
         transfer(self);
+    if (self->join && !od_stream_talking(self->stream)) {
+        self->join = false;
+        if (od_talk_bridge_complete(self->session, now_ns))
+            tell_transfer(self, 481, true);
+    }
     while (frames--) {
         od_stream_after(self->stream);
         enum od_conduct_fact fact = od_conduct_step(&self->conduct, self->heard_now);
@@ -440,6 +497,7 @@ static void free_stream(struct talk_stream *self)
         explicit_bzero(self->bearer, strlen(self->bearer));
     free(self->auth_token);
     free(self->bearer);
+    free(self->order);
     free(self);
 }
 
@@ -563,7 +621,7 @@ int od_talk_stream_create(struct od_talk_agent **out, struct od_talk_session *se
     if (!self)
         return OD_ENOMEM;
     self->agent.ops = &ops;
-    self->agent.keys = true;
+    self->agent.keys = self->agent.briefs = true;
     self->session = session;
     int err = copy_def(self, def) ? make_stream(self, def, job) : OD_ENOMEM;
     if (!err && !self->connect_at_answer)

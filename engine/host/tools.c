@@ -26,7 +26,8 @@ struct question {
     struct od_tools *tools;
     struct question *next, *prev;
     uint64_t ask;
-    char *fallback; /* JSON; NULL: none */
+    const char *whose; /* webhook, in messages */
+    char *fallback;    /* JSON; NULL: none */
     od_tool_done_fn done;
     void *ctx;
 };
@@ -122,8 +123,8 @@ static void on_reply(void *ctx, const struct od_hook_reply *reply)
     } else if (question->fallback) {
         question->done(question->ctx, 0, question->fallback, strlen(question->fallback));
     } else if (reply->status) {
-        char why[48];
-        snprintf(why, sizeof why, "the tool answered with status %d", reply->status);
+        char why[64];
+        snprintf(why, sizeof why, "%s answered with status %d", question->whose, reply->status);
         tell_error(question, OD_EPROTO, why);
     } else {
         tell_error(question, OD_EDOWN, reply->error);
@@ -142,64 +143,51 @@ static char *fallback_of(yyjson_val *tool)
     return yyjson_val_write(value, 0, NULL);
 }
 
-static char *payload_of(const struct od_tool_ask *ask, yyjson_val *agent, bool plain, size_t *bytes)
+static char *payload_of(enum od_hook_ask kind, const struct od_agent_def *agent,
+                        const struct od_job *job, const char *tool, struct od_text arguments,
+                        size_t *bytes)
 {
     struct od_call_rec call;
-    od_start_hook_call(ask->job, &call);
+    od_start_hook_call(job, &call);
     struct od_hook_facts facts = {.event = OD_HOOK_ANSWERED,
                                   .seq = 1,
-                                  .org = ask->job->org,
+                                  .org = job->org,
                                   .call = &call,
-                                  .agent = agent,
+                                  .agent = od_agent_def_root(agent),
                                   .from_domain = ""};
-    if (!plain)
-        return od_hook_ask_body(OD_HOOK_ASK_TOOL, &facts, ask->tool, ask->arguments, bytes);
-    /* a tool that is a URL only is posted its arguments */
-    *bytes = ask->arguments.bytes ? ask->arguments.bytes : 2;
+    return od_hook_ask_body(kind, &facts, tool, arguments, bytes);
+}
+
+/* A tool that is a URL only is posted its arguments. */
+static char *plain_of(struct od_text arguments, size_t *bytes)
+{
+    *bytes = arguments.bytes ? arguments.bytes : 2;
     char *copy = malloc(*bytes + 1);
     if (copy) {
-        memcpy(copy, ask->arguments.bytes ? ask->arguments.at : "{}", *bytes);
+        memcpy(copy, arguments.bytes ? arguments.at : "{}", *bytes);
         copy[*bytes] = '\0';
     }
     return copy;
 }
 
-int od_tools_run(struct od_tools *tools, const struct od_tool_ask *ask, od_tool_done_fn done,
-                 void *ctx, struct od_tool_id *id)
+/* asking: all but the payload, which is freed here. fallback: becomes the question's, or is freed.
+ */
+static int put_question(struct od_tools *tools, const char *whose, struct od_hook_asking *asking,
+                        char *payload, char *fallback, od_tool_done_fn done, void *ctx,
+                        struct od_tool_id *id)
 {
-    yyjson_val *agent = od_agent_def_root(ask->agent);
-    yyjson_val *tool = find_tool(agent, ask->tool);
-    yyjson_val *hook = yyjson_obj_get(tool, "webhook");
-    bool plain = !hook;
-    if (!hook)
-        hook = yyjson_obj_get(tool, "url");
-    if (!hook)
-        return OD_ENOENT;
-    struct question *question = calloc(1, sizeof *question);
-    size_t bytes = 0;
-    char *payload = question ? payload_of(ask, agent, plain, &bytes) : NULL;
+    struct question *question = payload ? calloc(1, sizeof *question) : NULL;
     const char *why;
     int err = OD_ENOMEM;
-    if (payload) {
-        question->tools = tools;
-        question->done = done;
-        question->ctx = ctx;
-        question->fallback = fallback_of(tool);
-        err = od_hook_ask(
-            tools->asker,
-            &(struct od_hook_asking){
-                .hook = hook,
-                .payload = payload,
-                .bytes = bytes,
-                .timeout_ms = 1000 * number_of(tool, "timeoutSeconds", TIMEOUT_S, 1, TIMEOUT_S_MAX),
-                .retries = number_of(tool, "retryCount", RETRIES, 0, RETRIES_MAX),
-            },
-            on_reply, question, &question->ask, &why);
+    if (question) {
+        *question = (struct question){
+            .tools = tools, .whose = whose, .fallback = fallback, .done = done, .ctx = ctx};
+        asking->payload = payload;
+        err = od_hook_ask(tools->asker, asking, on_reply, question, &question->ask, &why);
     }
     free(payload);
     if (err) {
-        if (question)
-            free(question->fallback);
+        free(fallback);
         free(question);
         return err;
     }
@@ -210,6 +198,35 @@ int od_tools_run(struct od_tools *tools, const struct od_tool_ask *ask, od_tool_
     if (id)
         id->ask = question->ask;
     return 0;
+}
+
+int od_tools_run(struct od_tools *tools, const struct od_tool_ask *ask, od_tool_done_fn done,
+                 void *ctx, struct od_tool_id *id)
+{
+    yyjson_val *tool = find_tool(od_agent_def_root(ask->agent), ask->tool);
+    yyjson_val *hook = yyjson_obj_get(tool, "webhook");
+    struct od_hook_asking asking = {
+        .hook = hook ? hook : yyjson_obj_get(tool, "url"),
+        .timeout_ms = 1000 * number_of(tool, "timeoutSeconds", TIMEOUT_S, 1, TIMEOUT_S_MAX),
+        .retries = number_of(tool, "retryCount", RETRIES, 0, RETRIES_MAX),
+    };
+    if (!asking.hook)
+        return OD_ENOENT;
+    char *payload = hook ? payload_of(OD_HOOK_ASK_TOOL, ask->agent, ask->job, ask->tool,
+                                      ask->arguments, &asking.bytes)
+                         : plain_of(ask->arguments, &asking.bytes);
+    return put_question(tools, "the tool", &asking, payload, fallback_of(tool), done, ctx, id);
+}
+
+int od_tools_route(struct od_tools *tools, const struct od_agent_def *agent,
+                   const struct od_job *job, struct od_text order, od_tool_done_fn done, void *ctx,
+                   struct od_tool_id *id)
+{
+    struct od_hook_asking asking = {.hook = agent->plan.ask, .timeout_ms = agent->plan.ask_ms};
+    if (!asking.hook)
+        return OD_ENOENT;
+    char *payload = payload_of(OD_HOOK_ASK_TRANSFER, agent, job, NULL, order, &asking.bytes);
+    return put_question(tools, "the webhook", &asking, payload, NULL, done, ctx, id);
 }
 
 void od_tools_cancel(struct od_tools *tools, struct od_tool_id id)

@@ -1,6 +1,7 @@
 /*
- * tools - an agent's tool calls over HTTP: the tool's webhook is asked, tried again as the document
- * says, and its answer (or the tool's fallBackResult) is given back to the agent.
+ * tools - an agent's tool calls over HTTP, and its question whom to transfer to: the tool's webhook
+ * is asked, tried again as the document says, and its answer (or the tool's fallBackResult) is
+ * given back to the agent.
  *
  *   config.tools[] or tools[]  { name, webhook | url, timeoutSeconds 1..300, retryCount 0..5,
  *                                fallBackResult }
@@ -42,6 +43,12 @@ void od_tools_destroy(struct od_tools *tools); /* after the asker has closed; NU
  * made a request; OD_EBUSY, OD_ENOMEM. Then done does not fire. */
 int od_tools_run(struct od_tools *tools, const struct od_tool_ask *ask, od_tool_done_fn done,
                  void *ctx, struct od_tool_id *id);
+/* The webhook of the agent's transfer plan, once, within the plan's time: the payload is a
+ * TransferWebHookPayload with the agent's order (a JSON object, or empty) as `transfer`. done as
+ * above; there is no fallback here. OD_ENOENT: the plan has none; else as above. */
+int od_tools_route(struct od_tools *tools, const struct od_agent_def *agent,
+                   const struct od_job *job, struct od_text order, od_tool_done_fn done, void *ctx,
+                   struct od_tool_id *id);
 /* At the call's end, or when the agent no longer wants to know. */
 void od_tools_cancel(struct od_tools *tools, struct od_tool_id id);
 

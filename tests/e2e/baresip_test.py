@@ -338,8 +338,10 @@ def is_handed_on_by_refer(world):
     server = world.serve([{"name": "main", "server": f"127.0.0.1:{baresip.sip}"}], extra=OPEN)
     receiver = Receiver()
     world.cli("agent", "put", world.agent("sender", [
-        {"pause": 500}, {"transfer": f"sip:+16660000001@{desk.address}"}, {"pause": 30000}, {"hangup": {}}],
-        config={"resultWebhook": {"url": receiver.url + "/result"}}), server=server)
+        {"pause": 500}, {"transfer": "Desk"}, {"pause": 30000}, {"hangup": {}}],
+        config={"resultWebhook": {"url": receiver.url + "/result"},
+                "features": {"transfer": {"type": "cold", "transferRoutes": [
+                    {"name": "Desk", "endpointDestination": f"sip:+16660000001@{desk.address}"}]}}}), server=server)
     call = world.cli("call", "new", f"sip:callee@127.0.0.1:{baresip.sip}", "--agent", "sender",
                      server=server).stdout.strip()
     ended = wait_until(lambda: server.api("GET", f"/calls/{call}")["ended_at"] and

@@ -148,6 +148,7 @@ static void test_what_the_bot_says(void **state)
         {"[8,0,77]", OD_STREAM_NOTHING, "", "", 0},
         {"[9,7]", OD_STREAM_CLEAR, "", "", 0},
         {"[10,7,\"+1666\"]", OD_STREAM_TRANSFER, "+1666", "", 0},
+        {"[10,7,null,{\"join\":true}]", OD_STREAM_TRANSFER, "", "{\"join\":true}", 0},
         {"[10,7,\"+1666\",{\"mode\":\"bridge\"}]", OD_STREAM_TRANSFER, "+1666",
          "{\"mode\":\"bridge\"}", 0},
         {"[9,7,\"more\",[1,{\"than\":2}],\"we know\"]", OD_STREAM_CLEAR, "", "", 0},

@@ -553,6 +553,10 @@ static void test_results(void **state)
     say(w, "{\"event\":\"transfer\",\"transfer\":{\"target\":\"+1555\"}}");
     assert_int_equal(w->order, OD_STREAM_TRANSFER);
     assert_string_equal(w->order_text, "+1555");
+    say(w, "{\"event\":\"transfer\",\"transfer\":{\"route\":\"Sales\"}}");
+    assert_int_equal(w->order, OD_STREAM_TRANSFER);
+    assert_string_equal(w->order_text, "");
+    assert_string_equal(w->order_json, "{\"route\":\"Sales\"}");
     say(w, "{\"event\":\"dtmf\",\"dtmf\":{\"digits\":\"12#\"}}");
     assert_int_equal(w->order, OD_STREAM_SEND_DTMF);
     od_stream_notice(w->stream, "silence", "{\"reminder\":1}");

@@ -21,6 +21,7 @@ static struct od_agent_def *agent;
 static unsigned asked; /* requests since the test began */
 static char last[4096];
 static struct od_exchange *held;
+static int route_status;
 
 static enum od_body_mode on_head(void *ctx, struct od_exchange *x, uint64_t *limit)
 {
@@ -54,6 +55,9 @@ static void on_body(void *ctx, struct od_exchange *x, const char *data, size_t b
         x->ops->respond(x, 200, "application/json", NULL, "7", 1);
     else if (strcmp(x->path, "/refuse") == 0)
         x->ops->respond(x, 404, "text/plain", NULL, "no", 2);
+    else if (strcmp(x->path, "/route") == 0 && route_status)
+        x->ops->respond(x, route_status, "application/json", NULL,
+                        "{\"destination\":\"+15550300\"}", 27);
     else
         held = x;
 }
@@ -95,9 +99,12 @@ static int setup(void **state)
                                      "\"later\"") "{\"name\":\"nowhere\"}]},"
                                                   "\"tools\":[{\"name\":\"plain\",\"type\":"
                                                   "\"http\",\"url\":\"http://127.0.0.1:%u/json\"}],"
+                                                  "\"features\":{\"transfer\":{\"type\":\"http\","
+                                                  "\"timeout\":1,\"webhook\":"
+                                                  "\"http://127.0.0.1:%u/route\"}},"
                                                   "\"outdial\":{\"agent\":{\"kind\":\"script\","
                                                   "\"steps\":[{\"hangup\":{}}]}}}",
-        port, port, port, port, port, port, port, port);
+        port, port, port, port, port, port, port, port, port);
     assert_int_equal(od_agent_def_parse(doc, (size_t)n, &agent, &problem), 0);
     return 0;
 }
@@ -217,6 +224,39 @@ static void what_is_no_tool_is_refused(void **state)
     assert_false(result.done);
 }
 
+static void whom_to_transfer_to_is_asked_once(void **state)
+{
+    (void)state;
+    struct result result = {0};
+    route_status = 200;
+    assert_int_equal(od_tools_route(tools, agent, &job,
+                                    (struct od_text){"{\"route\":\"Sales\"}", 17}, on_result,
+                                    &result, NULL),
+                     0);
+    assert_true(run_until(&loop, is_done, &result, 20000));
+    assert_int_equal(result.err, 0);
+    assert_string_equal(result.json, "{\"destination\":\"+15550300\"}");
+    assert_non_null(
+        strstr(last, "POST /route {\"type\":\"TransferWebHookPayload\",\"status\":\"Running\""));
+    assert_non_null(strstr(last, "\"transfer\":{\"route\":\"Sales\"}"));
+    result = (struct result){0};
+    asked = 0;
+    route_status = 500;
+    assert_int_equal(
+        od_tools_route(tools, agent, &job, (struct od_text){"", 0}, on_result, &result, NULL), 0);
+    assert_true(run_until(&loop, is_done, &result, 20000));
+    assert_int_equal(result.err, OD_EPROTO);
+    assert_string_equal(result.json, "{\"error\":\"the webhook answered with status 500\"}");
+    assert_int_equal(asked, 1);
+    assert_null(strstr(last, "\"transfer\":"));
+    result = (struct result){0};
+    route_status = 0; /* it says nothing */
+    assert_int_equal(
+        od_tools_route(tools, agent, &job, (struct od_text){"", 0}, on_result, &result, NULL), 0);
+    assert_true(run_until(&loop, is_done, &result, 20000));
+    assert_int_equal(result.err, OD_EDOWN);
+}
+
 static bool is_held(void *ctx)
 {
     (void)ctx;
@@ -252,9 +292,8 @@ int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(answers_are_results),
-        TEST(trouble_is_tried_again_and_falls_back),
-        TEST(what_is_no_tool_is_refused),
+        TEST(answers_are_results),        TEST(trouble_is_tried_again_and_falls_back),
+        TEST(what_is_no_tool_is_refused), TEST(whom_to_transfer_to_is_asked_once),
         TEST(a_canceled_one_is_silent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
