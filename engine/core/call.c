@@ -433,10 +433,11 @@ static bool another_try(const struct od_engine *engine, const struct od_call *ca
            engine->now.mono_ns < tries_end_ns(engine, call);
 }
 
-static void note_try(struct od_call *call)
+/* moved: the trunk is as good as one that was not tried. */
+static void note_try(struct od_call *call, bool moved)
 {
     if (call->misses < OD_TRIES_MAX)
-        call->tried[call->misses] = call->trunk;
+        call->tried[call->misses] = moved ? OD_NO_TRUNK : call->trunk;
     call->misses++;
     call->route_version = 0; /* routes go round what was tried */
 }
@@ -464,9 +465,12 @@ void od_call_refused(struct od_engine *engine, struct od_call *call, struct od_e
     }
     facts->rules = engine->trunks[call->trunk].def.verdicts;
     end = od_outcome_of(call->state, OD_CALL_EV_REJECT, facts);
-    if (!cancelled)
+    facts->moved &= !cancelled && end.verdict == OD_VERDICT_TRUNK;
+    if (!cancelled && !facts->moved)
         od_breakers_refused(engine, call, &end);
-    if (!cancelled && end.verdict == OD_VERDICT_TRUNK) {
+    if (facts->moved) {
+        call->outcome.faults++;
+    } else if (!cancelled && end.verdict == OD_VERDICT_TRUNK) {
         call->outcome.faults++;
         od_trunk_failed(engine, call, &end, facts->retry_after_s);
     } else if (!cancelled) {
@@ -479,7 +483,7 @@ void od_call_refused(struct od_engine *engine, struct od_call *call, struct od_e
         od_call_do(engine, call, OD_CALL_EV_REJECT, facts);
         return;
     }
-    note_try(call);
+    note_try(call, facts->moved);
     if (!another_try(engine, call)) {
         od_call_do(engine, call, OD_CALL_EV_REJECT, facts);
         return;

@@ -340,6 +340,7 @@ static struct od_end_facts facts_of(struct od_event *event)
         event->u.sip.reason[OD_REASON_MAX - 1] = '\0';
         facts.status = event->u.sip.status;
         facts.local = event->u.sip.local;
+        facts.moved = event->u.sip.moved;
         facts.retry_after_s = event->u.sip.retry_after_s;
         facts.reason = event->u.sip.reason;
         break;

@@ -13,6 +13,7 @@
 struct od_end_facts {
     uint16_t status;                     /* of REJECT; 0: the transaction ended with no response */
     bool local;                          /* of REJECT: made up by our side */
+    bool moved;                          /* of REJECT: the trunk has another server */
     uint32_t retry_after_s;              /* of REJECT; 0: none */
     const struct od_verdict_rule *rules; /* of the call's trunk; NULL: none */
     uint8_t order;      /* of CANCEL and STOP: the cause asked for (enum od_cause) */

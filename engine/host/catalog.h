@@ -110,6 +110,16 @@ const struct od_agent_def *od_catalog_find_agent(const struct od_catalog *catalo
 const struct od_agent_def *od_catalog_hold_agent(struct od_catalog *catalog,
                                                  const struct od_uid *agent);
 void od_catalog_release_agent(struct od_catalog *catalog, const struct od_agent_def *def);
+/* A request to the trunk's server failed: nothing was heard, it can't be reached, or it is
+ * overloaded. True: the trunk uses another by now (RFC 3263 section 4.3); it comes back to the
+ * first of them after 30 s. */
+bool od_catalog_server_failed(struct od_catalog *catalog, uint32_t index,
+                              const struct od_addr *server);
+
+/* True when one of the trunk's servers has that IP address, whatever the port. */
+bool od_catalog_server_of(const struct od_catalog *catalog, uint32_t index,
+                          const struct od_addr *addr);
+
 /* What the carrier said of the trunk's credentials: NULL accepts them, else why it refused. After
  * three refusals in a row the trunk is held, not usable, for 30 s and twice as long each time up to
  * 10 min; the log is told once a minute. */

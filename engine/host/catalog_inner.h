@@ -14,6 +14,7 @@
 
 #include "engine/base/uid.h"
 #include "engine/host/catalog.h"
+#include "engine/host/servers.h"
 #include "engine/host/ways.h"
 
 /* One reading of an agent's document. It lives while it is the agent's latest or a call holds it.
@@ -46,6 +47,7 @@ struct catalog_live {
 struct catalog_trunk {
     struct catalog_live live;
     struct od_trunk_entry entry;
+    struct od_servers servers; /* behind its name */
     char rate_key[OD_NAME_MAX + 2];
     struct od_catalog *catalog;
     uint32_t index;

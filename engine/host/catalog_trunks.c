@@ -8,6 +8,7 @@
 
 #include "engine/host/catalog_inner.h"
 #include "engine/host/log.h"
+#include "engine/host/options_check.h"
 #include "engine/host/resolve.h"
 #include "engine/host/resolve_sip.h"
 #include "outdial/err.h"
@@ -15,6 +16,7 @@
 enum {
     RESOLVE_AGAIN_MS = 5 * 60 * 1000, /* a usual TTL of carriers' A records */
     RESOLVE_RETRY_MS = 5 * 1000,
+    REST_MS = OD_SERVER_REST_NS / OD_NS_PER_MS + 100,
     REFUSALS_MAX = 3,    /* of the credentials, in a row, before the trunk is held */
     WARN_MS = 60 * 1000, /* between two lines about one trunk's credentials */
     HOLD_MS_FIRST = 30 * 1000,
@@ -80,7 +82,22 @@ static void on_ask_again(uv_timer_t *timer)
     ask(timer->data);
 }
 
-static void on_resolved(void *ctx, int err, const struct od_addr *addr, const char *why)
+/* The server in use, if it is another than before, becomes the trunk's. */
+static void use_server(struct catalog_trunk *trunk)
+{
+    const struct od_addr *addr = &trunk->servers.all[trunk->servers.at].addr;
+    bool first = !trunk->entry.addr.family;
+    char text[64];
+    if (memcmp(&trunk->entry.addr, addr, sizeof *addr) == 0 || !take_address(trunk, addr))
+        return;
+    od_addr_text(addr, text, sizeof text);
+    od_log(OD_CONFIG_LOG_INFO, "trunk", "%s: INVITEs go to %s", trunk->entry.config->name, text);
+    if (first)
+        od_catalog_announce_trunk(trunk);
+}
+
+static void on_resolved(void *ctx, int err, const struct od_addr *list, size_t count,
+                        const char *why)
 {
     struct catalog_trunk *trunk = ctx;
     struct od_catalog *catalog = trunk->catalog;
@@ -104,31 +121,58 @@ static void on_resolved(void *ctx, int err, const struct od_addr *addr, const ch
         uv_timer_start(&trunk->timer, on_ask_again, RESOLVE_RETRY_MS, 0);
         return;
     }
-    bool first = !trunk->entry.addr.family;
-    if (take_address(trunk, addr) && first) {
-        char text[64];
-        od_addr_text(addr, text, sizeof text);
-        od_log(OD_CONFIG_LOG_INFO, "trunk", "%s: INVITEs go to %s", trunk->entry.config->name,
-               text);
-        od_catalog_announce_trunk(trunk);
-    }
-    uv_timer_start(&trunk->timer, on_ask_again, RESOLVE_AGAIN_MS, 0);
+    od_servers_set(&trunk->servers, list, count, uv_hrtime());
+    use_server(trunk);
+    uv_timer_start(&trunk->timer, on_ask_again,
+                   od_servers_resting(&trunk->servers, uv_hrtime()) ? REST_MS : RESOLVE_AGAIN_MS,
+                   0);
+}
+
+bool od_catalog_server_failed(struct od_catalog *catalog, uint32_t index,
+                              const struct od_addr *server)
+{
+    struct catalog_trunk *trunk = index < catalog->trunk_count ? &catalog->trunks[index] : NULL;
+    char text[64];
+    if (!trunk || catalog->closed || trunk->servers.count < 2)
+        return false;
+    size_t before = trunk->servers.at;
+    if (!od_servers_failed(&trunk->servers, server, uv_hrtime()))
+        return false;
+    if (trunk->servers.at == before)
+        return true;
+    od_addr_text(server, text, sizeof text);
+    od_log(OD_CONFIG_LOG_WARN, "trunk",
+           "%s: %s is not fit for use: the next of its %zu servers is tried",
+           trunk->entry.config->name, text, trunk->servers.count);
+    use_server(trunk);
+    if (!trunk->asking) /* with the rest's end the name's first servers are tried again */
+        uv_timer_start(&trunk->timer, on_ask_again, REST_MS, 0);
+    return true;
+}
+
+bool od_catalog_server_of(const struct od_catalog *catalog, uint32_t index,
+                          const struct od_addr *addr)
+{
+    const struct catalog_trunk *trunk = &catalog->trunks[index];
+    return od_servers_have(&trunk->servers, addr);
 }
 
 static void ask(struct catalog_trunk *trunk)
 {
     const struct od_config_trunk *config = trunk->entry.config;
-    struct od_addr addr;
+    struct od_addr addr, nameserver;
+    const char *whom = trunk->catalog->config->sip.nameserver;
     uint16_t port = config->by_service ? od_sip_usual_port(config->transport) : config->port;
     if (od_addr_parse(config->host, port, &addr)) {
+        od_servers_set(&trunk->servers, &addr, 1, uv_hrtime());
         if (take_address(trunk, &addr))
             od_catalog_announce_trunk(trunk);
         return;
     }
-    int err = config->by_service
-                  ? od_resolve_sip(trunk->catalog->loop, config->host, config->transport, NULL,
-                                   on_resolved, trunk)
-                  : od_resolve(trunk->catalog->loop, config->host, port, on_resolved, trunk);
+    int err = od_resolve_sip(trunk->catalog->loop, config->host,
+                             config->by_service ? 0 : config->port, config->transport,
+                             whom && od_check_nameserver(whom, &nameserver) ? &nameserver : NULL,
+                             on_resolved, trunk);
     if (err) {
         uv_timer_start(&trunk->timer, on_ask_again, RESOLVE_RETRY_MS, 0);
         return;

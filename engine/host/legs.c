@@ -10,6 +10,7 @@
 #include <yyjson.h>
 
 #include "engine/base/str.h"
+#include "engine/core/verdict.h"
 #include "engine/host/log.h"
 #include "engine/host/options.h"
 #include "engine/host/options_check.h"
@@ -24,9 +25,11 @@ enum { ANSWERS_MAX = 3 };
 struct leg {
     uint32_t gen;     /* 0: no leg */
     bool on_the_wire; /* od_sip_invite() took it */
+    bool heard, rang; /* a response came; a 18x */
     uint8_t answers;  /* those that wait for their ACK; 0: none */
     struct od_job_id job;
     uint32_t trunk;
+    struct od_addr server; /* of the trunk's, where the INVITE went */
     const struct od_agent_def *agent;
     struct od_call_id first; /* of a second leg: its call; gen 0: it is none */
 };
@@ -65,8 +68,8 @@ static void post_media_failed(struct od_legs *legs, struct od_call_id call, cons
     legs->config.post(legs->config.ctx, &event);
 }
 
-static void post_sip(struct od_legs *legs, struct od_call_id call, enum od_event_kind kind,
-                     const struct od_sip_response *response)
+static struct od_event sip_event(struct od_call_id call, enum od_event_kind kind,
+                                 const struct od_sip_response *response)
 {
     struct od_event event = {.kind = (uint8_t)kind, .call = call};
     event.u.sip.status = response->status;
@@ -75,6 +78,13 @@ static void post_sip(struct od_legs *legs, struct od_call_id call, enum od_event
     if (response->reason)
         od_str_copy(event.u.sip.reason, sizeof event.u.sip.reason, response->reason,
                     strlen(response->reason));
+    return event;
+}
+
+static void post_sip(struct od_legs *legs, struct od_call_id call, enum od_event_kind kind,
+                     const struct od_sip_response *response)
+{
+    const struct od_event event = sip_event(call, kind, response);
     legs->config.post(legs->config.ctx, &event);
 }
 
@@ -181,6 +191,7 @@ static void on_invite(void *ctx, struct od_call_id call, const struct od_invite 
         return;
     }
     leg->agent = od_catalog_hold_agent(legs->catalog, &job->agent);
+    leg->server = trunk->addr;
     int err = od_talk_offer(legs->talk, call, &media);
     if (err) {
         post_media_failed(legs, call, err == OD_EBUSY ? "no RTP port free" : od_err_text(err));
@@ -279,6 +290,8 @@ static void on_drop(void *ctx, struct od_call_id call)
     if (!leg)
         return;
     wait_no_more(legs, call.index);
+    if (leg->on_the_wire && !leg->heard) /* the engine's patience was at its end */
+        od_catalog_server_failed(legs->catalog, leg->trunk, &leg->server);
     if (leg->on_the_wire)
         od_sip_drop(legs->sip, call);
     od_talk_drop(legs->talk, call);
@@ -326,8 +339,16 @@ static void on_sent(void *ctx, struct od_call_id call, uint64_t sent_ns)
     legs->config.post(legs->config.ctx, &event);
 }
 
+static void note_heard(struct od_legs *legs, struct od_call_id call)
+{
+    struct leg *leg = find(legs, call);
+    if (leg)
+        leg->heard = true;
+}
+
 static void on_trying(void *ctx, struct od_call_id call)
 {
+    note_heard(ctx, call);
     post(ctx, call, OD_EV_TRYING);
 }
 
@@ -342,8 +363,11 @@ static void post_pong(struct od_legs *legs, uint32_t trunk, uint16_t status)
 static void on_pong(void *ctx, uint32_t trunk, uint16_t status)
 {
     struct od_legs *legs = ctx;
+    const struct od_trunk_entry *entry = od_catalog_trunk(legs->catalog, trunk);
     if (status)
         od_call_meter_response(legs->config.meter, trunk, "OPTIONS", status);
+    else if (entry && od_catalog_server_failed(legs->catalog, trunk, &entry->addr))
+        return; /* the next ping tells more */
     post_pong(legs, trunk, status);
 }
 
@@ -354,8 +378,7 @@ static void on_inbound(void *ctx, const struct od_addr *from)
     const struct od_trunk_entry *trunk;
     for (uint32_t i = 0; legs->catalog && (trunk = od_catalog_trunk(legs->catalog, i)); i++) {
         struct od_event event = {.kind = OD_EV_INBOUND, .u.inbound.trunk = i};
-        if (trunk->addr.family == from->family &&
-            memcmp(trunk->addr.ip, from->ip, from->family == 4 ? 4 : 16) == 0) {
+        if (od_catalog_server_of(legs->catalog, i, from)) {
             legs->config.post(legs->config.ctx, &event);
             return;
         }
@@ -364,6 +387,7 @@ static void on_inbound(void *ctx, const struct od_addr *from)
 
 static void on_challenged(void *ctx, struct od_call_id call)
 {
+    note_heard(ctx, call);
     post(ctx, call, OD_EV_CHALLENGED);
 }
 
@@ -398,12 +422,15 @@ static void on_progress(void *ctx, struct od_call_id call, const struct od_sip_r
     struct leg *leg = find(legs, call);
     if (!leg)
         return;
+    leg->heard = true;
     note_credentials(legs, leg, response);
     const struct od_trunk_entry *trunk = od_catalog_trunk(legs->catalog, leg->trunk);
     if (response->sdp && trunk && trunk->config->early_media)
         od_talk_early(legs->talk, call, response->sdp);
-    if (response->status >= 180)
+    if (response->status >= 180) {
+        leg->rang = true;
         od_talk_rings(legs->talk, call);
+    }
     post_sip(legs, call, OD_EV_PROGRESS, response);
 }
 
@@ -413,6 +440,7 @@ static void on_answered(void *ctx, struct od_call_id call, const struct od_sip_r
     struct od_legs *legs = ctx;
     const struct leg *leg = find(legs, call);
     int err = 0;
+    note_heard(legs, call);
     if (leg)
         note_credentials(legs, leg, response);
     if (!again)
@@ -445,15 +473,36 @@ static void warn_unreachable(struct od_legs *legs, const struct leg *leg,
            trunk->config->name, server, response->status == 408 ? "timeout" : response->reason);
 }
 
+/* Whether the trunk goes on with another of its servers because this one is dead or overloaded. A
+ * refusal for rate is the carrier's, whichever of its servers says it. */
+static bool moved_on(struct od_legs *legs, const struct leg *leg,
+                     const struct od_sip_response *response)
+{
+    const struct od_trunk_entry *trunk = od_catalog_trunk(legs->catalog, leg->trunk);
+    const struct od_refusal refusal = {.status = response->status,
+                                       .rang = leg->rang,
+                                       .local = response->local,
+                                       .retry_after_s = response->retry_after_s,
+                                       .reason = response->reason};
+    if (!trunk)
+        return false;
+    uint8_t fault = od_verdict_of(trunk->def.verdicts, &refusal).fault;
+    return (fault == OD_TRUNK_FAULT_DEAD || fault == OD_TRUNK_FAULT_OVERLOAD) &&
+           od_catalog_server_failed(legs->catalog, leg->trunk, &leg->server);
+}
+
 static void on_rejected(void *ctx, struct od_call_id call, const struct od_sip_response *response)
 {
     struct od_legs *legs = ctx;
     struct leg *leg = find(legs, call);
+    struct od_event event = sip_event(call, OD_EV_REJECT, response);
     if (leg) {
+        leg->heard = true;
         warn_unreachable(legs, leg, response);
         note_credentials(legs, leg, response);
+        event.u.sip.moved = moved_on(legs, leg, response);
     }
-    post_sip(legs, call, OD_EV_REJECT, response);
+    legs->config.post(legs->config.ctx, &event);
 }
 
 static void on_peer_bye(void *ctx, struct od_call_id call)

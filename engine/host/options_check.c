@@ -79,6 +79,17 @@ static bool is_host_name(const char *host)
     return true;
 }
 
+bool od_check_nameserver(const char *text, struct od_addr *out)
+{
+    char host[INET_ADDRSTRLEN];
+    const char *port_text;
+    bool bracketed;
+    *out = (struct od_addr){.family = 4, .port = 53}; /* RFC 1035 section 4.2 */
+    return split_port(text, host, sizeof host, &port_text, &bracketed) && !bracketed &&
+           (!port_text || (read_port(port_text, &out->port) && out->port)) &&
+           inet_pton(AF_INET, host, out->ip) == 1;
+}
+
 bool od_check_host_port(const char *text, char *host, size_t host_bytes, uint16_t *port)
 {
     const char *port_text;

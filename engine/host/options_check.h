@@ -19,6 +19,9 @@ bool od_check_address_port(const char *text);
  * without brackets, port 0 when none is written. */
 bool od_check_host_port(const char *text, char *host, size_t host_bytes, uint16_t *port);
 
+/* "192.0.2.1", "192.0.2.1:53": who answers DNS queries. */
+bool od_check_nameserver(const char *text, struct od_addr *out);
+
 /* "20000-39999": two ports of 1024..65535, the first lower, room for one pair (RFC 3550 sec. 11).
  */
 bool od_check_port_range(const char *text, uint16_t *min, uint16_t *max);

@@ -434,6 +434,7 @@ static void put_config(struct writer *w, const struct od_config *config)
     put_text(w, "advertise", config->sip.advertise);
     put_text(w, "user_agent", config->sip.user_agent);
     put_text(w, "ca_file", config->sip.ca_file);
+    put_text(w, "nameserver", config->sip.nameserver);
     end_map(w);
     begin_map(w, "rtp");
     put_text(w, "ports", config->rtp.ports);

@@ -73,6 +73,15 @@ static const char *check_sip_advertise(struct od_reader *r, void *base, const ch
                : "a host, host:port or nothing";
 }
 
+static const char *check_nameserver(struct od_reader *r, void *base, const char *text)
+{
+    (void)r, (void)base;
+    struct od_addr addr;
+    return *text == 0 || od_check_nameserver(text, &addr)
+               ? NULL
+               : "an IPv4 address, with or without :port, or nothing";
+}
+
 static const char *check_user_agent(struct od_reader *r, void *base, const char *text)
 {
     (void)r, (void)base;
@@ -520,6 +529,9 @@ const struct od_option od_options_table[] = {
      .help = "User-Agent of SIP requests", .check = check_user_agent},
     {"sip.ca_file", OD_OPTION_TEXT, .offset = AT(sip.ca_file), .initial = "",
      .help = "authorities trusted by TLS trunks besides the system's, PEM"},
+    {"sip.nameserver", OD_OPTION_TEXT, .offset = AT(sip.nameserver), .initial = "",
+     .help = "whom to ask where SIP servers are (NAPTR, SRV); empty: the system's",
+     .check = check_nameserver},
     {"rtp.ports", OD_OPTION_TEXT, .offset = AT(rtp.ports), .initial = "20000-39999",
      .help = "UDP ports for audio", .check = check_ports},
     {"rtp.address", OD_OPTION_TEXT, .offset = AT(rtp.address), .initial = "",

@@ -195,28 +195,31 @@ bool od_dns_service(const uint8_t *message, size_t bytes, uint8_t transport,
 struct question {
     uv_work_t request;
     char host[HOST_MAX + 1];
+    uint16_t port;             /* 0: none was given */
     uint8_t transport;         /* enum od_config_transport */
     struct od_addr nameserver; /* family 0: the system's */
-    od_resolve_fn fn;
+    od_resolve_sip_fn fn;
     void *ctx;
     int err;
-    struct od_addr addr;
+    struct od_addr list[OD_SERVERS_MAX];
+    size_t count;
     char why[96];
 };
 
-static bool address_of(struct question *question, const char *host, uint16_t port)
+/* Adds the addresses of a host. */
+static void add_addresses(struct question *question, const char *host, uint16_t port)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list = NULL;
     int status = getaddrinfo(host, NULL, &hints, &list);
-    bool found = false;
-    for (const struct addrinfo *info = list; !status && info && !found; info = info->ai_next)
-        found = od_addr_take(info, port, &question->addr);
+    for (const struct addrinfo *info = list; !status && info && question->count < OD_SERVERS_MAX;
+         info = info->ai_next)
+        question->count += od_addr_take(info, port, &question->list[question->count]);
     if (list)
         freeaddrinfo(list);
-    question->err = found ? 0 : status == EAI_NONAME || status == EAI_NODATA ? OD_ENOENT : OD_EDOWN;
-    if (!found)
-        snprintf(question->why, sizeof question->why, "%s", gai_strerror(status));
-    return found;
+    if (question->count)
+        return;
+    question->err = status == EAI_NONAME || status == EAI_NODATA ? OD_ENOENT : OD_EDOWN;
+    snprintf(question->why, sizeof question->why, "%s", gai_strerror(status));
 }
 
 /* Bytes of the answer; 0: there is none; -1: nobody answered. */
@@ -233,12 +236,10 @@ static int ask(res_state state, const char *name, int type, uint8_t *out)
 /* Whether SRV records decided it. */
 static bool by_service(struct question *question, res_state state)
 {
-    static const struct question none;
     uint8_t *message = malloc(ANSWER_MAX);
     char name[OD_DNS_NAME_MAX + 16];
     struct od_dns_target targets[OD_DNS_TARGETS_MAX];
     struct od_rng rng = {uv_hrtime()};
-    bool decided = false;
     int bytes = message ? ask(state, question->host, ns_t_naptr, message) : -1;
     snprintf(name, sizeof name, "%s.%s", services[question->transport].srv, question->host);
     if (bytes > 0)
@@ -247,12 +248,12 @@ static bool by_service(struct question *question, res_state state)
         bytes = ask(state, name, ns_t_srv, message);
     size_t count = bytes > 0 ? od_dns_targets(message, (size_t)bytes, targets) : 0;
     od_dns_order(targets, count, &rng);
-    question->addr = none.addr;
-    for (size_t i = 0; i < count && !decided; i++)
-        decided = targets[i].host[0] && address_of(question, targets[i].host, targets[i].port);
-    if (count && !decided && !*question->why)
+    for (size_t i = 0; i < count; i++)
+        if (targets[i].host[0])
+            add_addresses(question, targets[i].host, targets[i].port);
+    if (count && !question->count && !*question->why)
         snprintf(question->why, sizeof question->why, "there is no SIP service at this name");
-    if (count && !decided)
+    if (count && !question->count)
         question->err = OD_ENOENT;
     free(message);
     return count > 0;
@@ -274,7 +275,7 @@ static void look_up(uv_work_t *request)
     struct __res_state state;
     memset(&state, 0, sizeof state);
     bool decided = false;
-    if (strchr(question->host, '.') && res_ninit(&state) == 0) {
+    if (!question->port && strchr(question->host, '.') && res_ninit(&state) == 0) {
         state.retrans = PATIENCE_S;
         state.retry = 1;
         use_nameserver(&state, &question->nameserver);
@@ -282,20 +283,21 @@ static void look_up(uv_work_t *request)
         res_nclose(&state);
     }
     if (!decided)
-        address_of(question, question->host, services[question->transport].port);
+        add_addresses(question, question->host,
+                      question->port ? question->port : services[question->transport].port);
 }
 
 static void looked_up(uv_work_t *request, int status)
 {
     struct question *question = request->data;
-    int err = status ? OD_EDOWN : question->err;
-    question->fn(question->ctx, err, err ? NULL : &question->addr,
+    int err = status ? OD_EDOWN : question->count ? 0 : question->err;
+    question->fn(question->ctx, err, question->list, err ? 0 : question->count,
                  status ? uv_strerror(status) : question->why);
     free(question);
 }
 
-int od_resolve_sip(uv_loop_t *loop, const char *host, uint8_t transport,
-                   const struct od_addr *nameserver, od_resolve_fn fn, void *ctx)
+int od_resolve_sip(uv_loop_t *loop, const char *host, uint16_t port, uint8_t transport,
+                   const struct od_addr *nameserver, od_resolve_sip_fn fn, void *ctx)
 {
     if (!*host || strlen(host) > HOST_MAX)
         return OD_EINVAL;
@@ -303,6 +305,7 @@ int od_resolve_sip(uv_loop_t *loop, const char *host, uint8_t transport,
     if (!question)
         return OD_ENOMEM;
     question->request.data = question;
+    question->port = port;
     question->transport = transport;
     question->fn = fn;
     question->ctx = ctx;

@@ -1,7 +1,8 @@
 /*
- * resolve_sip - where requests go that name a SIP server without a port (RFC 3263 section 4): NAPTR
- * for our transport, then SRV, then the host itself at 5060 (TLS: 5061). Off the loop (libuv's
- * pool), one answer per question, never from inside the call.
+ * resolve_sip - where requests to a SIP server go, all the places in their order (RFC 3263 section
+ * 4): those of its host at its port; without a port NAPTR for our transport, then SRV, then the
+ * host itself at 5060 (TLS: 5061). Off the loop (libuv's pool), one answer per question, never from
+ * inside the call.
  *
  * What comes from a nameserver is input: od_dns_* read one message, bounded, and are pure.
  */
@@ -12,14 +13,19 @@
 
 #include "engine/base/rng.h"
 #include "engine/host/resolve.h"
+#include "engine/host/servers.h"
 
 /* Where a server listens that says nothing of it. */
 uint16_t od_sip_usual_port(uint8_t transport);
 
-/* As od_resolve(). transport: enum od_config_transport. nameserver: whom to ask instead of the
- * system's; NULL: those. */
-int od_resolve_sip(uv_loop_t *loop, const char *host, uint8_t transport,
-                   const struct od_addr *nameserver, od_resolve_fn fn, void *ctx);
+/* err as of od_resolve_fn; 0: the places, 1..OD_SERVERS_MAX of them, the best first. */
+typedef void (*od_resolve_sip_fn)(void *ctx, int err, const struct od_addr *list, size_t count,
+                                  const char *why);
+
+/* As od_resolve(). port 0: none was given. transport: enum od_config_transport. nameserver: whom to
+ * ask instead of the system's; NULL: those. */
+int od_resolve_sip(uv_loop_t *loop, const char *host, uint16_t port, uint8_t transport,
+                   const struct od_addr *nameserver, od_resolve_sip_fn fn, void *ctx);
 
 enum { OD_DNS_NAME_MAX = 256, OD_DNS_TARGETS_MAX = 32 };
 

@@ -124,7 +124,8 @@ struct od_config {
         const char *listen[OD_CONFIG_LISTEN_MAX + 1]; /* "udp:0.0.0.0:5060"; NULL ends */
         const char *advertise;                        /* "": the bound address */
         const char *user_agent;                       /* "": none is sent */
-        const char *ca_file; /* of authorities trusted besides the system's; "": none */
+        const char *ca_file;    /* of authorities trusted besides the system's; "": none */
+        const char *nameserver; /* "192.0.2.1:53", asked where SIP servers are; "": the system's */
     } sip;
     struct {
         const char *ports; /* "20000-39999", as written */

@@ -104,6 +104,7 @@ struct od_event {
             uint16_t status;        /* 101..699; 0: the transaction ended with no response */
             uint32_t retry_after_s; /* 0: none given */
             bool local;             /* made up by our side (timeout, unreachable, resolver) */
+            bool moved; /* of REJECT: its trunk goes on with another server: it is not at fault */
             char reason[OD_REASON_MAX];
         } sip;
         struct {

@@ -93,6 +93,51 @@ static void an_unreachable_trunk_gives_way_at_once(void **state)
     assert_int_equal(stats().odd, 0);
 }
 
+/* Its trunk has another server: nothing is held against the trunk, and no other is asked. */
+static void another_server_of_the_same_trunk(void **state)
+{
+    struct od_trunk_def trunk = trunk_def;
+    struct od_call_id call;
+    struct order *invite;
+
+    (void)state;
+    trunk.bad_max = 1;
+    call = dial_of_two(&trunk);
+    for (uint16_t attempt = 2; attempt <= 3; attempt++) {
+        struct od_event event = {.kind = OD_EV_REJECT, .call = call};
+        event.u.sip.status = 503;
+        event.u.sip.moved = true;
+        assert_int_equal(od_engine_post(bench.engine, &event), 0);
+        run();
+        assert_int_equal(expect("intent")->attempt, attempt);
+        invite = expect("invite");
+        assert_int_equal(invite->trunk, 0);
+        assert_int_equal(invite->at_ns, bench.now.mono_ns);
+        assert_int_equal(trunk_stats(0).health, OD_HEALTH_UP);
+    }
+    unreachable(call); /* three are enough */
+    invite = expect("finish");
+    assert_int_equal(invite->outcome.cause, OD_CAUSE_TRUNK_FAILED);
+    assert_int_equal(invite->outcome.faults, 3);
+    assert_int_equal(trunk_stats(0).health, OD_HEALTH_DOWN);
+    assert_int_equal(stats().odd, 0);
+}
+
+/* A callee's word stays one, whatever became of the server that brought it. */
+static void another_server_is_not_for_the_callee(void **state)
+{
+    struct od_call_id call = dial_of_two(&trunk_def);
+    struct od_event event = {.kind = OD_EV_REJECT, .call = call};
+
+    (void)state;
+    event.u.sip.status = 486;
+    event.u.sip.moved = true;
+    assert_int_equal(od_engine_post(bench.engine, &event), 0);
+    run();
+    assert_int_equal(expect("finish")->outcome.cause, OD_CAUSE_BUSY);
+    assert_int_equal(ordered("invite"), 1);
+}
+
 static void a_callees_verdict_is_final(void **state)
 {
     static const uint16_t verdicts[] = {486, 600, 603, 480, 404, 607};
@@ -500,6 +545,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(an_unreachable_trunk_gives_way_at_once),
+        T(another_server_of_the_same_trunk),
+        T(another_server_is_not_for_the_callee),
         T(a_callees_verdict_is_final),
         T(a_phone_that_rang_is_not_rung_by_another_trunk),
         T(silence_has_a_limit),

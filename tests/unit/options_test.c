@@ -703,9 +703,29 @@ static void test_words(void **state)
     assert_false(od_check_address_port("0.0.0.0") || od_check_address_port("::1:5060"));
 }
 
+static void nameservers_are_written(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        uint16_t port; /* 0: it is none */
+    } cases[] = {
+        {"192.0.2.1", 53},       {"192.0.2.1:5353", 5353}, {"192.0.2.1:", 0}, {"192.0.2.1:0", 0},
+        {"192.0.2.1:65536", 0},  {"192.0.2.1:53x", 0},     {"ns.test", 0},    {"", 0},
+        {"[2001:db8::1]:53", 0}, {"2001:db8::1", 0},       {"192.0.2", 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct od_addr addr = {0};
+        assert_int_equal(od_check_nameserver(cases[i].text, &addr), cases[i].port != 0);
+        if (cases[i].port)
+            assert_int_equal(addr.port, cases[i].port);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nameservers_are_written),
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_trunk),
         cmocka_unit_test(test_precedence),

@@ -199,7 +199,12 @@ static void answer(const char *name, unsigned type, unsigned id, struct message 
         put_srv(m, 1, 1, 5070, "127.0.0.5");
     else if (type == ns_t_srv && !strcmp(name, "_sip._tcp.plain.test"))
         put_srv(m, 1, 1, 5080, "127.0.0.6");
-    else if (type == ns_t_srv && !strcmp(name, "_sip._udp.none.test"))
+    else if (type == ns_t_srv && !strcmp(name, "_sip._udp.two.test")) {
+        begin(m, id, name, type, 3);
+        put_srv(m, 20, 1, 5072, "127.0.0.9");
+        put_srv(m, 10, 1, 5071, "127.0.0.8");
+        put_srv(m, 15, 1, 5071, "does not exist");
+    } else if (type == ns_t_srv && !strcmp(name, "_sip._udp.none.test"))
         put_srv(m, 0, 0, 0, "");
     else
         begin(m, id, name, type, 0);
@@ -227,16 +232,20 @@ static void *serve(void *ctx)
 
 struct found {
     int err;
-    struct od_addr addr;
+    struct od_addr addr, second;
+    size_t count;
     char why[96];
 };
 
-static void on_found(void *ctx, int err, const struct od_addr *addr, const char *why)
+static void on_found(void *ctx, int err, const struct od_addr *list, size_t count, const char *why)
 {
     struct found *found = ctx;
     found->err = err;
-    if (addr)
-        found->addr = *addr;
+    found->count = count;
+    if (count > 0)
+        found->addr = list[0];
+    if (count > 1)
+        found->second = list[1];
     snprintf(found->why, sizeof found->why, "%s", why);
 }
 
@@ -245,16 +254,21 @@ static void servers_are_found(void **state)
     (void)state;
     static const struct {
         const char *host;
+        uint16_t given; /* port */
         uint8_t transport;
         int err;
+        size_t count;
         uint8_t last;
         uint16_t port;
+        uint8_t second;
     } cases[] = {
-        {"full.test", OD_CONFIG_UDP, 0, 5, 5070},
-        {"plain.test", OD_CONFIG_TCP, 0, 6, 5080},
-        {"127.0.0.7", OD_CONFIG_UDP, 0, 7, 5060}, /* no records: its address */
-        {"127.0.0.7", OD_CONFIG_TLS, 0, 7, 5061},
-        {"none.test", OD_CONFIG_UDP, OD_ENOENT, 0, 0}, /* decidedly none */
+        {"full.test", 0, OD_CONFIG_UDP, 0, 1, 5, 5070, 0},
+        {"plain.test", 0, OD_CONFIG_TCP, 0, 1, 6, 5080, 0},
+        {"two.test", 0, OD_CONFIG_UDP, 0, 2, 8, 5071, 9},
+        {"127.0.0.7", 0, OD_CONFIG_UDP, 0, 1, 7, 5060, 0}, /* no records: its address */
+        {"127.0.0.7", 0, OD_CONFIG_TLS, 0, 1, 7, 5061, 0},
+        {"127.0.0.7", 5999, OD_CONFIG_UDP, 0, 1, 7, 5999, 0},
+        {"none.test", 0, OD_CONFIG_UDP, OD_ENOENT, 0, 0, 0, 0}, /* decidedly none */
     };
     struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t bytes = sizeof addr;
@@ -268,18 +282,21 @@ static void servers_are_found(void **state)
     uv_loop_init(&loop);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct found found = {.err = 1};
-        assert_int_equal(
-            od_resolve_sip(&loop, cases[i].host, cases[i].transport, &server, on_found, &found), 0);
+        assert_int_equal(od_resolve_sip(&loop, cases[i].host, cases[i].given, cases[i].transport,
+                                        &server, on_found, &found),
+                         0);
         assert_int_equal(found.err, 1); /* never from inside */
         uv_run(&loop, UV_RUN_DEFAULT);
         assert_int_equal(found.err, cases[i].err);
+        assert_int_equal(found.count, cases[i].count);
         assert_int_equal(found.addr.ip[3], cases[i].last);
+        assert_int_equal(found.second.ip[3], cases[i].second);
         assert_int_equal(found.addr.port, cases[i].port);
     }
     char long_name[300];
     memset(long_name, 'a', sizeof long_name);
     long_name[299] = 0;
-    assert_int_equal(od_resolve_sip(&loop, long_name, OD_CONFIG_UDP, NULL, on_found, NULL),
+    assert_int_equal(od_resolve_sip(&loop, long_name, 0, OD_CONFIG_UDP, NULL, on_found, NULL),
                      OD_EINVAL);
     assert_int_equal(uv_loop_close(&loop), 0);
     sendto(server_fd, "x", 1, 0, (struct sockaddr *)&addr, sizeof addr);
