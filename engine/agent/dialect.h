@@ -35,6 +35,7 @@ enum od_stream_event {
     OD_STREAM_CLEARED,      /* CLEAR was done; after its marks */
     OD_STREAM_NOTICE,       /* one of our own words (amd, silence, max_duration, ...) */
     OD_STREAM_TOOL_RESULT,  /* the answer to a TOOL_CALL */
+    OD_STREAM_CREDIT,       /* so much more audio may be sent */
     OD_STREAM_STOP,         /* the call is over */
     OD_STREAM_EVENT_COUNT,
 };
@@ -58,6 +59,7 @@ struct od_stream_words {
     const char *name; /* of a mark; of a notice */
     size_t name_bytes;
     uint64_t played_ms, of_ms; /* MARK_CLEARED: of the audio between this mark and the one before */
+    uint64_t credit_ms;        /* CREDIT */
     char digit;
     const char *json;   /* NOTICE, TOOL_RESULT: an object */
     const char *reason; /* STOP */
@@ -115,6 +117,8 @@ uint32_t od_dialect_rate(const struct od_dialect *dialect); /* when nothing else
 bool od_dialect_rate_ok(const struct od_dialect *dialect, uint32_t rate);
 uint32_t od_dialect_frames(const struct od_dialect *dialect); /* 20 ms each, in one AUDIO */
 bool od_dialect_shared(const struct od_dialect *dialect);     /* many calls on one connection */
+bool od_dialect_flow(
+    const struct od_dialect *dialect); /* it speaks of credit, overflow, underrun */
 
 /* Room that od_dialect_write() needs for the event. */
 size_t od_dialect_room(const struct od_dialect *dialect, enum od_stream_event event,

@@ -25,6 +25,7 @@ enum kind {
     PONG = 8,
     CLEAR = 9,
     TRANSFER = 10,
+    CREDIT = 11,
     ACCEPT = 16,
     REJECT = 17,
 };
@@ -126,6 +127,10 @@ size_t od_dialect_msgpack_write(const struct od_dialect *dialect, enum od_stream
         break;
     case OD_STREAM_TOOL_RESULT:
         put_event(&buf, w->sid, "tool_result", 11, w->json);
+        break;
+    case OD_STREAM_CREDIT:
+        head(&buf, 3, CREDIT, w->sid);
+        od_mpack_put_uint(&buf, w->credit_ms);
         break;
     case OD_STREAM_STOP:
         head(&buf, 4, STOP, w->sid);

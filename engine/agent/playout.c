@@ -227,6 +227,11 @@ size_t od_playout_frame(struct od_playout *playout, uint8_t out[OD_FRAME_BYTES])
     return have;
 }
 
+bool od_playout_marked(const struct od_playout *playout)
+{
+    return playout->mark_last && playout->mark_last->at == playout->put;
+}
+
 static uint32_t ms_of(uint64_t bytes)
 {
     return (uint32_t)(bytes / 8);

@@ -74,6 +74,9 @@ int od_playout_mark(struct od_playout *playout, const char *name, size_t bytes, 
 /* The next 20 ms, silence where there is nothing. Returns the bytes that were audio. */
 size_t od_playout_frame(struct od_playout *playout, uint8_t out[OD_FRAME_BYTES]);
 
+/* A mark stands behind the last sample: what was said is complete. */
+bool od_playout_marked(const struct od_playout *playout);
+
 /* The next mark that is due, in order. */
 bool od_playout_due(struct od_playout *playout, struct od_mark_due *due);
 

@@ -3,6 +3,7 @@
  */
 #include "engine/agent/stream.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,9 @@
 #include "outdial/err.h"
 
 enum {
+    ULAW_BYTES_PER_MS = 8,
+    CREDIT_MS = 1000, /* told when so much has left the buffer */
+    FRAMES_PER_S = 1000 / OD_FRAME_MS,
     SMALL_BYTES = 2048, /* messages up to this are written on the stack */
     PCM_PIECE = 480,    /* samples converted at a time */
     L16_FRAMES_MAX = 5,
@@ -42,6 +46,16 @@ struct linear {
     uint8_t out[L16_FRAMES_MAX * L16_FRAME_BYTES_MAX];
 };
 
+/* Flow control, for the dialects that speak of it. What an agent may send is what it was credited:
+ * the buffer at first, then whatever has left it. */
+struct flow {
+    uint64_t credited;       /* bytes, in all */
+    uint64_t overflows_told; /* of playout.dropped */
+    uint32_t gaps, gaps_told;
+    uint32_t overflow_rest, gap_rest; /* frames until the next word of each */
+    bool ran_dry;                     /* by the last frame, in the middle of something */
+};
+
 struct od_stream {
     struct od_stream_port port;
     const struct od_dialect *dialect;
@@ -56,6 +70,7 @@ struct od_stream {
     uint64_t frames; /* of the callee since the start */
     struct od_envelope envelope;
     struct od_playout playout;
+    struct flow flow;
     struct held *held;
     struct linear *linear;
     yyjson_mut_doc *result, *transcript; /* NULL: none */
@@ -85,7 +100,7 @@ static void tell(struct od_stream *s, enum od_stream_event event, struct od_stre
     words->seq = s->seq + 1;
     size_t bytes = od_dialect_write(s->dialect, event, words, out, room, &text);
     if (bytes) {
-        s->seq += event != OD_STREAM_OPEN;
+        s->seq += event != OD_STREAM_OPEN && event != OD_STREAM_CREDIT;
         s->port.send(s->port.ctx, text, out, bytes);
     }
     if (out != small)
@@ -135,12 +150,60 @@ void od_stream_set_sid(struct od_stream *s, uint32_t sid)
     s->words.sid = sid;
 }
 
+/* ---- flow control ---- */
+
+/* at_once: however little it is. */
+static void tell_credit(struct od_stream *s, bool at_once)
+{
+    uint64_t due = s->playout.bytes_max + s->playout.taken + s->playout.dropped - s->flow.credited;
+    struct od_stream_words words = words_now(s);
+    words.credit_ms = due / ULAW_BYTES_PER_MS;
+    if (!words.credit_ms || (!at_once && words.credit_ms < CREDIT_MS))
+        return;
+    s->flow.credited += words.credit_ms * ULAW_BYTES_PER_MS;
+    tell(s, OD_STREAM_CREDIT, &words);
+}
+
+static void note_gap(struct od_stream *s, size_t have)
+{
+    struct flow *flow = &s->flow;
+    bool talking = have && !s->ending;
+    bool over = talking && !od_playout_waiting(&s->playout) && !od_playout_marked(&s->playout);
+    flow->gaps += (flow->ran_dry && !have && !s->ending) || (over && have < OD_FRAME_BYTES);
+    flow->ran_dry = over && have == OD_FRAME_BYTES;
+}
+
+/* Both are told when they happen, then at most once a second. */
+static void tell_flow(struct od_stream *s)
+{
+    struct flow *flow = &s->flow;
+    char json[64];
+    flow->overflow_rest -= flow->overflow_rest > 0;
+    flow->gap_rest -= flow->gap_rest > 0;
+    if (s->playout.dropped != flow->overflows_told && !flow->overflow_rest) {
+        snprintf(json, sizeof json, "{\"dropped_ms\":%llu}",
+                 (unsigned long long)(s->playout.dropped / ULAW_BYTES_PER_MS));
+        flow->overflows_told = s->playout.dropped;
+        flow->overflow_rest = FRAMES_PER_S;
+        od_stream_notice(s, "overflow", json);
+    }
+    if (flow->gaps != flow->gaps_told && !flow->gap_rest) {
+        snprintf(json, sizeof json, "{\"count\":%u}", (unsigned)flow->gaps);
+        flow->gaps_told = flow->gaps;
+        flow->gap_rest = FRAMES_PER_S;
+        od_stream_notice(s, "underrun", json);
+    }
+    tell_credit(s, false);
+}
+
 void od_stream_opened(struct od_stream *s)
 {
     if (s->open || s->stopped)
         return;
     s->open = true;
     tell_plain(s, OD_STREAM_OPEN);
+    if (od_dialect_flow(s->dialect))
+        tell_credit(s, true);
     try_start(s);
 }
 
@@ -382,13 +445,18 @@ static void take_audio(struct od_stream *s, const struct od_stream_command *comm
 
 size_t od_stream_frame(struct od_stream *s, uint8_t ulaw[OD_FRAME_BYTES])
 {
-    return od_playout_frame(&s->playout, ulaw);
+    size_t have = od_playout_frame(&s->playout, ulaw);
+    if (od_dialect_flow(s->dialect))
+        note_gap(s, have);
+    return have;
 }
 
 void od_stream_after(struct od_stream *s)
 {
     if (s->playout.marks)
         tell_marks(s);
+    if (od_dialect_flow(s->dialect) && !s->stopped)
+        tell_flow(s);
     if (!s->ending || s->done || od_playout_waiting(&s->playout))
         return;
     if (s->spoke && s->tail++ < OD_STREAM_TAIL_FRAMES)
@@ -424,8 +492,11 @@ static void take_clear(struct od_stream *s)
     od_playout_clear(&s->playout);
     if (s->linear)
         s->linear->has_half = false;
+    s->flow.ran_dry = false;
     tell_marks(s);
     tell_plain(s, OD_STREAM_CLEARED);
+    if (od_dialect_flow(s->dialect) && s->open)
+        tell_credit(s, true);
 }
 
 /* Members of a later result replace those of an earlier one. */

@@ -730,8 +730,8 @@ static void test_msgpack(void **state)
     char json[2048];
     struct od_buf buf;
     od_stream_set_sid(w->stream, 300);
-    od_stream_opened(w->stream); /* the call is offered before it is dialled */
-    assert_int_equal(w->count, 1);
+    od_stream_opened(w->stream);   /* the call is offered before it is dialled */
+    assert_int_equal(w->count, 2); /* and what may be said is told */
     struct od_mpack mpack = {(uint8_t *)w->said[0].at, (uint8_t *)w->said[0].at + w->said[0].bytes};
     od_buf_init(&buf, json, sizeof json);
     assert_true(od_mpack_to_json(&mpack, &buf));
@@ -783,6 +783,158 @@ static void test_msgpack(void **state)
     struct od_stream_stats stats;
     od_stream_stats(w->stream, &stats);
     assert_int_equal(stats.bad, 5);
+    end(w);
+}
+
+/* The messages since forget(), of that kind, as JSON. */
+static const char *told_of(const struct world *w, uint8_t kind)
+{
+    static char text[2048];
+    struct od_buf buf;
+    od_buf_init(&buf, text, sizeof text);
+    text[0] = '\0';
+    for (unsigned i = 0; i < w->count; i++) {
+        const uint8_t *at = (const uint8_t *)w->said[i].at;
+        struct od_mpack mpack = {at, at + w->said[i].bytes};
+        if (!w->said[i].text && at[1] == kind)
+            assert_true(od_mpack_to_json(&mpack, &buf));
+    }
+    return text;
+}
+
+static void say_packed(struct world *w, const uint8_t *audio, size_t bytes)
+{
+    uint8_t *at = malloc(bytes + 9);
+    memcpy(at, "\x94\x02\x07\x00\xc6", 5);
+    for (unsigned i = 0; i < 4; i++)
+        at[5 + i] = (uint8_t)(bytes >> (24 - 8 * i));
+    memcpy(at + 9, audio, bytes);
+    od_stream_message(w->stream, false, at, bytes + 9);
+    free(at);
+}
+
+static void ticks(struct world *w, unsigned count)
+{
+    while (count--)
+        tick(w, 1, NULL);
+}
+
+static uint8_t minute[60 * 8000 + OD_CHUNK_BYTES];
+
+static struct world *begin_flow(void)
+{
+    struct world *w = begin("msgpack", 0);
+    memset(minute, 0x33, sizeof minute);
+    od_stream_set_sid(w->stream, 7);
+    od_stream_opened(w->stream);
+    assert_string_equal(told_of(w, 11), "[11,7,60000]");
+    od_stream_start(w->stream);
+    forget(w);
+    return w;
+}
+
+static void clear_packed(struct world *w)
+{
+    od_stream_message(w->stream, false, (const uint8_t *)"\x92\x09\x07", 3);
+}
+
+static void test_credit(void **state)
+{
+    (void)state;
+    struct world *w = begin_flow();
+    say_packed(w, minute, 12000);
+    ticks(w, 49);
+    assert_string_equal(told_of(w, 11), "");
+    ticks(w, 1); /* a second that was played is a second more */
+    assert_string_equal(told_of(w, 11), "[11,7,1000]");
+    ticks(w, 60);
+    assert_string_equal(told_of(w, 11), "[11,7,1000]");
+    forget(w);
+    clear_packed(w); /* what is left of it, and what is thrown away, at once */
+    assert_string_equal(told_of(w, 11), "[11,7,500]");
+    forget(w);
+    say_packed(w, minute, 8000 * 30);
+    clear_packed(w);
+    assert_string_equal(told_of(w, 11), "[11,7,30000]");
+    end(w);
+}
+
+static void test_overflow(void **state)
+{
+    (void)state;
+    struct world *w = begin_flow();
+    for (unsigned i = 0; i < 2; i++)
+        say_packed(w, minute, sizeof minute);
+    ticks(w, 1);
+    struct od_stream_stats stats;
+    char want[128];
+    od_stream_stats(w->stream, &stats);
+    assert_true(stats.dropped_bytes >= 60 * 8000);
+    snprintf(want, sizeof want, "[5,7,{\"overflow\":{\"dropped_ms\":%llu}}]",
+             (unsigned long long)stats.dropped_bytes / 8);
+    assert_string_equal(told_of(w, 5), want);
+    snprintf(want, sizeof want, "[11,7,%llu]", /* the credit that went with it */
+             ((unsigned long long)stats.dropped_bytes + OD_FRAME_BYTES) / 8);
+    assert_string_equal(told_of(w, 11), want);
+    forget(w);
+    say_packed(w, minute, sizeof minute);
+    ticks(w, 49);
+    assert_string_equal(told_of(w, 5), ""); /* at most once a second */
+    ticks(w, 1);
+    assert_non_null(strstr(told_of(w, 5), "overflow"));
+    end(w);
+}
+
+static void test_underrun(void **state)
+{
+    (void)state;
+    struct world *w = begin_flow();
+    ticks(w, 10); /* it hasn't said anything */
+    say_packed(w, minute, 320);
+    ticks(w, 2);
+    assert_string_equal(told_of(w, 5), ""); /* it may go on in time */
+    ticks(w, 1);
+    assert_string_equal(told_of(w, 5), "[5,7,{\"underrun\":{\"count\":1}}]");
+    forget(w);
+    say_packed(w, minute, 100); /* a gap within a frame */
+    ticks(w, 49);
+    assert_string_equal(told_of(w, 5), ""); /* at most once a second */
+    ticks(w, 1);
+    assert_string_equal(told_of(w, 5), "[5,7,{\"underrun\":{\"count\":2}}]");
+
+    ticks(w, 60);
+    forget(w);
+    say_packed(w, minute, 320);
+    od_stream_message(w->stream, false, (const uint8_t *)"\x93\x04\x07\xa1m", 5);
+    ticks(w, 60); /* a mark said that it was all */
+    say_packed(w, minute, 160);
+    ticks(w, 1);
+    say_packed(w, minute, 160); /* in time */
+    ticks(w, 1);
+    clear_packed(w);
+    ticks(w, 60);
+    say_packed(w, minute, 160);
+    od_stream_message(w->stream, false, (const uint8_t *)"\x92\x06\x07", 3); /* and then goodbye */
+    ticks(w, 60);
+    assert_string_equal(told_of(w, 5), "");
+    end(w);
+}
+
+/* Twilio's format has no word for it, and its bots know no other. */
+static void test_no_flow_in_twilio(void **state)
+{
+    (void)state;
+    struct world *w = begin_talk("twilio", 0);
+    memset(minute, 0x33, sizeof minute);
+    forget(w);
+    say_audio(w, minute, 900);
+    ticks(w, 20);
+    for (unsigned i = 0; i < 2; i++)
+        say_audio(w, minute, sizeof minute);
+    ticks(w, 200);
+    assert_int_equal(w->count, 220);
+    for (unsigned i = 0; i < w->count; i++)
+        assert_non_null(strstr(w->said[i].at, "\"event\":\"media\""));
     end(w);
 }
 
@@ -838,6 +990,8 @@ int main(void)
         cmocka_unit_test(test_vonage),         cmocka_unit_test(test_jambonz),
         cmocka_unit_test(test_msgpack),        cmocka_unit_test(test_hostile_texts),
         cmocka_unit_test(test_long_messages),  cmocka_unit_test(test_deep_message),
+        cmocka_unit_test(test_credit),         cmocka_unit_test(test_overflow),
+        cmocka_unit_test(test_underrun),       cmocka_unit_test(test_no_flow_in_twilio),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
