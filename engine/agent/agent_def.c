@@ -358,6 +358,16 @@ int od_agent_def_parse(const char *json, size_t bytes, struct od_agent_def **out
     return err;
 }
 
+int od_agent_def_again(const struct od_agent_def *def, struct od_agent_def **out)
+{
+    size_t bytes = 0;
+    char *json = yyjson_val_write(od_agent_def_root(def), 0, &bytes);
+    *out = NULL;
+    int err = json ? od_agent_def_parse(json, bytes, out, NULL) : OD_ENOMEM;
+    free(json);
+    return err;
+}
+
 char *od_agent_def_returns(const struct od_agent_def *def, size_t *bytes)
 {
     yyjson_val *returns = yyjson_obj_get(od_agent_def_root(def), "returns");

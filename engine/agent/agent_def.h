@@ -160,6 +160,9 @@ int od_agent_def_parse(const char *json, size_t bytes, struct od_agent_def **out
                        struct od_agent_problem *problem);
 void od_agent_def_destroy(struct od_agent_def *def); /* NULL is fine */
 
+/* The same document read once more, as parse() left it: without a default. OD_ENOMEM. */
+int od_agent_def_again(const struct od_agent_def *def, struct od_agent_def **out);
+
 /* The document it was read from, as long as the def; for members that only some readers know. */
 struct yyjson_val *od_agent_def_root(const struct od_agent_def *def);
 

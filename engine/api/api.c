@@ -522,6 +522,8 @@ int od_api_change(struct od_api *api, const struct od_api_config *config)
         return err;
     api->rate_per_key = config->rate_per_key;
     api->rate_per_address = config->rate_per_address;
+    api->calls_max = config->calls_max;
+    api->dasha_running = config->dasha_running_status;
     return 0;
 }
 

@@ -123,6 +123,16 @@ struct od_api_hold {
 };
 enum { OD_API_HOLDS_MAX = 12 };
 
+/* What came of the last time the configuration was read again. Texts are borrowed until the next.
+ */
+struct od_api_reload {
+    int64_t at_ms;             /* wall; 0: it was not, since the start */
+    bool ok;                   /* false: it was refused, and all stays as it was */
+    const char *in_effect;     /* "log.level, trunks": keys that it changed */
+    const char *needs_restart; /* likewise: differ, and only a start reads them */
+    const char *problems;      /* why it was refused, a line each */
+};
+
 /* What lives in the host. All functions return at once; none may be NULL unless it says so. */
 struct od_api_host {
     void *ctx;
@@ -156,6 +166,7 @@ struct od_api_host {
     size_t (*more_metrics)(void *ctx, char *out, size_t size);
     /* False: not ready, and `why` has one reason a line. */
     bool (*ready)(void *ctx, char *why, size_t size);
+    void (*reload)(void *ctx, struct od_api_reload *out); /* NULL: it can't be */
     /* The state's word of a call in memory, NULL when it is not. May be NULL. */
     const char *(*live_state)(void *ctx, const struct od_uid *call);
     /* A call's SIP ladder and timeline as a JSON array; returns its bytes (without a NUL), 0 when
@@ -212,8 +223,8 @@ void od_api_tick(struct od_api *api, struct od_now now);
 /* Requests a second of a key and of an address, from now on; 0: no limit. */
 void od_api_set_rates(struct od_api *api, uint32_t per_key, uint32_t per_address);
 
-/* Of config: keys, key_count, rate_per_key, rate_per_address and host.sha256, from now on.
- * OD_EINVAL, OD_ENOMEM: nothing has changed. */
+/* Of config: keys, key_count, rate_per_key, rate_per_address, calls_max, dasha_running_status and
+ * host.sha256, from now on. OD_EINVAL, OD_ENOMEM: nothing has changed. */
 int od_api_change(struct od_api *api, const struct od_api_config *config);
 
 /* Keys found in the store may be remembered from now on, or (false) may not, and are forgotten. */

@@ -91,6 +91,7 @@ void od_ops_trunk_pause(struct od_request *q);
 void od_ops_trunk_resume(struct od_request *q);
 void od_ops_trunk_drain(struct od_request *q);
 void od_ops_limits(struct od_request *q);
+void od_ops_config(struct od_request *q);
 
 /* console.c */
 void od_ops_console_slash(struct od_request *q);

@@ -357,3 +357,37 @@ void od_ops_limits(struct od_request *q)
     }
     od_request_answer(q, 200, doc, NULL);
 }
+
+/* ---- the configuration ---- */
+
+/* An array of the parts of a text. */
+static void put_parts(yyjson_mut_doc *doc, yyjson_mut_val *o, const char *name, const char *text,
+                      const char *between)
+{
+    yyjson_mut_val *parts = yyjson_mut_obj_add_arr(doc, o, name);
+    for (const char *at = text ? text : ""; *at;) {
+        const char *end = strstr(at, between);
+        size_t bytes = end ? (size_t)(end - at) : strlen(at);
+        if (bytes)
+            yyjson_mut_arr_add_strncpy(doc, parts, at, bytes);
+        at += bytes + (end ? strlen(between) : 0);
+    }
+}
+
+void od_ops_config(struct od_request *q)
+{
+    const struct od_api_host *host = &q->api->host;
+    struct od_api_reload reload = {.ok = true};
+    if (host->reload)
+        host->reload(host->ctx, &reload);
+    yyjson_mut_doc *doc = od_project_doc();
+    if (doc) {
+        yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
+        od_put_time(doc, root, "reloaded_at", reload.at_ms);
+        yyjson_mut_obj_add_bool(doc, root, "ok", reload.ok);
+        put_parts(doc, root, "in_effect", reload.in_effect, ", ");
+        put_parts(doc, root, "needs_restart", reload.needs_restart, ", ");
+        put_parts(doc, root, "problems", reload.problems, "\n");
+    }
+    od_request_answer(q, 200, doc, NULL);
+}

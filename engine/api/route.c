@@ -119,6 +119,7 @@ static const struct od_route routes[] = {
     {"POST", V1 "/dead/{name}/requeue", OD_SCOPE_ADMIN, OD_TAKES_NOTHING, od_dead_requeue, NULL},
     {"DELETE", V1 "/dead/{name}", OD_SCOPE_ADMIN, OD_TAKES_NOTHING, od_dead_drop, NULL},
     {"GET", V1 "/limits", OD_SCOPE_READ, OD_TAKES_NOTHING, od_ops_limits, NULL},
+    {"GET", V1 "/config", OD_SCOPE_ADMIN, OD_TAKES_NOTHING, od_ops_config, NULL},
     {"POST", V1 "/keys", OD_SCOPE_ADMIN, OD_TAKES_JSON, od_keys_create, NULL},
     {"GET", V1 "/keys", OD_SCOPE_ADMIN, OD_TAKES_NOTHING, od_keys_list, keys_query},
     {"DELETE", V1 "/keys/{id}", OD_SCOPE_ADMIN, OD_TAKES_NOTHING, od_keys_revoke, keys_query},

@@ -9,7 +9,7 @@
 
 static const struct od_verb verbs[] = {
     {"serve", od_verb_serve, "the daemon"},
-    {"config", od_verb_config, "check FILE, dump: the configuration"},
+    {"config", od_verb_config, "check FILE, status, dump: the configuration"},
     {"campaign", od_verb_campaign, "run CONTACTS.csv and its single steps"},
     {"call", od_verb_call, "new TO, show, cancel, hangup, trace: one call"},
     {"agent", od_verb_agent, "put FILE, list, show, pause, resume, drain: what talks on a call"},

@@ -125,6 +125,20 @@ int od_engine_create(struct od_engine **out, const struct od_limits *limits,
     return 0;
 }
 
+int od_engine_change(struct od_engine *engine, const struct od_limits *limits)
+{
+    struct od_limits next = engine->limits;
+
+    next.dialled_max = limits->dialled_max;
+    next.tries_max = limits->tries_max;
+    next.tries_ms_max = limits->tries_ms_max;
+    if (!limits_valid(&next))
+        return OD_EINVAL;
+    engine->limits = next;
+    engine->changed = true;
+    return 0;
+}
+
 void od_engine_destroy(struct od_engine *engine)
 {
     if (!engine)

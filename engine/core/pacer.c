@@ -312,7 +312,9 @@ void od_pacer_arm(struct od_engine *engine, uint32_t *budget)
 static uint32_t node_room(const struct od_engine *engine)
 {
     uint32_t places = engine->calls.count - engine->calls.used;
-    uint32_t slots = engine->limits.dialled_max - engine->dialled;
+    uint32_t slots = engine->limits.dialled_max > engine->dialled /* it may have been lowered */
+                         ? engine->limits.dialled_max - engine->dialled
+                         : 0;
 
     places -= engine->reserved < places ? engine->reserved : places;
     slots -= engine->ahead < slots ? engine->ahead : slots;

@@ -239,6 +239,8 @@ int od_host_api_change(struct od_host *host)
         &(struct od_api_config){.host = {.ctx = host, .sha256 = api_sha256},
                                 .keys = keys,
                                 .key_count = count,
+                                .calls_max = host->config->limits.calls_max,
+                                .dasha_running_status = host->config->compat.dasha_running_status,
                                 .rate_per_key = host->config->http.rate_per_key,
                                 .rate_per_address = host->config->http.rate_per_address});
     free(keys);
@@ -270,6 +272,7 @@ int od_host_open_api(struct od_host *host)
                                          .trunk_server = od_host_trunk_server,
                                          .more_metrics = api_more_metrics,
                                          .ready = api_ready,
+                                         .reload = od_host_reload_told,
                                          .live_state = api_live_state,
                                          .trace = api_trace,
                                          .holds = od_host_holds,

@@ -60,8 +60,8 @@ uint32_t od_catalog_trunks_max(const struct od_config *config);
 /* Another configuration takes the first one's place, likewise borrowed for the catalog's life; so
  * stays the first. A trunk keeps its index by its name; what it no longer names takes no more
  * calls, those that are up go on. Changes made while a trunk ran still count. Tells the log of each
- * trunk that is new, changed or gone. */
-void od_catalog_reload(struct od_catalog *catalog, const struct od_config *config);
+ * trunk that is new, changed or gone; returns how many there is no room for. */
+unsigned od_catalog_reload(struct od_catalog *catalog, const struct od_config *config);
 
 /* What opens the secrets in agents' documents; borrowed for the catalog's life. Without one they
  * are read as they are stored. */
@@ -84,11 +84,11 @@ struct od_lane_hold {
     bool agent_paused; /* its agent is, or drains */
     struct od_lane_def def;
 };
-void od_catalog_lane_hold(const struct od_catalog *catalog, const struct od_lane_info *of,
+void od_catalog_lane_hold(struct od_catalog *catalog, const struct od_lane_info *of,
                           struct od_lane_hold *out);
 
 /* True when attempts in this lane are counted over all campaigns: it has a rule of retry. */
-bool od_catalog_lane_retries(const struct od_catalog *catalog, uint32_t lane);
+bool od_catalog_lane_retries(struct od_catalog *catalog, uint32_t lane);
 
 /* fn fires when the look-ups under way have ended. */
 void od_catalog_close(struct od_catalog *catalog, void (*fn)(void *ctx), void *ctx);
@@ -102,7 +102,7 @@ void od_catalog_thing(struct od_catalog *catalog, const char *org, enum od_thing
 void od_catalog_lane(struct od_catalog *catalog, const struct od_lane_info *info);
 
 /* NULL: unknown, deleted or unreadable. Borrowed until the next od_catalog_agent(). */
-const struct od_agent_def *od_catalog_find_agent(const struct od_catalog *catalog,
+const struct od_agent_def *od_catalog_find_agent(struct od_catalog *catalog,
                                                  const struct od_uid *agent);
 
 /* The same, kept as it is until released, whatever is edited meanwhile: what a call has begun with

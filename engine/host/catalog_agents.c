@@ -97,6 +97,23 @@ static void take_default(const struct od_catalog *catalog, struct od_agent_def *
     od_agent_def_default(def, &fallback);
 }
 
+/* Takes the def; NULL: no memory, and it is gone. */
+static struct catalog_version *add_version(struct od_catalog *catalog, struct od_agent_def *def)
+{
+    struct catalog_version *version = calloc(1, sizeof *version);
+    if (!version) {
+        od_agent_def_destroy(def);
+        return NULL;
+    }
+    version->lent = def->kind != OD_AGENT_SCRIPT && !def->stream.url;
+    version->default_turn = catalog->default_turn;
+    take_default(catalog, def);
+    version->def = def;
+    version->latest = true;
+    HASH_ADD_PTR(catalog->versions, def, version);
+    return version;
+}
+
 /* NULL: the document can't be read (told in the log), or no memory. */
 static struct catalog_version *read_version(struct od_catalog *catalog, const char *org,
                                             const struct od_agent_rec *rec)
@@ -118,17 +135,32 @@ static struct catalog_version *read_version(struct od_catalog *catalog, const ch
                problem.pointer, problem.expected, problem.found);
         return NULL;
     }
-    take_default(catalog, def);
-    struct catalog_version *version = calloc(1, sizeof *version);
-    if (!version) {
-        od_agent_def_destroy(def);
-        return NULL;
-    }
-    version->def = def;
-    version->latest = true;
-    HASH_ADD_PTR(catalog->versions, def, version);
-    warn_unknown_trunks(catalog, def);
+    struct catalog_version *version = add_version(catalog, def);
+    if (version)
+        warn_unknown_trunks(catalog, def);
     return version;
+}
+
+/* Another configuration has another default: an agent that lives by it is read once more when it is
+ * looked at next, so that many agents don't hold the loop. Calls keep what they began with. */
+static struct catalog_version *latest_of(struct od_catalog *catalog, struct catalog_agent *agent)
+{
+    struct catalog_version *before = agent->version, *fresh;
+    struct od_agent_def *def;
+    if (!before || !before->lent || before->default_turn == catalog->default_turn)
+        return before;
+    fresh = od_agent_def_again(before->def, &def) ? NULL : add_version(catalog, def);
+    if (!fresh) {
+        od_log(OD_CONFIG_LOG_ERROR, "catalog", "out of memory: agent %s keeps the old default",
+               before->def->name);
+        before->default_turn = catalog->default_turn;
+        return before;
+    }
+    agent->capacity = 0; /* that was said at the old place */
+    agent->version = fresh;
+    before->latest = false;
+    drop_version(catalog, before);
+    return fresh;
 }
 
 void od_catalog_agent(struct od_catalog *catalog, const char *org, const struct od_agent_rec *rec,
@@ -167,15 +199,14 @@ void od_catalog_capacity(struct od_catalog *catalog, const char *url, uint32_t c
     }
 }
 
-static struct catalog_version *find_version(const struct od_catalog *catalog,
-                                            const struct od_uid *uid)
+static struct catalog_version *find_version(struct od_catalog *catalog, const struct od_uid *uid)
 {
     struct catalog_agent *agent;
     HASH_FIND(hh, catalog->agents, uid, sizeof *uid, agent);
-    return agent ? agent->version : NULL;
+    return agent ? latest_of(catalog, agent) : NULL;
 }
 
-const struct od_agent_def *od_catalog_find_agent(const struct od_catalog *catalog,
+const struct od_agent_def *od_catalog_find_agent(struct od_catalog *catalog,
                                                  const struct od_uid *agent)
 {
     struct catalog_version *version = find_version(catalog, agent);

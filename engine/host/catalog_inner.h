@@ -23,7 +23,9 @@ struct catalog_version {
     struct od_agent_def *def;
     uint32_t holds;
     bool latest;
-    UT_hash_handle hh; /* by def, to find it when it is released */
+    bool lent; /* it names no endpoint of its own: the configuration's default, if there is one */
+    uint32_t default_turn; /* then: the catalog's when it was read */
+    UT_hash_handle hh;     /* by def, to find it when it is released */
 };
 
 struct catalog_agent {
@@ -79,6 +81,7 @@ struct od_catalog {
     const struct od_box_port *box; /* NULL: secrets are read as they are stored */
     struct catalog_agent *agents;
     struct catalog_version *versions;
+    uint32_t default_turn; /* counts configurations */
     uint32_t rotors;
     struct od_lane_info *lanes;
     uint32_t (*lane_paces)[OD_PACES_PER_LANE]; /* of each, as the engine was told */

@@ -54,8 +54,8 @@ static void lane_trunks(const struct od_catalog *catalog, const struct od_agent_
 }
 
 /* What the engine is told of a lane at that moment. */
-static struct od_lane_def make_lane(const struct od_catalog *catalog,
-                                    const struct od_lane_info *info, int64_t wall_ms)
+static struct od_lane_def make_lane(struct od_catalog *catalog, const struct od_lane_info *info,
+                                    int64_t wall_ms)
 {
     struct catalog_agent *agent;
     struct od_lane_def def = {
@@ -67,8 +67,8 @@ static struct od_lane_def make_lane(const struct od_catalog *catalog,
         .campaign = info->campaign,
     };
     HASH_FIND(hh, catalog->agents, &info->agent, sizeof info->agent, agent);
-    if (agent && agent->version) {
-        const struct od_agent_def *doc = agent->version->def;
+    const struct od_agent_def *doc = od_catalog_find_agent(catalog, &info->agent);
+    if (agent && doc) {
         def.open = info->open && doc->enabled && agent->order == OD_AGENT_ACTIVE;
         def.rotor = agent->rotor;
         od_str_copy(def.caller, sizeof def.caller, doc->number, strlen(doc->number));
@@ -127,7 +127,7 @@ void od_catalog_tick(struct od_catalog *catalog, int64_t wall_ms)
     }
 }
 
-void od_catalog_lane_hold(const struct od_catalog *catalog, const struct od_lane_info *of,
+void od_catalog_lane_hold(struct od_catalog *catalog, const struct od_lane_info *of,
                           struct od_lane_hold *out)
 {
     const struct od_agent_def *doc = od_catalog_find_agent(catalog, &of->agent);
@@ -151,7 +151,7 @@ void od_catalog_lane_hold(const struct od_catalog *catalog, const struct od_lane
     out->def = make_lane(catalog, of, wall_ms);
 }
 
-bool od_catalog_lane_retries(const struct od_catalog *catalog, uint32_t lane)
+bool od_catalog_lane_retries(struct od_catalog *catalog, uint32_t lane)
 {
     const struct od_lane_info *info = od_catalog_find_lane(catalog, lane);
     const struct od_agent_def *doc = info ? od_catalog_find_agent(catalog, &info->agent) : NULL;

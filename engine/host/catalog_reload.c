@@ -15,6 +15,14 @@ static bool same_place(const struct od_config_trunk *a, const struct od_config_t
            strcmp(a->auth_user, b->auth_user) == 0 && strcmp(a->password, b->password) == 0;
 }
 
+static bool same_default(const struct od_config *a, const struct od_config *b)
+{
+    return strcmp(a->agent_default.url, b->agent_default.url) == 0 &&
+           strcmp(a->agent_default.format, b->agent_default.format) == 0 &&
+           strcmp(a->agent_default.auth_token, b->agent_default.auth_token) == 0 &&
+           strcmp(a->agent_default.bearer, b->agent_default.bearer) == 0;
+}
+
 static void take(struct od_catalog *catalog, uint32_t index, const struct od_config_trunk *config)
 {
     struct catalog_trunk *trunk = &catalog->trunks[index];
@@ -44,18 +52,23 @@ static void leave_out(struct od_catalog *catalog, uint32_t index)
            trunk->entry.config->name);
 }
 
-void od_catalog_reload(struct od_catalog *catalog, const struct od_config *config)
+unsigned od_catalog_reload(struct od_catalog *catalog, const struct od_config *config)
 {
+    unsigned left_out = 0;
+    if (!same_default(catalog->config, config))
+        catalog->default_turn++; /* agents that live by it are read again when they are looked at */
     catalog->config = config;
     for (size_t i = 0; i < config->trunk_count; i++) {
         uint32_t index = od_catalog_named(catalog, config->trunks[i].name);
         if (index == OD_NO_TRUNK && catalog->named < catalog->named_max)
             index = (uint32_t)catalog->named++;
-        if (index == OD_NO_TRUNK)
-            od_log(OD_CONFIG_LOG_WARN, "reload",
-                   "trunk %s: needs a restart: there is no room for it", config->trunks[i].name);
-        else
+        if (index != OD_NO_TRUNK) {
             take(catalog, index, &config->trunks[i]);
+            continue;
+        }
+        left_out++;
+        od_log(OD_CONFIG_LOG_WARN, "reload", "trunk %s: needs a restart: there is no room for it",
+               config->trunks[i].name);
     }
     for (uint32_t i = 0; i < catalog->named; i++) {
         bool named = false;
@@ -69,4 +82,5 @@ void od_catalog_reload(struct od_catalog *catalog, const struct od_config *confi
         if (!catalog->trunks[i].gone)
             od_catalog_announce_trunk(&catalog->trunks[i]);
     od_catalog_announce_lanes(catalog, NULL);
+    return left_out;
 }

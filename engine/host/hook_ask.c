@@ -205,6 +205,11 @@ int od_hook_asker_open(struct od_hook_asker **out, uv_loop_t *loop, struct od_ht
     return 0;
 }
 
+void od_hook_asker_private(struct od_hook_asker *asker, bool allow)
+{
+    asker->allow_private = allow;
+}
+
 void od_hook_asker_close(struct od_hook_asker *asker, void (*fn)(void *ctx), void *ctx)
 {
     asker->closing = true;

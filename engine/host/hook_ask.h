@@ -38,6 +38,8 @@ typedef void (*od_hook_reply_fn)(void *ctx, const struct od_hook_reply *reply);
 
 int od_hook_asker_open(struct od_hook_asker **out, uv_loop_t *loop, struct od_http_client *client,
                        bool allow_private);
+/* Whether loopback and private addresses may be asked from now on. */
+void od_hook_asker_private(struct od_hook_asker *asker, bool allow);
 /* Asks under way end without a word. fn fires once, from the loop. */
 void od_hook_asker_close(struct od_hook_asker *asker, void (*fn)(void *ctx), void *ctx);
 

@@ -92,13 +92,6 @@ static int open_http_client(struct od_host *host, char *why, size_t why_bytes)
     return err;
 }
 
-void od_host_client_change(struct od_host *host)
-{
-    struct od_http_rules rules;
-    read_rules(host->config, &rules);
-    od_http_client_rules(host->client, &rules);
-}
-
 bool od_host_open_client(struct od_host *host)
 {
     char why[200] = "out of memory";
@@ -239,22 +232,41 @@ static void read_waits(const char *at, uint32_t waits_s[OD_HOOK_WAITS_MAX + 1])
     }
 }
 
+static struct od_outbox_config outbox_config(struct od_host *host)
+{
+    memset(host->hook_waits_s, 0, sizeof host->hook_waits_s);
+    read_waits(host->config->webhooks.retry_s, host->hook_waits_s);
+    return (struct od_outbox_config){
+        .loop = &host->loop,
+        .client = host->client,
+        .store = host->store,
+        .box = &host->box_port,
+        .timeout_ms = host->config->webhooks.timeout_ms,
+        .native_waits_s = *host->hook_waits_s ? host->hook_waits_s : NULL,
+        .allow_private = host->config->webhooks.allow_private,
+        .ctx = host,
+        .agent = hook_agent,
+        .secrets = hook_secrets,
+        .domain = hook_domain,
+        .log = hook_log,
+    };
+}
+
 int od_host_open_outbox(struct od_host *host)
 {
-    read_waits(host->config->webhooks.retry_s, host->hook_waits_s);
-    return od_outbox_open(&host->outbox,
-                          &(struct od_outbox_config){
-                              .loop = &host->loop,
-                              .client = host->client,
-                              .store = host->store,
-                              .box = &host->box_port,
-                              .timeout_ms = host->config->webhooks.timeout_ms,
-                              .native_waits_s = *host->hook_waits_s ? host->hook_waits_s : NULL,
-                              .allow_private = host->config->webhooks.allow_private,
-                              .ctx = host,
-                              .agent = hook_agent,
-                              .secrets = hook_secrets,
-                              .domain = hook_domain,
-                              .log = hook_log,
-                          });
+    struct od_outbox_config config = outbox_config(host);
+    return od_outbox_open(&host->outbox, &config);
+}
+
+/* ---- another configuration ---- */
+
+void od_host_client_change(struct od_host *host)
+{
+    struct od_outbox_config config = outbox_config(host);
+    struct od_http_rules rules;
+    read_rules(host->config, &rules);
+    od_http_client_rules(host->client, &rules);
+    od_hook_asker_private(host->asker, config.allow_private);
+    if (host->outbox)
+        od_outbox_change(host->outbox, &config);
 }

@@ -94,9 +94,12 @@ struct od_host {
         struct od_config **kept; /* all that were taken over, until the end: values are borrowed */
         size_t kept_count;
         uint64_t applied, refused;
-        int64_t at_ms;      /* of the last; 0: none yet */
-        bool ok;            /* how it ended */
-        bool needs_restart; /* something that was changed since the start is not in effect */
+        int64_t at_ms; /* of the last; 0: none yet */
+        bool ok;       /* how it ended */
+        /* Of the last that was taken over, as struct od_api_reload has them; there is room for
+         * every key. */
+        char in_effect[3000], needs_restart[3000];
+        char problems[24 * 320]; /* of the last, when it was refused */
     } reload;
 
     uv_signal_t sigterm, sigint, sighup;
@@ -163,6 +166,7 @@ void od_host_seed(struct od_host *host);
 /* reload.c: SIGHUP */
 void od_host_reload(struct od_host *host);
 void od_host_reload_deinit(struct od_host *host);
+void od_host_reload_told(void *ctx, struct od_api_reload *out); /* od_api_host.reload */
 size_t od_host_reload_metrics(const struct od_host *host, char *out, size_t size);
 /* api_glue.c: the keys of the configuration. */
 int od_host_api_change(struct od_host *host);
@@ -170,6 +174,7 @@ int od_host_api_change(struct od_host *host);
 void od_host_client_change(struct od_host *host);
 
 /* main.c */
+bool od_host_set_breakers(struct od_host *host); /* the configuration's; false: told in the log */
 void od_host_store_is_up(struct od_host *host);
 void od_host_give_up(struct od_host *host, const char *why); /* logs, closes all, exit code 1 */
 

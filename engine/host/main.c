@@ -333,6 +333,18 @@ static int on_secure(void *ctx, const char *name, const struct od_addr *server, 
     return od_sip_tls_way(host->sip_tls, name, server, hop);
 }
 
+bool od_host_set_breakers(struct od_host *host)
+{
+    struct od_breaker_rule rules[OD_BREAKERS_MAX];
+    size_t count = host->config->breaker_count;
+    for (size_t i = 0; i < count; i++)
+        rules[i] = host->config->breakers[i].rule;
+    if (!od_engine_set_breakers(host->engine, rules, (uint32_t)count))
+        return true;
+    od_log(OD_CONFIG_LOG_ERROR, "engine", "breakers: a value is out of range");
+    return false;
+}
+
 static bool open_engine(struct od_host *host)
 {
     const struct od_config *config = host->config;
@@ -366,13 +378,8 @@ static bool open_engine(struct od_host *host)
         od_log(OD_CONFIG_LOG_ERROR, "engine", "out of memory; lower limits.contacts_leased_max");
         return false;
     }
-    struct od_breaker_rule rules[OD_BREAKERS_MAX];
-    for (size_t i = 0; i < config->breaker_count; i++)
-        rules[i] = config->breakers[i].rule;
-    if (od_engine_set_breakers(host->engine, rules, (uint32_t)config->breaker_count)) {
-        od_log(OD_CONFIG_LOG_ERROR, "engine", "breakers: a value is out of range");
+    if (!od_host_set_breakers(host))
         return false;
-    }
     if (od_turn_open(&host->turn, &host->loop, host->engine))
         return false;
     if (od_zones_create(&host->zones) ||

@@ -13,16 +13,30 @@
 static const char *const live[] = {
     "http.rate.per_key",
     "http.rate.per_address",
+    "limits.calls_max",
     "limits.drain_timeout_s",
+    "failover.tries",
+    "failover.within_s",
     "auth.keys",
     "trunks",
     "numbers",
     "orgs",
     "agents",
+    "agent_default.url",
+    "agent_default.format",
+    "agent_default.auth_token",
+    "agent_default.bearer",
+    "streams.allow_private",
     "hours.legal",
+    "breakers",
     "caps",
+    "webhooks.allow_private",
+    "webhooks.timeout_ms",
+    "webhooks.signing_secret",
     "webhooks.allow",
     "webhooks.ports",
+    "webhooks.retry_s",
+    "compat.dasha_running_status",
     "log.level",
     "log.format",
 };
@@ -161,6 +175,9 @@ void od_options_settle(const struct od_config *old, struct od_config *fresh,
         if (same_whole(option, old, fresh))
             continue;
         bool now = is_live(option->key);
+        /* memory is for so many as the start was told of */
+        if (strcmp(option->key, "limits.calls_max") == 0)
+            now = fresh->limits.calls_max <= old->limits.contacts_leased_max;
         if (!now)
             take_back(option, old, fresh);
         tell(ctx, option->key, now);

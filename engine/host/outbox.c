@@ -413,6 +413,13 @@ int od_outbox_open(struct od_outbox **out, const struct od_outbox_config *config
     return 0;
 }
 
+void od_outbox_change(struct od_outbox *outbox, const struct od_outbox_config *config)
+{
+    outbox->config.timeout_ms = config->timeout_ms ? config->timeout_ms : TIMEOUT_MS;
+    outbox->config.native_waits_s = config->native_waits_s;
+    outbox->config.allow_private = config->allow_private;
+}
+
 void od_outbox_stats(const struct od_outbox *outbox, struct od_outbox_stats *out)
 {
     *out = outbox->stats;

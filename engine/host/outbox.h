@@ -56,6 +56,8 @@ struct od_outbox_stats {
 };
 
 int od_outbox_open(struct od_outbox **out, const struct od_outbox_config *config);
+/* Of config: timeout_ms, native_waits_s and allow_private, for what is sent from now on. */
+void od_outbox_change(struct od_outbox *outbox, const struct od_outbox_config *config);
 void od_outbox_stats(const struct od_outbox *outbox, struct od_outbox_stats *out);
 /* No more chains are taken; those in hand get up to limit_ms, then they are given back untried. fn
  * fires once, from the loop; the store has heard of all. */

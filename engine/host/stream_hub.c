@@ -484,6 +484,11 @@ int od_stream_hub_open(struct od_stream_hub **out, const struct od_stream_hub_co
     return 0;
 }
 
+void od_stream_hub_public(struct od_stream_hub *hub, bool only)
+{
+    hub->public_only = only;
+}
+
 static void part_closed(struct od_stream_hub *hub)
 {
     if (--hub->closing)

@@ -32,6 +32,8 @@ struct od_stream_hub_config {
 
 /* OD_ENOMEM; OD_EIO: the CA file can't be read. */
 int od_stream_hub_open(struct od_stream_hub **out, const struct od_stream_hub_config *config);
+/* Whether bots at loopback and private addresses are refused, of connections from now on. */
+void od_stream_hub_public(struct od_stream_hub *hub, bool only);
 /* No link may be in use. */
 void od_stream_hub_close(struct od_stream_hub *hub, void (*fn)(void *ctx), void *ctx);
 

@@ -596,6 +596,11 @@ static void on_part_closed(void *ctx)
         fn(fn_ctx);
 }
 
+void od_talk_public(struct od_talk *talk, bool only)
+{
+    od_stream_hub_public(talk->host.streams, only);
+}
+
 void od_talk_close(struct od_talk *talk, void (*fn)(void *ctx), void *ctx)
 {
     talk->closed = fn;

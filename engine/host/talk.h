@@ -103,6 +103,8 @@ struct od_talk_stats {
 /* OD_EINVAL, OD_EBUSY, OD_EIO, OD_ENOMEM, with one line for the operator in `why`. */
 int od_talk_open(struct od_talk **out, const struct od_talk_config *config,
                  const struct od_talk_events *events, char *why, size_t why_bytes);
+/* Another configuration's public_only. */
+void od_talk_public(struct od_talk *talk, bool only);
 /* Ends all sessions without a word; fn fires when the last handle is closed. */
 void od_talk_close(struct od_talk *talk, void (*fn)(void *ctx), void *ctx);
 

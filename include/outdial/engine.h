@@ -229,6 +229,10 @@ int od_engine_set_trunk(struct od_engine *engine, uint32_t trunk, const struct o
 int od_engine_set_lane(struct od_engine *engine, uint32_t lane, const struct od_lane_def *def);
 int od_engine_set_pace(struct od_engine *engine, uint32_t pace, const struct od_pace_def *def);
 
+/* Of `limits`: dialled_max, tries_max and tries_ms_max, from now on; calls that are up beyond a
+ * lower dialled_max stay up. OD_EINVAL: out of range, and nothing has changed. */
+int od_engine_change(struct od_engine *engine, const struct od_limits *limits);
+
 /* The rules of all breakers; what was known by other rules is forgotten. OD_EINVAL: more than
  * OD_BREAKERS_MAX, a field out of range, or breakers_max is 0 and count is not. */
 int od_engine_set_breakers(struct od_engine *engine, const struct od_breaker_rule *rules,

@@ -11,7 +11,10 @@ import ssl
 import subprocess
 import urllib.request
 
-from harness import OUTDIAL, main, wait_until
+from bot import Bot
+from harness import OUTDIAL, main, most_at_once, wait_until
+from stream_scene import ended
+from webhooks_test import Receiver
 
 CALLEES = {"answer": 0, "no_answer": 0, "busy": 1, "decline": 0, "fail": 0, "pdd_ms": "5-10", "ring_ms": "5-10"}
 KEY = "sk_of-the-file-0123456789"
@@ -106,6 +109,93 @@ def taken_over_or_refused(world):
     first.finish(), second.finish()
 
 
+def rules_of_the_running(world):
+    """What the engine, the webhooks and the agents go by changes under a running daemon; what doesn't is named
+    by the command line, too."""
+    async def script(c):
+        await c.wait("start")
+        await c.send({"event": "hangup", "hangup": {"reason": "done"}})
+    bots = Bot(script), Bot(script)
+    receiver = Receiver()
+    carrier = world.carrier({**CALLEES, "answer": 1, "busy": 0, "broken": "+1556:500"}, ["--no-rtp"])
+    server = world.serve([{"name": "main", "server": carrier.address, "cps_limit": 0, "health": {"bad": 0}}],
+                         extra={"hours": {"legal": ""}, "limits": {"calls_max": 1}, "failover": {"tries": 1},
+                                "agent_default": {"url": bots[0].url}})
+
+    def shown():
+        return world.cli("config", "status", server=server).stdout
+    assert "not read again" in shown(), shown()
+    server.api("POST", "/agents", {"name": "bot"})
+    world.cli("agent", "put", world.agent("talks", [{"pause": 2000}, {"hangup": {}}]), server=server)
+
+    def dial(number, agent="bot"):
+        made = server.api("POST", "/calls", {"to": number, "agent": agent,
+                                             "webhook_url": f"http://127.0.0.1:{receiver.server_port}/{number[1:]}"})
+        return made["id"]
+
+    def several(count, prefix):
+        ids = [dial(f"+1555{prefix}{i:04d}", "talks") for i in range(count)]
+        ends = [ended(server, ident) for ident in ids]
+        assert all(e["status"] == "completed" for e in ends), ends
+        return most_at_once([f for f in carrier.facts() if f.get("number", "").startswith(f"+1555{prefix}")])[0]
+
+    assert ended(server, dial("+15550000001"))["status"] == "completed"
+    assert ended(server, dial("+15560000001", "talks"))["status"] == "trunk_failed"
+    assert [len(bot.connections) for bot in bots] == [1, 0]
+    assert not receiver.got, receiver.got
+    assert several(2, "100") == 1 == concurrency(server)
+
+    def other(config):
+        config["limits"] = {"calls_max": 3, "drain_timeout_s": 20}
+        config["failover"] = {"tries": 2, "within_s": 20}
+        config["agent_default"] = {"url": bots[1].url}
+        config["webhooks"] = {"allow_private": True, "timeout_ms": 5000, "retry_s": [1]}
+        config["breakers"] = [{"per": "trunk_prefix", "prefix_digits": 4, "failed_max": "50%", "min_calls": 2}]
+        config["sip"]["user_agent"] = "other"
+        config["journal"] = {"keep_s": 90}
+    write(server, other)
+    said = hang_up(server, "needs a restart")
+    keys = re.search(r'in effect: ([^"]*)"', said).group(1).split(", ")
+    assert set(keys) == {"limits.calls_max", "limits.drain_timeout_s", "failover.tries", "failover.within_s",
+                         "agent_default.url", "webhooks.allow_private", "webhooks.timeout_ms", "webhooks.retry_s",
+                         "breakers"}, keys
+    text = shown()
+    assert "in effect: " + ", ".join(keys) in text and "needs a restart" in text, text
+    assert text.splitlines()[-1].endswith(": journal.keep_s, sip.user_agent"), text
+    told = server.api("GET", "/config")
+    assert told["ok"] and told["needs_restart"] == ["journal.keep_s", "sip.user_agent"], told
+
+    assert ended(server, dial("+15550000002"))["status"] == "completed"
+    assert [len(bot.connections) for bot in bots] == [1, 1]
+    wait_until(lambda: receiver.of("/15550000002"), 20, "a webhook to a private address")
+    before = len(list(carrier.facts("invite")))
+    assert ended(server, dial("+15560000002", "talks"))["status"] == "trunk_failed"
+    assert len(list(carrier.facts("invite"))) == before + 2  # one more for the trunk's sake
+    held = wait_until(lambda: server.api("GET", "/breakers")["data"], 20, "the breaker to open")
+    assert held[0]["prefix"] == "+1556", held
+    assert concurrency(server) == 3
+    assert several(3, "200") > 1
+
+    write(server, lambda config: config["limits"].update(calls_max=0))
+    hang_up(server, "refused")
+    text = shown()
+    assert "refused, all stays as it was" in text and "limits.calls_max: expected 1 to" in text, text
+    assert concurrency(server) == 3
+    for bot in bots:
+        bot.check()
+        bot.close()
+    receiver.shutdown()
+    assert server.stop() == 0
+    carrier.finish()
+
+
+def concurrency(server):
+    request = urllib.request.Request(f"{server.url}/api/v1/misc/concurrency",
+                                     headers={"Authorization": f"Bearer {server.key}"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.load(answer)["concurrency"]
+
+
 def certificate(world, name):
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
                     "-nodes", "-keyout", "new.key", "-out", "new.pem", "-days", "2", "-subj", f"/CN={name}"],
@@ -136,4 +226,4 @@ def a_certificate_is_replaced(world):
     assert server.stop() == 0
 
 
-main(taken_over_or_refused, a_certificate_is_replaced)
+main(taken_over_or_refused, rules_of_the_running, a_certificate_is_replaced)

@@ -531,6 +531,44 @@ static void a_store_that_is_away_keeps_nothing_waiting_for_ever(void **state)
     assert_int_equal(stats().alive, 0); /* the adapter has them */
 }
 
+/* The node's own cap is lowered and raised while calls are up: none is cut off, none is armed above
+ * it, and what waits goes on once there is room. */
+static void the_nodes_cap_changes_while_it_runs(void **state)
+{
+    struct od_limits next = limits;
+    struct od_call_id first;
+
+    (void)state;
+    next.dialled_max = 3;
+    assert_int_equal(od_engine_change(bench.engine, &next), 0);
+    set_trunk(0, &trunk_def);
+    set_lane(0, &lane_def);
+    queue(1, 8);
+    up();
+    run();
+    assert_int_equal(ordered("intent"), 3);
+    first = expect("invite")->call;
+    next.dialled_max = 1;
+    assert_int_equal(od_engine_change(bench.engine, &next), 0);
+    run();
+    reject(first, 486, "");
+    reject(expect("invite")->call, 486, "");
+    run();
+    assert_int_equal(ordered("intent"), 3); /* one is still up */
+    reject(expect("invite")->call, 486, "");
+    run();
+    assert_int_equal(ordered("intent"), 4);
+    next.dialled_max = 5;
+    assert_int_equal(od_engine_change(bench.engine, &next), 0);
+    run();
+    assert_int_equal(ordered("intent"), 8);
+
+    next.dialled_max = limits.calls_max + 1;
+    assert_int_equal(od_engine_change(bench.engine, &next), OD_EINVAL);
+    next.dialled_max = 0;
+    assert_int_equal(od_engine_change(bench.engine, &next), OD_EINVAL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -553,6 +591,7 @@ int main(void)
         BENCH_TEST(a_closed_lane_gives_back_what_was_not_dialled),
         BENCH_TEST(a_call_given_back_may_come_again_at_once),
         BENCH_TEST(a_drained_node_dials_no_more),
+        BENCH_TEST(the_nodes_cap_changes_while_it_runs),
         BENCH_TEST(a_trunk_taken_from_a_lane_gives_its_calls_back),
         BENCH_TEST(a_store_that_is_away_keeps_nothing_waiting_for_ever),
     };

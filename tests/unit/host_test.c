@@ -208,6 +208,56 @@ static void a_call_keeps_the_document_it_began_with(void **state)
     assert_int_equal(uv_loop_close(&loop), 0);
 }
 
+/* An agent without an endpoint of its own goes to another default with the next call; calls that
+ * began with the old one keep it, and so does an agent with an endpoint. */
+static void another_default_is_for_calls_to_come(void **state)
+{
+    (void)state;
+    uv_loop_t loop;
+    struct seen seen = {0};
+    struct od_catalog *catalog;
+    bool closed = false;
+    struct od_uid lent = uid_of(7), own = uid_of(9);
+    struct od_config before = {
+        .agent_default = {.url = "", .format = "twilio", .auth_token = "", .bearer = ""}};
+    struct od_config one = before, two = before;
+    one.agent_default.url = "ws://127.0.0.1:1/";
+    two.agent_default.url = "ws://127.0.0.1:2/";
+    two.agent_default.bearer = "b";
+    uv_loop_init(&loop);
+    assert_int_equal(
+        od_catalog_open(&catalog, &loop, &before,
+                        &(struct od_catalog_events){
+                            .ctx = &seen, .trunk = on_trunk, .lane = on_lane, .pace = on_pace}),
+        0);
+    put_agent(catalog, &lent, "{\"name\":\"a\"}");
+    put_agent(catalog, &own,
+              "{\"name\":\"b\",\"outdial\":{\"agent\":{\"kind\":\"stream\","
+              "\"url\":\"ws://127.0.0.1:3/\"}}}");
+    const struct od_agent_def *none = od_catalog_hold_agent(catalog, &lent);
+    assert_int_equal(none->kind, OD_AGENT_NONE);
+    od_catalog_reload(catalog, &one);
+    const struct od_agent_def *held = od_catalog_hold_agent(catalog, &lent);
+    const struct od_agent_def *others = od_catalog_find_agent(catalog, &own);
+    assert_string_equal(held->stream.url, one.agent_default.url);
+    assert_int_equal(none->kind, OD_AGENT_NONE);
+    od_catalog_reload(catalog, &one);
+    assert_ptr_equal(od_catalog_find_agent(catalog, &lent), held);
+    od_catalog_reload(catalog, &two);
+    assert_string_equal(od_catalog_find_agent(catalog, &lent)->stream.url, two.agent_default.url);
+    assert_string_equal(od_catalog_find_agent(catalog, &lent)->stream.bearer, "b");
+    assert_string_equal(held->stream.url, one.agent_default.url);
+    assert_ptr_equal(od_catalog_find_agent(catalog, &own), others);
+    od_catalog_reload(catalog, &before);
+    assert_int_equal(od_catalog_find_agent(catalog, &lent)->kind, OD_AGENT_NONE);
+    od_catalog_release_agent(catalog, none);
+    od_catalog_release_agent(catalog, held);
+    od_catalog_close(catalog, on_closed, &closed);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_true(closed);
+    assert_int_equal(uv_loop_close(&loop), 0);
+}
+
 /* Three refusals in a row hold a trunk; one acceptance between them starts the count anew. */
 static void refused_credentials_hold_a_trunk(void **state)
 {
@@ -301,6 +351,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_ladder_keeps_the_first_lines_and_forgets_old_calls),
         cmocka_unit_test(a_call_keeps_the_document_it_began_with),
+        cmocka_unit_test(another_default_is_for_calls_to_come),
         cmocka_unit_test(refused_credentials_hold_a_trunk),
         cmocka_unit_test(names_are_resolved_once_and_later),
     };

@@ -81,8 +81,17 @@ static void each_change_is_told(void **state)
         {"+15550001111\"", "+15550001112\"", "agents"},
         {"{log", "{hours: {legal: \"09:00-10:00\"}, log", "hours.legal"},
         {"{log", "{webhooks: {allow: [10.0.0.0/8]}, log", "webhooks.allow"},
-        {"{log", "{webhooks: {retry_s: [7]}, log", "webhooks.retry_s!"},
-        {"{log", "{webhooks: {timeout_ms: 500}, log", "webhooks.timeout_ms!"},
+        {"{log", "{webhooks: {retry_s: [7]}, log", "webhooks.retry_s"},
+        {"{log", "{webhooks: {timeout_ms: 500}, log", "webhooks.timeout_ms"},
+        {"{log", "{webhooks: {allow_private: true}, log", "webhooks.allow_private"},
+        {"{log", "{webhooks: {ca_file: /x}, log", "webhooks.ca_file!"},
+        {"{log", "{failover: {tries: 2, within_s: 9}, log", "failover.tries failover.within_s"},
+        {"{log", "{agent_default: {url: \"ws://127.0.0.1/\"}, log", "agent_default.url"},
+        {"{log", "{breakers: [{per: trunk, failed_max: 50%}], log", "breakers"},
+        {"{log", "{limits: {calls_max: 20000}, log", "limits.calls_max"},
+        /* the start made room for 20,000 */
+        {"{log", "{limits: {calls_max: 20001, contacts_leased_max: 30000}, log",
+         "limits.calls_max! limits.contacts_leased_max!"},
         {"{log", "{data_dir: ./elsewhere, log", "data_dir!"},
         {"{log", "{sip: {listen: [\"udp:127.0.0.1:5070\"]}, log", "sip.listen!"},
         {"{log", "{redis: {url: \"unix:///tmp/x\"}, log", "redis.url!"},
@@ -100,13 +109,14 @@ static void what_needs_a_restart_keeps_its_value(void **state)
     (void)state;
     differ("{log: {level: info}",
            "{rtp: {ports: 30000-31000}, sip: {listen: [\"udp:127.0.0.1:5070\"]}, "
-           "limits: {calls_max: 7}, webhooks: {retry_s: [7]}, log: {level: warn}",
+           "limits: {contacts_leased_max: 7000}, webhooks: {proxy: {except: [x.example]}}, "
+           "log: {level: warn}",
            both);
     assert_string_equal(both[1]->rtp.ports, both[0]->rtp.ports);
     assert_int_equal(both[1]->rtp.port_min, both[0]->rtp.port_min);
     assert_string_equal(both[1]->sip.listen[0], both[0]->sip.listen[0]);
-    assert_int_equal(both[1]->limits.calls_max, both[0]->limits.calls_max);
-    assert_string_equal(both[1]->webhooks.retry_s, both[0]->webhooks.retry_s);
+    assert_int_equal(both[1]->limits.contacts_leased_max, both[0]->limits.contacts_leased_max);
+    assert_string_equal(both[1]->webhooks.proxy_except, both[0]->webhooks.proxy_except);
     assert_int_not_equal(both[1]->log.level, both[0]->log.level);
     od_config_destroy(both[0]);
     od_config_destroy(both[1]);
