@@ -88,6 +88,7 @@ def native(client):
         ask("GET", f"{V}/trunks/{trunk['name']}")
     ask("GET", f"{V}/trunks/none", status=404)
     ask("GET", f"{V}/limits")
+    ask("GET", f"{V}/config")
     key = ask("POST", f"{V}/keys", {"scopes": "read", "name": "reader"}, 201)
     ask("GET", f"{V}/keys")
     mine, client.key = client.key, key["key"]
