@@ -102,6 +102,10 @@ static void read_more(struct od_journal_book *book, const struct od_journal_reco
         if (attempt->state == OD_JOURNAL_OPEN)
             attempt->note = record->order;
         break;
+    case 'B':
+        if (attempt->state == OD_JOURNAL_OPEN)
+            attempt->second = record->order;
+        break;
     case 'F':
         if (attempt->state <= OD_JOURNAL_ENDED) {
             attempt->end = record->order;

@@ -21,8 +21,9 @@ enum od_journal_state {
 
 struct od_journal_attempt {
     struct od_uid uid;
-    struct od_text org, dial, note, end; /* orders D, P, F; note and end may be empty */
-    int64_t dialed_ms, stored_ms;        /* wall; stored_ms: 0 when it is not */
+    struct od_text org, dial;         /* order D */
+    struct od_text note, second, end; /* orders P, B, F, the latest of each; may be empty */
+    int64_t dialed_ms, stored_ms;     /* wall; stored_ms: 0 when it is not */
     uint32_t fence;
     uint16_t number;
     uint8_t state; /* enum od_journal_state */

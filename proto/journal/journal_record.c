@@ -75,11 +75,11 @@ static bool read_order(struct od_journal_record *out)
     out->kind = (char)at[0];
     if (out->kind == 'R')
         return bytes <= 1 + RUN_ID_MAX;
-    if (bytes < ORDER_HEAD || strchr("DPFSV", out->kind) == NULL || out->org.bytes == 0)
+    if (bytes < ORDER_HEAD || strchr("DPBFSV", out->kind) == NULL || out->org.bytes == 0)
         return false;
     memcpy(out->uid.b, at + 1, sizeof out->uid.b);
     out->fence = (uint32_t)get_be(at + 17, 4);
-    if (out->kind == 'P' || out->kind == 'F')
+    if (out->kind == 'P' || out->kind == 'B' || out->kind == 'F')
         return true;
     if (bytes < OD_JOURNAL_MARK_MAX)
         return false;

@@ -6,14 +6,24 @@
  *   payload  version byte, length of the org's name (1 byte), the name, an order
  *   order    kind byte, the call's uid (16), the claim's fence (4, big endian), more by kind
  *
- * Orders of kind D, P and F are those of proto/wire/wire.h, byte for byte: what is told to Redis is
- * what was written here. S and V are the journal's own, R stands alone.
+ * Orders of kind D, P, B and F are those of proto/wire/wire.h, byte for byte: what is told to Redis
+ * is what was written here. S and V are the journal's own, R stands alone.
  *
  *   D  an attempt that is about to be dialled (od_wire_reconcile)
+ *
  *   P  it rings, or was answered: what it takes to end its leg from here on
- * (od_wire_order_progress) F  its outcome (od_wire_order_finish) S  the outcome is in Redis: number
- * of the attempt (2 bytes), wall ms (6) V  it was not dialled after all: number of the attempt (2
- * bytes) R  which Redis it is (its run_id, text) that what follows is kept in
+ *      (od_wire_order_progress)
+ *
+ *   B  a second leg of it is about to be dialled, rings or was answered: the same of that
+ *      (od_wire_order_second)
+ *
+ *   F  its outcome (od_wire_order_finish)
+ *
+ *   S  the outcome is in Redis: number of the attempt (2 bytes), wall ms (6)
+ *
+ *   V  it was not dialled after all: number of the attempt (2 bytes)
+ *
+ *   R  which Redis it is (its run_id, text) that what follows is kept in
  *
  * A record that is cut short, or whose CRC is wrong, ends what can be read of a file: it is what a
  * crash leaves of the last write.

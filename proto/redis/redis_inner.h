@@ -151,6 +151,7 @@ struct od_redis_gathered {
 struct od_redis_wait {
     struct od_job_id job;
     uint64_t place;
+    bool second; /* of its second leg */
 };
 
 /* redis_journal.c */
@@ -292,6 +293,8 @@ void od_redis_turn_undo(struct od_redis_org *org);
 
 /* Encodes the job's finish into the scratch. */
 int od_redis_turn_finish(struct od_store *store, const struct od_redis_job *job);
+/* The same of what ends its second leg. */
+int od_redis_turn_second(struct od_store *store, const struct od_redis_job *job);
 
 /* redis_journal.c; all of it does nothing where no journal is kept */
 
@@ -305,6 +308,10 @@ void od_redis_journal_finish(struct od_store *store, struct od_redis_job *job);
 void od_redis_journal_over(struct od_store *store, struct od_redis_job *job, char kind);
 /* Its intent is in Redis. True: on the disk too; false: DURABLE is posted when it is. */
 bool od_redis_journal_durable(struct od_store *store, struct od_redis_job *job);
+/* What ends its second leg, as it is now. False: that can't be written. */
+bool od_redis_journal_second(struct od_store *store, struct od_redis_job *job);
+/* That is in Redis. True: on the disk too; false: DURABLE is posted for the leg when it is. */
+bool od_redis_journal_second_durable(struct od_store *store, struct od_redis_job *job);
 /* Flushes; returns when to come again. */
 uint64_t od_redis_journal_run(struct od_store *store, uint64_t now, bool at_once);
 /* A connection is up. True: od_store_serve() is called when the journal has been read. */

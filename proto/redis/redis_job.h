@@ -29,8 +29,10 @@ struct od_redis_leg {
     struct od_call_id call;
     struct od_sip_names names;
     uint32_t trunk;
-    bool sent;   /* it rings or is answered: more can be said of it */
-    bool stored; /* its intent is */
+    bool sent;           /* it rings or is answered: more can be said of it */
+    bool stored;         /* its intent is */
+    bool awaits_journal; /* it is in Redis and not yet on the local disk */
+    uint64_t place;      /* in the journal, of what was told of it last */
     char to[OD_ENDPOINT_MAX];
 };
 

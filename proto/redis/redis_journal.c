@@ -134,12 +134,21 @@ void od_redis_journal_progress(struct od_store *store, struct od_redis_job *job)
         job->note_place = append(store, job, put_progress(store, job), NULL);
 }
 
+bool od_redis_journal_second(struct od_store *store, struct od_redis_job *job)
+{
+    if (store->ledger.journal == NULL || job->journal_segment == 0)
+        return true;
+    job->leg->place = append(store, job, od_redis_turn_second(store, job), NULL);
+    return job->leg->place != 0;
+}
+
 bool od_store_kept(const struct od_store *store, struct od_job_id id)
 {
     const struct od_redis_ledger *l = &store->ledger;
     const struct od_redis_job *job = od_redis_jobs_of(&store->jobs, id);
     return job == NULL || l->journal == NULL || l->trouble[0] != '\0' ||
-           od_journal_synced(l->journal, job->note_place);
+           (od_journal_synced(l->journal, job->note_place) &&
+            (job->leg == NULL || od_journal_synced(l->journal, job->leg->place)));
 }
 
 /* Redis is away, and there are many documents to keep for it: the journal keeps them alone. Without
@@ -203,6 +212,8 @@ static void on_renew(void *ctx, uint32_t segment)
             continue; /* it stays pinned */
         if (job->ringing_ms > 0 || job->answered_ms > 0)
             append(store, job, put_progress(store, job), NULL);
+        if (job->leg != NULL && !job->given_up)
+            append(store, job, od_redis_turn_second(store, job), NULL);
         if (job->given_up && ((job->want | job->sent) & OD_JOB_FINISH) != 0)
             append(store, job, od_redis_turn_finish(store, job), NULL);
     }
@@ -210,25 +221,59 @@ static void on_renew(void *ctx, uint32_t segment)
 
 /* ---- durable in both ---- */
 
-bool od_redis_journal_durable(struct od_store *store, struct od_redis_job *job)
+/* The order is asked again when there is no memory, and so looked at again. */
+static bool wait_for(struct od_store *store, struct od_redis_job *job, uint8_t order,
+                     const struct od_redis_wait *wait)
 {
     struct od_redis_ledger *l = &store->ledger;
-    if (l->journal == NULL || od_journal_synced(l->journal, job->journal_place))
-        return true;
     if (l->wait_count == l->wait_size) {
         size_t size = l->wait_size == 0 ? 256 : l->wait_size * 2;
         struct od_redis_wait *waits = realloc(l->waits, size * sizeof *waits);
         if (waits == NULL) {
-            job->want |= OD_JOB_INTENT; /* asked again, and so looked at again */
+            job->want |= order;
             od_redis_org_list(job->org, job);
             return false;
         }
         l->waits = waits;
         l->wait_size = size;
     }
-    job->awaits_journal = true;
-    l->waits[l->wait_count++] = (struct od_redis_wait){{job->index, job->gen}, job->journal_place};
+    l->waits[l->wait_count++] = *wait;
+    return true;
+}
+
+bool od_redis_journal_durable(struct od_store *store, struct od_redis_job *job)
+{
+    struct od_redis_ledger *l = &store->ledger;
+    if (l->journal == NULL || od_journal_synced(l->journal, job->journal_place))
+        return true;
+    struct od_redis_wait wait = {{job->index, job->gen}, job->journal_place, false};
+    if (wait_for(store, job, OD_JOB_INTENT, &wait))
+        job->awaits_journal = true;
     return false;
+}
+
+bool od_redis_journal_second_durable(struct od_store *store, struct od_redis_job *job)
+{
+    struct od_redis_ledger *l = &store->ledger;
+    if (l->journal == NULL || od_journal_synced(l->journal, job->leg->place))
+        return true;
+    struct od_redis_wait wait = {{job->index, job->gen}, job->leg->place, true};
+    if (wait_for(store, job, OD_JOB_LEG, &wait))
+        job->leg->awaits_journal = true;
+    return false;
+}
+
+/* The second leg that waited is on the disk now, unless it is another one by now. */
+static void second_synced(struct od_store *store, struct od_redis_job *job, uint64_t place)
+{
+    struct od_redis_leg *leg = job == NULL ? NULL : job->leg;
+    if (leg == NULL || !leg->awaits_journal || leg->place != place)
+        return;
+    leg->awaits_journal = false;
+    if (job->given_up)
+        return;
+    leg->stored = true;
+    od_store_post(store, &(struct od_event){.kind = OD_EV_DURABLE, .call = leg->call});
 }
 
 static void on_synced(void *ctx)
@@ -243,6 +288,10 @@ static void on_synced(void *ctx)
             continue;
         }
         struct od_redis_job *job = od_redis_jobs_of(&store->jobs, wait.job);
+        if (wait.second) {
+            second_synced(store, job, wait.place);
+            continue;
+        }
         if (job == NULL || !job->awaits_journal || job->journal_place != wait.place)
             continue; /* given up meanwhile */
         job->awaits_journal = false;
@@ -287,25 +336,36 @@ static struct od_redis_job *job_of(struct od_store *store, const struct od_journ
     return od_redis_jobs_find(&store->jobs, &attempt->uid);
 }
 
-/* A leg that nobody holds any more: it is ended whether Redis is there or not. */
-static void tell_leg(struct od_store *store, const struct od_journal_attempt *attempt)
+static void tell_orphan(struct od_store *store, const struct od_journal_attempt *attempt,
+                        const struct od_wire_attempt *leg, struct od_text note)
 {
-    struct od_wire_call call;
-    struct od_orphan orphan = {.uid = attempt->uid};
-    if (store->events.orphan == NULL || attempt->dialed_ms + LEG_MS_MAX < od_store_wall_ms())
-        return;
-    if (od_wire_told_get(attempt->dial.at, attempt->dial.bytes, &call) != 0 ||
-        !od_redis_orphan_names(&orphan.names, &call.attempt)) {
+    struct od_orphan orphan = {.uid = attempt->uid, .trunk = leg->trunk, .note = note};
+    if (!od_redis_orphan_names(&orphan.names, leg)) {
         store->stats.odd++;
         return;
     }
-    orphan.trunk = call.attempt.trunk;
-    orphan.note = call.leg;
-    if (attempt->note.bytes > 0 &&
-        od_wire_told_get(attempt->note.at, attempt->note.bytes, &call) == 0 && call.leg.bytes > 0)
-        orphan.note = call.leg;
     store->stats.orphans++;
     store->events.orphan(store->events.ctx, &orphan);
+}
+
+/* Legs that nobody holds any more: they are ended whether Redis is there or not. */
+static void tell_leg(struct od_store *store, const struct od_journal_attempt *attempt)
+{
+    struct od_wire_call call, more;
+    if (store->events.orphan == NULL || attempt->dialed_ms + LEG_MS_MAX < od_store_wall_ms())
+        return;
+    if (od_wire_told_get(attempt->dial.at, attempt->dial.bytes, &call) != 0) {
+        store->stats.odd++;
+        return;
+    }
+    if (attempt->note.bytes > 0 &&
+        od_wire_told_get(attempt->note.at, attempt->note.bytes, &more) == 0 && more.leg.bytes > 0)
+        call.leg = more.leg;
+    tell_orphan(store, attempt, &call.attempt, call.leg);
+    if (attempt->second.bytes > 0 &&
+        od_wire_told_get(attempt->second.at, attempt->second.bytes, &more) == 0 &&
+        more.second.leg.bytes > 0)
+        tell_orphan(store, attempt, &more.second, more.second.leg);
 }
 
 /* Whether Redis is to hear of it, and as what: an outcome, or that nobody knows. */

@@ -190,13 +190,18 @@ static void port_leg(void *ctx, struct od_call_id call, const struct od_invite *
         return;
     }
     struct od_redis_leg *leg = job->leg;
-    bool stored = sent && leg->stored;
+    bool stored = sent && leg->stored, awaits = sent && leg->awaits_journal;
     *leg = (struct od_redis_leg){.call = call,
                                  .names = invite->names,
                                  .trunk = invite->trunk,
                                  .sent = sent,
-                                 .stored = stored};
+                                 .stored = stored,
+                                 .awaits_journal = awaits};
     snprintf(leg->to, sizeof leg->to, "%s", invite->to);
+    if (!od_redis_journal_second(store, job) && !sent) {
+        leg_refused(store, call);
+        return;
+    }
     want(store, job, OD_JOB_LEG);
 }
 

@@ -77,7 +77,7 @@ int od_redis_turn_finish(struct od_store *store, const struct od_redis_job *job)
     return write_finish(store, job, &(struct od_wire_order){job->pub.uid, job->fence});
 }
 
-static int write_second(struct od_store *store, const struct od_redis_job *job)
+int od_redis_turn_second(struct od_store *store, const struct od_redis_job *job)
 {
     const struct od_redis_leg *leg = job->leg;
     char note[OD_WIRE_LEG_MAX];
@@ -133,7 +133,7 @@ static int write_order(struct od_store *store, const struct od_redis_job *job, u
                                       job->answered_ms,
                                       (struct od_text){job->ending, job->ending_bytes});
     case OD_JOB_LEG:
-        return write_second(store, job);
+        return od_redis_turn_second(store, job);
     case OD_JOB_TRANSFER:
         return od_wire_order_transfer(store->scratch, OD_STORE_SCRATCH, &order, job->ringing_ms,
                                       job->answered_ms, job->transfer_ms, job->transfers);
@@ -330,6 +330,8 @@ static void leg_done(struct od_redis_org *org, struct od_redis_job *job, bool ou
         od_redis_org_list(org, job);
         return;
     }
+    if (ours && !od_redis_journal_second_durable(org->store, job))
+        return;
     leg->stored = ours;
     od_store_post(org->store, &(struct od_event){.kind = ours ? OD_EV_DURABLE : OD_EV_NOT_DURABLE,
                                                  .call = leg->call});

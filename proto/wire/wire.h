@@ -168,7 +168,8 @@ int od_wire_order_finish(void *out, size_t size, const struct od_wire_order *ord
 int od_wire_state_get(const void *at, size_t bytes, struct od_wire_state *out);
 int od_wire_job_get(const void *at, size_t bytes, struct od_wire_job *out);
 int od_wire_call_get(const void *at, size_t bytes, struct od_wire_call *out);
-/* What an order of kind D or P would append to a record: its attempt, its leg. The rest is zero. */
+/* What an order of kind D, P or B would append to a record: its attempt, its leg, its second leg.
+ * The rest is zero. */
 int od_wire_told_get(const void *at, size_t bytes, struct od_wire_call *out);
 
 #endif

@@ -328,9 +328,10 @@ int od_wire_told_get(const void *bytes_at, size_t bytes, struct od_wire_call *ou
 {
     const uint8_t *at = bytes_at;
     memset(out, 0, sizeof *out);
-    /* kind, uid, fence; then number and time, or two times */
-    size_t head = 1 + 16 + 4 + (bytes > 0 && at[0] == 'D' ? 2 + 6 : 6 + 6);
-    if (bytes < head || (at[0] != 'D' && at[0] != 'P'))
+    char kind = bytes > 0 ? (char)at[0] : '\0';
+    /* kind, uid, fence; then number and time, two times, or nothing */
+    size_t head = 1 + 16 + 4 + (kind == 'D' ? 2 + 6 : kind == 'P' ? 6 + 6 : 0);
+    if (bytes < head || (kind != 'D' && kind != 'P' && kind != 'B'))
         return OD_EPROTO;
     return entries_get(at + head, bytes - head, out);
 }

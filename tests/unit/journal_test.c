@@ -96,7 +96,8 @@ static void the_book_knows_how_far_each_got(void **state)
     (void)state;
     struct od_journal_book *book = book_of((const char *const[]){
         "D11", "D21", "D31", "D41", "P11", "F21", "F31", "S31", "V41", /* one of each kind */
-        "D51", "D52", "P52",               /* another trunk's turn, of the same claim */
+        "B11", "B51", "B21", /* second legs: of one that is up, of none, of one that has ended */
+        "D51", "B51", "D52", "P52",        /* another trunk's turn, of the same claim */
         "D61", "F61", "S61", "D62", "F62", /* a retry after an outcome */
         "D71", "V71", "D71",               /* given back, and dialled later */
         "S81", "F81", "P81",               /* whose beginning was removed */
@@ -120,6 +121,10 @@ static void the_book_knows_how_far_each_got(void **state)
         assert_int_equal(book->attempts[i].state, want[i].state);
     }
     assert_int_equal(book->attempts[0].note.bytes, 90);
+    assert_int_equal(book->attempts[0].second.at[0], 'B');
+    assert_int_equal(book->attempts[1].second.bytes, 0);
+    assert_int_equal(book->attempts[4].second.at[0], 'B');
+    assert_int_equal(book->attempts[5].second.bytes, 0); /* another attempt, another leg */
     assert_int_equal(book->attempts[1].end.at[0], 'F');
     assert_int_equal(book->attempts[2].stored_ms, 1001);
     od_journal_book_destroy(book);

@@ -149,6 +149,13 @@ static void intent(struct world *w, uint32_t call, const struct od_event *job)
     assert_int_equal(event.call.index, call);
 }
 
+static void order_second(struct world *w, uint32_t leg, const struct od_event *job, bool sent)
+{
+    struct od_invite invite = {
+        .job = job->u.job.job, .trunk = 0, .names = names, .to = "+16660000001"};
+    w->port->leg(w->port->ctx, (struct od_call_id){leg, 1}, &invite, sent);
+}
+
 static void finish(struct world *w, const struct od_event *job, enum od_cause cause)
 {
     w->port->finish(w->port->ctx, job->u.job.job,
@@ -199,6 +206,11 @@ static void a_dead_workers_dials_outlive_a_failover(void **state)
     some_calls(w, uids, 5);
     remember(w);
     four_on_their_ways(w, jobs);
+    order_second(w, 20, &jobs[1], false);
+    assert_true(world_next_of(w, OD_EV_DURABLE, &job));
+    assert_int_equal(job.call.index, 20);
+    order_second(w, 20, &jobs[1], true);
+    settle(w);
     redis_server_signal(&w->server, SIGSTOP); /* the outcome reaches the disk alone */
     finish(w, &jobs[2], OD_CAUSE_BUSY);
     world_run_for(w, 200);
@@ -206,7 +218,9 @@ static void a_dead_workers_dials_outlive_a_failover(void **state)
     struct world *next = next_of(w, "first");
     assert_true(world_wait_up(next));
     /* legs are ended as they were last known */
-    assert_true(next->orphan_count >= 2);
+    assert_true(next->orphan_count >= 3);
+    assert_string_equal(next->orphans[2].note, "sent 20 to +16660000001");
+    assert_string_equal(next->orphans[2].trunk, "main");
     assert_string_equal(next->orphans[0].note, "unsent 0 to +15550000000");
     assert_string_equal(next->orphans[1].note, "sent 1 to +15550000001");
     assert_string_equal(next->orphans[1].trunk, "main");
@@ -397,6 +411,31 @@ static void a_full_disk_stops_the_dialling_alone(void **state)
     intent(w, 2, &jobs[2]);
 }
 
+/* Nor does a second leg's INVITE leave before it stands in both. */
+static void a_second_leg_waits_for_the_disk(void **state)
+{
+    struct world *w = *state;
+    struct od_uid uid;
+    struct od_event job, event;
+    some_calls(w, &uid, 1);
+    assert_int_equal(claim(w, ready(w), 1, &job), 1);
+    intent(w, 0, &job);
+    w->port->progress(w->port->ctx, job.u.job.job, "talking", 1000);
+    settle(w);
+    limit_files(1);
+    order_second(w, 20, &job, false);
+    do {
+        assert_true(world_next(w, &event));
+        assert_int_not_equal(event.kind, OD_EV_DURABLE);
+    } while (event.kind != OD_EV_STORE_DOWN);
+    world_run_for(w, 300);
+    assert_false(od_store_kept(w->store, job.u.job.job) && !*od_store_journal_why(w->store));
+    limit_files(RLIM_INFINITY);
+    assert_true(world_next_of(w, OD_EV_DURABLE, &event));
+    assert_int_equal(event.call.index, 20);
+    assert_true(od_store_kept(w->store, job.u.job.job));
+}
+
 static void two_can_not_share_a_journal(void **state)
 {
     struct world *w = *state, *other = world_bare();
@@ -472,6 +511,7 @@ int main(void)
         TEST(nobody_claims_before_all_have_told),
         TEST(the_dead_are_waited_for_no_longer_than_a_lease),
         TEST(a_full_disk_stops_the_dialling_alone),
+        TEST(a_second_leg_waits_for_the_disk),
         TEST(two_can_not_share_a_journal),
         TEST(outcomes_are_held_within_bounds),
     };
