@@ -10,38 +10,11 @@
 #include "engine/base/str.h"
 #include "engine/core/breakers.h"
 #include "engine/core/bridge.h"
+#include "engine/core/call_clock.h"
+#include "engine/core/call_orders.h"
 #include "engine/core/hours.h"
-#include "engine/core/ident.h"
 #include "engine/core/lane.h"
-#include "engine/core/rate.h"
-#include "engine/core/retry.h"
 #include "engine/core/trunk.h"
-
-// clang-format off
-/* How long a state may last, by its timer's name (call_fsm). */
-static const uint32_t state_ms[OD_CALL_STATE_COUNT] = {
-    [OD_CALL_CREATED] = 5000,
-    [OD_CALL_WAITING] = 15000,
-    [OD_CALL_QUEUED] = 60000,
-    [OD_CALL_DEFERRED] = 1000,    /* at most: RETRY_NS and the tries' own time */
-    [OD_CALL_START_HOOK] = 65000, /* a start webhook may take a minute at most */
-    [OD_CALL_ARMING] = 15000,
-    [OD_CALL_ARMED] = 10000,
-    [OD_CALL_DIALING] = 40000,    /* RFC 3261 Timer B is 32 s: the stack's own word comes first */
-    [OD_CALL_RINGING] = 45000,    /* at most: the lane's and the trunk's rule */
-    [OD_CALL_CANCELLING] = 33000, /* 64*T1 = 32 s for the CANCEL, and a second */
-    [OD_CALL_TALKING] = 3600000,  /* the lane's rules */
-    [OD_CALL_CLEARING] = 33000,   /* Timer F, likewise */
-};
-// clang-format on
-
-/* Why a job goes back, by the state it was in when its time was up. */
-static const char *const slow_words[OD_CALL_STATE_COUNT] = {
-    [OD_CALL_CREATED] = "busy",
-    [OD_CALL_QUEUED] = "queue",
-    [OD_CALL_ARMING] = "store",
-    [OD_CALL_ARMED] = "rate",
-};
 
 /* A trunk that was at fault and has no stand-in is tried again after so long, then twice that. */
 #define RETRY_NS OD_NS_PER_S
@@ -95,109 +68,6 @@ const char *od_call_shut(const struct od_engine *engine, const struct od_call *c
     return "hours";
 }
 
-/* Cancelled for the trunk's sake: its patience covers the CANCEL, too. */
-static bool gives_up(const struct od_engine *engine, const struct od_call *call)
-{
-    return call->decided && call->outcome.verdict == OD_VERDICT_TRUNK &&
-           engine->trunks[call->trunk].def.patience_ms;
-}
-
-static uint64_t state_ns(const struct od_engine *engine, const struct od_call *call)
-{
-    uint64_t ms = state_ms[call->state];
-
-    if (call->state == OD_CALL_DEFERRED)
-        return call->retry_ns - engine->now.mono_ns;
-    if (call->state == OD_CALL_DIALING) {
-        uint32_t patience_ms = engine->trunks[call->trunk].def.patience_ms;
-        if (engine->trunks[call->trunk].def.setup_ms_max)
-            ms = engine->trunks[call->trunk].def.setup_ms_max;
-        if (patience_ms && !call->heard && patience_ms < ms)
-            ms = patience_ms;
-    } else if (call->state == OD_CALL_CANCELLING && gives_up(engine, call)) {
-        ms = engine->trunks[call->trunk].def.patience_ms;
-    } else if (call->state == OD_CALL_RINGING) {
-        uint32_t trunk_ms = engine->trunks[call->trunk].def.ring_ms_max;
-        ms = od_bridge_is_leg(call) ? call->ring_ms : call->lane->def.ring_ms;
-        if (trunk_ms && trunk_ms < ms)
-            ms = trunk_ms;
-    } else if (call->state == OD_CALL_TALKING) {
-        ms = od_bridge_is_leg(call) ? call->talk_ms_max : call->lane->def.talk_ms_max;
-    } else if (call->state < OD_CALL_DIALING && od_bridge_is_leg(call) && call->ring_ms < ms) {
-        ms = call->ring_ms; /* somebody holds the line */
-    }
-    return ms * OD_NS_PER_MS;
-}
-
-/* The timer runs to the end of the state, or to the deadline of a call not yet dialled: the one
- * timer of the state serves both, and od_call_time() tells them apart. */
-static void start_timer(struct od_engine *engine, struct od_call *call)
-{
-    uint64_t at_ns = call->until_ns;
-
-    if (call->deadline_wall_ms && call->state < OD_CALL_DIALING && call->state != OD_CALL_WAITING) {
-        int64_t left_ms = call->deadline_wall_ms - engine->now.wall_ms;
-        uint64_t left_ns = left_ms > 0 ? (uint64_t)left_ms * OD_NS_PER_MS : 0;
-        if (left_ns < at_ns - engine->now.mono_ns)
-            at_ns = engine->now.mono_ns + left_ns;
-    }
-    od_timers_stop(&engine->timers, &call->timer);
-    call->timer.queue = call->state; /* timers of one state mostly run equally long */
-    od_timers_start(&engine->timers, &call->timer, at_ns);
-}
-
-_Static_assert((int)OD_CALL_ENDED <= (int)OD_TIMER_QUEUES, "a queue for each state");
-
-/* When no more tries are owed to a call whose trunks were at fault. */
-static uint64_t tries_end_ns(const struct od_engine *engine, const struct od_call *call)
-{
-    return call->first_ns + engine->limits.tries_ms_max * OD_NS_PER_MS;
-}
-
-static void exhaust(struct od_engine *engine, struct od_call *call)
-{
-    char reason[OD_REASON_MAX];
-    struct od_end_facts facts = {.reason = reason};
-
-    memcpy(reason, call->outcome.reason, sizeof reason);
-    od_call_do(engine, call, OD_CALL_EV_EXHAUST, &facts);
-}
-
-static void wait_a_moment(struct od_engine *engine, struct od_call *call)
-{
-    call->until_ns = engine->now.mono_ns + OD_NS_PER_MS;
-    start_timer(engine, call);
-}
-
-/* Not even a 100 within the trunk's patience, or a CANCEL for its sake unanswered so long. */
-static bool silent(const struct od_engine *engine, const struct od_call *call)
-{
-    if (call->state == OD_CALL_CANCELLING)
-        return gives_up(engine, call);
-    return call->state == OD_CALL_DIALING && !call->heard &&
-           engine->trunks[call->trunk].def.patience_ms;
-}
-
-void od_call_time(struct od_engine *engine, struct od_call *call)
-{
-    struct od_end_facts silence = {.local = true, .reason = "the trunk does not answer"};
-
-    if (call->state < OD_CALL_DIALING && call->state != OD_CALL_WAITING &&
-        od_call_expired(engine, call))
-        od_call_do(engine, call, OD_CALL_EV_EXPIRE, NULL);
-    else if (engine->now.mono_ns < call->until_ns)
-        start_timer(engine, call); /* the wall clock was set back meanwhile */
-    else if (call->misses && engine->now.mono_ns >= tries_end_ns(engine, call) &&
-             (call->state == OD_CALL_QUEUED || call->state == OD_CALL_DEFERRED))
-        exhaust(engine, call);
-    else if (silent(engine, call) && od_ring_count(&engine->events))
-        wait_a_moment(engine, call); /* what was heard may stand in the queue */
-    else if (silent(engine, call))
-        od_call_refused(engine, call, &silence);
-    else
-        od_call_give_back(engine, call, OD_CALL_EV_TIMEOUT, slow_words[call->state]);
-}
-
 static void slot_take(struct od_engine *engine, struct od_call *call)
 {
     engine->dialled++;
@@ -215,30 +85,6 @@ static void slot_put(struct od_engine *engine, struct od_call *call)
     trunk->in_use--;
     od_lane_touch(engine, call->lane);
     od_trunk_touch(engine, trunk, OD_TOUCH_ARM | OD_TOUCH_CLAIM);
-}
-
-/* A challenged call waits on its trunk's list for its next turn to send. */
-static void wait_turn(struct od_engine *engine, struct od_call *call)
-{
-    struct od_trunk *trunk = &engine->trunks[call->trunk];
-
-    if (call->waits_turn)
-        return;
-    call->waits_turn = true;
-    trunk->challenged_count++;
-    trunk->rate->ready++;
-    od_list_push(&trunk->challenged, &call->node);
-    od_trunk_touch(engine, trunk, OD_TOUCH_SEND);
-}
-
-static void leave_turn(struct od_call *call, struct od_trunk *trunk)
-{
-    if (!call->waits_turn)
-        return;
-    call->waits_turn = false;
-    trunk->challenged_count--;
-    trunk->rate->ready--;
-    od_list_remove(&call->node);
 }
 
 /* Takes the call off the list of the state it leaves. */
@@ -267,12 +113,12 @@ static void leave(struct od_engine *engine, struct od_call *call)
         break;
     case OD_CALL_DIALING:
         trunk->dialing--;
-        leave_turn(call, trunk);
+        od_call_leave_turn(call, trunk);
         if (trunk->health.state == OD_HEALTH_PROBING)
             od_trunk_touch(engine, trunk, OD_TOUCH_ALL);
         return;
     default:
-        leave_turn(call, trunk);
+        od_call_leave_turn(call, trunk);
         return;
     }
     od_lane_touch(engine, call->lane);
@@ -349,10 +195,7 @@ static void change_state(struct od_engine *engine, struct od_call *call, enum od
         od_timers_stop(&engine->timers, &call->timer);
         return;
     }
-    call->until_ns = engine->now.mono_ns + state_ns(engine, call);
-    if (call->misses && next == OD_CALL_QUEUED && tries_end_ns(engine, call) < call->until_ns)
-        call->until_ns = tries_end_ns(engine, call);
-    start_timer(engine, call);
+    od_call_clock_start(engine, call);
 }
 
 /* The trunk has answered this INVITE: it is not silent, and has as long as any to get it through.
@@ -364,8 +207,7 @@ static void hear(struct od_engine *engine, struct od_call *call)
     call->heard = true;
     if (call->state != OD_CALL_DIALING)
         return;
-    call->until_ns = call->since_ns + state_ns(engine, call);
-    start_timer(engine, call);
+    od_call_clock_heard(engine, call);
 }
 
 /* The facts that are not states. */
@@ -430,7 +272,7 @@ static void decide(struct od_engine *engine, struct od_call *call, enum od_call_
 static bool another_try(const struct od_engine *engine, const struct od_call *call)
 {
     return call->misses < engine->limits.tries_max &&
-           engine->now.mono_ns < tries_end_ns(engine, call);
+           engine->now.mono_ns < od_call_tries_end_ns(engine, call);
 }
 
 /* moved: the trunk is as good as one that was not tried. */
@@ -446,7 +288,7 @@ static void note_try(struct od_call *call, bool moved)
  * time, within the tries' time. */
 static uint64_t retry_ns(struct od_engine *engine, struct od_call *call)
 {
-    uint64_t now_ns = engine->now.mono_ns, end_ns = tries_end_ns(engine, call);
+    uint64_t now_ns = engine->now.mono_ns, end_ns = od_call_tries_end_ns(engine, call);
     uint64_t at_ns = now_ns + (RETRY_NS << (call->misses - 1));
 
     if (od_lane_fresh(engine, call))
@@ -497,177 +339,6 @@ void od_call_refused(struct od_engine *engine, struct od_call *call, struct od_e
     od_call_do(engine, call, OD_CALL_EV_FAULT, facts);
 }
 
-/* The paces that wait for word of this INVITE. */
-static void note_paces(struct od_call *call)
-{
-    for (uint32_t i = 0; i < OD_PACES_PER_LANE; i++) {
-        struct od_rate *rate = i < call->lane->pace_count ? call->lane->paces[i].rate : NULL;
-        call->paced[i] = (struct od_paced){rate, rate ? rate->invites : 0};
-        if (rate)
-            rate->unreported++;
-    }
-}
-
-/* again: it was challenged; its phone may ring any moment, so no pace holds it back. */
-static void charge(struct od_engine *engine, struct od_call *call, bool again)
-{
-    struct od_trunk *trunk = &engine->trunks[call->trunk];
-
-    engine->invited++;
-    od_trunk_charge(engine, trunk);
-    od_lane_charge(engine, call->lane, again);
-    call->charged_ns = engine->now.mono_ns;
-    call->rate_invite = trunk->rate->invites;
-    call->trunk_invite = trunk->invites;
-    if (!call->unreported) {
-        trunk->unreported++;
-        trunk->rate->unreported++;
-        note_paces(call);
-    }
-    call->unreported = true;
-}
-
-/* Whatever is heard of the call after its INVITE was ordered says that it left, or never will. */
-static void reported(struct od_engine *engine, struct od_call *call)
-{
-    struct od_trunk *trunk = &engine->trunks[call->trunk];
-
-    OD_ASSERT(trunk->unreported);
-    call->unreported = false;
-    trunk->unreported--;
-    od_rate_reported(engine, trunk->rate);
-    for (uint32_t i = 0; i < OD_PACES_PER_LANE && call->paced[i].rate; i++)
-        od_rate_reported(engine, call->paced[i].rate);
-}
-
-void od_call_sent(struct od_engine *engine, const struct od_call *call, uint64_t sent_ns)
-{
-    struct od_late late = {.charged_ns = call->charged_ns, .sent_ns = sent_ns};
-    struct od_trunk *trunk;
-
-    if (!od_call_state_holds(call->state).leg || sent_ns <= call->charged_ns ||
-        sent_ns > engine->now.mono_ns)
-        return;
-    trunk = &engine->trunks[call->trunk];
-    od_rate_late(trunk->rate, call->charged_ns, sent_ns, call->rate_invite);
-    late.since = trunk->invites - call->trunk_invite;
-    od_limit_late(&trunk->work, &late);
-    for (uint32_t i = 0; i < OD_PACES_PER_LANE && call->paced[i].rate; i++)
-        od_rate_late(call->paced[i].rate, call->charged_ns, sent_ns, call->paced[i].invite);
-}
-
-static void order_sip(struct od_engine *engine, struct od_call *call, unsigned actions)
-{
-    const struct od_sip_port *sip = &engine->ports.sip;
-
-    if (actions & OD_ACT_INVITE) {
-        struct od_invite invite = {.job = call->job,
-                                   .trunk = call->trunk,
-                                   .names = call->names,
-                                   .to = call->to,
-                                   .first = call->first};
-        if (!call->first_ns)
-            call->first_ns = engine->now.mono_ns;
-        charge(engine, call, false);
-        sip->invite(sip->ctx, call->id, &invite);
-    }
-    if (actions & OD_ACT_WAIT_TURN)
-        wait_turn(engine, call);
-    if (actions & OD_ACT_INVITE_AGAIN) {
-        leave_turn(call, &engine->trunks[call->trunk]);
-        charge(engine, call, true);
-        sip->invite_again(sip->ctx, call->id);
-    }
-    if (actions & OD_ACT_PREPARE)
-        engine->ports.talk.prepare(engine->ports.talk.ctx, call->id, call->job);
-    if (actions & OD_ACT_ACK)
-        sip->ack(sip->ctx, call->id);
-    if (actions & OD_ACT_CANCEL)
-        sip->cancel(sip->ctx, call->id);
-    if (actions & OD_ACT_BYE)
-        sip->bye(sip->ctx, call->id);
-    if (actions & OD_ACT_DROP)
-        sip->drop(sip->ctx, call->id);
-}
-
-/* Before any order to SIP: the ledger hears of an answer first, then the callee has its ACK. */
-static void order_note(struct od_engine *engine, const struct od_call *call, unsigned actions)
-{
-    const struct od_store_port *store = &engine->ports.store;
-
-    if ((actions & OD_ACT_NOTE) && !od_bridge_is_leg(call))
-        store->progress(store->ctx, call->job, od_call_state_name(call->state),
-                        engine->now.wall_ms);
-}
-
-static void order_store(struct od_engine *engine, struct od_call *call, unsigned actions)
-{
-    const struct od_store_port *store = &engine->ports.store;
-
-    if (actions & OD_ACT_INTENT)
-        od_ident_make(engine->limits.ident_key, &call->uid, call->attempt, &call->names);
-    if (od_bridge_is_leg(call)) {
-        od_bridge_order_store(engine, call, actions);
-        return;
-    }
-    if (actions & OD_ACT_INTENT) {
-        store->intent(store->ctx, call->id, call->job, &call->names, call->trunk, call->attempt);
-    }
-    if (actions & OD_ACT_RELEASE)
-        store->release(store->ctx, call->id, call->job, call->release_ms, call->release_why);
-    if (actions & OD_ACT_FINISH) {
-        call->outcome.trunk = call->trunk;
-        call->outcome.ended_ms = engine->now.wall_ms;
-        od_retry_decide(&call->lane->def.retry,
-                        &(struct od_retry_facts){.attempt = call->attempt,
-                                                 .tries = call->tries,
-                                                 .deadline_ms = call->deadline_wall_ms,
-                                                 .window = call->window},
-                        &call->outcome);
-        if (call->outcome.retry_ms) {
-            engine->retried++;
-        } else {
-            engine->ended++;
-            engine->ended_by[call->outcome.cause]++;
-        }
-        store->finish(store->ctx, call->job, &call->outcome);
-    }
-}
-
-static void order_talk(struct od_engine *engine, struct od_call *call, unsigned actions)
-{
-    const struct od_talk_port *talk = &engine->ports.talk;
-
-    if (actions & OD_ACT_HOOK)
-        talk->hook(talk->ctx, call->id, call->job);
-    if (actions & OD_ACT_TALK_START)
-        talk->start(talk->ctx, call->id, call->job);
-    if (actions & OD_ACT_TALK_STOP)
-        talk->stop(talk->ctx, call->id, call->job, call->outcome.cause);
-}
-
-static void trace(struct od_engine *engine, const struct od_call *call, enum od_call_state from,
-                  enum od_call_event event, bool odd)
-{
-    struct od_step_view view;
-
-    if (!engine->ports.trace.step)
-        return;
-    view = (struct od_step_view){
-        .call = call->id,
-        .uid = call->uid,
-        .attempt = call->attempt,
-        .trunk = call->trunk,
-        .from = od_call_state_name(from),
-        .event = od_call_event_name(event),
-        .to = od_call_state_name(call->state),
-        .cause = call->outcome.cause,
-        .odd = odd,
-        .first = call->first,
-    };
-    engine->ports.trace.step(engine->ports.trace.ctx, engine->now, &view);
-}
-
 /* In CREATED, with nothing but its place and its timer. */
 static struct od_call *create(struct od_engine *engine, struct od_lane *lane, const char *to)
 {
@@ -706,19 +377,10 @@ struct od_call *od_call_create_leg(struct od_engine *engine, struct od_call *fir
     call->hooked = true; /* its call's was asked */
     call->ring_ms = bridge->u.bridge.ring_ms;
     call->talk_ms_max = bridge->u.bridge.talk_ms_max;
-    call->until_ns = engine->now.mono_ns + state_ns(engine, call);
-    start_timer(engine, call);
+    od_call_clock_start(engine, call);
     first->second = call->id;
     engine->bridged++;
     return call;
-}
-
-void od_call_extend(struct od_engine *engine, struct od_call *call, uint64_t until_ns)
-{
-    if (call->until_ns >= until_ns)
-        return;
-    call->until_ns = until_ns;
-    start_timer(engine, call);
 }
 
 struct od_call *od_call_create(struct od_engine *engine, const struct od_event *job)
@@ -735,8 +397,7 @@ struct od_call *od_call_create(struct od_engine *engine, const struct od_event *
     od_str_copy(call->caller, sizeof call->caller, job->u.job.caller,
                 strnlen(job->u.job.caller, sizeof call->caller - 1));
     call->tries = job->u.job.tries;
-    call->until_ns = engine->now.mono_ns + state_ns(engine, call);
-    start_timer(engine, call);
+    od_call_clock_start(engine, call);
     engine->claimed++;
     od_index_add(&engine->calls_by_uid, od_call_uid_hash(engine, &call->uid), call->id.index);
     return call;
@@ -771,7 +432,7 @@ void od_call_do(struct od_engine *engine, struct od_call *call, enum od_call_eve
     odd = step.actions & OD_ACT_SURPRISE;
     moves = step.next != from;
     if (call->unreported)
-        reported(engine, call);
+        od_call_reported(engine, call);
     od_engine_fold(engine, engine->now.mono_ns);
     od_engine_fold(engine, (uint64_t)call->id.index << 32 | (uint64_t)event << 16 |
                                (uint64_t)from << 8 | step.next);
@@ -784,13 +445,13 @@ void od_call_do(struct od_engine *engine, struct od_call *call, enum od_call_eve
     if (moves)
         change_state(engine, call, step.next);
     if (moves || odd)
-        trace(engine, call, from, event, odd);
-    order_note(engine, call, step.actions);
-    order_sip(engine, call, step.actions);
-    order_talk(engine, call, step.actions);
+        od_call_trace(engine, call, from, event, odd);
+    od_call_order_note(engine, call, step.actions);
+    od_call_order_sip(engine, call, step.actions);
+    od_call_order_talk(engine, call, step.actions);
     if (moves)
         od_bridge_moved(engine, call, from); /* the other leg's BYE leaves before the end is told */
-    order_store(engine, call, step.actions);
+    od_call_order_store(engine, call, step.actions);
     if (moves && step.next == OD_CALL_ENDED)
         destroy(engine, call);
 }

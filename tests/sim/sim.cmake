@@ -76,7 +76,7 @@ od_plant(rate_two_percent_fast limit.c
     "shape->window_ns * 98 / 100 / shape->count")
 od_plant(window_half limit.c "limit->span_ns = guarded(shape->window_ns)"
     "limit->span_ns = shape->window_ns / 2")
-od_plant(late_send_forgotten call.c
+od_plant(late_send_forgotten call_orders.c
     "od_rate_late(trunk->rate, call->charged_ns, sent_ns, call->rate_invite);" ";")
 od_plant(trunk_cap_exceeded trunk.c
     "trunk->in_use < trunk->def.max_calls ? trunk->def.max_calls - trunk->in_use : 0"
@@ -91,7 +91,7 @@ od_plant(closed_lane_dialled lane.c "open = od_lane_open(engine, lane);" "open =
 od_plant(deadline_ignored call.c "call->deadline_wall_ms = job->u.job.deadline_wall_ms"
     "call->deadline_wall_ms = 0")
 od_plant(claim_never_over engine.c "lane->claiming = false;" ";")
-od_plant(bye_waits_for_ever call.c "[OD_CALL_CLEARING] = 33000," "[OD_CALL_CLEARING] = 4000000000,")
+od_plant(bye_waits_for_ever call_clock.c "[OD_CALL_CLEARING] = 33000," "[OD_CALL_CLEARING] = 4000000000,")
 od_plant(free_slot_unnoticed call.c
     "od_trunk_touch(engine, trunk, OD_TOUCH_ARM | OD_TOUCH_CLAIM);" ";")
 od_plant(hours_not_asked call.c "if (od_window_open(window, wall_ms))" "if (true)")
