@@ -2,7 +2,7 @@
 add_library(od_simlib STATIC
     ${CMAKE_SOURCE_DIR}/tests/sim/sim_breakers.c ${CMAKE_SOURCE_DIR}/tests/sim/sim_carrier.c ${CMAKE_SOURCE_DIR}/tests/sim/sim_check.c
     ${CMAKE_SOURCE_DIR}/tests/sim/sim_clock.c ${CMAKE_SOURCE_DIR}/tests/sim/sim_knobs.c
-    ${CMAKE_SOURCE_DIR}/tests/sim/sim_operator.c ${CMAKE_SOURCE_DIR}/tests/sim/sim_store.c
+    ${CMAKE_SOURCE_DIR}/tests/sim/sim_operator.c ${CMAKE_SOURCE_DIR}/tests/sim/sim_server.c ${CMAKE_SOURCE_DIR}/tests/sim/sim_store.c
     ${CMAKE_SOURCE_DIR}/tests/sim/sim_talk.c ${CMAKE_SOURCE_DIR}/tests/sim/sim_world.c)
 target_link_libraries(od_simlib PUBLIC od_core)
 
@@ -122,19 +122,19 @@ od_plant(breaker_never_half_open breakers.c
 od_plant(breaker_probe_lost breakers.c "od_breaker_probe_void(&place->breaker);" ";")
 
 # What a store may do wrong, and the world around it notices.
-od_plant(store_intent_not_written tests/sim/sim_store.c
+od_plant(store_intent_not_written tests/sim/sim_server.c
     "    contact->intent = true;"
     "    ;")
-od_plant(store_fence_reused tests/sim/sim_store.c
+od_plant(store_fence_reused tests/sim/sim_server.c
     "contact->fence++;"
     ";")
-od_plant(store_release_forgotten tests/sim/sim_store.c
-    "wait_for(store, contact, op->not_before_ms);"
+od_plant(store_release_forgotten tests/sim/sim_server.c
+    "sim_server_wait(store, contact, op->not_before_ms);"
     ";")
-od_plant(store_takes_anybodys_order tests/sim/sim_store.c
+od_plant(store_takes_anybodys_order tests/sim/sim_server.c
     "ours = contact->phase == SIM_HELD && contact->fence == job->fence;"
     "ours = contact->phase == SIM_HELD;")
-od_plant(store_ends_twice tests/sim/sim_store.c
+od_plant(store_ends_twice tests/sim/sim_server.c
     "ours = contact->phase == SIM_HELD && contact->fence == job->fence;"
     "ours = contact->fence == job->fence;")
 od_plant(store_lease_too_long tests/sim/sim_store.c
@@ -155,10 +155,10 @@ od_plant(store_unknown_once_too_often tests/sim/sim_store.c
 od_plant(store_unknown_too_early tests/sim/sim_store.c
     "contact->last_ms + store->config.redial_ms"
     "contact->last_ms + store->config.redial_ms / 2")
-od_plant(store_back_too_early tests/sim/sim_store.c
-    "(uint64_t)wait_ms * OD_NS_PER_MS, put_back"
-    "(uint64_t)wait_ms * OD_NS_PER_MS / 2, put_back")
-od_plant(store_attempts_not_counted tests/sim/sim_store.c
+od_plant(store_back_too_early tests/sim/sim_server.c
+    "(uint64_t)wait_ms * OD_NS_PER_MS, sim_server_put_back"
+    "(uint64_t)wait_ms * OD_NS_PER_MS / 2, sim_server_put_back")
+od_plant(store_attempts_not_counted tests/sim/sim_server.c
     "    contact->attempts = attempt;"
     "    ;")
 od_plant(store_stale_reply_is_news tests/sim/sim_store.c
@@ -168,15 +168,15 @@ od_plant(store_stale_reply_is_news tests/sim/sim_store.c
     "if (false)
         return;
     store->late")
-od_plant(store_suppressed_may_dial tests/sim/sim_store.c
+od_plant(store_suppressed_may_dial tests/sim/sim_server.c
     "number && number->suppressed"
     "number && false")
-od_plant(store_cap_not_asked tests/sim/sim_store.c
+od_plant(store_cap_not_asked tests/sim/sim_server.c
     "    if (until_ms) {"
     "    if (false) {")
-od_plant(store_cap_window_too_short tests/sim/sim_store.c
+od_plant(store_cap_window_too_short tests/sim/sim_server.c
     "number->log[number->count - cap->attempts] + cap->window_ms"
     "number->log[number->count - cap->attempts] + cap->window_ms / 2")
-od_plant(store_cap_one_too_many tests/sim/sim_store.c
+od_plant(store_cap_one_too_many tests/sim/sim_server.c
     "if (number->count >= cap->attempts)"
     "if (number->count > cap->attempts)")

@@ -1,7 +1,6 @@
 /*
- * sim_store - see sim_store.h. The server's half is apply(): one order at a time, each checked
- * against the fence its claim was given, so that sending an order twice changes nothing. The
- * adapter's half is the rest: jobs, batches, a connection that can break between the two.
+ * sim_store - the adapter's half, see sim_store_inner.h: jobs, batches, a connection that can break
+ * between the two.
  */
 #include "tests/sim/sim_store.h"
 
@@ -10,343 +9,7 @@
 
 #include "engine/base/assert.h"
 #include "engine/base/str.h"
-
-enum op_kind { OP_CLAIM, OP_INTENT, OP_PROGRESS, OP_RELEASE, OP_FINISH };
-
-struct op {
-    enum op_kind kind;
-    uint32_t job; /* index; not of CLAIM */
-    struct od_call_id call;
-    uint16_t attempt;     /* INTENT */
-    uint32_t lane, count; /* CLAIM */
-    int64_t not_before_ms;
-    struct od_outcome outcome;
-    char progress[16];
-    /* written by the server */
-    bool applied, accepted;
-    uint32_t got, *claimed;
-};
-
-struct ops {
-    struct op *at;
-    uint32_t count, size;
-};
-
-enum job_state { JOB_FREE, JOB_LIVE, JOB_GIVEN_BACK };
-
-struct job {
-    uint32_t gen;
-    enum job_state state;
-    uint32_t contact, fence;
-    uint16_t attempt;
-    bool asked, durable;    /* intent ordered; intent reported durable */
-    bool leg_durable;       /* its second leg's, likewise */
-    struct od_call_id call; /* of its intent */
-};
-
-struct lane {
-    uint32_t *list; /* ring of contacts, oldest first; some may have been ended meanwhile */
-    uint32_t head, count;
-    uint32_t waiting;
-};
-
-enum { NUMBERS_MAX = 64, LOG_MAX = 64, PLACE_MS = 1000 };
-
-/* What is kept of a number: whether nobody may dial it, and when it was dialled. */
-struct number {
-    char to[OD_ENDPOINT_MAX];
-    bool suppressed;
-    uint32_t count;
-    int64_t log[LOG_MAX];
-};
-
-struct sim_store {
-    struct sim_clock *clock;
-    struct od_rng *rng;
-    struct sim_store_config config;
-    struct od_store_port port;
-    struct sim_contact *contacts;
-    uint32_t contact_count, ended;
-    uint32_t place_max, placed; /* calls at once: the cap, how many there are */
-    struct lane *lanes;
-    struct job *jobs;
-    uint32_t jobs_used;
-    struct ops gathered, flight;
-    struct number numbers[NUMBERS_MAX];
-    uint32_t number_count;
-    bool up, flying, lapsed; /* lapsed: another worker has what we held, we don't know yet */
-    bool paused, late;       /* our process stands still; late: a reply has come meanwhile */
-    uint64_t epoch;          /* of the connection */
-    uint64_t sent_ns;        /* of the exchange under way */
-    uint64_t began_ns;
-    bool beat; /* an exchange is due with or without orders */
-    uint64_t hash;
-};
-
-/* ---- the server ---- */
-
-static void lane_push(struct sim_store *store, uint32_t number, bool front)
-{
-    struct sim_contact *contact = &store->contacts[number];
-    struct lane *lane = &store->lanes[contact->lane];
-    uint32_t size = store->config.contacts_max;
-
-    contact->phase = SIM_WAITING;
-    contact->listed = true;
-    lane->waiting++;
-    if (front)
-        lane->head = (lane->head + size - 1) % size;
-    lane->list[front ? lane->head : (lane->head + lane->count) % size] = number;
-    OD_ASSERT(++lane->count <= size);
-}
-
-static void unplace(struct sim_store *store, struct sim_contact *contact)
-{
-    store->placed -= contact->placed;
-    contact->placed = false;
-}
-
-static void end(struct sim_store *store, struct sim_contact *contact,
-                const struct od_outcome *outcome)
-{
-    unplace(store, contact);
-    contact->phase = SIM_ENDED;
-    contact->outcome = *outcome;
-    contact->ends++;
-    store->ended++;
-    store->hash = (store->hash ^ ((uint64_t)(contact - store->contacts) << 8 | outcome->cause)) *
-                  UINT64_C(0x100000001b3);
-    if (contact->ends != 1)
-        sim_wrong(store->clock, "contact %u ended %u times", (unsigned)(contact - store->contacts),
-                  contact->ends);
-}
-
-static void end_with(struct sim_store *store, struct sim_contact *contact, enum od_cause cause)
-{
-    end(store, contact, &(struct od_outcome){.cause = cause});
-}
-
-/* The oldest waiting contact of a lane, expired ones being ended on the way; UINT32_MAX: none. */
-static uint32_t lane_pop(struct sim_store *store, struct lane *lane)
-{
-    while (lane->count) {
-        uint32_t number = lane->list[lane->head];
-        struct sim_contact *contact = &store->contacts[number];
-        lane->head = (lane->head + 1) % store->config.contacts_max;
-        lane->count--;
-        contact->listed = false;
-        if (contact->phase != SIM_WAITING)
-            continue; /* ended by the user meanwhile */
-        lane->waiting--;
-        if (!contact->deadline_ms || contact->deadline_ms > sim_wall_ms(store->clock))
-            return number;
-        end_with(store, contact, OD_CAUSE_DEADLINE);
-    }
-    return UINT32_MAX;
-}
-
-static void apply_claim(struct sim_store *store, struct op *op)
-{
-    op->claimed = calloc(op->count, sizeof *op->claimed);
-    OD_ASSERT(op->claimed);
-    while (op->got < op->count) {
-        uint32_t number = lane_pop(store, &store->lanes[op->lane]);
-        if (number == UINT32_MAX)
-            break;
-        store->contacts[number].phase = SIM_HELD;
-        store->contacts[number].fence++;
-        store->contacts[number].lapsed = false;
-        op->claimed[op->got++] = number;
-    }
-}
-
-static void put_back(void *ctx, uint64_t number, uint64_t fence)
-{
-    struct sim_store *store = ctx;
-    struct sim_contact *contact = &store->contacts[number];
-
-    if ((contact->phase != SIM_TAKEN && contact->phase != SIM_LATER) || contact->fence != fence)
-        return;
-    lane_push(store, (uint32_t)number, true);
-    if (store->up)
-        store->config.post(
-            store->config.ctx,
-            &(struct od_event){.kind = OD_EV_LANE_READY,
-                               .u.lane = {contact->lane, store->lanes[contact->lane].waiting}});
-}
-
-static void wait_for(struct sim_store *store, struct sim_contact *contact, int64_t due_ms)
-{
-    int64_t wait_ms = due_ms - sim_wall_ms(store->clock);
-
-    unplace(store, contact);
-    contact->fence++;
-    contact->intent = false;
-    contact->due_ms = due_ms;
-    if (contact->stop) {
-        end_with(store, contact, OD_CAUSE_CANCELED);
-    } else if (wait_ms > 0) {
-        contact->phase = SIM_LATER;
-        sim_after(store->clock, (uint64_t)wait_ms * OD_NS_PER_MS, put_back, store,
-                  (uint64_t)(contact - store->contacts), contact->fence);
-    } else {
-        lane_push(store, (uint32_t)(contact - store->contacts), true);
-    }
-}
-
-static struct number *number_of(struct sim_store *store, const char *to, bool make)
-{
-    for (uint32_t i = 0; i < store->number_count; i++)
-        if (strcmp(store->numbers[i].to, to) == 0)
-            return &store->numbers[i];
-    if (!make)
-        return NULL;
-    OD_ASSERT(store->number_count < NUMBERS_MAX);
-    od_str_copy(store->numbers[store->number_count].to, OD_ENDPOINT_MAX, to, strlen(to));
-    return &store->numbers[store->number_count++];
-}
-
-/* The earliest time at which all caps let the number be dialled; 0: now. */
-static int64_t capped_until(const struct sim_store *store, const struct number *number)
-{
-    int64_t until_ms = 0, now_ms = sim_wall_ms(store->clock);
-
-    for (int i = 0; i < OD_CAPS_MAX && store->config.caps[i].attempts; i++) {
-        const struct od_cap *cap = &store->config.caps[i];
-        int64_t free_ms = 0;
-        if (number->count >= cap->attempts)
-            free_ms = number->log[number->count - cap->attempts] + cap->window_ms;
-        if (free_ms > now_ms && free_ms > until_ms)
-            until_ms = free_ms;
-    }
-    return until_ms;
-}
-
-static void unlog(struct sim_store *store, struct sim_contact *contact)
-{
-    struct number *number = number_of(store, contact->to, false);
-
-    for (uint32_t i = 0; number && i < number->count; i++) {
-        if (number->log[i] != contact->intent_ms)
-            continue;
-        memmove(number->log + i, number->log + i + 1,
-                (number->count - i - 1) * sizeof *number->log);
-        number->count--;
-        return;
-    }
-}
-
-static void apply_release(struct sim_store *store, struct sim_contact *contact, const struct op *op)
-{
-    if (contact->intent)
-        unlog(store, contact);
-    wait_for(store, contact, op->not_before_ms);
-}
-
-/* The rules that are asked at the moment of dialling, and then the intent. */
-static bool apply_intent(struct sim_store *store, struct sim_contact *contact, uint16_t attempt)
-{
-    bool capped = store->config.caps[0].attempts;
-    struct number *number = number_of(store, contact->to, capped);
-    int64_t until_ms = number ? capped_until(store, number) : 0;
-
-    if (contact->stop || (contact->intent && attempt <= contact->attempts))
-        return contact->intent && !contact->stop;
-    if (contact->intent) { /* its trunk was at fault: no attempt of its own on the person */
-        contact->attempts = attempt;
-        return true;
-    }
-    if (number && number->suppressed) {
-        end(store, contact,
-            &(struct od_outcome){.cause = OD_CAUSE_REFUSED, .verdict = OD_VERDICT_USER});
-        return false;
-    }
-    if (until_ms) {
-        wait_for(store, contact, until_ms);
-        return false;
-    }
-    if (store->place_max && store->placed >= store->place_max) {
-        wait_for(store, contact, sim_wall_ms(store->clock) + PLACE_MS);
-        return false;
-    }
-    store->placed++;
-    contact->placed = true;
-    contact->intent = true;
-    contact->attempts = attempt;
-    contact->intent_ms = sim_wall_ms(store->clock);
-    if (capped) {
-        if (number->count == LOG_MAX)
-            memmove(number->log, number->log + 1, --number->count * sizeof *number->log);
-        number->log[number->count++] = contact->intent_ms;
-    }
-    return true;
-}
-
-static void apply_finish(struct sim_store *store, struct sim_contact *contact,
-                         const struct od_outcome *outcome)
-{
-    if (outcome->verdict == OD_VERDICT_TRUNK)
-        unlog(store, contact);
-    else if (contact->intent)
-        contact->tries++;
-    if (!outcome->retry_ms || contact->stopped) {
-        end(store, contact, outcome);
-        return;
-    }
-    contact->last_cause = (uint8_t)outcome->cause;
-    contact->last_ms = outcome->ended_ms;
-    wait_for(store, contact, outcome->retry_ms);
-}
-
-static void apply(struct sim_store *store, struct op *op)
-{
-    const struct job *job = &store->jobs[op->job];
-    struct sim_contact *contact = &store->contacts[job->contact];
-    bool ours;
-
-    if (op->applied && op->kind == OP_CLAIM)
-        return;
-    op->applied = true;
-    if (op->kind == OP_CLAIM) {
-        apply_claim(store, op);
-        return;
-    }
-    ours = contact->phase == SIM_HELD && contact->fence == job->fence;
-    op->accepted = ours;
-    if (!ours)
-        return;
-    switch (op->kind) {
-    case OP_INTENT:
-        op->accepted = apply_intent(store, contact, op->attempt);
-        break;
-    case OP_PROGRESS:
-        memcpy(contact->progress, op->progress, sizeof contact->progress);
-        break;
-    case OP_RELEASE:
-        apply_release(store, contact, op);
-        break;
-    case OP_FINISH:
-        apply_finish(store, contact, &op->outcome);
-        break;
-    case OP_CLAIM:
-        break;
-    }
-}
-
-/* A batch: releases last to first, so that what was claimed in order is in order again at the front
- * of its lane, and claims after them. */
-static void apply_all(struct sim_store *store, struct ops *ops)
-{
-    for (uint32_t i = 0; i < ops->count; i++)
-        if (ops->at[i].kind != OP_RELEASE && ops->at[i].kind != OP_CLAIM)
-            apply(store, &ops->at[i]);
-    for (uint32_t i = ops->count; i--;)
-        if (ops->at[i].kind == OP_RELEASE)
-            apply(store, &ops->at[i]);
-    for (uint32_t i = 0; i < ops->count; i++)
-        if (ops->at[i].kind == OP_CLAIM)
-            apply(store, &ops->at[i]);
-}
+#include "tests/sim/sim_store_inner.h"
 
 /* ---- the adapter ---- */
 
@@ -453,7 +116,7 @@ static void arrives(void *ctx, uint64_t epoch, uint64_t unused)
     (void)unused;
     if (epoch != store->epoch || store->lapsed)
         return;
-    apply_all(store, &store->flight);
+    sim_server_apply(store, &store->flight);
 }
 
 /* How long what we hold is ours, as the adapter reckons: from the moment it asked, less a tenth. */
@@ -620,7 +283,7 @@ void sim_store_down(struct sim_store *store)
     store->flight = store->gathered;
     store->gathered = (struct ops){0};
     if (arrived)
-        apply_all(store, &lost);
+        sim_server_apply(store, &lost);
     for (uint32_t i = 0; i < lost.count; i++) {
         if (lost.at[i].kind == OP_CLAIM)
             answer_claim(store, &lost.at[i], true);
@@ -656,9 +319,9 @@ static void reconcile(struct sim_store *store)
         if (od_rng_below(store->rng, 2))
             hand_over(store, i);
         else if (store->contacts[i].stop)
-            end_with(store, &store->contacts[i], OD_CAUSE_CANCELED);
+            sim_server_end(store, &store->contacts[i], OD_CAUSE_CANCELED);
         else
-            lane_push(store, i, true);
+            sim_server_push(store, i, true);
     }
 }
 
@@ -868,7 +531,7 @@ uint32_t sim_store_add(struct sim_store *store, uint32_t lane, const char *to, i
     memcpy(contact->uid.b, &salt, sizeof salt);
     memcpy(contact->uid.b + 8, &number, sizeof number);
     od_str_copy(contact->to, sizeof contact->to, to, strlen(to));
-    lane_push(store, number, false);
+    sim_server_push(store, number, false);
     if (store->up)
         post(store, &(struct od_event){.kind = OD_EV_LANE_READY,
                                        .u.lane = {lane, store->lanes[lane].waiting}});
@@ -899,7 +562,7 @@ void sim_store_redial(struct sim_store *store, uint32_t most, uint32_t after_ms)
 
 void sim_store_suppress(struct sim_store *store, const char *to, bool on)
 {
-    number_of(store, to, true)->suppressed = on;
+    sim_server_number(store, to, true)->suppressed = on;
 }
 
 struct sim_contact *sim_store_edit(struct sim_store *store, uint32_t number)
@@ -915,15 +578,15 @@ bool sim_store_stop(struct sim_store *store, uint32_t number)
     switch ((enum sim_phase)contact->phase) {
     case SIM_WAITING:
         store->lanes[contact->lane].waiting--;
-        end_with(store, contact, OD_CAUSE_CANCELED);
+        sim_server_end(store, contact, OD_CAUSE_CANCELED);
         break;
     case SIM_LATER:
-        end_with(store, contact, OD_CAUSE_CANCELED);
+        sim_server_end(store, contact, OD_CAUSE_CANCELED);
         break;
     case SIM_HELD:
         contact->stop = true;
         if (!contact->intent)
-            end_with(store, contact, OD_CAUSE_CANCELED);
+            sim_server_end(store, contact, OD_CAUSE_CANCELED);
         return true;
     case SIM_TAKEN:
     case SIM_ENDED:
@@ -938,7 +601,7 @@ static void other_worker_done(void *ctx, uint64_t number, uint64_t fence)
     struct sim_contact *contact = &store->contacts[number];
 
     if (contact->phase == SIM_TAKEN && contact->fence == fence)
-        end_with(store, contact, OD_CAUSE_COMPLETED);
+        sim_server_end(store, contact, OD_CAUSE_COMPLETED);
 }
 
 void sim_store_take_over(struct sim_store *store, uint32_t number)
@@ -955,14 +618,16 @@ void sim_store_take_over(struct sim_store *store, uint32_t number)
         contact->tries++;
         contact->last_cause = OD_CAUSE_UNKNOWN;
         contact->last_ms = sim_wall_ms(store->clock);
-        wait_for(store, contact, contact->last_ms + store->config.redial_ms);
+        sim_server_wait(store, contact, contact->last_ms + store->config.redial_ms);
     } else if (contact->intent) {
-        end_with(store, contact, OD_CAUSE_UNKNOWN); /* it may have been dialled: never again */
+        sim_server_end(store, contact,
+                       OD_CAUSE_UNKNOWN); /* it may have been dialled: never again */
     } else {
         contact->phase = SIM_TAKEN;
         contact->stop = false;
-        sim_after(store->clock, in_ns, od_rng_below(store->rng, 2) ? put_back : other_worker_done,
-                  store, number, contact->fence);
+        sim_after(store->clock, in_ns,
+                  od_rng_below(store->rng, 2) ? sim_server_put_back : other_worker_done, store,
+                  number, contact->fence);
     }
 }
 
