@@ -91,6 +91,16 @@ bool od_auth_allows(const char *scopes, enum od_scope scope)
            has_word(scopes, word, strlen(word));
 }
 
+bool od_auth_operates(const struct od_auth *auth, const char *org)
+{
+    for (size_t i = 0; i < auth->fixed_count; i++) {
+        const struct od_identity *own = &auth->fixed[i].identity;
+        if (strcmp(own->org, org) == 0 && od_auth_allows(own->scopes, OD_SCOPE_ADMIN))
+            return true;
+    }
+    return false;
+}
+
 static bool key_ok(const struct od_api_key *key)
 {
     size_t bytes = key->key ? strlen(key->key) : 0;

@@ -60,6 +60,9 @@ void od_auth_forget(struct od_auth *auth, const uint8_t *hash); /* NULL: all */
 
 /* True when the scopes hold the one asked for; "*" holds all. */
 bool od_auth_allows(const char *scopes, enum od_scope scope);
+/* What belongs to no org (trunks) is the operator's: true for an org that has a static key which
+ * may administer. */
+bool od_auth_operates(const struct od_auth *auth, const char *org);
 const char *od_scope_name(enum od_scope scope);
 
 /* Every word is known and held by `own`; the text fits. */

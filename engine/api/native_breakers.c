@@ -85,6 +85,10 @@ void od_breakers_reset(struct od_request *q)
         was = od_breaker_state_name((enum od_breaker_state)all[i].state);
         what = all[i].said;
     }
+    if (all && i < count && all[i].axis <= OD_BREAKER_PREFIX && !od_ops_operates(q)) {
+        free(all);
+        return;
+    }
     int err =
         host->breaker_reset ? host->breaker_reset(host->ctx, q->who.org, q->at.name) : OD_ENOENT;
     struct od_buf lines;

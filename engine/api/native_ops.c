@@ -245,11 +245,24 @@ static void note_trunk(struct od_request *q, const struct od_api_trunk *was,
                            noted, q);
 }
 
+bool od_ops_operates(struct od_request *q)
+{
+    if (od_auth_operates(&q->api->auth, q->who.org))
+        return true;
+    od_request_problem(
+        q, 403, "not_operator",
+        "trunks are everybody's: only a key of an org that the configuration gives an "
+        "admin key may change them");
+    return false;
+}
+
 static void change_trunk(struct od_request *q, struct od_api_trunk_change change)
 {
     const struct od_api_host *host = &q->api->host;
     char who[OD_AUDIT_WHO_MAX];
     struct od_api_trunk was, is;
+    if (!od_ops_operates(q))
+        return;
     od_audit_who(q, who);
     change.who = who;
     int err = !find_trunk(q, &was) || !host->trunk_change

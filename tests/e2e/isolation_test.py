@@ -110,7 +110,7 @@ def filled(path, ids):
 
 def nothing_leaks(world):
     server = world.serve([])
-    KEYS.update({org: server.api("POST", "/keys", {"org": org})["key"] for org in ("one", "two")})
+    KEYS.update({org: server.api("POST", "/keys", {"org": org})["key"] for org in ("one", "two", "default")})
     document = json.loads(ask(server, "one", "get", "/openapi.json")[1])
     campaign, agent, credentials, number = one_of_everything(server)
     before = belongings(server, document, campaign)
@@ -133,6 +133,10 @@ def nothing_leaks(world):
                 not_found += status == 404
     assert not_found > 100, f"{not_found} of {asked}"
     named_in_bodies(server, agent, credentials, number)
+    for org, expected in (("two", 403), ("default", 404)):  # trunks are the operator's to change
+        for order in ("pause", "resume", "drain"):
+            status, _ = ask(server, org, "post", f"/outdial/v1/trunks/none/{order}")
+            assert status == expected, f"{order} by {org}: {status}"
     after = belongings(server, document, campaign)
     for path, was in before.items():
         assert after[path] == was, f"{path} has changed:\n{was}\n{after[path]}"

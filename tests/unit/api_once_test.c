@@ -339,6 +339,17 @@ static void keys_are_listed_and_revoked(void **state)
     fake_close(&x);
 
     od_uid_text(&world.repo.keys[0].id, id);
+    world.trunk_count = 1; /* everybody's, and the operator's to change */
+    world.trunks[0] = (struct od_api_trunk){.name = "main"};
+    send_full(
+        &x, (struct fake_request){.method = "POST", .path = V1 "/trunks/main/pause", .key = other});
+    assert_int_equal(x.status, 403);
+    assert_string_equal(world.changed_name, "");
+    fake_close(&x);
+    send_full(&x, (struct fake_request){.method = "GET", .path = V1 "/trunks/main", .key = other});
+    assert_int_equal(x.status, 200);
+    fake_close(&x);
+
     send_full(&x, (struct fake_request){
                       .method = "DELETE", .path = join(V1 "/keys/", id, ""), .key = other});
     assert_int_equal(x.status, 404); /* not its own org's */
