@@ -16,6 +16,7 @@
 #include "engine/host/ladder.h"
 #include "engine/host/legs.h"
 #include "engine/host/loop_watch.h"
+#include "engine/host/notify.h"
 #include "engine/host/options_hooks.h"
 #include "engine/host/orphans.h"
 #include "engine/host/outbox.h"
@@ -102,6 +103,7 @@ struct od_host {
         char problems[24 * 320]; /* of the last, when it was refused */
     } reload;
 
+    struct od_notify notify;
     uv_signal_t sigterm, sigint, sighup;
     uv_timer_t tick; /* every 100 ms: event streams, drain */
     uint64_t stage_ends_ns;

@@ -496,6 +496,7 @@ void od_host_store_is_up(struct od_host *host)
                od_sip_bound_port(host->sip, 0));
     if (*host->dev_key)
         od_log(OD_CONFIG_LOG_INFO, "host", "the API key is in %s/dev.key", host->config->data_dir);
+    od_notify_say(&host->notify, "READY=1");
 }
 
 /* ---- closing ---- */
@@ -680,6 +681,7 @@ static void on_signal(uv_signal_t *handle, int signum)
 {
     struct od_host *host = handle->data;
     (void)signum;
+    od_notify_say(&host->notify, "STOPPING=1");
     if (host->stage < OD_HOST_DRAINING)
         begin_draining(host);
     else if (host->stage == OD_HOST_DRAINING)
@@ -699,6 +701,7 @@ static void on_tick(uv_timer_t *timer)
     struct od_host *host = timer->data;
     struct od_engine_stats stats;
     struct od_now now = od_turn_now();
+    od_notify_tick(&host->notify, now.mono_ns, host->stage != OD_HOST_SERVING);
     if (host->api && host->stage < OD_HOST_CLOSING)
         od_api_tick(host->api, now);
     if (host->catalog && host->stage < OD_HOST_CLOSING)
@@ -758,6 +761,7 @@ int od_serve(const struct od_config *config, od_serve_load_fn load)
     host->config = config;
     host->reload.load = load;
     host->lock_fd = -1;
+    od_notify_open(&host->notify);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of its write */
     raise_descriptor_limit();
@@ -790,6 +794,7 @@ int od_serve(const struct od_config *config, od_serve_load_fn load)
     od_zones_destroy(host->zones);
     od_box_destroy(host->box);
     od_host_reload_deinit(host);
+    od_notify_close(&host->notify);
     if (host->lock_fd >= 0)
         close(host->lock_fd);
     explicit_bzero(host, sizeof *host);

@@ -134,11 +134,13 @@ void od_host_reload(struct od_host *host)
         return;
     }
     host->reload.at_ms = od_turn_now().wall_ms;
+    od_notify_reloading(&host->notify, od_turn_now().mono_ns);
     od_http_server_reload(host->http); /* certificates are read anew whatever else has changed */
     problems.count = 0;
     if (host->reload.load(&fresh, &problems) || !keep(host, fresh)) {
         od_config_destroy(fresh);
         refuse(host, &problems);
+        od_notify_say(&host->notify, "READY=1");
         return;
     }
     struct od_host_reload *reload = &host->reload;
@@ -163,6 +165,7 @@ void od_host_reload(struct od_host *host)
     if (changes.later.used)
         log_keys(OD_CONFIG_LOG_WARN,
                  "needs a restart, stays as it is until then: ", reload->needs_restart);
+    od_notify_say(&host->notify, "READY=1");
 }
 
 void od_host_reload_told(void *ctx, struct od_api_reload *out)
