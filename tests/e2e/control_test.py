@@ -81,8 +81,18 @@ class Noun:
         self.caps = caps  # lowered, and as it was before
         self.prefix = prefix  # of its limits in the document
 
+    def known(self):
+        """Both processes have heard of the last change: what each notes as the value before is what it knows."""
+        def views():
+            views = [server.api("GET", self.path) for server in self.line.servers]
+            return [(view.get("state"), view.get("reason"), (view.get("live") or {}).get("state"), view.get("outdial"), view.get("cps"),
+                     view.get("max_calls")) for view in views]
+        wait_until(lambda: len({json.dumps(view) for view in views()}) == 1, 20,
+                   f"both processes to know of the {self.kind}'s change", 0.02)
+
     def limits(self, by, cps=None, max_calls=None):
         """cps 0: none of its own again."""
+        self.known()
         if by == "API":
             limits = {} if cps is None else {"cps": cps or None}
             limits.update({} if max_calls is None else {"max_calls": max_calls})
@@ -94,6 +104,7 @@ class Noun:
         self.line.cli(self.verb, "set" if self.kind == "trunk" else "limits", self.name, *words)
 
     def order(self, by, order):
+        self.known()
         if by == "API":
             self.line.api("POST", f"{self.path}/{order}")
         else:
