@@ -125,6 +125,12 @@ int od_host_hook_try(void *ctx, struct yyjson_val *hook, const char *payload, si
                      od_hook_tried_fn fn, void *fn_ctx, const char **why);
 int od_host_open_outbox(struct od_host *host); /* when store and catalog are there */
 
+/* main.c: a fact for the engine. ctx: the host. */
+void od_host_post(void *ctx, const struct od_event *event);
+
+/* talk_glue.c: what the talk asks. False: told in the log. */
+bool od_host_open_talk(struct od_host *host);
+
 /* register_glue.c: registrations between catalog, SIP and API. */
 int od_host_open_registrations(struct od_host *host, uint64_t seed);
 void od_host_registered(void *ctx, uint32_t id, const struct od_sip_registered *answer);
