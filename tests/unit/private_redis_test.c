@@ -328,21 +328,49 @@ static void test_no_binary(void **state)
     remove_dir(w.dir);
 }
 
+/* A file of its append-only directory, from before it was started. */
+static void put_file(const struct world *w, const char *name, const char *text)
+{
+    char path[200];
+    snprintf(path, sizeof path, "%s/redis", w->dir);
+    mkdir(path, 0700);
+    snprintf(path, sizeof path, "%s/redis/appendonlydir", w->dir);
+    mkdir(path, 0700);
+    snprintf(path, sizeof path, "%s/redis/appendonlydir/%s", w->dir, name);
+    int fd = open(path, O_WRONLY | O_CREAT, 0600);
+    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    close(fd);
+}
+
+/* A kill has left half of a write behind the last whole one, and another came before it was mended:
+ * Redis shortens the file and ends, and is started once more. */
+static void test_ends_once_before_it_answers(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, NULL);
+    put_file(&w, "appendonly.aof.manifest",
+             "file appendonly.aof.1.incr.aof seq 1 type i\n"
+             "file appendonly.aof.2.incr.aof seq 2 type i\n");
+    put_file(&w, "appendonly.aof.1.incr.aof",
+             "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*1\r\n$5\r\nMULTI\r\n"
+             "*3\r\n$3\r\nSET\r\n$4\r\nhalf\r\n$1\r\n1\r\n");
+    put_file(&w, "appendonly.aof.2.incr.aof",
+             "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*3\r\n$3\r\nSET\r\n$5\r\nwhole\r\n$1\r\n1\r\n");
+    begin(&w);
+    run_until(&w, &w.ready, 1);
+    assert_int_equal(w.failed + w.died, 0);
+    end(&w);
+    remove_dir(w.dir);
+}
+
 /* A file that Redis can't load: it ends before it answers, and its own last words are passed on. */
 static void test_ends_before_it_answers(void **state)
 {
     (void)state;
     struct world w;
-    char path[160];
     world_init(&w, NULL);
-    snprintf(path, sizeof path, "%s/redis", w.dir);
-    mkdir(path, 0700);
-    snprintf(path, sizeof path, "%s/redis/appendonlydir", w.dir);
-    mkdir(path, 0700);
-    snprintf(path, sizeof path, "%s/redis/appendonlydir/appendonly.aof.manifest", w.dir);
-    int fd = open(path, O_WRONLY | O_CREAT, 0600);
-    assert_int_equal(write(fd, "nonsense\n", 9), 9);
-    close(fd);
+    put_file(&w, "appendonly.aof.manifest", "nonsense\n");
     begin(&w);
     run_until(&w, &w.failed, 1);
     assert_non_null(strstr(w.why, "before it answered"));
@@ -402,6 +430,7 @@ int main(void)
         cmocka_unit_test(test_adopted_is_stopped),
         cmocka_unit_test(test_stale_pid_file),
         cmocka_unit_test(test_no_binary),
+        cmocka_unit_test(test_ends_once_before_it_answers),
         cmocka_unit_test(test_ends_before_it_answers),
         cmocka_unit_test(test_unusable_directories),
         cmocka_unit_test(test_stop_before_ready),
