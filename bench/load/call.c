@@ -31,7 +31,8 @@ static void enter(struct od_load_run *run, struct od_load_call *call, enum od_lo
     call->state = state;
     call->deadline_ns = ends_ns;
     call->repeat_gap_ns = t1;
-    call->repeat_ns = repeats ? run->now_ns + t1 : never;
+    call->repeat_ns =
+        repeats && !run->stream ? run->now_ns + t1 : never; /* TCP repeats by itself */
     arm(run, call);
 }
 

@@ -84,10 +84,10 @@ void od_load_plan_help(void)
         "               --hold 20-40 --rtp --slo 'setup_p99<200ms,failed<0.1%%' --out report.html\n"
         "  outdial load sip:1000@10.0.0.5 --knee 5000 --cps 100 --duration 20 --hold 1 \\\n"
         "               --slo 'pdd_p99<50ms,failed<0.1%%'\n\n"
-        "Calls a SIP platform over UDP at a given pace: INVITE, wait, talk, BYE. Calls are due by\n"
+        "Calls a SIP platform over UDP or TCP at a given pace: INVITE, wait, talk, BYE. Calls are due by\n"
         "the clock whatever those before them do, and durations count from the moment a call was\n"
         "due, so a platform that stalls can't hide it.\n\n"
-        "usage: outdial load sip:[USER@]HOST[:PORT] [options]\n\n"
+        "usage: outdial load sip:[USER@]HOST[:PORT][;transport=tcp] [options]\n\n"
         "options:\n");
     for (size_t i = 0; i < sizeof options / sizeof *options; i++)
         printf("  %-15s %-13s %s\n", options[i].name,
@@ -371,10 +371,26 @@ static int take_word(struct od_load_plan *p, int argc, char **argv, int *i)
     return apply(p, option, value);
 }
 
-/* "sip:user@host:port"; parameters are left out, a password is refused. */
+/* ";transport=udp", ";transport=tcp" or nothing; other parameters are left out. */
+static int read_transport(struct od_load_plan *p, const char *parameters)
+{
+    static const char name[] = ";transport=";
+    for (const char *at = parameters; *at == ';'; at += 1 + strcspn(at + 1, ";?")) {
+        size_t bytes = strcspn(at + 1, ";?") + 1;
+        if (strncasecmp(at, name, sizeof name - 1) != 0)
+            continue;
+        p->tcp = bytes == sizeof name + 2 && strncasecmp(at + sizeof name - 1, "tcp", 3) == 0;
+        if (!p->tcp &&
+            (bytes != sizeof name + 2 || strncasecmp(at + sizeof name - 1, "udp", 3) != 0))
+            return usage("target", "transport=udp or transport=tcp", at + 1);
+    }
+    return 0;
+}
+
+/* "sip:user@host:port;transport=tcp"; a password is refused. */
 static int split_target(struct od_load_plan *p)
 {
-    static const char expected[] = "sip:[USER@]HOST[:PORT]";
+    static const char expected[] = "sip:[USER@]HOST[:PORT][;transport=tcp]";
     if (!p->target_text) {
         fprintf(stderr, "outdial load: the target is missing: expected %s\n", expected);
         return EXIT_USAGE;
@@ -389,7 +405,7 @@ static int split_target(struct od_load_plan *p)
         return usage("target", expected, text);
     od_str_copy(p->user, sizeof p->user, text + 4, user);
     od_str_copy(p->host, sizeof p->host, host, bytes);
-    return 0;
+    return read_transport(p, host + bytes);
 }
 
 /* Asked once, before anything runs. */

@@ -15,6 +15,7 @@ struct od_load_plan {
     const char *target_text;              /* as given */
     char user[OD_LOAD_USER_BYTES];        /* of the target's URI, "" when it has none */
     char host[256];                       /* of the target's URI: host[:port] */
+    bool tcp;                             /* by one connection; false: UDP */
     struct od_carrier_addr target;        /* where it is sent to */
     struct od_carrier_addr local;         /* SIP; bound by the run */
     char advertise[OD_CARRIER_ADDR_TEXT]; /* host in Via, Contact and SDP; "": local's */

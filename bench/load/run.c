@@ -89,6 +89,21 @@ static void port_readable(uv_poll_t *poll, int status, int events)
     }
 }
 
+static void stream_message(void *ctx, char *bytes, size_t count)
+{
+    struct od_load_run *run = ctx;
+    run->now_ns = clock_ns();
+    take_datagram(
+        run, (struct od_sip_datagram){.bytes = bytes, .count = count, .source = run->plan->target});
+}
+
+static void stream_lost(void *ctx, const char *why)
+{
+    const struct od_load_run *run = ctx;
+    fprintf(stderr, "outdial load: the connection to %s was lost: %s; it is made again\n",
+            run->plan->host, why);
+}
+
 /* ---- calls ---- */
 
 static void start_call(struct od_load_run *run, uint64_t due_ns)
@@ -176,7 +191,10 @@ static void turn_end(uv_prepare_t *prepare)
         od_arrivals_take(&run->arrivals);
     }
     tick_seconds(run);
-    run->tally->unsendable += od_sip_port_flush(run->port);
+    if (run->stream)
+        od_load_stream_flush(run->stream);
+    else
+        run->tally->unsendable += od_sip_port_flush(run->port);
     if (is_over(run)) {
         uv_stop(&run->loop);
         return;
@@ -243,11 +261,16 @@ static int open_port(struct od_load_run *run)
     const struct od_load_plan *plan = run->plan;
     char text[OD_CARRIER_ADDR_TEXT];
     struct od_carrier_addr told;
+    const struct od_load_stream_events events = {run, stream_message, stream_lost};
     run->local = plan->local;
-    int status = od_sip_port_open(&run->port, &run->local);
+    int status = plan->tcp ? od_load_stream_open(&run->stream, &run->loop, &plan->target,
+                                                 &run->local, &events)
+                           : od_sip_port_open(&run->port, &run->local);
     if (status) {
         od_carrier_addr_text(&plan->local, text);
-        fprintf(stderr, "outdial load: can't listen on udp:%s: %s\n", text, strerror(-status));
+        fprintf(stderr, "outdial load: can't %s%s: %s\n",
+                plan->tcp ? "connect by TCP to " : "listen on udp:", plan->tcp ? plan->host : text,
+                strerror(-status));
         return -1;
     }
     told = run->local;
@@ -270,12 +293,10 @@ static int open_loop(struct od_load_run *run)
     if (status || run->clock_fd < 0)
         return -1;
     uv_poll_init(&run->loop, &run->clock_poll, run->clock_fd);
-    uv_poll_init(&run->loop, &run->port_poll, od_sip_port_fd(run->port));
     uv_prepare_init(&run->loop, &run->turn_end);
     uv_signal_init(&run->loop, &run->interrupt);
-    run->clock_poll.data = run->port_poll.data = run->turn_end.data = run->interrupt.data = run;
+    run->clock_poll.data = run->turn_end.data = run->interrupt.data = run;
     uv_poll_start(&run->clock_poll, UV_READABLE, clock_fired);
-    uv_poll_start(&run->port_poll, UV_READABLE, port_readable);
     uv_prepare_start(&run->turn_end, turn_end);
     uv_signal_start(&run->interrupt, interrupted, SIGINT);
     return 0;
@@ -296,8 +317,13 @@ static int open_all(struct od_load_run *run)
         fprintf(stderr, "outdial load: no memory for %u calls\n", (unsigned)count);
         return -1;
     }
-    if (open_port(run) || open_loop(run))
+    if (open_loop(run) || open_port(run))
         return -1;
+    if (run->port) {
+        uv_poll_init(&run->loop, &run->port_poll, od_sip_port_fd(run->port));
+        run->port_poll.data = run;
+        uv_poll_start(&run->port_poll, UV_READABLE, port_readable);
+    }
     struct od_load_room_setup room = {.local = run->local,
                                       .port_lowest = plan->rtp_port_lowest,
                                       .port_highest = plan->rtp_port_highest,
@@ -335,11 +361,15 @@ void od_load_run_destroy(struct od_load_run *run)
     if (run->room)
         od_load_room_destroy(run->room);
     if (run->clock_poll.data) {
-        uv_handle_t *const handles[] = {
-            (uv_handle_t *)&run->clock_poll, (uv_handle_t *)&run->port_poll,
-            (uv_handle_t *)&run->turn_end, (uv_handle_t *)&run->interrupt};
+        uv_handle_t *const handles[] = {(uv_handle_t *)&run->clock_poll,
+                                        (uv_handle_t *)&run->turn_end,
+                                        (uv_handle_t *)&run->interrupt};
         for (size_t i = 0; i < sizeof handles / sizeof *handles; i++)
             uv_close(handles[i], NULL);
+        if (run->port_poll.data)
+            uv_close((uv_handle_t *)&run->port_poll, NULL);
+        if (run->stream)
+            od_load_stream_close(run->stream);
         uv_run(&run->loop, UV_RUN_DEFAULT);
         uv_loop_close(&run->loop);
     }

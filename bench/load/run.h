@@ -14,6 +14,7 @@
 #include "bench/load/audio.h"
 #include "bench/load/call.h"
 #include "bench/load/plan.h"
+#include "bench/load/stream.h"
 #include "bench/load/tally.h"
 #include "engine/base/pool.h"
 #include "engine/base/timers.h"
@@ -27,7 +28,8 @@ struct od_load_run {
     struct od_carrier_addr local;
     char contact_host[OD_CARRIER_ADDR_TEXT]; /* host:port others reach us at */
     struct od_carrier_addr media;            /* host of our descriptions */
-    struct od_sip_port *port;
+    struct od_sip_port *port;                /* NULL: by TCP */
+    struct od_load_stream *stream;           /* NULL: by UDP */
     struct od_timers timers;
     struct od_pool calls;
     struct od_load_room *room; /* NULL: no audio */

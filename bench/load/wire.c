@@ -11,9 +11,17 @@
 static const char allow[] = "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS\r\n";
 enum { DIALOG_BYTES = 8192 };
 
+static struct od_sip_out *compose(struct od_load_run *run)
+{
+    return run->stream ? od_load_stream_compose(run->stream) : od_sip_port_compose(run->port);
+}
+
+/* By TCP all goes to the server that we are connected to. */
 static void post(struct od_load_run *run, const struct od_carrier_addr *to)
 {
-    if (od_sip_port_composing(run->port)->full)
+    if (run->stream)
+        run->tally->unsendable += !od_load_stream_post(run->stream);
+    else if (od_sip_port_composing(run->port)->full)
         run->tally->unsendable++;
     else
         od_sip_port_post(run->port, to, 1);
@@ -38,10 +46,10 @@ static void put_via(struct od_load_run *run, const struct od_load_call *call, ui
                     char kind, struct od_sip_out *out)
 {
     od_sip_out_format(out,
-                      " SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bK%016llx%x.%x.%x%c;rport\r\n"
+                      " SIP/2.0\r\nVia: SIP/2.0/%s %s;branch=z9hG4bK%016llx%x.%x.%x%c;rport\r\n"
                       "Max-Forwards: 70\r\n",
-                      run->contact_host, (unsigned long long)run->name, (unsigned)call->index,
-                      (unsigned)call->gen, (unsigned)cseq, kind);
+                      run->stream ? "TCP" : "UDP", run->contact_host, (unsigned long long)run->name,
+                      (unsigned)call->index, (unsigned)call->gen, (unsigned)cseq, kind);
 }
 
 static void put_from(struct od_load_run *run, const struct od_load_call *call,
@@ -61,7 +69,8 @@ static void put_call_id(struct od_load_run *run, const struct od_load_call *call
 
 static void put_contact(struct od_load_run *run, struct od_sip_out *out)
 {
-    od_sip_out_format(out, "Contact: <sip:%s@%s>\r\n", run->plan->from, run->contact_host);
+    od_sip_out_format(out, "Contact: <sip:%s@%s%s>\r\n", run->plan->from, run->contact_host,
+                      run->stream ? ";transport=tcp" : "");
 }
 
 static void put_body(struct od_load_run *run, const struct od_load_call *call,
@@ -104,7 +113,7 @@ static void put_request(struct od_load_run *run, const struct od_load_call *call
 
 void od_load_send_invite(struct od_load_run *run, const struct od_load_call *call)
 {
-    struct od_sip_out *out = od_sip_port_compose(run->port);
+    struct od_sip_out *out = compose(run);
     put_request(run, call, "INVITE", call->invite_cseq, NULL, out);
     put_contact(run, out);
     od_sip_out_word(out, allow);
@@ -134,7 +143,7 @@ static void put_in_dialog(struct od_load_run *run, const struct od_load_call *ca
 
 void od_load_send_ack(struct od_load_run *run, const struct od_load_call *call)
 {
-    struct od_sip_out *out = od_sip_port_compose(run->port);
+    struct od_sip_out *out = compose(run);
     put_in_dialog(run, call, "ACK", call->invite_cseq, 'a', out);
     if (call->auth) /* the INVITE's credentials go with its ACK (22.1) */
         od_sip_out_word(out, call->auth);
@@ -144,7 +153,7 @@ void od_load_send_ack(struct od_load_run *run, const struct od_load_call *call)
 
 void od_load_send_bye(struct od_load_run *run, const struct od_load_call *call)
 {
-    struct od_sip_out *out = od_sip_port_compose(run->port);
+    struct od_sip_out *out = compose(run);
     put_in_dialog(run, call, "BYE", call->cseq, 'b', out);
     if (call->bye_repeated && call->auth)
         od_sip_out_word(out, call->auth);
@@ -155,7 +164,7 @@ void od_load_send_bye(struct od_load_run *run, const struct od_load_call *call)
 void od_load_send_refusal_ack(struct od_load_run *run, const struct od_load_call *call,
                               const struct od_sip_text *refusal)
 {
-    struct od_sip_out *out = od_sip_port_compose(run->port);
+    struct od_sip_out *out = compose(run);
     put_request(run, call, "ACK", refusal->cseq, &refusal->to, out);
     od_sip_out_word(out, "Content-Length: 0\r\n\r\n");
     post(run, &run->plan->target);
@@ -163,7 +172,7 @@ void od_load_send_refusal_ack(struct od_load_run *run, const struct od_load_call
 
 void od_load_send_cancel(struct od_load_run *run, const struct od_load_call *call)
 {
-    struct od_sip_out *out = od_sip_port_compose(run->port);
+    struct od_sip_out *out = compose(run);
     put_request(run, call, "CANCEL", call->invite_cseq, NULL, out);
     od_sip_out_word(out, "Content-Length: 0\r\n\r\n");
     post(run, &run->plan->target);
@@ -189,7 +198,7 @@ void od_load_send_response(struct od_load_run *run, const struct od_load_call *c
 {
     char host[OD_CARRIER_ADDR_TEXT];
     struct od_carrier_addr to = *source;
-    struct od_sip_out *out = od_sip_port_compose(run->port);
+    struct od_sip_out *out = compose(run);
     od_carrier_addr_host_text(source, host);
     od_sip_out_format(out, "SIP/2.0 %d %s\r\n", status, od_sip_text_reason(status));
     od_sip_text_echo(request, (struct od_sip_text_source){host, od_carrier_addr_port(source)},

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import signal
+import socket
 import subprocess
 
 from harness import OUTDIAL, free_port, main, wait_until
@@ -139,11 +140,43 @@ def a_foreign_stack(world):
     assert sipp.wait(30) == 0
 
 
+def by_tcp(world):
+    """One connection, nothing repeated; one that is lost is made again, and the calls go on by it."""
+    port = free_port(socket.SOCK_STREAM)
+    callee = ["sipp", "-sn", "uas", "-t", "t1", "-i", "127.0.0.1", "-p", str(port), "-nostdin"]
+
+    def listens():
+        with socket.socket() as s:
+            return s.connect_ex(("127.0.0.1", port)) == 0
+    first = world.start("sipp", callee)
+    wait_until(listens, 20, "sipp to listen")
+    result = load(world, f"127.0.0.1:{port};transport=tcp", "--cps", "100", "--calls", "300", "--hold", "0.1")
+    assert result["outcomes"]["answered"] == 300 and result["retransmits"] == 0, result
+    child = world.start("load", [OUTDIAL, "load", f"sip:1@127.0.0.1:{port};transport=tcp", "--cps", "50",
+                                 "--duration", "6", "--hold", "0.1", "--json"])
+    wait_until(lambda: " 1 s " in child.stderr(), 20, "the first second")
+    first.kill()
+    wait_until(lambda: "was lost" in child.stderr(), 20, "the loss to be told")
+    world.start("sipp", callee)
+    wait_until(listens, 20, "sipp to listen again")
+    before = len(child.stderr().splitlines())
+    wait_until(lambda: len(child.stderr().splitlines()) > before + 2, 20, "two more seconds", 0.05)
+    child.process.send_signal(signal.SIGINT)
+    wait_until(lambda: "ending the calls" in child.stderr(), 20, "Ctrl-C to be heard")
+    child.process.send_signal(signal.SIGINT)
+    assert child.process.wait(30) in (0, 1)
+    seconds = [line for line in child.stderr().splitlines() if " s " in line]
+    assert len(seconds) > 3, child.stderr()
+    outcomes = json.loads(child.stdout())["outcomes"]
+    assert outcomes["answered"] > 100, outcomes
+
+
 def mistakes(world):
     for args, says in ((("sip:1@127.0.0.1", "--cps", "fast"), "--cps: expected a number"),
                        (("sip:1@127.0.0.1", "--cpz", "1"), "did you mean --cps?"),
                        ((), "the target is missing"),
                        (("1@127.0.0.1",), "expected sip:[USER@]HOST[:PORT]"),
+                       (("sip:1@127.0.0.1;transport=tls",), "expected transport=udp or transport=tcp"),
                        (("sip:1@127.0.0.1", "--slo", "setup_p99<1"), "expected a value in us, ms"),
                        (("sip:1@127.0.0.1", "--knee", "10"), "an --slo that tells"),
                        (("sip:1@127.0.0.1", "--out", "a.txt"), ".html, .json or .csv"),
@@ -166,4 +199,4 @@ def mistakes(world):
 
 
 main(each_end_is_told, a_stall_is_not_hidden, challenges_are_answered, audio_goes_both_ways,
-     the_other_side_hangs_up, interrupted, the_knee_is_found, a_foreign_stack, mistakes)
+     the_other_side_hangs_up, interrupted, the_knee_is_found, a_foreign_stack, by_tcp, mistakes)
