@@ -1,6 +1,6 @@
 /*
  * call - one call of the load: its SIP states, its one timer, what it keeps of its dialog. A user
- * agent client as of RFC 3261, over UDP.
+ * agent client as of RFC 3261, over UDP or TCP.
  *
  * Words: the deadline ends a state; a repeat is sent before it (timers A, E, F of RFC 3261 17.1).
  * Lifetime: calls live in the run's pool, from their first INVITE to the end of their linger, in

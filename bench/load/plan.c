@@ -84,9 +84,9 @@ void od_load_plan_help(void)
         "               --hold 20-40 --rtp --slo 'setup_p99<200ms,failed<0.1%%' --out report.html\n"
         "  outdial load sip:1000@10.0.0.5 --knee 5000 --cps 100 --duration 20 --hold 1 \\\n"
         "               --slo 'pdd_p99<50ms,failed<0.1%%'\n\n"
-        "Calls a SIP platform over UDP or TCP at a given pace: INVITE, wait, talk, BYE. Calls are due by\n"
-        "the clock whatever those before them do, and durations count from the moment a call was\n"
-        "due, so a platform that stalls can't hide it.\n\n"
+        "Calls a SIP platform over UDP or TCP at a given pace: INVITE, wait, talk, BYE. Calls are\n"
+        "due by the clock whatever those before them do, and durations count from the moment a\n"
+        "call was due, so a platform that stalls can't hide it.\n\n"
         "usage: outdial load sip:[USER@]HOST[:PORT][;transport=tcp] [options]\n\n"
         "options:\n");
     for (size_t i = 0; i < sizeof options / sizeof *options; i++)
