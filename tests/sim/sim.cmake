@@ -128,7 +128,7 @@ od_plant(breaker_probe_lost breakers.c "od_breaker_probe_void(&place->breaker);"
 od_plant(store_intent_not_written tests/sim/sim_server.c
     "    contact->intent = true;"
     "    ;")
-od_plant(store_fence_reused tests/sim/sim_server.c
+od_plant(store_fence_reused tests/sim/sim_store.c
     "contact->fence++;"
     ";")
 od_plant(store_release_forgotten tests/sim/sim_server.c
