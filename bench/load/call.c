@@ -88,6 +88,18 @@ void od_load_call_start(struct od_load_run *run, struct od_load_call *call, uint
     od_load_send_invite(run, call);
     count_from_due(run, call, OD_LOAD_LATE);
     enter(run, call, OD_LOAD_CALLING, run->now_ns + give_up_after, true);
+    if (run->stream && !od_load_stream_is_up(run->stream))
+        od_load_call_cut(run, call);
+}
+
+void od_load_call_cut(struct od_load_run *run, struct od_load_call *call)
+{
+    if (call->state == OD_LOAD_CALLING || call->state == OD_LOAD_PROCEEDING) {
+        end(run, call, call->rang_ns ? OD_LOAD_NO_ANSWER : OD_LOAD_SILENT);
+    } else if (call->state == OD_LOAD_HANGING_UP) {
+        run->tally->bye_unanswered++;
+        end(run, call, call->outcome);
+    }
 }
 
 /* ---- responses to the INVITE ---- */

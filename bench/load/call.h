@@ -1,6 +1,6 @@
 /*
  * call - one call of the load: its SIP states, its one timer, what it keeps of its dialog. A user
- * agent client as of RFC 3261, over UDP or TCP.
+ * agent client as of RFC 3261, over UDP, TCP or TLS.
  *
  * Words: the deadline ends a state; a repeat is sent before it (timers A, E, F of RFC 3261 17.1).
  * Lifetime: calls live in the run's pool, from their first INVITE to the end of their linger, in
@@ -54,6 +54,8 @@ void od_load_call_request(struct od_load_run *, struct od_load_call *, const str
                           const struct od_carrier_addr *source);
 /* Its timer has fired. False: the call is over and its memory may be given back. */
 bool od_load_call_timeout(struct od_load_run *, struct od_load_call *);
+/* The connection that it waits for an answer on is lost: its transaction is over (17.1.1.2). */
+void od_load_call_cut(struct od_load_run *, struct od_load_call *);
 /* The run is being ended: hang up or cancel. */
 void od_load_call_abort(struct od_load_run *, struct od_load_call *);
 /* Frees what it holds besides its own memory. */

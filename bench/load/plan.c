@@ -33,6 +33,7 @@ enum option_kind {
     HEADER,
     LISTEN,
     ADVERTISE,
+    CA_FILE,
     SLO,
     KNEE,
     OUT,
@@ -67,6 +68,7 @@ static const struct option options[] = {
     {"--header", "'NAME: VALUE'", HEADER, "one more header of the INVITE; up to 8 times"},
     {"--listen", "udp:HOST:PORT", LISTEN, "our address (the one the system would use, any port)"},
     {"--advertise", "HOST", ADVERTISE, "host in Via, Contact and SDP, when behind NAT"},
+    {"--ca-file", "FILE", CA_FILE, "with TLS: authorities trusted besides the system's, PEM"},
     {"--slo", "LIST", SLO, "objectives, e.g. 'setup_p99<200ms,failed<0.1%'; exit 1 when missed"},
     {"--knee", "N", KNEE, "search the highest pace up to N at which the --slo holds"},
     {"--out", "FILE", OUT, "write report.html, .json or .csv; up to 4 times"},
@@ -84,10 +86,11 @@ void od_load_plan_help(void)
         "               --hold 20-40 --rtp --slo 'setup_p99<200ms,failed<0.1%%' --out report.html\n"
         "  outdial load sip:1000@10.0.0.5 --knee 5000 --cps 100 --duration 20 --hold 1 \\\n"
         "               --slo 'pdd_p99<50ms,failed<0.1%%'\n\n"
-        "Calls a SIP platform over UDP or TCP at a given pace: INVITE, wait, talk, BYE. Calls are\n"
-        "due by the clock whatever those before them do, and durations count from the moment a\n"
-        "call was due, so a platform that stalls can't hide it.\n\n"
-        "usage: outdial load sip:[USER@]HOST[:PORT][;transport=tcp] [options]\n\n"
+        "Calls a SIP platform over UDP, TCP or TLS at a given pace: INVITE, wait, talk, BYE. "
+        "Calls\n"
+        "are due by the clock whatever those before them do, and durations count from the moment\n"
+        "a call was due, so a platform that stalls can't hide it.\n\n"
+        "usage: outdial load sip:[USER@]HOST[:PORT][;transport=udp|tcp|tls] [options]\n\n"
         "options:\n");
     for (size_t i = 0; i < sizeof options / sizeof *options; i++)
         printf("  %-15s %-13s %s\n", options[i].name,
@@ -294,6 +297,9 @@ static int apply(struct od_load_plan *p, const struct option *o, const char *val
         return strncmp(value, "udp:", 4) == 0 && od_carrier_addr_parse(&p->local, value + 4, 0)
                    ? 0
                    : usage(o->name, "udp:ADDRESS:PORT with a numeric address", value);
+    case CA_FILE:
+        p->ca_file = value;
+        return 0;
     case ADVERTISE: {
         struct od_carrier_addr probe;
         if (!od_carrier_addr_parse(&probe, value, 0) || strlen(value) >= sizeof p->advertise)
@@ -371,26 +377,30 @@ static int take_word(struct od_load_plan *p, int argc, char **argv, int *i)
     return apply(p, option, value);
 }
 
-/* ";transport=udp", ";transport=tcp" or nothing; other parameters are left out. */
+/* ";transport=udp", "tcp" or "tls", or nothing; other parameters are left out. */
 static int read_transport(struct od_load_plan *p, const char *parameters)
 {
     static const char name[] = ";transport=";
+    static const char *const words[] = {
+        [OD_LOAD_UDP] = "udp", [OD_LOAD_TCP] = "tcp", [OD_LOAD_TLS] = "tls"};
     for (const char *at = parameters; *at == ';'; at += 1 + strcspn(at + 1, ";?")) {
-        size_t bytes = strcspn(at + 1, ";?") + 1;
+        size_t bytes = strcspn(at + 1, ";?") + 1 - (sizeof name - 1);
         if (strncasecmp(at, name, sizeof name - 1) != 0)
             continue;
-        p->tcp = bytes == sizeof name + 2 && strncasecmp(at + sizeof name - 1, "tcp", 3) == 0;
-        if (!p->tcp &&
-            (bytes != sizeof name + 2 || strncasecmp(at + sizeof name - 1, "udp", 3) != 0))
-            return usage("target", "transport=udp or transport=tcp", at + 1);
+        p->transport = 0;
+        while (p->transport <= OD_LOAD_TLS &&
+               !od_str_equal_nocase(at + sizeof name - 1, bytes, words[p->transport]))
+            p->transport++;
+        if (p->transport > OD_LOAD_TLS)
+            return usage("target", "transport=udp, transport=tcp or transport=tls", at + 1);
     }
     return 0;
 }
 
-/* "sip:user@host:port;transport=tcp"; a password is refused. */
+/* "sip:user@host:port;transport=tls"; a password is refused. */
 static int split_target(struct od_load_plan *p)
 {
-    static const char expected[] = "sip:[USER@]HOST[:PORT][;transport=tcp]";
+    static const char expected[] = "sip:[USER@]HOST[:PORT][;transport=udp|tcp|tls]";
     if (!p->target_text) {
         fprintf(stderr, "outdial load: the target is missing: expected %s\n", expected);
         return EXIT_USAGE;
@@ -412,7 +422,7 @@ static int split_target(struct od_load_plan *p)
 static int look_up(struct od_load_plan *p)
 {
     char host[256];
-    const char *port = "5060";
+    const char *port = p->transport == OD_LOAD_TLS ? "5061" : "5060";
     snprintf(host, sizeof host, "%s", p->host);
     char *name = host, *colon = strrchr(host, ':'), *close = strchr(host, ']');
     if (*host == '[' && close) {
@@ -424,6 +434,7 @@ static int look_up(struct od_load_plan *p)
         *colon = 0;
         port = colon + 1;
     }
+    od_str_copy(p->name, sizeof p->name, name, strlen(name));
     uint64_t number;
     if (!read_whole(port, 1, 65535, &number))
         return usage("target", "a port from 1 to 65535", port);
@@ -449,6 +460,8 @@ static int check_together(struct od_load_plan *p)
         return usage("--numbers", "a target whose user is a number of at most 15 digits", p->user);
     if (p->auth_user && !p->password)
         return usage("--user", "a password from OUTDIAL_LOAD_PASSWORD or --password-file", "none");
+    if (*p->ca_file && p->transport != OD_LOAD_TLS)
+        return usage("--ca-file", "a target with transport=tls", p->target_text);
     if (p->local.u.any.sa_family == AF_UNSPEC) {
         p->local.u.any.sa_family = p->target.u.any.sa_family;
     } else if (p->local.u.any.sa_family != p->target.u.any.sa_family) {
@@ -462,6 +475,7 @@ int od_load_plan_read(struct od_load_plan *p, int argc, char **argv)
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     *p = (struct od_load_plan){.arrivals = {.cps = 1, .seed = (uint64_t)now.tv_nsec},
+                               .ca_file = "",
                                .calls_max = 10000,
                                .hold_ms_min = 5000,
                                .hold_ms_max = 5000,

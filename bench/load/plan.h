@@ -11,11 +11,16 @@
 
 enum { OD_LOAD_REPORTS_MAX = 4, OD_LOAD_HEADERS_MAX = 8, OD_LOAD_USER_BYTES = 64 };
 
+/* TCP and TLS: by one connection. */
+enum od_load_transport { OD_LOAD_UDP, OD_LOAD_TCP, OD_LOAD_TLS };
+
 struct od_load_plan {
     const char *target_text;              /* as given */
     char user[OD_LOAD_USER_BYTES];        /* of the target's URI, "" when it has none */
     char host[256];                       /* of the target's URI: host[:port] */
-    bool tcp;                             /* by one connection; false: UDP */
+    uint8_t transport;                    /* enum od_load_transport */
+    char name[256];                       /* the host alone, without brackets */
+    const char *ca_file;                  /* TLS: trusted besides the system's; "": none */
     struct od_carrier_addr target;        /* where it is sent to */
     struct od_carrier_addr local;         /* SIP; bound by the run */
     char advertise[OD_CARRIER_ADDR_TEXT]; /* host in Via, Contact and SDP; "": local's */

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "bench/load/wire.h"
+#include "outdial/err.h"
 
 enum {
     SECOND_NS = 1000000000,
@@ -99,7 +100,12 @@ static void stream_message(void *ctx, char *bytes, size_t count)
 
 static void stream_lost(void *ctx, const char *why)
 {
-    const struct od_load_run *run = ctx;
+    struct od_load_run *run = ctx;
+    run->now_ns = clock_ns();
+    for (struct od_list *node = od_list_first(&run->alive), *next; node; node = next) {
+        next = od_list_after(&run->alive, node);
+        od_load_call_cut(run, OD_OWNER(node, struct od_load_call, node));
+    }
     fprintf(stderr, "outdial load: the connection to %s was lost: %s; it is made again\n",
             run->plan->host, why);
 }
@@ -255,24 +261,73 @@ static bool is_any(const struct od_carrier_addr *a)
                                           : a->u.v4.sin_addr.s_addr == INADDR_ANY;
 }
 
-/* Binds, and settles under which host others reach us. */
+/* Where TCP reaches the target by TLS. */
+static int secure(struct od_load_run *run, struct od_carrier_addr *hop)
+{
+    const struct od_carrier_addr *target = &run->plan->target;
+    struct od_addr server = {.port = od_carrier_addr_port(target)}, way;
+    char why[160];
+    if (target->u.any.sa_family == AF_INET6) {
+        server.family = 6;
+        memcpy(server.ip, &target->u.v6.sin6_addr, 16);
+    } else {
+        server.family = 4;
+        memcpy(server.ip, &target->u.v4.sin_addr, 4);
+    }
+    int err = od_sip_tls_open(&run->tls, &run->loop, run->plan->ca_file, why, sizeof why);
+    if (err) {
+        fprintf(stderr, "outdial load: --ca-file: %s\n", err == OD_EINVAL ? why : od_err_text(err));
+        return -1;
+    }
+    err = od_sip_tls_way(run->tls, run->plan->name, &server, &way);
+    if (err || way.family != 4) {
+        fprintf(stderr, "outdial load: no TLS to %s: %s\n", run->plan->host, od_err_text(err));
+        return -1;
+    }
+    *hop = (struct od_carrier_addr){.u.v4 = {.sin_family = AF_INET, .sin_port = htons(way.port)}};
+    memcpy(&hop->u.v4.sin_addr, way.ip, 4);
+    return 0;
+}
+
+/* Binds, or connects. 0, or -1 with a line on stderr. */
+static int open_way(struct od_load_run *run)
+{
+    const struct od_load_plan *plan = run->plan;
+    const struct od_load_stream_events events = {run, stream_message, stream_lost};
+    struct od_carrier_addr server = plan->target;
+    char text[OD_CARRIER_ADDR_TEXT];
+    int status;
+    run->local = plan->local;
+    if (plan->transport == OD_LOAD_UDP) {
+        status = od_sip_port_open(&run->port, &run->local);
+        od_carrier_addr_text(&plan->local, text);
+        if (status)
+            fprintf(stderr, "outdial load: can't listen on udp:%s: %s\n", text, strerror(-status));
+        return status ? -1 : 0;
+    }
+    if (plan->transport == OD_LOAD_TLS && secure(run, &server))
+        return -1;
+    if (plan->transport == OD_LOAD_TLS) /* the next hop is here */
+        run->local = (struct od_carrier_addr){.u.v4.sin_family = AF_INET};
+    status = od_load_stream_open(&run->stream, &run->loop, &server, &run->local, &events);
+    if (status)
+        fprintf(stderr, "outdial load: can't connect by TCP to %s: %s\n", plan->host,
+                strerror(-status));
+    if (plan->transport == OD_LOAD_TLS) {
+        uint16_t port = od_carrier_addr_port(&run->local);
+        run->local = plan->local;
+        od_carrier_addr_set_port(&run->local, port);
+    }
+    return status ? -1 : 0;
+}
+
+/* And settles under which host others reach us. */
 static int open_port(struct od_load_run *run)
 {
     const struct od_load_plan *plan = run->plan;
-    char text[OD_CARRIER_ADDR_TEXT];
     struct od_carrier_addr told;
-    const struct od_load_stream_events events = {run, stream_message, stream_lost};
-    run->local = plan->local;
-    int status = plan->tcp ? od_load_stream_open(&run->stream, &run->loop, &plan->target,
-                                                 &run->local, &events)
-                           : od_sip_port_open(&run->port, &run->local);
-    if (status) {
-        od_carrier_addr_text(&plan->local, text);
-        fprintf(stderr, "outdial load: can't %s%s: %s\n",
-                plan->tcp ? "connect by TCP to " : "listen on udp:", plan->tcp ? plan->host : text,
-                strerror(-status));
+    if (open_way(run))
         return -1;
-    }
     told = run->local;
     if (is_any(&told) && !find_source(&plan->target, &told)) {
         fprintf(stderr, "outdial load: no route to %s: %s\n", plan->host, strerror(errno));
@@ -356,6 +411,11 @@ static void free_calls(struct od_load_run *run)
     }
 }
 
+static void tls_closed(void *ctx)
+{
+    (void)ctx; /* the loop has run empty */
+}
+
 void od_load_run_destroy(struct od_load_run *run)
 {
     if (run->room)
@@ -370,6 +430,8 @@ void od_load_run_destroy(struct od_load_run *run)
             uv_close((uv_handle_t *)&run->port_poll, NULL);
         if (run->stream)
             od_load_stream_close(run->stream);
+        if (run->tls)
+            od_sip_tls_close(run->tls, tls_closed, run);
         uv_run(&run->loop, UV_RUN_DEFAULT);
         uv_loop_close(&run->loop);
     }

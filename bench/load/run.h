@@ -18,6 +18,7 @@
 #include "bench/load/tally.h"
 #include "engine/base/pool.h"
 #include "engine/base/timers.h"
+#include "engine/host/sip_tls.h"
 
 struct od_load_run {
     const struct od_load_plan *plan;
@@ -30,6 +31,7 @@ struct od_load_run {
     struct od_carrier_addr media;            /* host of our descriptions */
     struct od_sip_port *port;                /* NULL: by TCP */
     struct od_load_stream *stream;           /* NULL: by UDP */
+    struct od_sip_tls *tls; /* between the stream and the target; NULL: nothing is */
     struct od_timers timers;
     struct od_pool calls;
     struct od_load_room *room; /* NULL: no audio */

@@ -55,10 +55,11 @@ static void lose(struct od_load_stream *stream, int status)
 {
     if (stream->closing || uv_is_closing((uv_handle_t *)&stream->tcp))
         return;
-    if (stream->up)
-        stream->events.lost(stream->events.ctx, uv_strerror(status));
+    bool was_up = stream->up;
     stream->up = false;
     stream->in_bytes = stream->out_bytes = 0;
+    if (was_up)
+        stream->events.lost(stream->events.ctx, uv_strerror(status));
     uv_close((uv_handle_t *)&stream->tcp, handle_closed);
     uv_timer_start(&stream->again, connect_again, AGAIN_MS, 0);
 }
@@ -122,6 +123,11 @@ bool od_load_stream_post(struct od_load_stream *stream)
     memcpy(stream->out + stream->out_bytes, text->at, text->used);
     stream->out_bytes += text->used;
     return true;
+}
+
+bool od_load_stream_is_up(const struct od_load_stream *stream)
+{
+    return stream->up;
 }
 
 void od_load_stream_flush(struct od_load_stream *stream)

@@ -33,6 +33,7 @@ void od_load_stream_close(struct od_load_stream *stream);
 struct od_sip_out *od_load_stream_compose(struct od_load_stream *stream);
 /* False: it did not fit, or there is no connection. */
 bool od_load_stream_post(struct od_load_stream *stream);
+bool od_load_stream_is_up(const struct od_load_stream *stream);
 /* Sends what was posted. */
 void od_load_stream_flush(struct od_load_stream *stream);
 

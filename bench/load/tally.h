@@ -18,7 +18,8 @@ enum od_load_outcome {
     OD_LOAD_NO_ANSWER, /* rang until the ring timeout, or 408 or 480 after ringing */
     OD_LOAD_DECLINED,  /* 603 */
     OD_LOAD_REFUSED,   /* any other final response */
-    OD_LOAD_SILENT,    /* no response at all in 64*T1, or none after 100 within the ring timeout */
+    OD_LOAD_SILENT,    /* no response at all in 64*T1, or none after 100 within the ring timeout, or
+                          its connection was lost */
     OD_LOAD_ABORTED,   /* still being set up when the run was interrupted */
     OD_LOAD_SKIPPED,   /* due while --max-calls were up: never sent, and counted */
     OD_LOAD_OUTCOMES

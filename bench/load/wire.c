@@ -9,6 +9,10 @@
 #include "proto/sip/sip_digest.h"
 
 static const char allow[] = "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS\r\n";
+static const char *const via_words[] = {
+    [OD_LOAD_UDP] = "UDP", [OD_LOAD_TCP] = "TCP", [OD_LOAD_TLS] = "TLS"};
+static const char *const contact_words[] = {
+    [OD_LOAD_UDP] = "", [OD_LOAD_TCP] = ";transport=tcp", [OD_LOAD_TLS] = ";transport=tls"};
 enum { DIALOG_BYTES = 8192 };
 
 static struct od_sip_out *compose(struct od_load_run *run)
@@ -48,8 +52,9 @@ static void put_via(struct od_load_run *run, const struct od_load_call *call, ui
     od_sip_out_format(out,
                       " SIP/2.0\r\nVia: SIP/2.0/%s %s;branch=z9hG4bK%016llx%x.%x.%x%c;rport\r\n"
                       "Max-Forwards: 70\r\n",
-                      run->stream ? "TCP" : "UDP", run->contact_host, (unsigned long long)run->name,
-                      (unsigned)call->index, (unsigned)call->gen, (unsigned)cseq, kind);
+                      via_words[run->plan->transport], run->contact_host,
+                      (unsigned long long)run->name, (unsigned)call->index, (unsigned)call->gen,
+                      (unsigned)cseq, kind);
 }
 
 static void put_from(struct od_load_run *run, const struct od_load_call *call,
@@ -70,7 +75,7 @@ static void put_call_id(struct od_load_run *run, const struct od_load_call *call
 static void put_contact(struct od_load_run *run, struct od_sip_out *out)
 {
     od_sip_out_format(out, "Contact: <sip:%s@%s%s>\r\n", run->plan->from, run->contact_host,
-                      run->stream ? ";transport=tcp" : "");
+                      contact_words[run->plan->transport]);
 }
 
 static void put_body(struct od_load_run *run, const struct od_load_call *call,

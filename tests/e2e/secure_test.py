@@ -2,6 +2,7 @@
 """Goal: a trunk by TLS is called by TLS 1.2 or newer and by nobody else than the one its certificate
 names; a trunk by TCP keeps its connection; what goes wrong there costs a contact nothing. Method: a
 scripted server on Python's own TLS, with certificates made by the openssl command, as the trunk."""
+import json
 import os
 import re
 import socket
@@ -289,6 +290,25 @@ def our_user_alone(world):
     peer.close()
 
 
+def a_load(world):
+    """`outdial load` by TLS: one connection; a server that can't prove its name gets no call."""
+    authority, other = Authority(world, "authority"), Authority(world, "other")
+    peer = Peer(authority.issue("DNS:localhost"))
+
+    def load(trusted, *args):
+        done = world.cli("load", f"sip:1@localhost:{peer.port};transport=tls", "--ca-file", trusted.file, "--json",
+                         "--quiet", *args, limit_s=60)
+        return json.loads(done.stdout)["outcomes"], done.stderr
+    outcomes, _ = load(authority, "--cps", "50", "--calls", "100", "--hold", "0.1")
+    assert outcomes["answered"] == 100, outcomes
+    assert len(peer.connections) == 1 and len(peer.of("INVITE")) == len(peer.of("BYE")) == 100
+    assert "Via: SIP/2.0/TLS " in peer.of("INVITE")[0] and ";transport=tls>" in peer.of("INVITE")[0]
+    outcomes, told = load(other, "--cps", "5", "--calls", "2")
+    assert outcomes["answered"] == 0 and "was lost" in told, (outcomes, told)
+    assert len(peer.of("INVITE")) == 100
+    peer.close()
+
+
 def mistakes(world):
     path = world.write("c.yaml", f"sip: {{ ca_file: {world.path('none.pem')} }}\n")
     done = world.cli("serve", "--config", path, "--data-dir", world.path("d"), code=None)
@@ -296,6 +316,6 @@ def mistakes(world):
     assert os.path.basename("none.pem") in done.stderr, done.stderr
 
 
-main(by_tls, the_callee_hangs_up, a_leg_outlives_its_process, a_connection_is_lost, strangers,
+main(by_tls, the_callee_hangs_up, a_leg_outlives_its_process, a_connection_is_lost, strangers, a_load,
      *([our_user_alone] if os.geteuid() == 0 else []),  # who is nobody else can't become another
      mistakes)
