@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Goal: what a bot may rely on, one requirement a case, where no other test of streams runs a connection for it:
 the types of what it is told, sound that never pauses, keys in the sound, who it is asked by, its buffer and its
-flow control, and an end when it shows no sign of life. Method: a scripted bot; a telephone of our own (ear.py) that
+flow control, a last word that is heard, and an end when it shows no sign of life. Method: a scripted bot; a telephone of our own (ear.py) that
 falls silent, loses packets and presses keys without telling; a bot that stands still, by ws:// and by wss://.
 (Order, timing, marks, clear, tries, admission, slowness and REST: stream_test.)"""
 import base64
@@ -9,13 +9,14 @@ import math
 import random
 import re
 import ssl
+import struct
 import subprocess
 import threading
 
 from bot import Bot, SILENCE, pack, stream_agent, tone, unpack
 from ear import Call, Ear
 from harness import main, wait_until
-from stream_scene import call, encode, ended, no_stall, scene
+from stream_scene import call, encode, ended, no_stall, record_to, recording, scene
 
 
 def media_of(c):
@@ -129,6 +130,65 @@ def keys_in_the_sound(world):
     c = with_ear(world, Beeper, script)
     keys = [m["dtmf"] for m in c.events("dtmf")]
     assert keys == [{"track": "inbound_track", "digit": d} for d in "5#5"], keys
+
+
+class Keyed(Call):
+    """Knows telephone events (RFC 4733); keeps the keys that came, each once."""
+    EVENTS = "m=audio {port} RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n"
+
+    def __init__(self, number):
+        super().__init__(number)
+        self.keys = {}  # by the timestamp of their beginning
+        Keyed.last = self
+
+    def media(self):
+        return self.EVENTS.format(port=self.port)
+
+    def other(self, data):
+        if data[1] & 0x7f == 101:
+            self.keys[struct.unpack(">I", data[4:8])[0]] = "0123456789*#ABCD"[data[12]]
+
+
+def keys_to_the_callee(world):
+    """What the bot sends arrives as events, each key once and in order, between its words."""
+    async def script(c):
+        await c.wait("start")
+        await c.play(tone(200), "m")
+        await c.wait("mark")
+        await c.send({"event": "dtmf", "dtmf": {"digits": "12#*0"}})
+        await c.until(lambda: len(c.events("media")) > 100)
+        await c.close()
+
+    with_ear(world, Keyed, script)
+    assert "".join(Keyed.last.keys[at] for at in sorted(Keyed.last.keys)) == "12#*0", Keyed.last.keys
+
+
+def drained_before_the_bye(world):
+    """A bot that says its last word and leaves at once, by closing and by hanging up: all of it is heard."""
+    heard = record_to(world)
+    carrier, server = scene(world, {}, ["--record", heard])
+    words = {"closes": tone(1500, 1), "hangs up": tone(1500, 2)}
+
+    def leaving(how):
+        async def script(c):
+            await c.wait("start")
+            await c.play(words[how])
+            if how == "closes":
+                await c.close()
+            else:
+                await c.send({"event": "hangup", "hangup": {}})
+        return Bot(script)
+
+    for i, how in enumerate(words):
+        bot = leaving(how)
+        server.api("POST", "/agents", stream_agent(bot.url, name=f"bot{i}"))
+        view = ended(server, server.api("POST", "/calls", {"to": f"+1555000300{i}", "agent": f"bot{i}"})["id"])
+        bot.check()
+        bot.close()
+        assert view["status"] == "completed" and view["duration_ms"] >= 1500, view
+    carrier.finish()
+    for i, how in enumerate(words):
+        assert words[how] in recording(heard, f"+1555000300{i}"), f"a bot that {how} was not heard to its end"
 
 
 def asked_by_whom(world):
@@ -274,5 +334,5 @@ def no_sign_of_life(world):
     carrier.finish()
 
 
-main(types_to_the_letter, sound_never_pauses, keys_in_the_sound, asked_by_whom, a_minute_may_wait, flow_control,
-     no_sign_of_life)
+main(types_to_the_letter, sound_never_pauses, keys_in_the_sound, keys_to_the_callee, drained_before_the_bye,
+     asked_by_whom, a_minute_may_wait, flow_control, no_sign_of_life)

@@ -36,6 +36,15 @@ class Call:
             if len(data) >= 172 and data[1] & 0x7f == 0:
                 sequence, ts = struct.unpack(">HI", data[2:8])
                 self.packets.append((stamp, sequence, ts, data[92]))
+            elif len(data) > 12:
+                self.other(data)
+
+    def other(self, data):
+        """A packet that is no sound."""
+
+    def media(self):
+        """What the answer says of the call's audio."""
+        return f"m=audio {self.port} RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n"
 
     def speak(self):
         """20 ms of a hum, so that the far side hears somebody."""
@@ -71,7 +80,7 @@ class Ear:
             call = self.calls.setdefault(call_id, self.call(re.search(r"sip:([^@>;]*)", text).group(1)))
             call.theirs = ("127.0.0.1", int(re.search(r"m=audio (\d+)", text).group(1)))
             body = (f"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
-                    f"m=audio {call.port} RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n")
+                    + call.media())
         to += "" if ";tag=" in to else ";tag=ear"
         head = "".join(f"Via: {v}\r\n" for v in field("via"))
         self.socket.sendto((f"SIP/2.0 200 OK\r\n{head}From: {field('from')[0]}\r\nTo: {to}\r\n"

@@ -367,7 +367,7 @@ static void real_misconf(void **state)
     assert_int_equal(mkdir(path, 0700), 0); /* a snapshot can't take its place */
     ASK(&s, text, "CONFIG", "SET", "save", "3600 1");
     ASK(&s, text, "BGSAVE");
-    for (int i = 0; i < 100 && strstr(text, "rdb_last_bgsave_status:err") == NULL; i++) {
+    for (int i = 0; i < 1000 && strstr(text, "rdb_last_bgsave_status:err") == NULL; i++) {
         static char info[16384];
         world_run_for(s.w, 20);
         ASK(&s, info, "INFO", "persistence");
