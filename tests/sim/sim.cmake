@@ -110,6 +110,8 @@ od_plant(callees_verdict_dialled_again call.c
 od_plant(retry_after_forgotten trunk.c
     "trunk->hold_until_ns = later(trunk->hold_until_ns, now_ns + wait_s * OD_NS_PER_S);" ";")
 od_plant(tries_without_end call.c "call->misses < engine->limits.tries_max &&" "")
+od_plant(other_servers_without_end call.c "note_try(call, facts->moved);"
+    "if (!facts->moved) note_try(call, false); else call->misses += !call->misses;")
 od_plant(names_used_twice call.c "call->attempt++;" ";")
 
 od_plant(breaker_of_armed_calls_ignored pacer.c "armed && !od_breakers_bound(engine, call)" "false")

@@ -77,6 +77,12 @@ static bool final(const struct sim_leg *leg)
     return leg->answered || leg->rejected;
 }
 
+/* The trunk's fault, by what the carriers of this world say. */
+static bool is_trunks(uint16_t status, bool local)
+{
+    return local || status / 100 == 5 || status == 403 || status == 408;
+}
+
 static void reject(struct sim_world *world, struct sim_leg *leg, uint16_t status, bool local,
                    const char *reason)
 {
@@ -85,11 +91,15 @@ static void reject(struct sim_world *world, struct sim_leg *leg, uint16_t status
     if (final(leg))
         return;
     leg->rejected = true;
-    sim_breakers_end(world, leg->call.index, !leg->cancelled && strcmp(reason, "Rate Exceeded"));
+    event.u.sip.moved =
+        sim_chance(world, world->knobs.moved); /* whether that means something or not */
+    bool moved = event.u.sip.moved && is_trunks(status, local);
+    sim_breakers_end(world, leg->call.index,
+                     !leg->cancelled && !moved && strcmp(reason, "Rate Exceeded"));
     if (!local && !leg->cancelled && !leg->first.gen &&
         (status == 486 || status == 480 || status == 600 || status == 603))
         world->spoken[leg->contact] = 1;
-    if (!leg->first.gen && (local || status / 100 == 5 || status == 403 || status == 408))
+    if (!leg->first.gen && is_trunks(status, local))
         world->faults[leg->contact]++;
     event.u.sip.status = status;
     event.u.sip.local = local;

@@ -141,6 +141,7 @@ void sim_knobs_draw(struct sim_knobs *knobs, uint64_t seed)
     knobs->spoil = between(&rng, 0, 7);
     knobs->spoil_ms = between(&rng, 1000, 200000);
     knobs->rotor_pace = between(&rng, 0, 2) ? 0 : between(&rng, 1, 300);
+    knobs->moved = between(&rng, 0, 2) ? 0 : between(&rng, 1, 1000);
 }
 
 void sim_knobs_no_faults(struct sim_knobs *knobs)

@@ -77,6 +77,7 @@
     X(redial_s, "from an attempt that nobody knows the end of to the next, 0 never")               \
     X(spoil, "bit by kind: a prefix on a trunk, a caller number, a list are bad")                  \
     X(spoil_ms, "for so long")                                                                     \
+    X(moved, "trunks' faults after which the trunk goes on with another server, per mille")        \
     X(bridge, "talks whose callee is handed to somebody else, per mille: orders cross their ends")
 
 struct sim_knobs {
