@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "engine/base/base64.h"
 #include "engine/base/str.h"
@@ -413,13 +414,69 @@ static int make_body(struct od_hook_request *out, const char *template, const ch
     return text.err ? text.err : out->content_type ? 0 : OD_ENOMEM;
 }
 
+static const char *url_of(yyjson_val *hook)
+{
+    const char *url =
+        yyjson_is_str(hook) ? yyjson_get_str(hook) : yyjson_get_str(yyjson_obj_get(hook, "url"));
+    return url ? url : "";
+}
+
+/* The headers, and the URL without credentials: free() both. */
+static int make_head(struct text *headers, yyjson_val *hook, const char **content_type, char **bare,
+                     const char **why)
+{
+    yyjson_val *fields = yyjson_obj_get(hook, "headers");
+    *bare = NULL;
+    int err = make_headers(headers, fields, content_type, why);
+    if (!err)
+        err = take_credentials(headers, url_of(hook), has_authorization(fields), bare, why);
+    return err;
+}
+
+static void forget(char *text)
+{
+    if (text)
+        explicit_bzero(text, strlen(text));
+    free(text);
+}
+
+char *od_hook_request_headers(yyjson_val *hook)
+{
+    struct text headers = {.max = HEADERS_MAX};
+    const char *content_type = NULL, *why = "";
+    char *bare;
+    int err = make_head(&headers, hook, &content_type, &bare, &why);
+    forget(bare);
+    if (!err)
+        return headers.at;
+    forget(headers.at);
+    return NULL;
+}
+
+bool od_hook_same_origin(const char *a, const char *b)
+{
+    const char *at[2] = {strstr(a, "://"), strstr(b, "://")};
+    size_t bytes[2];
+    if (!at[0] || !at[1] || at[0] - a != at[1] - b || strncasecmp(a, b, (size_t)(at[0] - a)) != 0)
+        return false;
+    for (int i = 0; i < 2; i++) {
+        at[i] += 3;
+        bytes[i] = strcspn(at[i], "/?#");
+        for (size_t k = bytes[i]; k > 0; k--)
+            if (at[i][k - 1] == '@') {
+                at[i] += k;
+                bytes[i] -= k;
+                break;
+            }
+    }
+    return bytes[0] == bytes[1] && strncasecmp(at[0], at[1], bytes[0]) == 0;
+}
+
 static int make(struct od_hook_request *out, yyjson_val *hook, const char *payload, size_t bytes,
                 yyjson_val *values, const char **why)
 {
     yyjson_val *custom = yyjson_obj_get(hook, "customSettings");
     yyjson_val *format = yyjson_obj_get(custom, "bodyFormat");
-    const char *url =
-        yyjson_is_str(hook) ? yyjson_get_str(hook) : yyjson_get_str(yyjson_obj_get(hook, "url"));
     const char *method = yyjson_get_str(yyjson_obj_get(custom, "httpMethod"));
     const char *template = yyjson_get_str(yyjson_obj_get(format, "template"));
     const char *content_type = NULL;
@@ -432,18 +489,13 @@ static int make(struct od_hook_request *out, yyjson_val *hook, const char *paylo
         *why = "the webhook's method is none of GET, POST, PUT, PATCH, DELETE";
         return OD_EINVAL;
     }
-    int err = make_headers(&headers, yyjson_obj_get(hook, "headers"), &content_type, why);
-    char *bare = NULL;
-    if (!err)
-        err = take_credentials(&headers, url ? url : "",
-                               has_authorization(yyjson_obj_get(hook, "headers")), &bare, why);
+    char *bare;
+    int err = make_head(&headers, hook, &content_type, &bare, why);
     out->headers = headers.at;
     if (!err)
         err = make_url(&target, bare, yyjson_obj_get(custom, "queryParams"), values, &out->unknown,
                        why);
-    if (bare)
-        explicit_bzero(bare, strlen(bare));
-    free(bare);
+    forget(bare);
     out->url = target.at;
     out->method = strdup(method);
     if (!err && (!out->method || !out->headers))

@@ -29,6 +29,11 @@ struct od_hook_request {
  * OD_ENOMEM. */
 int od_hook_request_make(struct od_hook_request *out, yyjson_val *hook, const char *payload,
                          size_t bytes, const char **why);
+/* Its headers alone, as `headers` above; free() it. NULL: they break the rules, or no memory. */
+char *od_hook_request_headers(yyjson_val *hook);
+/* The two http(s) URLs lead to the same scheme, host and port, as they are written; credentials in
+ * them don't count. */
+bool od_hook_same_origin(const char *a, const char *b);
 void od_hook_request_free(struct od_hook_request *request);
 
 #endif

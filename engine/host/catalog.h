@@ -104,6 +104,8 @@ void od_catalog_lane(struct od_catalog *catalog, const struct od_lane_info *info
 /* NULL: unknown, deleted or unreadable. Borrowed until the next od_catalog_agent(). */
 const struct od_agent_def *od_catalog_find_agent(struct od_catalog *catalog,
                                                  const struct od_uid *agent);
+/* When what is known of it was stored, Unix ms as Redis has it; 0: unknown or deleted. */
+int64_t od_catalog_agent_ms(const struct od_catalog *catalog, const struct od_uid *agent);
 
 /* The same, kept as it is until released, whatever is edited meanwhile: what a call has begun with
  * it ends with. release() takes NULL too. */

@@ -173,6 +173,7 @@ void od_catalog_agent(struct od_catalog *catalog, const char *org, const struct 
     }
     struct catalog_version *before = agent->version;
     agent->order = rec->order;
+    agent->updated_ms = deleted ? 0 : rec->updated_ms;
     agent->version = deleted ? NULL : read_version(catalog, org, rec);
     if (before) {
         before->latest = false;
@@ -211,6 +212,13 @@ const struct od_agent_def *od_catalog_find_agent(struct od_catalog *catalog,
 {
     struct catalog_version *version = find_version(catalog, agent);
     return version ? version->def : NULL;
+}
+
+int64_t od_catalog_agent_ms(const struct od_catalog *catalog, const struct od_uid *uid)
+{
+    struct catalog_agent *agent;
+    HASH_FIND(hh, catalog->agents, uid, sizeof *uid, agent);
+    return agent ? agent->updated_ms : 0;
 }
 
 const struct od_agent_def *od_catalog_hold_agent(struct od_catalog *catalog,

@@ -34,6 +34,7 @@ struct catalog_agent {
     uint8_t order;     /* enum od_agent_order */
     uint32_t capacity; /* calls at once that it said it can take; 0: it said nothing */
     struct catalog_version *version; /* NULL: deleted or unreadable */
+    int64_t updated_ms;              /* 0: deleted */
     UT_hash_handle hh;
 };
 

@@ -114,6 +114,12 @@ static struct yyjson_val *hook_agent(void *ctx, const struct od_uid *agent)
     return def ? od_agent_def_root(def) : NULL;
 }
 
+static int64_t hook_agent_ms(void *ctx, const struct od_uid *agent)
+{
+    const struct od_host *host = ctx;
+    return od_catalog_agent_ms(host->catalog, agent);
+}
+
 /* ---- start hooks ---- */
 
 static void start_post(void *ctx, const struct od_event *event)
@@ -246,6 +252,7 @@ static struct od_outbox_config outbox_config(struct od_host *host)
         .allow_private = host->config->webhooks.allow_private,
         .ctx = host,
         .agent = hook_agent,
+        .agent_ms = hook_agent_ms,
         .secrets = hook_secrets,
         .domain = hook_domain,
         .log = hook_log,

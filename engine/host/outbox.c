@@ -27,11 +27,13 @@ enum {
     ANSWER_BYTES_MAX = 64 * 1024,
     PUT_OFF_MS = 2000, /* and up to twice more */
     LINE_BYTES = 700,
+    BEHIND_MS = 100,
+    BEHIND_MS_MAX = 60000,
 };
 
 struct od_outbox {
     struct od_outbox_config config;
-    struct od_outbox_chain *chains;
+    struct od_outbox_chains chains;
     struct od_outbox_gate *gates;
     struct od_rng rng;
     struct od_outbox_stats stats;
@@ -79,7 +81,7 @@ static void on_timer_closed(uv_handle_t *handle)
 
 static void settle(struct od_outbox *outbox)
 {
-    if (!outbox->closing || outbox->chains || outbox->closed_told)
+    if (!outbox->closing || outbox->chains.first || outbox->closed_told)
         return;
     outbox->closed_told = true;
     uv_close((uv_handle_t *)&outbox->timer, on_timer_closed);
@@ -116,15 +118,14 @@ static void set_error(struct od_outbox_row *row, const char *why)
     row->row.error = (struct od_text){row->error, strlen(row->error)};
 }
 
-/* What an attempt was made of stays with the row. */
-static void freeze(struct od_outbox_row *row)
+/* What is dead may be delivered again at any time: it has all that takes with it. */
+static void keep_request(struct od_outbox_chain *chain, struct od_outbox_row *row)
 {
-    if (row->row.frozen.method.bytes || !row->request.method)
-        return;
-    row->row.frozen.method = (struct od_text){row->request.method, strlen(row->request.method)};
-    row->row.frozen.url = (struct od_text){row->request.url, strlen(row->request.url)};
-    row->row.frozen.body =
-        (struct od_text){row->request.body ? row->request.body : "", row->request.body_bytes};
+    const struct od_outbox_config *config = &chain->outbox->config;
+    const char *why;
+    if (!row->row.frozen.method.bytes && !row->request.method)
+        od_outbox_request_make(config, chain, row, &why);
+    od_outbox_request_freeze(config, chain, row);
 }
 
 static void bury(struct od_outbox_chain *chain, struct od_outbox_row *row, char what,
@@ -134,7 +135,7 @@ static void bury(struct od_outbox_chain *chain, struct od_outbox_row *row, char 
     row->row.status = OD_HOOK_DEAD;
     row->row.updated_ms = wall_ms();
     set_error(row, why);
-    freeze(row);
+    keep_request(chain, row);
     chain->outbox->stats.dead++;
 }
 
@@ -151,9 +152,8 @@ static void delivered(struct od_outbox_chain *chain, struct od_outbox_row *row)
     row->what = 'd';
     row->row.status = OD_HOOK_DELIVERED;
     row->row.error = (struct od_text){"", 0};
-    row->row.frozen = (struct od_hook_frozen){{"", 0}, {"", 0}, {"", 0}};
-    row->row.frozen.url = (struct od_text){row->request.url ? row->request.url : "",
-                                           row->request.url ? strlen(row->request.url) : 0};
+    if (!row->row.frozen.method.bytes) /* else every attempt says the same, one by hand too */
+        row->row.frozen.url = (struct od_text){row->request.url, strlen(row->request.url)};
     row->row.updated_ms = wall_ms();
     if (od_hook_ends(row->row.event))
         supersede(chain, "a later event of the call was delivered first");
@@ -179,7 +179,7 @@ static void failed(struct od_outbox_chain *chain, struct od_outbox_row *row, boo
         row->row.due_ms = wall_ms() + (int64_t)wait_ms;
         row->row.updated_ms = wall_ms();
         set_error(row, why);
-        freeze(row);
+        od_outbox_request_freeze(&outbox->config, chain, row);
         return;
     }
     say(outbox, chain, "given up", why);
@@ -275,13 +275,20 @@ static int send_request(struct od_outbox_chain *chain, struct od_outbox_row *row
     struct od_text body = kept ? frozen->body
                                : (struct od_text){row->request.body ? row->request.body : "",
                                                   row->request.body_bytes};
-    size_t room = strlen(row->request.headers ? row->request.headers : "") + 2048;
-    char *headers = malloc(room);
+    const char *type = row->request.content_type ? row->request.content_type
+                       : frozen->type.bytes      ? frozen->type.at
+                                                 : NULL;
+    char *own = od_outbox_request_own_headers(&outbox->config, chain, row);
+    size_t room = (own ? strlen(own) : 0) + 2048;
+    char *headers = own ? malloc(room) : NULL;
     struct od_buf buf;
-    if (!headers)
+    if (!headers) {
+        free(own);
         return OD_ENOMEM;
+    }
     od_buf_init(&buf, headers, room);
-    od_buf_str(&buf, row->request.headers ? row->request.headers : "");
+    od_buf_str(&buf, own);
+    free(own);
     od_outbox_request_headers(&outbox->config, chain, row, body, wall_ms(), &buf);
     chain->status = 0;
     chain->retry_after_ms = 0;
@@ -290,7 +297,7 @@ static int send_request(struct od_outbox_chain *chain, struct od_outbox_row *row
                                &(struct od_http_call){.method = method,
                                                       .url = url,
                                                       .headers = headers,
-                                                      .content_type = row->request.content_type,
+                                                      .content_type = type,
                                                       .body = body.at,
                                                       .body_bytes = body.bytes,
                                                       .deadline_ms = outbox->config.timeout_ms,
@@ -305,14 +312,32 @@ static int send_request(struct od_outbox_chain *chain, struct od_outbox_row *row
     return err;
 }
 
+/* Why an endpoint hears of nothing any more; NULL: it does, or it is no endpoint. */
+static const char *closed_point(const struct od_outbox_chain *chain,
+                                const struct od_outbox_row *row)
+{
+    if (row->row.to != OD_HOOK_TO_POINT_CALLINGBOX && row->row.to != OD_HOOK_TO_POINT_NATIVE)
+        return NULL;
+    return !chain->endpoint.to        ? "the endpoint was deleted"
+           : !chain->endpoint.enabled ? "the endpoint is disabled"
+                                      : NULL;
+}
+
 /* Starts the row's attempt. False: the row has ended without one. */
 static bool attempt(struct od_outbox_chain *chain, struct od_outbox_row *row)
 {
-    const char *why = "";
+    const char *why = closed_point(chain, row);
     struct od_http_url url;
-    bool frozen = row->row.frozen.method.bytes > 0;
-    bool made = row->request.method || od_outbox_request_make(&chain->outbox->config, chain, &why);
-    if (!made && !frozen) {
+    bool frozen = row->row.frozen.method.bytes > 0, whole = row->row.frozen.headers.bytes > 0;
+    if (why) {
+        say(chain->outbox, chain, "given up", why);
+        for (unsigned i = 0; i < chain->count; i++)
+            if (chain->rows[i].what == 'p')
+                bury(chain, &chain->rows[i], 's', why);
+        return false;
+    }
+    if (!row->request.method && !whole &&
+        !od_outbox_request_make(&chain->outbox->config, chain, row, &why) && !frozen) {
         say(chain->outbox, chain, "given up", why);
         bury(chain, row, 's', why);
         return false;
@@ -344,6 +369,31 @@ static bool attempt(struct od_outbox_chain *chain, struct od_outbox_row *row)
     chain->gate->running++;
     chain->outbox->stats.attempts++;
     return true;
+}
+
+/* The agent's present document is not the one that Redis had when the chain was claimed: news of it
+ * is on its way here. Not for ever: what waits long is told with what is known. */
+static bool is_behind(const struct od_outbox_chain *chain)
+{
+    static const struct od_uid nobody;
+    const struct od_outbox_config *config = &chain->outbox->config;
+    if (memcmp(&chain->agent, &nobody, sizeof nobody) == 0 || !config->agent_ms ||
+        config->agent_ms(config->ctx, &chain->agent) == chain->agent_ms)
+        return false;
+    for (unsigned i = 0; i < chain->count; i++)
+        if (!chain->rows[i].of_the_past && wall_ms() - chain->rows[i].row.at_ms < BEHIND_MS_MAX)
+            return true;
+    return false;
+}
+
+/* Comes again soon, as if nobody had looked. */
+static void wait_for_news(struct od_outbox_chain *chain)
+{
+    int64_t due_ms = wall_ms() + BEHIND_MS;
+    for (unsigned i = 0; i < chain->count; i++)
+        if (chain->rows[i].row.due_ms < due_ms)
+            chain->rows[i].row.due_ms = due_ms;
+    finish(chain);
 }
 
 /* Works on from chain->at until an attempt is under way or all is done. */
@@ -391,7 +441,10 @@ static void on_claimed(void *ctx, const struct od_outbox_claim *claim)
         return; /* no memory; the claim runs out and it comes again */
     chain->outbox = outbox;
     outbox->stats.chains++;
-    next(chain);
+    if (is_behind(chain))
+        wait_for_news(chain);
+    else
+        next(chain);
 }
 
 int od_outbox_open(struct od_outbox **out, const struct od_outbox_config *config)
@@ -404,6 +457,7 @@ int od_outbox_open(struct od_outbox **out, const struct od_outbox_config *config
         outbox->config.timeout_ms = TIMEOUT_MS;
     if (!outbox->config.chains_max)
         outbox->config.chains_max = CHAINS_MAX;
+    outbox->chains.box = config->box;
     outbox->rng.state = uv_hrtime();
     uv_timer_init(config->loop, &outbox->timer);
     outbox->timer.data = outbox;
@@ -428,7 +482,7 @@ void od_outbox_stats(const struct od_outbox *outbox, struct od_outbox_stats *out
 static void on_limit(uv_timer_t *timer)
 {
     struct od_outbox *outbox = timer->data;
-    for (struct od_outbox_chain *chain = outbox->chains; chain; chain = chain->next)
+    for (struct od_outbox_chain *chain = outbox->chains.first; chain; chain = chain->next)
         if (chain->id.gen)
             od_http_call_cancel(outbox->config.client, chain->id);
 }

@@ -8,8 +8,11 @@
  *     undelivered before it is dead (it must not arrive after the end),
  *   - chains know nothing of each other, so a destination that hangs holds up itself only.
  *
- * A request is made from the row's frozen facts; it is kept with the row when its first attempt
- * fails, so that every attempt says the same. Signatures and their time are made for each attempt.
+ * A request is made from what was so at the event: the call, its agent's document and an endpoint's
+ * URL. It is kept with the row when its first attempt fails, so that every attempt says the same.
+ * What lets us in at a receiver is not frozen: signatures and their time are made for each attempt,
+ * headers are those of the webhook as it is as long as that leads to the same receiver. Nor is what
+ * an endpoint wants: what is still to go to one that is deleted or disabled is dead.
  *
  * Lifetime: owned by the host, between the HTTP client and the store, which both outlive it.
  */
@@ -42,6 +45,8 @@ struct od_outbox_config {
     void *ctx;
     /* The agent's document; NULL: none. */
     struct yyjson_val *(*agent)(void *ctx, const struct od_uid *agent);
+    /* When that document was stored, as Redis says; 0: none. NULL: it is always the latest. */
+    int64_t (*agent_ms)(void *ctx, const struct od_uid *agent);
     /* The secrets that sign an org's inline webhooks, the first of them new; returns how many. They
      * are read at once. */
     size_t (*secrets)(void *ctx, const char *org, struct od_text out[OD_OUTBOX_SECRETS_MAX]);

@@ -25,14 +25,35 @@ static size_t claim_bytes(const struct od_outbox_claim *claim)
     size_t bytes = claim->chain.bytes + claim->token.bytes + claim->record.bytes +
                    claim->lane.bytes + claim->hook.bytes + 16;
     for (size_t i = 0; i < claim->row_count; i++)
-        bytes += od_wire_hook_bytes(&claim->rows[i]) + 8;
+        bytes += od_wire_hook_bytes(&claim->rows[i]) + claim->then[i].url.bytes + 16;
     if (claim->endpoint)
         bytes += claim->endpoint->url.bytes + claim->endpoint->secret.bytes +
                  claim->endpoint->secret_old.bytes + 8;
     return bytes;
 }
 
-struct od_outbox_chain *od_outbox_chain_create(struct od_outbox_chain **list,
+static void take_row(struct od_outbox_chains *all, const struct od_outbox_chain *chain,
+                     const struct od_hook_row *from, const struct od_outbox_then *then,
+                     struct od_outbox_row *to, char **at)
+{
+    struct od_hook_row *row = &to->row;
+    *row = *from;
+    put(at, from->state, &row->state);
+    put(at, from->error, &row->error);
+    put(at, from->frozen.method, &row->frozen.method);
+    put(at, from->frozen.url, &row->frozen.url);
+    put(at, from->frozen.body, &row->frozen.body);
+    put(at, from->frozen.type, &row->frozen.type);
+    put(at, from->frozen.headers, &row->frozen.headers);
+    put(at, then->url, &to->url);
+    to->what = 'p';
+    to->of_the_past = then->last > 0;
+    if (to->of_the_past)
+        to->past = od_outbox_past_get(&all->pasts, all->box, chain->org, &chain->agent, then->last,
+                                      then->doc);
+}
+
+struct od_outbox_chain *od_outbox_chain_create(struct od_outbox_chains *all,
                                                const struct od_outbox_claim *claim, uint64_t now_ms)
 {
     if (claim->row_count > OD_OUTBOX_ROWS_MAX)
@@ -58,35 +79,32 @@ struct od_outbox_chain *od_outbox_chain_create(struct od_outbox_chain **list,
         put(&at, claim->endpoint->secret, &chain->endpoint.secret);
         put(&at, claim->endpoint->secret_old, &chain->endpoint.secret_old);
     }
-    for (size_t i = 0; i < claim->row_count; i++) {
-        struct od_hook_row *row = &chain->rows[i].row;
-        *row = claim->rows[i];
-        put(&at, claim->rows[i].state, &row->state);
-        put(&at, claim->rows[i].error, &row->error);
-        put(&at, claim->rows[i].frozen.method, &row->frozen.method);
-        put(&at, claim->rows[i].frozen.url, &row->frozen.url);
-        put(&at, claim->rows[i].frozen.body, &row->frozen.body);
-        chain->rows[i].what = 'p';
-    }
+    chain->agent = claim->agent;
+    chain->agent_ms = claim->agent_ms;
+    for (size_t i = 0; i < claim->row_count; i++)
+        take_row(all, chain, &claim->rows[i], &claim->then[i], &chain->rows[i], &at);
     chain->count = (unsigned)claim->row_count;
     chain->began_ms = now_ms;
-    chain->next = *list;
-    if (*list)
-        (*list)->prev = chain;
-    *list = chain;
+    chain->next = all->first;
+    if (all->first)
+        all->first->prev = chain;
+    all->first = chain;
     return chain;
 }
 
-void od_outbox_chain_free(struct od_outbox_chain **list, struct od_outbox_chain *chain)
+void od_outbox_chain_free(struct od_outbox_chains *all, struct od_outbox_chain *chain)
 {
     if (chain->prev)
         chain->prev->next = chain->next;
     else
-        *list = chain->next;
+        all->first = chain->next;
     if (chain->next)
         chain->next->prev = chain->prev;
-    for (unsigned i = 0; i < chain->count; i++)
+    for (unsigned i = 0; i < chain->count; i++) {
         od_hook_request_free(&chain->rows[i].request);
+        od_outbox_past_put(&all->pasts, chain->rows[i].past);
+        free(chain->rows[i].sealed);
+    }
     free(chain->memory);
     free(chain);
 }

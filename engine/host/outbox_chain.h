@@ -8,6 +8,7 @@
 #define ENGINE_HOST_OUTBOX_CHAIN_H
 
 #include "engine/api/hook_request.h"
+#include "engine/host/outbox_past.h"
 #include "outdial/outbox.h"
 #include "proto/http/http_client.h"
 #include "proto/redis/redis_outbox.h"
@@ -27,6 +28,10 @@ struct od_outbox_row {
     char what;
     char error[OD_HOOK_ERROR_MAX + 1];
     struct od_hook_request request; /* made here, until the row is told */
+    char *sealed;                   /* its headers, once they are kept with the row */
+    bool of_the_past;               /* made of the agent as it was, not as it is: */
+    struct od_outbox_past *past;    /* NULL: that can't be read */
+    struct od_text url;             /* an endpoint's, as it was; empty: as it is */
 };
 
 struct od_outbox_chain {
@@ -35,6 +40,8 @@ struct od_outbox_chain {
     char org[OD_NAME_MAX];
     struct od_text name, token, record, lane, hook; /* in memory */
     struct od_hook_endpoint endpoint;               /* its texts in memory; to 0: none */
+    struct od_uid agent;                            /* all zero: the rows say nothing of one */
+    int64_t agent_ms; /* when its present document was stored; 0: there is none */
     uint64_t began_ms;
     struct od_outbox_gate *gate; /* of the attempt under way */
     struct od_http_call_id id;   /* gen 0: none under way */
@@ -46,11 +53,18 @@ struct od_outbox_chain {
     struct od_outbox_row rows[];
 };
 
+/* What chains share. */
+struct od_outbox_chains {
+    struct od_outbox_chain *first;
+    struct od_outbox_past *pasts;
+    const struct od_box_port *box;
+};
+
 /* At the front of the list; its rows wait. NULL: no memory, or more rows than there may be. */
-struct od_outbox_chain *od_outbox_chain_create(struct od_outbox_chain **list,
+struct od_outbox_chain *od_outbox_chain_create(struct od_outbox_chains *all,
                                                const struct od_outbox_claim *claim,
                                                uint64_t now_ms);
-void od_outbox_chain_free(struct od_outbox_chain **list, struct od_outbox_chain *chain);
+void od_outbox_chain_free(struct od_outbox_chains *all, struct od_outbox_chain *chain);
 
 bool od_outbox_row_marked(const struct od_outbox_row *row);
 bool od_outbox_chain_marked(const struct od_outbox_chain *chain);

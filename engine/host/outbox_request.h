@@ -9,9 +9,24 @@
 #include "engine/host/outbox.h"
 #include "engine/host/outbox_chain.h"
 
-/* Makes chain->rows[chain->at]'s request. False with *why (static): it can't ever be made. */
-bool od_outbox_request_make(const struct od_outbox_config *config, struct od_outbox_chain *chain,
+/* Makes the row's request of what was so at its event: row->request. False with *why (static): it
+ * can't ever be made. */
+bool od_outbox_request_make(const struct od_outbox_config *config,
+                            const struct od_outbox_chain *chain, struct od_outbox_row *row,
                             const char **why);
+
+/* What the row's request was made of stays with the row, its headers sealed. Nothing when that was
+ * done before, or nothing was made. */
+void od_outbox_request_freeze(const struct od_outbox_config *config,
+                              const struct od_outbox_chain *chain, struct od_outbox_row *row);
+
+/* The webhook's own headers for an attempt at the row; free() it. Credentials may have been changed
+ * since the event, and it is the present ones that its receiver takes: headers are those of the
+ * webhook as it is, where that still leads to the same receiver, else as it was. NULL: no memory.
+ */
+char *od_outbox_request_own_headers(const struct od_outbox_config *config,
+                                    const struct od_outbox_chain *chain,
+                                    const struct od_outbox_row *row);
 
 /* The headers that name and sign the event, as of wall_ms, appended to buf. */
 void od_outbox_request_headers(const struct od_outbox_config *config,

@@ -65,6 +65,8 @@ enum {
  * says the same. */
 struct od_hook_frozen {
     struct od_text method, url, body; /* method empty: not frozen yet */
+    struct od_text type;              /* Content-Type; empty: no body */
+    struct od_text headers; /* the webhook's own, sealed; empty: an older version froze it */
 };
 
 struct od_hook_row {

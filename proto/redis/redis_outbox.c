@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/str.h"
 #include "outdial/err.h"
 #include "proto/redis/redis_read.h"
 #include "proto/redis/redis_repo.h"
@@ -191,12 +192,61 @@ static const struct redisReply *find_point(const struct redisReply *points,
     return NULL;
 }
 
+/* The call's agent, and the documents of the past that its rows are made of. */
+static void read_agent(const struct redisReply *agents, struct od_outbox_claim *claim,
+                       struct od_outbox_then *then)
+{
+    const struct redisReply *one = NULL;
+    for (size_t i = 0; i < agents->elements && one == NULL; i++) {
+        struct od_text uid = od_redis_read_text(agents->element[i], 0);
+        if (uid.bytes == sizeof claim->agent.b && claim->lane.bytes >= uid.bytes &&
+            memcmp(uid.at, claim->lane.at, uid.bytes) == 0)
+            one = agents->element[i];
+    }
+    if (one == NULL)
+        return;
+    memcpy(claim->agent.b, claim->lane.at, sizeof claim->agent.b); /* a lane begins with it */
+    claim->agent_ms = od_redis_read_int(one, 1);
+    for (size_t r = 0; r < claim->row_count; r++) {
+        for (size_t i = 2; i + 1 < one->elements; i += 2) {
+            uint64_t last = (uint64_t)od_redis_read_int(one, i);
+            if (last < claim->rows[r].number || (then[r].last > 0 && last >= then[r].last))
+                continue;
+            then[r].last = last;
+            then[r].doc = od_redis_read_text(one, i + 1);
+        }
+    }
+}
+
+/* "url@<row>": where rows up to that one go. */
+static void read_urls(const struct redisReply *fields, const struct od_hook_row *rows, size_t count,
+                      struct od_outbox_then *then)
+{
+    static const char head[] = "url@";
+    uint64_t lasts[ROWS_MAX] = {0};
+    for (size_t i = 0; i + 1 < fields->elements; i += 2) {
+        struct od_text name = od_redis_read_text(fields, i);
+        uint64_t last;
+        if (name.bytes < sizeof head || memcmp(name.at, head, sizeof head - 1) != 0 ||
+            !od_str_u64(name.at + sizeof head - 1, name.bytes - (sizeof head - 1), UINT64_MAX,
+                        &last))
+            continue;
+        for (size_t r = 0; r < count; r++) {
+            if (last < rows[r].number || (lasts[r] > 0 && last >= lasts[r]))
+                continue;
+            lasts[r] = last;
+            then[r].url = od_redis_read_text(fields, i + 1);
+        }
+    }
+}
+
 static void tell_claim(struct od_redis_org *org, const struct redisReply *turn,
                        const struct redisReply *one)
 {
     struct od_store *store = org->store;
     const struct redisReply *records = turn->element[3], *fields = NULL;
     struct od_hook_row rows[ROWS_MAX];
+    struct od_outbox_then then[ROWS_MAX] = {0};
     struct od_hook_endpoint point;
     int64_t place = od_redis_read_int(one, 1);
     struct od_outbox_claim claim = {
@@ -207,6 +257,7 @@ static void tell_claim(struct od_redis_org *org, const struct redisReply *turn,
         .lane = {"", 0},
         .hook = {"", 0},
         .rows = rows,
+        .then = then,
         .row_count = read_rows(store, one, 2, rows, ROWS_MAX),
     };
     if (place > 0 && (size_t)place * 3 <= records->elements) {
@@ -217,8 +268,11 @@ static void tell_claim(struct od_redis_org *org, const struct redisReply *turn,
     }
     if (claim.row_count > 0)
         fields = find_point(turn->element[4], &rows[0].endpoint);
-    if (fields != NULL && read_point(fields, &rows[0].endpoint, &point))
+    if (fields != NULL && read_point(fields, &rows[0].endpoint, &point)) {
         claim.endpoint = &point;
+        read_urls(fields, rows, claim.row_count, then);
+    }
+    read_agent(turn->element[6], &claim, then);
     if (claim.chain.bytes == 0 || claim.chain.bytes > OD_HOOK_CHAIN_MAX)
         store->stats.odd++;
     else if (store->outbox.claimed != NULL)
@@ -251,7 +305,7 @@ static void turn_done(void *ctx, const struct redisReply *reply)
 {
     struct od_redis_org *org = ctx;
     struct od_store *store = org->store;
-    if (!od_store_reply_list(store, "outbox", reply, 6)) {
+    if (!od_store_reply_list(store, "outbox", reply, 7)) {
         undo(org);
         return;
     }

@@ -11,13 +11,23 @@
 
 struct od_store;
 
+/* What a row is made of besides its call, where that has changed since it was written. */
+struct od_outbox_then {
+    uint64_t last; /* the last row that the agent's document is good for; 0: the present one is */
+    struct od_text doc; /* the agent's document then, as it was stored */
+    struct od_text url; /* the endpoint's URL then; empty: the present one */
+};
+
 /* A claimed chain, borrowed for the time of the callback. */
 struct od_outbox_claim {
     const char *org;
     struct od_text chain, token;
-    struct od_text record, lane;    /* the call's; record empty: the call is gone */
-    struct od_text hook;            /* its campaign's webhook, or empty */
-    const struct od_hook_row *rows; /* in order */
+    struct od_text record, lane;       /* the call's; record empty: the call is gone */
+    struct od_text hook;               /* its campaign's webhook, or empty */
+    struct od_uid agent;               /* the call's; all zero: its rows say nothing of it */
+    int64_t agent_ms;                  /* when the present document was stored; 0: there is none */
+    const struct od_hook_row *rows;    /* in order */
+    const struct od_outbox_then *then; /* of each row */
     size_t row_count;
     const struct od_hook_endpoint *endpoint; /* NULL: inline, or deleted */
 };

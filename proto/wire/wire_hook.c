@@ -75,12 +75,18 @@ int od_wire_hook_get(const void *at, size_t bytes, struct od_hook_row *out)
     take_uid(&in, &out->endpoint);
     out->record_bytes = (uint32_t)take(&in, 4);
     out->state = take_text(&in, 1, 255);
-    out->error = out->frozen.method = out->frozen.url = out->frozen.body = (struct od_text){"", 0};
+    const struct od_text none = {"", 0};
+    out->error = none;
+    out->frozen = (struct od_hook_frozen){none, none, none, none, none};
     if (!in.bad && in.left) {
         out->error = take_text(&in, 1, OD_HOOK_ERROR_MAX);
         out->frozen.method = take_text(&in, 1, 16);
         out->frozen.url = take_text(&in, 2, OD_HOOK_URL_MAX);
         out->frozen.body = take_text(&in, 4, OD_HOOK_BODY_MAX);
+    }
+    if (!in.bad && in.left) {
+        out->frozen.type = take_text(&in, 1, UINT8_MAX);
+        out->frozen.headers = take_text(&in, 2, UINT16_MAX);
     }
     bool known = out->status <= OD_HOOK_DEAD && out->event > 0 &&
                  out->event < OD_HOOK_EVENT_COUNT && out->to > 0 && out->to < OD_HOOK_TO_COUNT &&
@@ -105,7 +111,9 @@ static void give_text(uint8_t **at, unsigned length_bytes, struct od_text text)
 size_t od_wire_hook_bytes(const struct od_hook_row *row)
 {
     return OD_WIRE_HOOK_HEAD + row->state.bytes + 1 + row->error.bytes + 1 +
-           row->frozen.method.bytes + 2 + row->frozen.url.bytes + 4 + row->frozen.body.bytes;
+           row->frozen.method.bytes + 2 + row->frozen.url.bytes + 4 + row->frozen.body.bytes +
+           (row->frozen.headers.bytes ? 1 + row->frozen.type.bytes + 2 + row->frozen.headers.bytes
+                                      : 0);
 }
 
 int od_wire_hook_put(void *out, size_t size, const struct od_hook_row *row)
@@ -113,7 +121,8 @@ int od_wire_hook_put(void *out, size_t size, const struct od_hook_row *row)
     size_t bytes = od_wire_hook_bytes(row);
     if (bytes > size || bytes > INT_MAX || row->state.bytes > 255 ||
         row->error.bytes > OD_HOOK_ERROR_MAX || row->frozen.method.bytes > 16 ||
-        row->frozen.url.bytes > OD_HOOK_URL_MAX || row->frozen.body.bytes > OD_HOOK_BODY_MAX)
+        row->frozen.url.bytes > OD_HOOK_URL_MAX || row->frozen.body.bytes > OD_HOOK_BODY_MAX ||
+        row->frozen.type.bytes > UINT8_MAX || row->frozen.headers.bytes > UINT16_MAX)
         return OD_ETOOBIG;
     uint8_t *at = out;
     give(&at, OD_WIRE_VERSION, 1);
@@ -138,5 +147,9 @@ int od_wire_hook_put(void *out, size_t size, const struct od_hook_row *row)
     give_text(&at, 1, row->frozen.method);
     give_text(&at, 2, row->frozen.url);
     give_text(&at, 4, row->frozen.body);
+    if (row->frozen.headers.bytes) {
+        give_text(&at, 1, row->frozen.type);
+        give_text(&at, 2, row->frozen.headers);
+    }
     return (int)bytes;
 }

@@ -5,9 +5,11 @@
  *   version, status, event, to (1 byte each) | attempts, manual, HTTP status, tries (2 each) |
  *   seq (4) | at, due, updated (6 each) | call (16) | endpoint (16) | record bytes (4) |
  *   state's length (1), state | error's length (1), error |
- *   method's length (1), method | URL's length (2), URL | body's length (4), body
+ *   method's length (1), method | URL's length (2), URL | body's length (4), body |
+ *   content type's length (1), content type | sealed headers' length (2), sealed headers
  *
- * What comes after the state may be missing: nothing was tried yet. Big endian.
+ * What comes after the state may be missing: nothing was tried yet. So may what comes after the
+ * body: an older version wrote it, or nothing is kept of the request. Big endian.
  */
 #ifndef PROTO_WIRE_WIRE_HOOK_H
 #define PROTO_WIRE_WIRE_HOOK_H

@@ -36,6 +36,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     inside(data, size, row.frozen.method);
     inside(data, size, row.frozen.url);
     inside(data, size, row.frozen.body);
+    inside(data, size, row.frozen.type);
+    inside(data, size, row.frozen.headers);
 
     size_t bytes = od_wire_hook_bytes(&row);
     uint8_t *again = malloc(bytes);
@@ -50,6 +52,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     same(row.frozen.method, back.frozen.method);
     same(row.frozen.url, back.frozen.url);
     same(row.frozen.body, back.frozen.body);
+    same(row.frozen.headers, back.frozen.headers);
+    if (row.frozen.headers.bytes) /* else nothing is kept of it */
+        same(row.frozen.type, back.frozen.type);
     if (row.seq != back.seq || row.due_ms != back.due_ms || row.at_ms != back.at_ms ||
         row.updated_ms != back.updated_ms || row.status != back.status ||
         row.attempts != back.attempts || row.record_bytes != back.record_bytes ||

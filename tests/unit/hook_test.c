@@ -29,22 +29,23 @@ static struct od_text text(const char *at)
 
 static struct od_hook_row a_row(void)
 {
-    struct od_hook_row row = {
-        .status = OD_HOOK_PENDING,
-        .event = OD_HOOK_RINGING,
-        .to = OD_HOOK_TO_POINT_NATIVE,
-        .attempts = 3,
-        .manual = 1,
-        .http_status = 503,
-        .tries = 2,
-        .seq = 70000,
-        .at_ms = 1790000000123,
-        .due_ms = 1790000005123,
-        .updated_ms = 1790000000999,
-        .record_bytes = 321,
-        .state = text("fifty-four bytes of state"),
-        .error = text("status 503"),
-        .frozen = {text("PUT"), text("https://a.example/x?y=1"), text("{\"a\":1}")}};
+    struct od_hook_row row = {.status = OD_HOOK_PENDING,
+                              .event = OD_HOOK_RINGING,
+                              .to = OD_HOOK_TO_POINT_NATIVE,
+                              .attempts = 3,
+                              .manual = 1,
+                              .http_status = 503,
+                              .tries = 2,
+                              .seq = 70000,
+                              .at_ms = 1790000000123,
+                              .due_ms = 1790000005123,
+                              .updated_ms = 1790000000999,
+                              .record_bytes = 321,
+                              .state = text("fifty-four bytes of state"),
+                              .error = text("status 503"),
+                              .frozen = {text("PUT"), text("https://a.example/x?y=1"),
+                                         text("{\"a\":1}"), text("application/json"),
+                                         text("ob1.sealed")}};
     memset(&row.call, 7, sizeof row.call);
     memset(&row.endpoint, 9, sizeof row.endpoint);
     return row;
@@ -82,6 +83,8 @@ static void rows_come_back(void **state)
     same_text(back.frozen.method, row.frozen.method);
     same_text(back.frozen.url, row.frozen.url);
     same_text(back.frozen.body, row.frozen.body);
+    same_text(back.frozen.type, row.frozen.type);
+    same_text(back.frozen.headers, row.frozen.headers);
 }
 
 static void cut_rows_are_refused(void **state)
@@ -91,8 +94,10 @@ static void cut_rows_are_refused(void **state)
     char bytes[1024];
     int used = od_wire_hook_put(bytes, sizeof bytes, &row);
     size_t fresh = OD_WIRE_HOOK_HEAD + row.state.bytes; /* as the script writes a new one */
+    size_t older = (size_t)used - row.frozen.type.bytes - row.frozen.headers.bytes - 3;
     for (size_t cut = 0; cut < (size_t)used; cut++)
-        assert_int_equal(od_wire_hook_get(bytes, cut, &back), cut == fresh ? 0 : OD_EPROTO);
+        assert_int_equal(od_wire_hook_get(bytes, cut, &back),
+                         cut == fresh || cut == older ? 0 : OD_EPROTO);
     bytes[used] = 0;
     assert_int_equal(od_wire_hook_get(bytes, (size_t)used + 1, &back), OD_EPROTO);
     for (int at = 0; at < 4; at++) { /* version, status, event, destination out of range */
@@ -250,6 +255,29 @@ static void credentials_in_a_url_are_basic_ones(void **state)
     }
 }
 
+static void origins_are_compared_without_credentials(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *a, *b;
+        bool same;
+    } cases[] = {
+        {"https://h.example/x", "https://h.example/y?z", true},
+        {"https://u:p@h.example/x", "HTTPS://H.EXAMPLE", true},
+        {"https://h.example:444/x", "https://h.example:444?a@b", true},
+        {"https://h.example/x", "http://h.example/x", false},
+        {"https://h.example/x", "https://h.example:444/x", false},
+        {"https://h.example/x", "https://h.example.evil/x", false},
+        {"https://h.example@evil/x", "https://h.example/x", false},
+        {"https://h.example/", "https:/h.example/", false},
+        {"", "", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(od_hook_same_origin(cases[i].a, cases[i].b), cases[i].same);
+        assert_int_equal(od_hook_same_origin(cases[i].b, cases[i].a), cases[i].same);
+    }
+}
+
 static void what_breaks_a_request_is_refused(void **state)
 {
     (void)state;
@@ -396,7 +424,8 @@ static void an_end_overtakes_what_has_failed(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct od_hook_row rows[] = {a_row(), a_row()};
-        struct od_outbox_chain *list = NULL;
+        struct od_outbox_then then[2] = {0};
+        struct od_outbox_chains all = {0};
         rows[0].event = OD_HOOK_ANSWERED;
         rows[0].tries = cases[i].tries;
         rows[0].due_ms = cases[i].due_ms;
@@ -411,15 +440,16 @@ static void an_end_overtakes_what_has_failed(void **state)
                                         .lane = text(""),
                                         .hook = text(""),
                                         .rows = rows,
+                                        .then = then,
                                         .row_count = 2};
-        struct od_outbox_chain *chain = od_outbox_chain_create(&list, &claim, 0);
+        struct od_outbox_chain *chain = od_outbox_chain_create(&all, &claim, 0);
         assert_non_null(chain);
         assert_int_equal(od_outbox_row_due(chain, &chain->rows[0], 1500), cases[i].first);
         assert_int_equal(od_outbox_row_due(chain, &chain->rows[1], 1500), cases[i].end);
         assert_true(od_outbox_chain_due_ms(chain) == cases[i].chain_due_ms);
         chain->rows[0].what = 'd'; /* nothing is before it any more */
         assert_true(od_outbox_row_due(chain, &chain->rows[1], 1500));
-        od_outbox_chain_free(&list, chain);
+        od_outbox_chain_free(&all, chain);
     }
 }
 
@@ -461,6 +491,7 @@ int main(void)
         cmocka_unit_test(places_are_escaped_where_they_stand),
         cmocka_unit_test(urls_and_queries_are_filled),
         cmocka_unit_test(credentials_in_a_url_are_basic_ones),
+        cmocka_unit_test(origins_are_compared_without_credentials),
         cmocka_unit_test(what_breaks_a_request_is_refused),
         cmocka_unit_test(signatures_are_those_of_the_standard),
         cmocka_unit_test(policies_are_the_contracts),

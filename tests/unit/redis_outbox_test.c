@@ -26,6 +26,9 @@ struct got {
     char chain[64], token[64];
     size_t chain_bytes;
     struct od_hook_row rows[16];
+    struct od_outbox_then then[16];
+    struct od_uid agent;
+    int64_t agent_ms;
     char memory[8192], record[8192], lane[64], scratch[8192];
     size_t row_count, record_bytes, lane_bytes;
     struct od_hook_endpoint point;
@@ -43,6 +46,15 @@ static uint32_t on_room(void *ctx)
     return room;
 }
 
+static struct od_text keep(char **at, struct od_text text)
+{
+    struct od_text kept = {*at, text.bytes};
+    if (text.bytes)
+        memcpy(*at, text.at, text.bytes);
+    *at += text.bytes;
+    return kept;
+}
+
 static void on_claimed(void *ctx, const struct od_outbox_claim *claim)
 {
     (void)ctx;
@@ -57,11 +69,16 @@ static void on_claimed(void *ctx, const struct od_outbox_claim *claim)
     memcpy(got->lane, claim->lane.at, claim->lane.bytes);
     got->lane_bytes = claim->lane.bytes;
     got->row_count = claim->row_count;
+    got->agent = claim->agent;
+    got->agent_ms = claim->agent_ms;
     for (size_t i = 0; i < claim->row_count; i++) {
         got->rows[i] = claim->rows[i];
         struct od_text *texts[] = {&got->rows[i].state, &got->rows[i].error,
                                    &got->rows[i].frozen.method, &got->rows[i].frozen.url,
                                    &got->rows[i].frozen.body};
+        got->then[i] = claim->then[i];
+        got->then[i].doc = keep(&at, claim->then[i].doc);
+        got->then[i].url = keep(&at, claim->then[i].url);
         for (size_t t = 0; t < 5; t++) {
             memcpy(at, texts[t]->at, texts[t]->bytes);
             texts[t]->at = at;
@@ -744,6 +761,146 @@ static void endpoints_are_counted(void **state)
     assert_int_equal(last_points, OD_HOOK_POINTS_MAX);
 }
 
+static bool is_text(struct od_text text, const char *same)
+{
+    return text.bytes == strlen(same) && memcmp(text.at, same, text.bytes) == 0;
+}
+
+static void change(struct world *w, const struct od_uid *agent, const char *doc)
+{
+    char name[OD_UID_TEXT];
+    od_uid_text(agent, name);
+    assert_int_equal(world_agent_put(w, org, agent, name, doc), 0);
+}
+
+#define BOX(path) "{\"webhook_url\":\"http://h/" path "\"}"
+static const char past_count[] = "return redis.call('ZCARD', KEYS[1] .. 'wps')";
+
+/* Changed twice and deleted before anybody delivers: each row has the document of its time. */
+static void a_row_is_made_of_the_agent_as_it_was(void **state)
+{
+    struct world *w = *state;
+    static const char *const docs[] = {BOX("a"), BOX("b"), BOX("c")};
+    struct od_uid agent = an_agent(w, "{\"webhook_url\":\"http://h/0\"}"),
+                  other = an_agent(w, docs[0]);
+    struct od_uid calls[3];
+    for (size_t i = 0; i < 3; i++) {
+        change(w, &agent, docs[i]);
+        calls[i] = a_call(w, &agent, "", 0);
+    }
+    change(w, &agent, docs[2]); /* the same again is no change */
+    eval(w, past_count, "", "2");
+    a_call(w, &other, "", 0);
+    w->repo->agent_delete(w->repo->ctx, org, &agent, world_on_done, w);
+    assert_int_equal(world_answer(w), 0);
+    eval(w, past_count, "", "3");
+    listen_to(w);
+    wait_claims(w, 4);
+    for (size_t i = 0; i < 4; i++) {
+        struct got *got = &claims[i];
+        struct od_outbox_then *then = &got->then[0];
+        if (od_uid_equal(&got->agent, &other)) {
+            assert_true(then->last == 0 && then->doc.bytes == 0 && got->agent_ms > 0);
+            continue;
+        }
+        size_t k = 0;
+        while (k < 3 && !od_uid_equal(&got->rows[0].call, &calls[k]))
+            k++;
+        assert_true(k < 3 && od_uid_equal(&got->agent, &agent) && got->agent_ms == 0);
+        assert_true(then->last >= got->rows[0].number && is_text(then->doc, docs[k]));
+    }
+}
+
+/* One chain over a change: its rows are of both. */
+static void a_change_divides_a_chain(void **state)
+{
+    struct world *w = *state;
+    struct od_uid agent = an_agent(w, BOX("a"));
+    a_call(w, &agent, "", 0);
+    world_run_for(w, 50);
+    change(w, &agent, BOX("b"));
+    dial(w, OD_CAUSE_COMPLETED);
+    world_run_for(w, 300);
+    listen_to(w);
+    wait_claims(w, 1);
+    assert_int_equal(claims[0].row_count, 4);
+    assert_true(is_text(claims[0].then[0].doc, BOX("a")));
+    for (size_t i = 1; i < 4; i++)
+        assert_int_equal(claims[0].then[i].last, 0);
+    assert_true(claims[0].agent_ms > 0);
+}
+
+/* A document goes when no row can be made of it any more: those are gone, dead, or have their
+ * request with them. What is delivered can be asked for again. */
+static void the_past_is_forgotten(void **state)
+{
+    struct world *w = *state;
+    static const char *const ends[] = {"d", "x", "p"};
+    struct od_uid agent = an_agent(w, "{}");
+    const struct od_text some = {"POST", 4};
+    listen_to(w);
+    for (size_t i = 0; i < 3; i++) {
+        claim_count = 0;
+        change(w, &agent, i % 2 ? BOX("a") : BOX("b"));
+        a_call(w, &agent, "", 0);
+        wait_claims(w, 1);
+        if (*ends[i] == 'p')
+            claims[0].rows[0].frozen.method = some;
+        ack(w, &claims[0], ends[i], INT64_C(1) << 45);
+        world_run_for(w, 200);
+    }
+    change(w, &agent, "{}");
+    eval(w, past_count, "", "3"); /* the first is delivered, and those after it wait for it */
+    eval(w, "return redis.call('DEL', KEYS[1] .. 'w:1')", "", "1");
+    change(w, &agent, BOX("c"));
+    eval(w, past_count, "", "0");
+    eval(w,
+         "return #redis.call('KEYS', KEYS[1] .. 'wp:*') + #redis.call('KEYS', KEYS[1] .. 'wpd:*')",
+         "", "0");
+}
+
+static void an_endpoint_was_somewhere_else(void **state)
+{
+    struct world *w = *state;
+    const struct od_outbox_port *port = od_store_outbox_port(w->store);
+    struct od_uid agent = an_agent(w, "{}");
+    struct od_hook_endpoint point = {
+        .id = world_uid(w), .to = OD_HOOK_TO_POINT_NATIVE, .enabled = true, .mask = OD_HOOK_ALL};
+    static const char *const urls[] = {"http://p/0", "http://p/1", "http://p/2"};
+    struct od_uid calls[3];
+    for (size_t i = 0; i < 3; i++) {
+        point.url = (struct od_text){urls[i], strlen(urls[i])};
+        if (i == 0)
+            port->point_put(w->store, org, &point, world_on_done, w);
+        else
+            port->point_set(w->store, org, &point, OD_HOOK_SET_URL, world_on_done, w);
+        assert_int_equal(world_answer(w), 0);
+        calls[i] = a_call(w, &agent, "", 0);
+    }
+    listen_to(w);
+    wait_claims(w, 3);
+    for (size_t i = 0; i < 3; i++) {
+        const char *then = "";
+        for (size_t k = 0; k < 2; k++)
+            if (od_uid_equal(&claims[i].rows[0].call, &calls[k]))
+                then = urls[k];
+        assert_true(is_text(claims[i].then[0].url, then));
+        assert_string_equal(claims[i].url, urls[2]);
+    }
+    for (size_t i = 0; i < 20; i++) { /* a few are kept, not all */
+        a_call(w, &agent, "", 0);
+        point.url = (struct od_text){urls[i % 3], strlen(urls[0])};
+        port->point_set(w->store, org, &point, OD_HOOK_SET_URL, world_on_done, w);
+        assert_int_equal(world_answer(w), 0);
+    }
+    eval(w,
+         "local n = 0 for _, key in ipairs(redis.call('KEYS', KEYS[1] .. 'we:*')) do "
+         "for _, f in ipairs(redis.call('HKEYS', key)) do n = n + (f:find('url@', 1, true) and 1 "
+         "or 0) end "
+         "end return n",
+         "", "8");
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -765,6 +922,10 @@ int main(void)
         TEST(the_dead_are_kept_up_to_a_number),
         TEST(ten_failures_in_a_row_disable_an_endpoint),
         TEST(endpoints_are_counted),
+        TEST(a_row_is_made_of_the_agent_as_it_was),
+        TEST(a_change_divides_a_chain),
+        TEST(the_past_is_forgotten),
+        TEST(an_endpoint_was_somewhere_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

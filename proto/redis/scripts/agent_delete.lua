@@ -7,6 +7,7 @@ end
 if call('HGET', AGENT_NAMES, name) == uid then
     call('HDEL', AGENT_NAMES, name)
 end
+past.keep(uid)
 call('ZREM', AGENTS, uid)
 call('DEL', AGENT .. uid)
 changed(CHANGED_AGENTS, uid)

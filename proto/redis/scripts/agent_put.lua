@@ -5,7 +5,7 @@
 -- reply: { error }
 local uid, name, doc, created = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local holder = call('HGET', AGENT_NAMES, name)
-local before = call('HMGET', AGENT .. uid, 'name', 'created')
+local before = call('HMGET', AGENT .. uid, 'name', 'created', 'doc', 'updated')
 if holder and holder ~= uid and before[1] ~= name and ARGV[5] ~= '1' then
     return { EEXIST }
 end
@@ -30,8 +30,14 @@ if ok then
         + ((url_of(parsed, 'config', 'resultWebhook', 'url')
             or url_of(parsed, 'resultWebhook', 'url')) and 2 or 0)
 end
+if before[3] and before[3] ~= doc then
+    past.keep(uid)
+    past.sweep()
+end
+-- Each change has a time of its own: by it a worker knows that it has read the latest document.
+local updated = math.max(NOW, tonumber(before[4] or '0') + 1)
 call('HSETNX', AGENT_NAMES, name, uid)
-call('HSET', AGENT .. uid, 'name', name, 'doc', doc, 'created', created, 'updated', NOW,
+call('HSET', AGENT .. uid, 'name', name, 'doc', doc, 'created', created, 'updated', updated,
     'hooks', hooks)
 if before[1] then
     note('a', uid, name, ARGV[6], ARGV[7])

@@ -14,6 +14,13 @@
 --   wx, wo         sorted set of dead rows; list of delivered ones, both bounded
 --   we, we:<uid>   sorted set of endpoints by age; the endpoint
 --   wem            the enabled ones, packed: what tell() must know of them
+--   wp:<agent>, wpd:<agent>   its documents of the past: by the last row that was written while it
+--                  was the agent's, those numbers as a sorted set, and the documents as a hash
+--   wps, wpn       all of them, <agent><number> by number; rows up to which none needs one any more
+--
+-- What was so at the event is what is told, the agent's document and an endpoint's URL included. Rows
+-- are numbered, so a document that gives way to another need only be kept under the number of the
+-- last row that can be made of it: writing a row costs nothing for it.
 local ROWS, ROW, CHAIN, DUES = P .. 'wid', P .. 'w:', P .. 'ws:', P .. 'wq'
 local LAST_CLAIM, CLAIMS, TOLD = P .. 'wz', P .. 'wb', P .. 'wn:'
 local DEAD, DONE = P .. 'wx', P .. 'wo'
@@ -165,6 +172,76 @@ local function rows_done(delivered)
         end
         call('DEL', unpack(old))
     end
+end
+
+-- Documents of the past (a table, because a script may have 200 locals at a time).
+local past = { at = P .. 'wp:', docs = P .. 'wpd:', all = P .. 'wps', swept = P .. 'wpn', piece = 512,
+    pieces = 16 }
+
+-- Before the agent's document gives way to another, or to none.
+function past.keep(agent)
+    local last, doc = call('GET', ROWS), call('HGET', AGENT .. agent, 'doc')
+    if last and doc and call('ZADD', past.at .. agent, 'NX', last, last) == 1 then -- else no row is of it
+        call('HSET', past.docs .. agent, last, doc)
+        call('ZADD', past.all, last, agent .. last)
+    end
+end
+
+-- A row's request is made when it is first tried. A dead one, or one whose attempt failed, has it.
+function past.needed(number)
+    local row = call('GETRANGE', ROW .. number, 0, 399)
+    if #row < 71 or row:byte(2) == ROW_DEAD then
+        return false
+    end
+    local at = 72 + row:byte(71)
+    local method = at + 1 + (row:byte(at) or 0)
+    return (row:byte(method) or 0) == 0
+end
+
+-- From `at` on: the first number that still needs a document, at most so far.
+function past.first_needed(at, last)
+    local keys = {}
+    for number = at, last do
+        keys[#keys + 1] = ROW .. number
+    end
+    if #keys > 0 and call('EXISTS', unpack(keys)) > 0 then
+        for number = at, last do
+            if past.needed(number) then
+                return number
+            end
+        end
+    end
+    return last + 1
+end
+
+-- Forgets what no row can be made of any more; a bounded number of rows is looked at.
+function past.sweep()
+    local oldest = call('ZRANGE', past.all, 0, 0, 'WITHSCORES')
+    if #oldest == 0 then
+        return
+    end
+    local at = tonumber(call('GET', past.swept) or '1')
+    for _ = 1, past.pieces do
+        local last = tonumber(oldest[2])
+        if at <= last then
+            local to = math.min(at + past.piece - 1, last)
+            at = past.first_needed(at, to)
+            if at <= to then
+                break
+            end
+        end
+        if at > last then
+            local agent, number = oldest[1]:sub(1, 16), oldest[1]:sub(17)
+            call('ZREM', past.all, oldest[1])
+            call('ZREM', past.at .. agent, number)
+            call('HDEL', past.docs .. agent, number)
+            oldest = call('ZRANGE', past.all, 0, 0, 'WITHSCORES')
+            if #oldest == 0 then
+                break
+            end
+        end
+    end
+    call('SET', past.swept, at)
 end
 
 local function row_dead(number)

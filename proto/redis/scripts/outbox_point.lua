@@ -21,6 +21,24 @@ if what == 'get' then
     return out
 end
 
+-- Where rows up to now go: a URL that gives way to another stays as 'url@<last row>', the latest few.
+local URLS_MAX = 8
+local function keep_url()
+    local before, last, kept = call('HGET', key, 'url'), call('GET', ROWS), {}
+    for i = 4, #ARGV, 2 do
+        if ARGV[i] == 'url' and before and last and ARGV[i + 1] ~= before then
+            call('HSETNX', key, 'url@' .. last, before)
+        end
+    end
+    for _, field in ipairs(call('HKEYS', key)) do
+        kept[#kept + 1] = tonumber(field:match('^url@(%d+)$'))
+    end
+    table.sort(kept)
+    for i = 1, #kept - URLS_MAX do
+        call('HDEL', key, string.format('url@%.0f', kept[i]))
+    end
+end
+
 local known = call('EXISTS', key) == 1
 if what == 'put' then
     if known then
@@ -37,6 +55,9 @@ if what == 'del' then
     call('ZREM', POINTS, uid)
     call('DEL', key)
 else
+    if known then
+        keep_url()
+    end
     call('HSET', key, 'updated', NOW, unpack(ARGV, 4))
 end
 points_renew()

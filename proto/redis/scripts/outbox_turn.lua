@@ -7,7 +7,8 @@
 -- the endpoint not to blame, 'g' dead and the endpoint wants no more
 -- reply: { 0, ms until more is to do or -1, claim's name, { (call's record, lane, campaign's
 --          webhook)* }, { (endpoint's uid, { field, value }*)* },
---          { { chain, which of the records or 0, (number, row)* }* } }
+--          { { chain, which of the records or 0, (number, row)* }* },
+--          { { agent, when it last changed or 0, (last row made of it, document of the past)* }* } }
 local want, lasts, worker = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
 local acks, at = tonumber(ARGV[4]), 5
 local ENDPOINT_FAILS_MAX, ROWS_MAX, BYTES_MAX = 10, 16, 1000000
@@ -145,7 +146,8 @@ local function take_acks()
 end
 take_acks()
 
-local claimed = { chains = {}, dues = {}, over = {}, records = {}, place = {}, points = {}, bytes = 0 }
+local claimed = { chains = {}, dues = {}, over = {}, records = {}, place = {}, points = {}, agents = {},
+    agent_of = {}, bytes = 0 }
 
 -- The calls of some chains, each once, go into the reply; claimed.place says where.
 local function add_records(chains)
@@ -166,6 +168,7 @@ local function add_records(chains)
             out[#out + 1] = def and def[2] ~= NO_CAMPAIGN and call('HGET', CAMPAIGN .. def[2], 'hook')
                 or ''
             place[uids[i]] = #out / 3
+            claimed.agent_of[uids[i]] = def and def[1]
             claimed.bytes = claimed.bytes + #record
         end
     end
@@ -178,6 +181,32 @@ local function add_point(row)
         points_added[uid] = true
         claimed.points[#claimed.points + 1] = uid
         claimed.points[#claimed.points + 1] = call('HGETALL', POINT .. uid)
+    end
+end
+
+-- The agent of a row, and the document of the past that the row is made of, if it is one.
+local agents_added = {}
+local function add_agent(number, row)
+    local agent, to = claimed.agent_of[row:sub(35, 50)], row:byte(4)
+    if not agent or to == NATIVE or to == POINT_NATIVE then -- which say nothing of the agent
+        return
+    end
+    local added = agents_added[agent]
+    if not added then
+        local last = call('ZREVRANGE', past.at .. agent, 0, 0)[1]
+        added = { last = tonumber(last or '0'), has = {},
+            reply = { agent, call('HGET', AGENT .. agent, 'updated') or '0' } }
+        agents_added[agent] = added
+        claimed.agents[#claimed.agents + 1] = added.reply
+    end
+    local last = tonumber(number) <= added.last
+        and call('ZRANGEBYSCORE', past.at .. agent, number, '+inf', 'LIMIT', 0, 1)[1]
+    if last and not added.has[last] then
+        local doc, reply = call('HGET', past.docs .. agent, last) or '', added.reply
+        added.has[last] = true
+        reply[#reply + 1] = last
+        reply[#reply + 1] = doc
+        claimed.bytes = claimed.bytes + #doc
     end
 end
 
@@ -224,6 +253,7 @@ local function claim_chain(chain, numbers, rows, until_ms)
             one[#one + 1] = number
             one[#one + 1] = row
             claimed.bytes = claimed.bytes + #row
+            add_agent(number, row)
         else
             lost[number] = true
         end
@@ -278,4 +308,4 @@ local function claim()
 end
 
 local name = claim()
-return { 0, outbox_due(), name, claimed.records, claimed.points, claimed.chains }
+return { 0, outbox_due(), name, claimed.records, claimed.points, claimed.chains, claimed.agents }

@@ -27,6 +27,7 @@ local function inherit_legs(dead)
 end
 
 local more = 0
+past.sweep()
 call('ZREMRANGEBYSCORE', LEGS .. own, '-inf', NOW - LEG_MS)
 local dead = call('ZRANGEBYSCORE', WORKERS, '-inf', lease == 0 and 0 or NOW - lease,
     'LIMIT', 0, 1)[1]
