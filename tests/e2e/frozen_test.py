@@ -9,7 +9,8 @@ import threading
 from harness import Redis, main, wait_until
 from webhooks_test import ALWAYS, OPEN, SECRET, Receiver, ended, raw_api, trunk, verify_callingbox
 
-PATIENT = {"webhooks": {**OPEN["webhooks"], "timeout_ms": 25000}}
+KEY = {"secrets": {"key": "one key for all processes on one Redis"}}
+PATIENT = {"webhooks": {**OPEN["webhooks"], "timeout_ms": 25000}, **KEY}
 
 
 class Door(Receiver):
