@@ -10,11 +10,15 @@
 
 void od_catalog_finish_close(struct od_catalog *catalog)
 {
-    if (!catalog->closed || catalog->pending)
+    if (catalog->closed && !catalog->pending)
+        catalog->closed(catalog->closed_ctx);
+}
+
+void od_catalog_destroy(struct od_catalog *catalog)
+{
+    if (!catalog)
         return;
     od_catalog_free_agents(catalog);
-    void (*fn)(void *) = catalog->closed;
-    void *ctx = catalog->closed_ctx;
     od_ways_destroy(catalog->ways);
     free(catalog->trunks);
     free(catalog->lanes);
@@ -22,7 +26,6 @@ void od_catalog_finish_close(struct od_catalog *catalog)
     HASH_CLEAR(hh, catalog->paces_by_key);
     free(catalog->paces);
     free(catalog);
-    fn(ctx);
 }
 
 static uint32_t ways_add(void *ctx, const struct od_config_trunk *config)

@@ -90,8 +90,10 @@ void od_catalog_lane_hold(struct od_catalog *catalog, const struct od_lane_info 
 /* True when attempts in this lane are counted over all campaigns: it has a rule of retry. */
 bool od_catalog_lane_retries(struct od_catalog *catalog, uint32_t lane);
 
-/* fn fires when the look-ups under way have ended. */
+/* No more look-ups; fn fires when those under way have ended. It can be read, and told things,
+ * until destroy(): the store and the outbox close after it. */
 void od_catalog_close(struct od_catalog *catalog, void (*fn)(void *ctx), void *ctx);
+void od_catalog_destroy(struct od_catalog *catalog); /* NULL is fine */
 
 /* From the store. A document that can't be read closes the agent's lanes and is logged. */
 void od_catalog_agent(struct od_catalog *catalog, const char *org, const struct od_agent_rec *rec,

@@ -649,6 +649,7 @@ int od_serve(const struct od_config *config, od_serve_load_fn load)
     od_start_hooks_destroy(host->start_hooks);
     od_legs_destroy(host->legs);
     od_orphans_destroy(host->orphans);
+    od_catalog_destroy(host->catalog);
     od_registrations_destroy(host->registrations);
     od_call_meter_destroy(host->meter);
     od_ladder_destroy(host->ladder);
