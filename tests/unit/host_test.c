@@ -205,6 +205,7 @@ static void a_call_keeps_the_document_it_began_with(void **state)
     od_catalog_close(catalog, on_closed, &closed);
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_true(closed);
+    od_catalog_destroy(catalog);
     assert_int_equal(uv_loop_close(&loop), 0);
 }
 
@@ -299,6 +300,7 @@ static void refused_credentials_hold_a_trunk(void **state)
     od_catalog_close(catalog, on_closed, &closed);
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_true(closed);
+    od_catalog_destroy(catalog);
     assert_int_equal(uv_loop_close(&loop), 0);
 }
 
