@@ -88,6 +88,20 @@ void od_redis_tell_orphans(struct od_redis_org *org, const struct redisReply *or
 
 /* Hello */
 
+/* Processes whose formats differ don't work on one org at a time. It is asked again. */
+static void refused(struct od_redis_org *org, int64_t older)
+{
+    char why[192];
+    if (older > 0)
+        snprintf(why, sizeof why,
+                 "org %s: %lld of an older version work on this Redis: stop them, this one waits",
+                 org->name, (long long)older);
+    else
+        snprintf(why, sizeof why, "org %s: a newer version works on this Redis: this one waits",
+                 org->name);
+    sync_failed(org, why);
+}
+
 static void hello_done(void *ctx, const struct redisReply *reply)
 {
     struct od_redis_org *org = ctx;
@@ -97,6 +111,10 @@ static void hello_done(void *ctx, const struct redisReply *reply)
         return;
     }
     int64_t number = od_redis_read_int(reply, 0);
+    if (number == OD_ECONFLICT) {
+        refused(org, od_redis_read_int(reply, 1));
+        return;
+    }
     if (number <= 0 || number > UINT32_MAX) {
         sync_failed(org, "a greeting broke its format");
         return;
@@ -122,6 +140,7 @@ static void hello_send(struct od_redis_org *org)
 {
     od_redis_script_begin(&org->store->cmd, OD_SCRIPT_HELLO, org->prefix);
     od_redis_cmd_str(&org->store->cmd, org->store->worker);
+    od_redis_cmd_int(&org->store->cmd, org->store->config.lease_ms);
     script_send(org, OD_SCRIPT_HELLO, hello_done);
 }
 

@@ -119,8 +119,8 @@ static bool has_found_dead(struct world *w)
 static void lapse(void *ctx)
 {
     static const char lua[] =
-        "for _, w in ipairs(redis.call('ZRANGE', 'od:{acme}:workers', 0, -1)) "
-        "do redis.call('ZADD', 'od:{acme}:workers', 0, w) end";
+        "for _, w in ipairs(redis.call('ZRANGE', 'od:{acme}:serving', 0, -1)) "
+        "do redis.call('ZADD', 'od:{acme}:serving', 0, w) end";
     struct contract_world *c = ctx;
     char text[64];
     redis_server_ask(&c->world->server, text, sizeof text, 3,

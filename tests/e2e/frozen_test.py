@@ -68,8 +68,8 @@ def told_as_it_was(world):
     raw_api(first, "DELETE", f"/outdial/v1/agents/{agents['deleted']}")
     raw_api(first, "PATCH", f"/outdial/v1/webhook_endpoints/{point['id']}", {"url": elsewhere.url + "/new"}, status=200)
     first.kill()
-    second = redis.serve(1, [trunk(carrier)], **PATIENT)
     door.open.set()
+    second = redis.serve(1, [trunk(carrier)], **PATIENT)
 
     def all_told():
         return all(len(door.arrived(f"/{name}/box")) >= 4 and door.arrived(f"/{name}/result/{name}")

@@ -212,8 +212,8 @@ static void lapse(struct scene *s)
         redis_server_ask(&s->w->server, text, sizeof text, 3,
                          (const char *const[]){
                              "EVAL",
-                             "for _, w in ipairs(redis.call('ZRANGE', 'od:{acme}:workers', 0, -1)) "
-                             "do redis.call('ZADD', 'od:{acme}:workers', 0, w) end",
+                             "for _, w in ipairs(redis.call('ZRANGE', 'od:{acme}:serving', 0, -1)) "
+                             "do redis.call('ZADD', 'od:{acme}:serving', 0, w) end",
                              "0"}));
     world_run_for(s->w, 300); /* a turn finds out, by the next heartbeat */
 }

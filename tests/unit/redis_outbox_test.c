@@ -611,6 +611,16 @@ static void many_chains_are_one_turn(void **state)
     assert_int_equal(last_count, 64); /* as many as the test keeps */
 }
 
+/* The workers as versions up to 0.2.0 had them, seen so many ms ago. */
+static const char before_formats[] =
+    "local p, t = KEYS[1], redis.call('TIME') "
+    "redis.call('DEL', p .. 'format') "
+    "redis.call('RENAME', p .. 'serving', p .. 'workers') "
+    "for _, worker in ipairs(redis.call('ZRANGE', p .. 'workers', 0, -1)) do "
+    "  redis.call('ZADD', p .. 'workers', t[1] * 1000 - ARGV[1], worker) "
+    "end "
+    "return redis.call('RENAME', p .. 'sids', p .. 'wids')";
+
 /* What an older version had in hand and in line is neither lost nor out of order. */
 static void rows_of_an_older_version_are_delivered(void **state)
 {
@@ -633,8 +643,9 @@ static void rows_of_an_older_version_are_delivered(void **state)
          "  end "
          "  claimed = claimed + 1 "
          "end "
-         "return redis.call('DEL', p .. 'wv')",
+         "return redis.call('DEL', p .. 'format')",
          "", "1");
+    eval(w, before_formats, "0", "OK");
     struct world *again = world_join(w, "worker-1", 10000);
     assert_non_null(again);
     listen_to(again);
@@ -649,6 +660,50 @@ static void rows_of_an_older_version_are_delivered(void **state)
     no_more_claims(again);
     eval(w, "return #redis.call('KEYS', KEYS[1] .. 'w[clkt]*')", "", "0");
     world_close(again);
+}
+
+static void reopen(struct world *w, const char *worker)
+{
+    world_store_close(w);
+    assert_int_equal(world_store_open(w, &(struct od_store_config){.path_or_host = w->server.path,
+                                                                   .worker = worker,
+                                                                   .jobs_max = 1000,
+                                                                   .lease_ms = 10000}),
+                     0);
+    listen_to(w);
+}
+
+/* Beside a process of an older version nothing is done, and beside this one an older one does
+ * nothing; a newer format is left alone. */
+static void versions_dont_work_side_by_side(void **state)
+{
+    static const char old_greeting[] =
+        "return type(redis.pcall('HINCRBY', KEYS[1] .. 'wids', 'n', 1)) == 'table' and 1 or 0";
+    struct world *w = *state;
+    struct od_uid agent = an_agent(w, "{}");
+    a_call(w, &agent, "http://h/x", OD_CALL_HOOK_URL);
+    world_store_close(w);
+    eval(w, before_formats, "5000", "OK");
+    reopen(w, "worker-2");
+    world_run_for(w, 600);
+    assert_false(w->up);
+    assert_non_null(strstr(w->last_log, "1 of an older version"));
+    eval(w, "return redis.call('EXISTS', KEYS[1] .. 'format', KEYS[1] .. 'serving')", "", "0");
+    eval(w, old_greeting, "", "0");
+    eval(w,
+         "for _, worker in ipairs(redis.call('ZRANGE', KEYS[1] .. 'workers', 0, -1)) do "
+         "  redis.call('ZADD', KEYS[1] .. 'workers', 1, worker) "
+         "end return 1",
+         "", "1");
+    assert_true(world_wait_up(w)); /* the lease is over */
+    wait_claims(w, 1);
+    ack(w, &claims[0], "d", 0);
+    eval(w, old_greeting, "", "1");
+    eval(w, "return redis.call('INCR', KEYS[1] .. 'format')", "", "4");
+    reopen(w, "worker-3");
+    world_run_for(w, 600);
+    assert_false(w->up);
+    assert_non_null(strstr(w->last_log, "a newer version"));
 }
 
 /* As many dead rows as are kept; the oldest goes for the newest, and no other. */
@@ -919,6 +974,7 @@ int main(void)
         TEST(a_long_chain_comes_in_pieces),
         TEST(many_chains_are_one_turn),
         TEST(rows_of_an_older_version_are_delivered),
+        TEST(versions_dont_work_side_by_side),
         TEST(the_dead_are_kept_up_to_a_number),
         TEST(ten_failures_in_a_row_disable_an_endpoint),
         TEST(endpoints_are_counted),

@@ -444,7 +444,7 @@ static void damaged_records_are_set_aside(void **state)
         &w->server, text, sizeof text, 3,
         (const char *const[]){"EVAL",
                               "redis.call('SET', 'od:{acme}:q:1', 'x') "
-                              "redis.call('ZADD', 'od:{acme}:workers', 0, 99) "
+                              "redis.call('ZADD', 'od:{acme}:serving', 0, 99) "
                               "return redis.call('SADD', 'od:{acme}:held:99', 'x', '')",
                               "0"}));
     assert_int_equal(claim(w, lane, 1, jobs), 0);
