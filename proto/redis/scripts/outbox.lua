@@ -198,20 +198,22 @@ function past.needed(number)
     return (row:byte(method) or 0) == 0
 end
 
--- From `at` on: the first number that still needs a document, at most so far.
+-- From `at` on: the first number that still needs a document, at most so far; and how many rows there
+-- were to be read.
 function past.first_needed(at, last)
     local keys = {}
     for number = at, last do
         keys[#keys + 1] = ROW .. number
     end
-    if #keys > 0 and call('EXISTS', unpack(keys)) > 0 then
+    local found = call('EXISTS', unpack(keys))
+    if found > 0 then
         for number = at, last do
             if past.needed(number) then
-                return number
+                return number, found
             end
         end
     end
-    return last + 1
+    return last + 1, found
 end
 
 -- Forgets what no row can be made of any more; a bounded number of rows is looked at.
@@ -220,13 +222,14 @@ function past.sweep()
     if #oldest == 0 then
         return
     end
-    local at = tonumber(call('GET', past.swept) or '1')
+    local at, read, found = tonumber(call('GET', past.swept) or '1'), 0, 0
     for _ = 1, past.pieces do
         local last = tonumber(oldest[2])
         if at <= last then
             local to = math.min(at + past.piece - 1, last)
-            at = past.first_needed(at, to)
-            if at <= to then
+            at, found = past.first_needed(at, to)
+            read = read + found
+            if at <= to or read > past.piece then
                 break
             end
         end
