@@ -108,6 +108,13 @@ uint8_t od_store_places_of(const struct od_store *store, const struct od_redis_j
     return (uint8_t)store->events.places(store->events.ctx, &job->pub, job->trunk, out);
 }
 
+/* What a start webhook has made of the call's data, as long as that can be stored. */
+static struct od_text new_context(const struct od_redis_job *job)
+{
+    bool fits = job->data != NULL && job->pub.context.bytes <= OD_WIRE_DOC_MAX;
+    return fits ? job->pub.context : (struct od_text){"", 0};
+}
+
 static int write_order(struct od_store *store, const struct od_redis_job *job, uint8_t which)
 {
     struct od_wire_order order = {job->pub.uid, job->fence};
@@ -125,6 +132,7 @@ static int write_order(struct od_store *store, const struct od_redis_job *job, u
                 .from_tag = text_of(job->names.from_tag, sizeof job->names.from_tag - 1),
                 .branch = text_of(job->names.branch, sizeof job->names.branch - 1),
                 .leg = {job->ending, job->ending_bytes},
+                .context = new_context(job),
                 .places = places,
                 .place_count = od_store_places_of(store, job, places),
             });

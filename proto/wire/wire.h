@@ -3,8 +3,8 @@
  * outlives a call, never trusts what it reads (a store's content is input like any other).
  *
  * A call's record is one string: a state of fixed size that scripts rewrite in place, the job as
- * it was given (never changed), and after it an append-only tail of entries: each attempt, the
- * end, the result.
+ * it was given (never changed), and after it an append-only tail of entries: each attempt, what a
+ * start webhook made of the call's data, the end, the result.
  *
  *   state (OD_WIRE_STATE_BYTES, big endian) | job (state.job_bytes) | entry | entry | ...
  *   job    version byte, msgpack array [to, from, context, webhook, created, not before,
@@ -79,6 +79,7 @@ struct od_wire_attempt {
     int64_t at_ms;
     struct od_text trunk, call_id, from_tag, branch;
     struct od_text leg;            /* an entry of its own; opaque here; empty: none */
+    struct od_text context;        /* of an order: takes the place of the job's; empty: it stays */
     const struct od_place *places; /* of an order: caps that it falls under; NULL: not told */
     uint8_t place_count;
 };

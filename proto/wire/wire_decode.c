@@ -283,6 +283,10 @@ static int entry_get(char type, const uint8_t *at, size_t bytes, struct od_wire_
         out->end.verdict = (uint8_t)value;
         out->has_end = ok;
         break;
+    case 'C':
+        err = open_doc(at, bytes, 1, &zone, &f);
+        ok = err == 0 && text(&f[0], OD_WIRE_DOC_MAX, &out->job.context);
+        break;
     case 'R':
         err = open_doc(at, bytes, 1, &zone, &f);
         ok = err == 0 && text(&f[0], OD_WIRE_DOC_MAX, &out->result);

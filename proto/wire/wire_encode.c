@@ -301,6 +301,8 @@ int od_wire_order_intent(void *at, size_t size, const struct od_wire_order *orde
     put_places(&out, attempt);
     put_attempt(&out, attempt);
     put_leg(&out, attempt->leg);
+    if (attempt->context.bytes > 0)
+        put_document(&out, 'C', attempt->context, OD_WIRE_DOC_MAX);
     return done(&out);
 }
 

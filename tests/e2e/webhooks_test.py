@@ -534,6 +534,8 @@ def a_start_webhook_decides(world):
     results = wait_until(lambda: len(receiver.of("/result")) >= 5 and receiver.of("/result"), 20,
                          "all results")
     said = {json.loads(g["body"])["callId"]: json.loads(g["body"]) for g in results}
+    assert said[calls["yes"]]["callAdditionalData"] == {"who": "yes", "slot": "10:30"}, said[calls["yes"]]
+    assert server.api("GET", f"/calls/{calls['yes']}")["context"] == {"who": "yes", "slot": "10:30"}
     assert said[calls["no"]]["type"] == "FailedWebHookPayload"
     assert "not today" in said[calls["no"]]["errorMessage"]
     # a fallback that accepts

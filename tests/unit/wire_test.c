@@ -118,6 +118,30 @@ static void call_survives(void **ctx)
     assert_text(call.media, "{\"answered_by\":\"human\"}");
 }
 
+/* As the script appends it with the intent. */
+static void a_context_of_the_attempt_takes_the_jobs_place(void **ctx)
+{
+    (void)ctx;
+    enum { HEAD = 21 + 2 + 6 + 1 }; /* kind, uid, fence; number, time, no places */
+    uint8_t bytes[1024], order[512];
+    struct od_wire_call call;
+    size_t used = some_call(bytes, sizeof bytes);
+    int more = od_wire_order_intent(order, sizeof order, &(struct od_wire_order){.fence = 1},
+                                    &(struct od_wire_attempt){.number = 3,
+                                                              .at_ms = 5,
+                                                              .trunk = text("main"),
+                                                              .call_id = text("c"),
+                                                              .from_tag = text("f"),
+                                                              .branch = text("b"),
+                                                              .context = text("{\"a\":2}")});
+    assert_true(more > HEAD);
+    memcpy(bytes + used, order + HEAD, (size_t)more - HEAD);
+    assert_int_equal(od_wire_call_get(bytes, used + (size_t)more - HEAD, &call), 0);
+    assert_text(call.job.context, "{\"a\":2}");
+    assert_int_equal(call.attempt.number, 3);
+    assert_text(call.job.extra, "{\"timezone\":\"Europe/Berlin\"}");
+}
+
 static void what_is_not_given_stays_empty(void **ctx)
 {
     (void)ctx;
@@ -300,6 +324,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(call_survives),
+        cmocka_unit_test(a_context_of_the_attempt_takes_the_jobs_place),
         cmocka_unit_test(what_is_not_given_stays_empty),
         cmocka_unit_test(jobs_of_old_are_read),
         cmocka_unit_test(every_cut_is_refused),
