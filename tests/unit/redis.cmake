@@ -11,4 +11,6 @@ od_unit_test(redis_takeover_test LIBS od_redis SOURCES ${redis_world} TIMEOUT 12
 od_unit_test(redis_aof_test LIBS od_redis SOURCES ${redis_world})
 od_unit_test(redis_journal_test LIBS od_redis SOURCES ${redis_world} TIMEOUT 120)
 od_unit_test(redis_guard_test LIBS od_redis SOURCES ${redis_world} TIMEOUT 120)
-od_unit_test(redis_outbox_test LIBS od_redis SOURCES ${redis_world} TIMEOUT 120)
+set(outbox_claims ${CMAKE_SOURCE_DIR}/tests/contract/outbox_claims.c ${redis_world})
+od_unit_test(redis_outbox_test LIBS od_redis SOURCES ${outbox_claims} TIMEOUT 120)
+od_unit_test(redis_outbox_past_test LIBS od_redis SOURCES ${outbox_claims} TIMEOUT 120)
