@@ -73,6 +73,7 @@ static void on_timer_closed(uv_handle_t *handle)
     struct od_outbox *outbox = handle->data;
     void (*fn)(void *) = outbox->closed;
     void *ctx = outbox->closed_ctx;
+    od_store_outbox(outbox->config.store, NULL); /* a claim may be on its way; it runs out */
     od_outbox_gates_free(&outbox->gates);
     free(outbox);
     if (fn)

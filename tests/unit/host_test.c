@@ -256,6 +256,7 @@ static void another_default_is_for_calls_to_come(void **state)
     od_catalog_close(catalog, on_closed, &closed);
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_true(closed);
+    od_catalog_destroy(catalog);
     assert_int_equal(uv_loop_close(&loop), 0);
 }
 
