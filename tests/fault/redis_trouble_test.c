@@ -6,6 +6,7 @@
  * then, where a real Redis can be brought into that trouble, the real thing.
  */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +14,9 @@
 
 #include <cmocka.h>
 
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "engine/base/uid.h"
@@ -366,7 +369,7 @@ static void real_misconf(void **state)
     snprintf(path, sizeof path, "%s/dump.rdb", s.w->server.dir);
     assert_int_equal(mkdir(path, 0700), 0); /* a snapshot can't take its place */
     ASK(&s, text, "CONFIG", "SET", "save", "3600 1");
-    ASK(&s, text, "BGSAVE");
+    ASK(&s, text, "BGSAVE", "SCHEDULE"); /* its append-only file may be under way */
     for (int i = 0; i < 1000 && strstr(text, "rdb_last_bgsave_status:err") == NULL; i++) {
         static char info[16384];
         world_run_for(s.w, 20);
@@ -378,7 +381,7 @@ static void real_misconf(void **state)
     goes_down(&s, "MISCONF");
     stays_down(&s, "MISCONF", 200);
     assert_int_equal(rmdir(path), 0);
-    ASK(&s, text, "BGSAVE");
+    ASK(&s, text, "BGSAVE", "SCHEDULE"); /* its append-only file may be under way */
     all_is_stored(&s);
     scene_close(&s);
 }
@@ -427,6 +430,41 @@ static void real_cluster_without_slots(void **state)
     world_close(w);
 }
 
+/* The answer to a client that has gone in the meantime is an error of the peer's write, and no
+ * signal that ends the test. */
+static void an_answer_for_who_has_gone(void **state)
+{
+    (void)state;
+    static const char ping[] = "*1\r\n$4\r\nPING\r\n";
+    struct world *w = world_bare();
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    char text[64];
+    assert_true(redis_server_start(&w->server, NULL));
+    snprintf(at.sun_path, sizeof at.sun_path, "%.80s/peer", w->server.dir);
+    struct peer *peer = peer_open(&w->loop, at.sun_path, w->server.path);
+    struct scene s = {.w = w, .peer = peer};
+    w->user = &s;
+    assert_non_null(peer);
+    world_run_for(w, 1);
+    redis_server_signal(&w->server, SIGSTOP);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(send(fd, ping, sizeof ping - 1, MSG_NOSIGNAL), sizeof ping - 1);
+    while (peer_counts(peer).commands == 0)
+        uv_run(&w->loop, UV_RUN_ONCE);
+    world_run_for(w, 5); /* nothing more of the client is to be looked at first */
+    redis_server_signal(&w->server, SIGCONT);
+    /* The server has answered the peer before it answers these; the peer has not looked yet. */
+    for (int i = 0; i < 2; i++)
+        assert_true(redis_server_ask(&w->server, text, sizeof text, 1, (const char *[]){"PING"}));
+    close(fd);
+    world_run_for(w, 20);
+    peer_close(peer);
+    assert_true(world_until(w, is_closed, WORLD_LIMIT_MS));
+    peer_free(peer);
+    world_close(w);
+}
+
 int main(void)
 {
     enum { ROWS = sizeof rows / sizeof rows[0] };
@@ -437,6 +475,7 @@ int main(void)
         tests[n] = (struct CMUnitTest){.name = rows[n].name,
                                        .test_func = trouble_is_lived_through,
                                        .initial_state = (void *)&rows[n]};
+    tests[n++] = (struct CMUnitTest)cmocka_unit_test(an_answer_for_who_has_gone);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(slow_is_only_slow);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(real_misconf);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(real_noperm);
