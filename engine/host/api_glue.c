@@ -88,6 +88,9 @@ static size_t store_metrics(const struct od_host *host, char *out, size_t size)
          stats.dead},
         {"outdial_store_lost_calls_total", "counter", "Calls that Redis has forgotten.",
          stats.lost},
+        {"outdial_store_dialled_again_total", "counter",
+         "Calls dialled here, forgotten by Redis, and dialled by others before that was known.",
+         stats.dialled_again},
     };
     return put_families(rows, sizeof rows / sizeof *rows, out, size);
 }

@@ -422,6 +422,7 @@ static void put_config(struct writer *w, const struct od_config *config)
     end_map(w);
     begin_map(w, "redis");
     put_redis_url(w, config->redis.url);
+    put_number(w, "await_s", config->redis.await_ms / 1000);
     end_map(w);
     begin_map(w, "journal");
     put_text(w, "dir", config->journal.dir);

@@ -196,6 +196,7 @@ int od_host_open_store(struct od_host *host, const char *path_or_host, int port)
         .caps_calls = true,
         /* A job stays in its table after the engine is through with it, until its end is stored. */
         .jobs_max = 2 * config->limits.contacts_leased_max,
+        .await_ms = config->redis.await_ms,
     };
     for (size_t i = 0; i < config->cap_count; i++)
         store.caps[i] = config->caps[i].cap;

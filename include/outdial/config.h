@@ -112,7 +112,8 @@ struct od_config {
         uint32_t rate_per_key, rate_per_address; /* requests a second; 0: no limit */
     } http;
     struct {
-        const char *url; /* secret (its password); "": a private redis-server under data_dir */
+        const char *url;   /* secret (its password); "": a private redis-server under data_dir */
+        uint32_t await_ms; /* after a failover, for who was at work: redis_store.h */
     } redis;
     struct {
         const char *dir;  /* "": data_dir/journal */

@@ -495,7 +495,8 @@ static void told_done(void *ctx, const struct redisReply *reply)
     struct od_redis_org *org = ctx;
     struct od_store *store = org->store;
     struct od_journal_book *book = store->ledger.book;
-    uint32_t made_known = 0, missing = 0;
+    uint32_t made_known = 0, missing = 0, again = 0;
+    char line[128];
     if (!od_store_reply_ok(store, "journal", reply) || !od_redis_read_array(reply, 3) ||
         book == NULL || reply->elements != 3 + (size_t)(org->told_to - org->told_from)) {
         org->syncing = false;
@@ -506,13 +507,21 @@ static void told_done(void *ctx, const struct redisReply *reply)
     for (uint32_t at = org->told_from; at < org->told_to; at++) {
         int64_t fence = od_redis_read_int(reply, 3 + at - org->told_from);
         made_known += fence > 0;
-        missing += fence < 0;
+        missing += fence == -1;
+        again += fence == -2;
         mark_stored(org, &book->attempts[store->ledger.told[at]]);
     }
     store->stats.recovered += made_known;
     store->stats.lost += missing;
+    store->stats.dialled_again += again;
+    if (again > 0) {
+        snprintf(line, sizeof line,
+                 "%u calls that were dialled here were forgotten by Redis, and others dialled them "
+                 "again",
+                 again);
+        od_store_log(store, true, line);
+    }
     if (missing > 0) {
-        char line[128];
         snprintf(line, sizeof line,
                  "Redis has forgotten %u calls that were dialled: the journal "
                  "alone knows of them",

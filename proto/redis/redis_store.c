@@ -562,6 +562,7 @@ int od_store_open(struct od_store **out, uv_loop_t *loop, const struct od_store_
     store->config.flush_ms = or_default(config->flush_ms, FLUSH_MS);
     store->config.command_ms = or_default(config->command_ms, COMMAND_MS);
     store->config.lease_ms = or_default(config->lease_ms, LEASE_MS);
+    store->config.await_ms = or_default(config->await_ms, store->config.lease_ms);
     store->config.heartbeat_ms = or_default(config->heartbeat_ms, HEARTBEAT_MS);
     store->events = *events;
     snprintf(store->worker, sizeof store->worker, "%s", config->worker);

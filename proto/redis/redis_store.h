@@ -38,14 +38,16 @@ struct od_store_config {
     int port;                 /* with an address */
     const char *password;     /* NULL or "": none */
     int db;
-    const char *worker;    /* 1..63 characters: names this process across restarts */
-    uint32_t jobs_max;     /* 1..1,000,000 */
-    uint32_t lanes_max;    /* lanes known at a time; 0: 100,000 */
-    uint32_t flush_ms;     /* least time between two turns under load; 0: 15 */
-    uint32_t command_ms;   /* an answer later than this means the connection is dead; 0: 5,000 */
-    uint32_t lease_ms;     /* 0: 10,000 */
-    bool caps_calls;       /* some calls fall under caps: how many are up is told */
-    uint32_t heartbeat_ms; /* between idle turns; 0: 200 */
+    const char *worker;  /* 1..63 characters: names this process across restarts */
+    uint32_t jobs_max;   /* 1..1,000,000 */
+    uint32_t lanes_max;  /* lanes known at a time; 0: 100,000 */
+    uint32_t flush_ms;   /* least time between two turns under load; 0: 15 */
+    uint32_t command_ms; /* an answer later than this means the connection is dead; 0: 5,000 */
+    uint32_t lease_ms;   /* 0: 10,000 */
+    uint32_t await_ms;   /* a Redis that is another than before: so long those who were at work are
+                            awaited, to tell it what they dialled; 0: lease_ms */
+    bool caps_calls;     /* some calls fall under caps: how many are up is told */
+    uint32_t heartbeat_ms;                   /* between idle turns; 0: 200 */
     const struct od_journal_config *journal; /* proto/journal; NULL: none is kept. Not kept */
     size_t held_bytes_max; /* of results and other texts of calls that ended while Redis was away;
                               beyond it the journal alone keeps them; 0: 64 MiB */
@@ -245,10 +247,11 @@ struct od_store_stats {
     uint64_t retries;                              /* finishes that were not their calls' end */
     uint64_t not_ours; /* orders refused because the call was canceled or taken over */
     uint64_t reconnects;
-    uint64_t reclaimed; /* calls of dead workers put right by this process */
-    uint64_t orphans;   /* legs of dead workers' calls handed out to be ended */
-    uint64_t lost;      /* calls that Redis forgot and that ended here all the same */
-    uint64_t dead;      /* records set aside as damaged */
+    uint64_t reclaimed;     /* calls of dead workers put right by this process */
+    uint64_t orphans;       /* legs of dead workers' calls handed out to be ended */
+    uint64_t lost;          /* calls that Redis forgot and that ended here all the same */
+    uint64_t dialled_again; /* dialled here, forgotten by Redis, dialled by others since */
+    uint64_t dead;          /* records set aside as damaged */
     uint64_t recovered; /* attempts that Redis did not know the end of, and had from the journal */
     uint64_t journal_records, journal_syncs, journal_failures, journal_refused;
     uint64_t journal_bytes;    /* on disk */

@@ -236,7 +236,16 @@ static void meet_done(void *ctx, const struct redisReply *reply)
         org->syncing = false;
         return;
     }
-    org->awaits = od_redis_read_int(reply, 1) > 0;
+    int64_t awaited = od_redis_read_int(reply, 1);
+    if (awaited > 0 && !org->awaits) {
+        char line[160];
+        snprintf(line, sizeof line,
+                 "this Redis is another than before: nothing is dialled until %lld other workers "
+                 "have told it what they dialled, for %u s at most",
+                 (long long)awaited, org->store->config.await_ms / 1000);
+        od_store_log(org->store, true, line);
+    }
+    org->awaits = awaited > 0;
     if (org->syncing)
         reap_send(org, 0);
     else
@@ -251,7 +260,7 @@ void od_redis_sync_meet(struct od_redis_org *org)
     od_redis_cmd_int(cmd, org->worker);
     od_redis_cmd_int(cmd, org->before);
     od_redis_cmd_str(cmd, org->store->run_id);
-    od_redis_cmd_int(cmd, org->store->config.lease_ms);
+    od_redis_cmd_int(cmd, org->store->config.await_ms);
     script_send(org, OD_SCRIPT_MEET, meet_done);
 }
 

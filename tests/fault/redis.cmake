@@ -38,6 +38,8 @@ endif()
 set_tests_properties(fault_kill_serve PROPERTIES LABELS "fault;counts" COST 1000) # the longest: it begins first
 od_fault(answer 150 answer_test.py)
 od_fault(second_leg 300 second_leg_test.py)
+od_fault(disk 150 disk_test.py)
+od_fault(away 240 away_test.py)
 od_fault(kill_redial 200 kill_test.py --kills 2 --redial --in-flight 15 --cps 200)
 od_fault(kill_redis 300 kill_test.py --kills 0 --redis-kills 6 --redis-hangs 3)
 od_fault(kill_workers 400 kill_test.py --kills 4 --pauses 1 --workers 2)

@@ -1,8 +1,9 @@
 -- A Redis that is another than before (started again, or a replica that took over) may have forgotten
 -- what was dialled, and only who dialled it knows. So nobody claims from it before everyone who was
--- at work has told what he has dialled, or has been silent for as long as a lease lasts.
+-- at work has told what he has dialled, or has been silent for too long. Who died just then is awaited,
+-- too: only his journal knows what he dialled in the writes that were lost.
 --
--- ARGV: own number, number before, run_id of this Redis, lease in ms
+-- ARGV: own number, number before, run_id of this Redis, how long others are awaited in ms
 -- reply: { 0, how many are still awaited }
 local RUN, AWAITED = P .. 'run', P .. 'awaited'
 local run = call('GET', RUN)

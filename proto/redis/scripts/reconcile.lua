@@ -9,7 +9,8 @@
 --       died, or of what has ended, and are followed by the orders P and F of the same attempt (or
 --       ''): U ends as unknown, E as it did.
 -- reply: { 0, ended, orphans, fence* }: of each the fence that counts from now on; 0: Redis knew its
---        end, or it is another's; -1: there is no such call
+--        end, or it is another's; -1: there is no such call; -2, of U and E: it was forgotten, and
+--        another has dialled it since
 local worker, before, fences = tonumber(ARGV[1]), tonumber(ARGV[2]), {}
 local held = HELD .. worker
 
@@ -73,6 +74,8 @@ local function make_known(op, from_journal)
         end
         numbers.places.hold(uid, places)
         return adopt(uid, s), uid, s
+    elseif from_journal and s[PHASE] >= DIALING and not is_ours(uid, s, op, at, true) then
+        return -2, uid
     end
     return 0, uid
 end
