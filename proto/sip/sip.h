@@ -171,7 +171,8 @@ struct od_sip_recover {
     struct od_addr hop;               /* as od_sip_invite.hop, in case the call went out by TLS */
 };
 /* Ends the leg at the carrier: CANCEL, or ACK and BYE, repeated until they are answered. No event
- * follows. 0 also when the leg is alive here or being ended; OD_EPROTO: not a note of ours. */
+ * follows. 0 also when the leg is alive here or being ended; then a note that knows of an answer is
+ * used where an earlier one did not. OD_EPROTO: not a note of ours. */
 int od_sip_recover(struct od_sip *sip, const struct od_sip_recover *what);
 
 /* Sends an OPTIONS to where this INVITE would go (of `who`, only what says where and as whom). A

@@ -307,14 +307,37 @@ static void end_pending(struct od_sip_leg *leg, bool challenged)
     }
 }
 
+/* Of a leg that lives, or is being ended: two ledgers may tell of it, and the one that is heard
+ * first may have stopped before the answer (a full disk). Then a CANCEL was all that could be sent,
+ * which does nothing to a leg that was answered. */
+static int learn(struct od_sip_leg *leg, const struct note *note)
+{
+    if (!leg->dropped || leg->answered || strcmp(note->state, "answered") != 0)
+        return 0;
+    msg_t *answer = make_answer(leg, note);
+    if (!answer)
+        return OD_EPROTO;
+    if (leg->answer)
+        msg_destroy(leg->answer);
+    leg->answer = answer;
+    leg->invite_cseq = note->cseq;
+    leg->refers = REFERS_UNKNOWN;
+    od_sip_loop_enter();
+    end_answered(leg);
+    od_sip_loop_leave();
+    od_sip_loop_kick(&leg->sip->loop);
+    return 0;
+}
+
 int od_sip_recover(struct od_sip *sip, const struct od_sip_recover *what)
 {
     struct note note;
     if (sip->closing || !od_sip_names_usable(what->names) || what->note_bytes > OD_SIP_NOTE_MAX ||
         !read_note(what->note, what->note_bytes, &note))
         return OD_EPROTO;
-    if (find_names(sip, what->names))
-        return 0; /* it lives, or is being ended */
+    struct od_sip_leg *known = find_names(sip, what->names);
+    if (known)
+        return learn(known, &note);
     int err = od_sip_table_reserve(sip, 0);
     struct od_sip_leg *leg = err ? NULL : calloc(1, sizeof *leg);
     if (!leg)

@@ -208,6 +208,44 @@ static void answered_is_hung_up_along_its_routes(void **state)
     world_expect(&w, "");
 }
 
+/* The first to tell knew of no answer, and its CANCEL came to nothing; the second knows. */
+static void an_answer_that_is_heard_of_later_is_hung_up(void **state)
+{
+    char early[OD_SIP_NOTE_MAX];
+    (void)state;
+    take_note(false);
+    int early_bytes = note_bytes;
+    memcpy(early, note, sizeof early);
+    world_invite(&w);
+    world_answer(&w, "200 OK", "up", NULL, world_sdp);
+    take_note(true);
+    char late[OD_SIP_NOTE_MAX];
+    int late_bytes = note_bytes;
+    memcpy(late, note, sizeof late);
+    clear();
+    memcpy(note, early, sizeof note);
+    note_bytes = early_bytes;
+    assert_int_equal(recover(NULL), 0);
+    world_expect(&w, "0 > CANCEL\n");
+    world_reply(&w, w.cancel, "481 Call/Transaction Does Not Exist", "x", NULL, NULL);
+    clear();
+    memcpy(note, late, sizeof note);
+    note_bytes = late_bytes;
+    assert_int_equal(recover(NULL), 0);
+    world_expect(&w, "0 > ACK\n0 > BYE\n");
+    assert_string_equal(world_header(w.bye, "Call-ID"), dead.call_id);
+    assert_non_null(strstr(world_header(w.bye, "To"), ";tag=up"));
+    assert_int_equal(recover(NULL), 0); /* once */
+    world_expect(&w, "");
+    world_reply(&w, w.bye, "200 OK", NULL, NULL, NULL);
+    clear();
+    world_until(&w, 70000);
+    world_expect(&w, "");
+    struct od_sip_stats stats;
+    od_sip_stats(w.sip, &stats);
+    assert_int_equal(stats.lingering, 0);
+}
+
 static void a_challenged_bye_is_answered(void **state)
 {
     (void)state;
@@ -283,6 +321,7 @@ int main(void)
         TEST(its_final_answers_are_dealt_with),
         TEST(ringing_is_cancelled_and_hung_up),
         TEST(answered_is_hung_up_along_its_routes),
+        TEST(an_answer_that_is_heard_of_later_is_hung_up),
         TEST(a_challenged_bye_is_answered),
         TEST(damaged_notes_are_refused),
     };
