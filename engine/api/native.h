@@ -86,7 +86,7 @@ void od_ops_livez(struct od_request *q);
 void od_ops_readyz(struct od_request *q);
 void od_ops_trunks(struct od_request *q);
 void od_ops_trunk(struct od_request *q);
-/* Trunks are the operator's. False: its 403 is the answer. */
+/* Trunks and the configuration are the operator's. False: its 403 is the answer. */
 bool od_ops_operates(struct od_request *q);
 void od_ops_trunk_patch(struct od_request *q);
 void od_ops_trunk_pause(struct od_request *q);

@@ -251,8 +251,8 @@ bool od_ops_operates(struct od_request *q)
         return true;
     od_request_problem(
         q, 403, "not_operator",
-        "trunks are everybody's: only a key of an org that the configuration gives an "
-        "admin key may change them");
+        "trunks and the configuration are the operator's: this needs a key of an org "
+        "that the configuration gives an admin key");
     return false;
 }
 
@@ -391,6 +391,8 @@ void od_ops_config(struct od_request *q)
 {
     const struct od_api_host *host = &q->api->host;
     struct od_api_reload reload = {.ok = true};
+    if (!od_ops_operates(q))
+        return;
     if (host->reload)
         host->reload(host->ctx, &reload);
     yyjson_mut_doc *doc = od_project_doc();

@@ -90,7 +90,8 @@ def belongings(server, document, campaign):
     found = {}
     for path, method, _ in operations(document):
         if method == "get" and "{" not in path and path not in ("/metrics", "/livez", "/readyz", "/openapi.json",
-                                                                "/outdial/v1/limits", "/outdial/v1/trunks"):
+                                                                "/outdial/v1/limits", "/outdial/v1/trunks",
+                                                                "/outdial/v1/config"):
             answer = ask(server, "one", "get", path)
             if answer[0] != 501:
                 found[path] = answer
@@ -137,6 +138,7 @@ def nothing_leaks(world):
         for order in ("pause", "resume", "drain"):
             status, _ = ask(server, org, "post", f"/outdial/v1/trunks/none/{order}")
             assert status == expected, f"{order} by {org}: {status}"
+    assert [ask(server, org, "get", "/outdial/v1/config")[0] for org in ("two", "default")] == [403, 200]
     after = belongings(server, document, campaign)
     for path, was in before.items():
         assert after[path] == was, f"{path} has changed:\n{was}\n{after[path]}"
