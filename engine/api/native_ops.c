@@ -118,10 +118,12 @@ static yyjson_mut_val *project_trunk(yyjson_mut_doc *doc, const struct od_api_tr
     return o;
 }
 
-static void put_notes(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct od_api_trunk *trunk)
+/* shown: to whom the names of those who made them are no other org's. */
+static void put_notes(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct od_api_trunk *trunk,
+                      bool shown)
 {
     yyjson_mut_val *list = yyjson_mut_obj_add_arr(doc, o, "changes");
-    for (size_t i = 0; i < OD_API_TRUNK_NOTES && trunk->notes[i].who[0]; i++) {
+    for (size_t i = 0; shown && i < OD_API_TRUNK_NOTES && trunk->notes[i].who[0]; i++) {
         yyjson_mut_val *note = yyjson_mut_arr_add_obj(doc, list);
         od_put_time(doc, note, "at", trunk->notes[i].at_ms);
         put_word(doc, note, "who", trunk->notes[i].who);
@@ -169,7 +171,7 @@ static void answer_trunk(struct od_request *q)
     yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
     if (doc) {
         yyjson_mut_val *root = project_trunk(doc, &trunks[i]);
-        put_notes(doc, root, &trunks[i]);
+        put_notes(doc, root, &trunks[i], od_auth_operates(&q->api->auth, q->who.org));
         yyjson_mut_doc_set_root(doc, root);
     }
     free(trunks);

@@ -340,7 +340,7 @@ static void keys_are_listed_and_revoked(void **state)
 
     od_uid_text(&world.repo.keys[0].id, id);
     world.trunk_count = 1; /* everybody's, and the operator's to change */
-    world.trunks[0] = (struct od_api_trunk){.name = "main"};
+    world.trunks[0] = (struct od_api_trunk){.name = "main", .notes = {{.who = "acme/1"}}};
     send_full(
         &x, (struct fake_request){.method = "POST", .path = V1 "/trunks/main/pause", .key = other});
     assert_int_equal(x.status, 403);
@@ -348,6 +348,7 @@ static void keys_are_listed_and_revoked(void **state)
     fake_close(&x);
     send_full(&x, (struct fake_request){.method = "GET", .path = V1 "/trunks/main", .key = other});
     assert_int_equal(x.status, 200);
+    assert_non_null(strstr(x.answer, "\"changes\":[]")); /* who made them is another org's word */
     fake_close(&x);
 
     send_full(&x, (struct fake_request){
