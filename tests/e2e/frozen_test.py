@@ -4,6 +4,7 @@ What lets us in at the receiver is not frozen, nor what an endpoint wants.
 """
 import json
 import os
+import subprocess
 import threading
 
 from harness import Redis, main, wait_until
@@ -167,6 +168,36 @@ def a_closed_endpoint_is_told_nothing(world):
     assert server.stop() == 0
 
 
+CHANGE_UNTOLD = """
+local key = redis.call('KEYS', 'od:{default}:ag:*')[1]
+local doc, n = string.gsub(redis.call('HGET', key, 'doc'), '/old/', '/new/')
+redis.call('HSET', key, 'doc', doc, 'updated', redis.call('HGET', key, 'updated') + 1)
+return n"""
+TELL_CHANGE = """
+local uid = string.sub(redis.call('KEYS', 'od:{default}:ag:*')[1], -16)
+return redis.call('ZADD', 'od:{default}:cha', redis.call('INCR', 'od:{default}:rev'), uid)"""
+
+
+def one_that_is_behind_waits(world):
+    """Another process changes the agent, and this one, which delivers, hears of that late: it waits until then
+    and tells what is so, not what it knew."""
+    carrier, receiver = world.carrier(ALWAYS), Receiver()
+    redis = Redis(world)
+    server = redis.serve(0, [trunk(carrier)], **OPEN)
+    raw_api(server, "POST", "/outdial/v1/agents", agent_of("short", receiver, "old", "k"), status=201)
+
+    def run(script):
+        return int(subprocess.run(["redis-cli", "-s", redis.path, "EVAL", script, "0"], check=True,
+                                  capture_output=True, text=True).stdout)
+    assert run(CHANGE_UNTOLD) == 2
+    ended(server, new_call(server, "short", "+15550001234"))
+    run(TELL_CHANGE)
+    wait_until(lambda: len(receiver.of("/new/box")) == 4 and receiver.of("/new/result/old"), 20,
+               "everything at the new place")
+    assert not [g for g in receiver.got if g["path"].startswith("/old")], receiver.got
+    assert server.stop() == 0
+
+
 def stopped_amid_deliveries(world):
     """Hundreds of deliveries that come due all the time, and a stop: nothing is read that is gone by then. (It
     takes a sanitizer to see that.)"""
@@ -187,4 +218,4 @@ def stopped_amid_deliveries(world):
 
 if __name__ == "__main__":
     main(told_as_it_was, a_failed_one_keeps_its_request, a_closed_endpoint_is_told_nothing,
-         stopped_amid_deliveries)
+         one_that_is_behind_waits, stopped_amid_deliveries)
