@@ -238,8 +238,8 @@ static int read_agent(struct od_agent_reader *r, yyjson_val *agent, struct def_b
 /* How a bot's orders hand on, where they don't say. */
 static int read_transfer(struct od_agent_reader *r, yyjson_val *object, struct od_agent_def *def)
 {
-    static const char *const known[] = {
-        "mode", "ring_timeout_s", "max_duration_s", "brief", "on_fail", "on_end", NULL};
+    static const char *const known[] = {"mode",        "ring_timeout_s", "max_duration_s", "brief",
+                                        "brief_max_s", "on_fail",        "on_end",         NULL};
     if (!object || yyjson_is_null(object))
         return 0;
     size_t mark = od_agent_enter(r, "transfer");

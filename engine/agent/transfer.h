@@ -15,6 +15,8 @@ enum {
     OD_TRANSFER_TALK_S_MAX = 24 * 3600,
     OD_TRANSFER_RING_MS = 30000,
     OD_TRANSFER_TALK_MS = 7200 * 1000,
+    OD_TRANSFER_BRIEF_MS = 120 * 1000, /* the callee waits in silence all the while */
+    OD_TRANSFER_BRIEF_S_MAX = 600,
     OD_TRANSFER_ROUTES_MAX = 64,
     OD_TRANSFER_NAME_MAX = 128, /* of a route, bytes */
     OD_TRANSFER_ASK_MS = 10000, /* how long the plan's URL may take */
@@ -26,10 +28,11 @@ struct od_transfer {
     bool mode_said; /* so it is, whatever a route's type says */
     bool brief;     /* BRIDGE: the agent speaks with the other one first */
     bool brief_said;
-    uint32_t ring_ms;     /* BRIDGE: how long the other phone may ring */
-    uint32_t talk_ms_max; /* and the two may talk */
-    bool fail_hangup;     /* nobody took it: the call ends; else the agent goes on */
-    bool end_agent;       /* BRIDGE: the other one hung up: the agent goes on; else the call ends */
+    uint32_t brief_ms_max; /* then the two are joined */
+    uint32_t ring_ms;      /* BRIDGE: how long the other phone may ring */
+    uint32_t talk_ms_max;  /* and the two may talk */
+    bool fail_hangup;      /* nobody took it: the call ends; else the agent goes on */
+    bool end_agent; /* BRIDGE: the other one hung up: the agent goes on; else the call ends */
 };
 
 /* Somebody to hand on to, by a name. */

@@ -10,7 +10,9 @@
 
 void od_transfer_init(struct od_transfer *out)
 {
-    *out = (struct od_transfer){.ring_ms = OD_TRANSFER_RING_MS, .talk_ms_max = OD_TRANSFER_TALK_MS};
+    *out = (struct od_transfer){.ring_ms = OD_TRANSFER_RING_MS,
+                                .talk_ms_max = OD_TRANSFER_TALK_MS,
+                                .brief_ms_max = OD_TRANSFER_BRIEF_MS};
 }
 
 /* One of two words; nothing said leaves *out as it is. */
@@ -57,6 +59,11 @@ int od_transfer_read_all(struct od_agent_reader *r, yyjson_val *object, struct o
     int err = od_transfer_read(r, object, out);
     if (!err)
         err = od_agent_bool(r, object, "brief", &out->brief);
+    uint32_t brief_s = 0;
+    if (!err)
+        err = od_agent_uint(r, object, "brief_max_s", 1, OD_TRANSFER_BRIEF_S_MAX, &brief_s);
+    if (brief_s)
+        out->brief_ms_max = brief_s * 1000;
     out->brief_said |= brief && !yyjson_is_null(brief);
     if (!err)
         err =

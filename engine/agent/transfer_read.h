@@ -15,7 +15,7 @@ void od_transfer_init(struct od_transfer *out);
 /* The members mode, ring_timeout_s and max_duration_s over what is there. OD_EINVAL. */
 int od_transfer_read(struct od_agent_reader *reader, yyjson_val *object, struct od_transfer *out);
 
-/* The same and brief, on_fail ("agent", "hangup") and on_end ("hangup", "agent"). */
+/* The same and brief, brief_max_s, on_fail ("agent", "hangup") and on_end ("hangup", "agent"). */
 int od_transfer_read_all(struct od_agent_reader *reader, yyjson_val *object,
                          struct od_transfer *out);
 

@@ -144,7 +144,7 @@ int od_talk_bridge_cancel(struct od_talk_session *session)
 void od_talk_bridge_tick(struct od_talk_session *session, uint64_t now_ns)
 {
     if (session->bridge.aside && !session->bridge.first.gen &&
-        now_ns - session->bridge.aside_ns >= OD_BRIDGE_BRIEF_MS * OD_NS_PER_MS)
+        now_ns - session->bridge.aside_ns >= session->bridge.how.brief_ms_max * OD_NS_PER_MS)
         od_talk_bridge_complete(session, now_ns);
 }
 

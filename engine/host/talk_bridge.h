@@ -19,8 +19,6 @@
 
 struct od_talk_session;
 
-enum { OD_BRIDGE_BRIEF_MS = 120 * 1000 }; /* the callee waits in silence all the while */
-
 /* What a session knows of it. All zero: nothing. */
 struct od_talk_bridge {
     struct od_call_id first;         /* of a second leg: whose; gen 0: it is a call */
@@ -65,7 +63,7 @@ int od_talk_bridge_complete(struct od_talk_session *session, uint64_t now_ns);
 /* The agent doesn't want it any more, before the two were joined: the leg ends, over() follows.
  * OD_ECONFLICT: there is none, or they are joined. */
 int od_talk_bridge_cancel(struct od_talk_session *session);
-/* A briefing lasts no longer than OD_BRIDGE_BRIEF_MS. */
+/* A briefing that has lasted as long as it may is over. */
 void od_talk_bridge_tick(struct od_talk_session *session, uint64_t now_ns);
 
 /* They hear each other no more; fine for those that don't. */

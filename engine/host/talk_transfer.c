@@ -3,6 +3,8 @@
  */
 #include "engine/host/talk_transfer.h"
 
+#include <limits.h>
+
 #include "engine/host/log.h"
 #include "engine/host/talk_session.h"
 #include "outdial/err.h"
@@ -46,11 +48,11 @@ static void on_answer(void *ctx, int err, const char *json, size_t bytes)
     const struct od_agent_def *def = agent_of(session, &job);
     unsigned status = OD_TRANSFER_FAILED;
     transfer->ask = 0;
-    if (!err && def)
-        err = od_transfer_plan_answer(&def->plan, json, bytes, &way);
-    if (err) {
+    int bad = err || !def ? 0 : od_transfer_plan_answer(&def->plan, json, bytes, &way);
+    if (err || bad) { /* an answer may hold a number: it isn't written down */
         od_log(OD_CONFIG_LOG_WARN, "agent", "%s: whom to transfer to was asked in vain: %.*s",
-               def ? def->name : "", (int)(bytes < 200 ? bytes : 200), json);
+               def ? def->name : "", err ? (int)bytes : INT_MAX,
+               err ? json : "the answer names nobody");
         way = transfer->otherwise;
     }
     if (*way.to) {

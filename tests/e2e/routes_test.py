@@ -143,6 +143,24 @@ def warm_after_a_briefing(world):
     assert len(set(behind[-8000:])) > 20, "the desk did not hear the callee afterwards"
 
 
+def a_briefing_that_lasts(world):
+    """A bot that never joins them: they are joined when it has had its time."""
+    one, two, server, _ = scene(world, {"hangup_ms": "3000"})
+
+    async def script(c):
+        await c.wait("start")
+        await order(c, brief_max_s=1)
+        word = await c.wait("transfer", 2)
+        assert word["transfer"] == {"status": 200, "final": False, "bridged": True}, word
+        assert (await final(c))["talked"]
+        await c.wait("stop")
+
+    bot = Bot(script)
+    view = talk(server, bot, agent(bot, routes("warm")))
+    assert 1000 <= view["media"]["transfers"][0]["talk_ms"] <= 2500, view["media"]
+    end(server, one, two)
+
+
 def a_desk_that_declines(world):
     """The desk hangs up on the briefing, or its phone rings too long and the bot thinks again: the callee is still there."""
     one, two, server, heard = scene(world, {"hangup_ms": "700"})
@@ -255,6 +273,8 @@ def a_url_says_whom(world):
         ask_for(reason, to=DESK, fallback=fallback)
         ask_for(reason, status=502)
     assert len(router.got) == 7, "it is asked once"
+    said = server.stderr()
+    assert said.count("asked in vain") == 6 and said.count("the answer names nobody") == 2, said[-3000:]
     router.end()
     end(server, one, two)
 
@@ -340,6 +360,6 @@ def what_cant_be_done_is_refused(world):
     end(server, one, two)
 
 
-main(warm_after_a_briefing, a_desk_that_declines, what_fails_is_told, taken_back, a_url_says_whom,
+main(warm_after_a_briefing, a_briefing_that_lasts, a_desk_that_declines, what_fails_is_told, taken_back, a_url_says_whom,
      a_url_that_is_not_for_us, the_callee_leaves_while_it_is_asked, a_script_names_a_route,
      what_cant_be_done_is_refused)

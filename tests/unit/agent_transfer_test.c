@@ -224,7 +224,7 @@ static void test_the_way_of_an_order(void **state)
         {"", "{\"mode\":\"bridge\"}", false, true, false},
         {"", "{\"mode\":\"bridge\",\"brief\":true}", false, true, true},
         {"", "{\"brief\":true}", false, false, false},
-        {"\"transfer\":{\"mode\":\"bridge\"}", "{}", false, true, false},
+        {"\"transfer\":{\"mode\":\"bridge\",\"brief_max_s\":5}", "{}", false, true, false},
         {"\"transfer\":{\"mode\":\"bridge\",\"brief\":false}", "{}", true, true, false},
         {"\"transfer\":{\"mode\":\"bridge\"}", "{\"mode\":\"refer\"}", false, false, false},
     };
@@ -239,6 +239,7 @@ static void test_the_way_of_an_order(void **state)
         od_transfer_plan_apply(&(struct od_transfer_way){.to = "x", .warm = rows[i].warm}, &how);
         assert_int_equal(how.bridge, rows[i].bridge);
         assert_int_equal(how.brief, rows[i].brief);
+        assert_int_equal(how.brief_ms_max, strstr(rows[i].outdial, "brief_max_s") ? 5000 : 120000);
         od_agent_def_destroy(def);
     }
 }
