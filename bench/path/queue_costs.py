@@ -4,7 +4,7 @@ waiting contact, how long a daemon that was killed takes from its start to the f
 alone (od_store_bench): calls per second through claim, intent, progress and finish, round trips per call at
 1,000 calls/s and at saturation.
 
-    OUTDIAL_BIN=build/outdial bench/path/queue.py [--contacts 1000000] [--rows 200000] [--json FILE]
+    OUTDIAL_BIN=build/outdial bench/path/queue_costs.py [--contacts 1000000] [--rows 200000] [--json FILE]
 
 Prints one JSON object, with each goal beside its figure. Everything is on one machine, over the loopback interface; the private Redis
 fsyncs its append-only file on every write.
@@ -78,7 +78,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--contacts", type=int, default=1000000)
-    parser.add_argument("--rows", type=int, default=200000, help="of od_store_bench")
+    parser.add_argument("--rows", type=int, default=200000, help="of od_store_bench; more than 10,000")
     parser.add_argument("--json", help="write it there too")
     args = parser.parse_args()
     world = World("queue")
