@@ -70,7 +70,10 @@ class Crowd(Run):
             if time.monotonic() - last > 20:
                 last = time.monotonic()
                 print(f"{len(receiver.ends)} of {total} ended after {last - begin:.0f} s {self.counts}", flush=True)
-            time.sleep(self.rng.expovariate(1 / self.args.every_s))
+            until = time.monotonic() + self.rng.expovariate(1 / self.args.every_s)
+            while time.monotonic() < until:
+                self.events.poll()  # the stream keeps no more than some seconds' events of so many calls
+                time.sleep(0.2)
             if len(receiver.ends) >= 0.99 * total:
                 break
         for number in list(self.asleep):
