@@ -29,10 +29,9 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 import books  # noqa: E402
-from harness import Server, World, alive, free_port, wait_until  # noqa: E402
+from harness import LANE, Server, World, alive, free_port, wait_until  # noqa: E402
 from servers import Pair, Redis, start_receiver  # noqa: E402
 
-WORKERS_RTP = 28000  # above the lanes of harness.py, below the system's own ports
 TOWN = {"answer": 60, "no_answer": 10, "busy": 20, "decline": 10, "fail": 0, "pdd_ms": "20-100",
         "ring_ms": "100-700", "ring_max_ms": 4000, "digits": "none:1"}
 RETRY = {"retry": {"max_attempts": 2, "on": {"busy": "1s", "no_answer": "1s"}}}
@@ -195,9 +194,9 @@ class Run:
         extra = {"data_dir": self.world.path(f"data-{number}"), "hours": {"legal": ""},
                  "webhooks": {"allow_private": True},
                  "sip": {"listen": [f"udp:{self.source(number)}"]}}
-        if self.args.workers > 1:  # each may have all calls for a while
-            first = WORKERS_RTP + 1180 * (number % 4)
-            extra["rtp"] = {"ports": f"{first}-{first + 1179}", "address": "127.0.0.1"}
+        if self.args.workers > 1:  # each may have nearly all calls for a while; the carrier needs no ports
+            first = (12000 if number % 4 < 2 else 20000) + 2000 * LANE + 1000 * (number % 2)
+            extra["rtp"] = {"ports": f"{first}-{first + 999}", "address": "127.0.0.1"}
         if self.redis:
             extra["redis"] = {"url": f"unix://{self.redis.path}"}
         most = int(1.3 * self.args.in_flight) + 1  # of all workers together
