@@ -30,6 +30,7 @@ from servers import Pair, start_receiver  # noqa: E402
 TOWN = {"answer": 1, "busy": 0, "no_answer": 0, "decline": 0, "fail": 0, "pdd_ms": "20", "ring_ms": "100",
         "early_media": 0, "digits": "none:1"}
 TALK_MS, LEASE_S, LOST = 20000, 10, 5
+AHEAD = 3  # INVITEs whose intents are written before their turn comes: one or two, at this pace
 
 
 class Scene:
@@ -76,20 +77,23 @@ class Scene:
         return {n for n, f in invites.items() if f["call"] not in ended}
 
     def failover(self):
-        """Whom the first worker dialled before the replica was cut off, and after."""
+        """Whom the first worker dialled before the replica was cut off, and after; not those whose intents may
+        have been written just before, as they are some time ahead of their INVITEs."""
         wait_until(lambda: len(self.dialled(0)) >= 5 and len(self.dialled(1)) >= 5, 30, "calls of both", 0.01)
-        known = {}
+        known, ahead = {}, {}
 
         def lose(_):
             known.update(self.dialled(0))
-            wait_until(lambda: len(self.dialled(0)) >= len(known) + LOST, 30, "calls that will be lost", 0.01)
+            wait_until(lambda: len(self.dialled(0)) >= len(known) + AHEAD, 30, "those under way", 0.01)
+            ahead.update(self.dialled(0))
+            wait_until(lambda: len(self.dialled(0)) >= len(ahead) + LOST, 30, "calls that will be lost", 0.01)
             self.first.kill()
             self.faults.note("kill", source=self.source(0))
         self.redis.failover(0, lose)
         self.faults.note("failover")
         self.first.close()
         lost = self.dialled(0)
-        return known, {n: f for n, f in lost.items() if n not in known}
+        return known, {n: f for n, f in lost.items() if n not in ahead}
 
     def readiness(self):
         try:
@@ -152,7 +156,7 @@ def started_again_too_late(world, args):
     scene.again()
     broken, _ = scene.books()
     twice = broken.pop("dialled twice", (0, []))[0]
-    assert not broken and twice == len(lost), (broken, twice, lost)
+    assert not broken and twice >= len(lost), (broken, twice, lost)
     said = re.findall(r"(\d+) calls that were dialled here were forgotten by Redis", scene.first.stderr())
     assert [int(n) for n in said] == [twice], (said, twice)
     scene.end()

@@ -88,7 +88,9 @@ class Pair:
         args = ["--replicaof", "127.0.0.1", str(self.master.port)] if self.made > 1 else []
         redis = Redis(self.world, f"redis-{self.made}", free_port(socket.SOCK_STREAM), [*self.ARGS, *args])
         if args:
-            wait_until(lambda: b"master_link_status:up" in redis.ask("INFO", "replication"), 60,
+            # The master passes nothing on before the replica's first ACK, whatever both say of their link.
+            self.master.ask("SET", "in-step", self.made)
+            wait_until(lambda: redis.ask("GET", "in-step").split()[1:] == [str(self.made).encode()], 60,
                        "the replica to be in step", 0.02)
         return redis
 
