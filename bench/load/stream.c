@@ -39,16 +39,20 @@ struct od_load_stream {
 
 static void connect_again(uv_timer_t *timer);
 
-static void handle_closed(uv_handle_t *handle)
+static void destroy(struct od_load_stream *stream)
 {
-    struct od_load_stream *stream = handle->data;
-    if (--stream->open > 0 || !stream->closing)
-        return;
     free(stream->in);
     free(stream->out);
     free(stream->leaving);
     free(stream->compose.at);
     free(stream);
+}
+
+static void handle_closed(uv_handle_t *handle)
+{
+    struct od_load_stream *stream = handle->data;
+    if (--stream->open == 0 && stream->closing)
+        destroy(stream);
 }
 
 static void lose(struct od_load_stream *stream, int status)
@@ -222,11 +226,7 @@ int od_load_stream_open(struct od_load_stream **out, uv_loop_t *loop,
     stream->compose =
         (struct od_sip_out){.at = malloc(OD_LOAD_MESSAGE_MAX), .room = OD_LOAD_MESSAGE_MAX};
     if (!stream->in || !stream->out || !stream->leaving || !stream->compose.at) {
-        free(stream->in);
-        free(stream->out);
-        free(stream->leaving);
-        free(stream->compose.at);
-        free(stream);
+        destroy(stream);
         close(fd);
         return -ENOMEM;
     }

@@ -1,10 +1,10 @@
 /*
  * redis_aof - the append-only file of a Redis that was started anew. One that is killed in the
  * middle of a write leaves half of what a script has written at the file's end. Redis leaves it out
- * when it starts, but up to 8.x it takes only the last, unfinished command from the file: MULTI and
- * what follows it stay there, new writes go behind them, and at the next start that half is done
- * after all: events come twice, counters are off. (Valkey has mended it in 2026, pull request
- * 4342.)
+ * when it starts, but (as seen with 7.0) it takes only the last, unfinished command from the file:
+ * MULTI and what follows it stay there, new writes go behind them, and at the next start that half
+ * is done after all: events come twice, counters are off. (Valkey has mended it in 2026, pull
+ * request 4342.)
  *
  * A rewrite puts a new file in its place, from what Redis knows. It is asked for once per start of
  * a Redis, by whoever connects first. Should Redis be killed again before the rewrite is through,

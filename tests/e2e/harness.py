@@ -447,6 +447,25 @@ def compare_books(server, carrier, campaign):
     return collections.Counter(contact["status"] for contact in contacts)
 
 
+def start_campaign(world, server, count, name="c", first=0):
+    """Of the agent `short`, to numbers from the first on; its id."""
+    campaign = world.cli("campaign", "create", name, "--agent", "short",
+                         server=server).stdout.strip()
+    world.cli("campaign", "import", campaign, world.contacts(count, f"{name}.csv", first),
+              server=server)
+    world.cli("campaign", "start", campaign, server=server)
+    return campaign
+
+
+def invites(carrier):
+    """In the carrier's ledger, retransmissions left out."""
+    return [fact for fact in carrier.facts("invite") if not fact.get("retransmission")]
+
+
+def numbers(carrier):
+    return {fact["number"] for fact in invites(carrier)}
+
+
 def main(*tests):
     if not os.access(OUTDIAL, os.X_OK):
         sys.exit(f"no executable {OUTDIAL}: build it, or say where it is in OUTDIAL_BIN")

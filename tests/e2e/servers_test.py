@@ -8,7 +8,8 @@ import socket
 import struct
 import threading
 
-from harness import main, wait_until
+from harness import invites, main, numbers, wait_until
+from harness import start_campaign as start
 
 COUNT, CPS = 60, 30
 REST_S = 30
@@ -60,27 +61,12 @@ def one_trunk(world, first=None, **more):
     return *carriers, server
 
 
-def start(world, server, count, name, first=0):
-    campaign = world.cli("campaign", "create", name, "--agent", "short", server=server).stdout.strip()
-    world.cli("campaign", "import", campaign, world.contacts(count, f"{name}.csv", first), server=server)
-    world.cli("campaign", "start", campaign, server=server)
-    return campaign
-
-
-def invites(carrier):
-    return [fact for fact in carrier.facts("invite") if not fact.get("retransmission")]
-
-
 def ends_well(server, campaign, count):
     server.wait_campaign(campaign, 60)
     contacts = server.contacts(campaign)
     assert len(contacts) == count
     wrong = [c for c in contacts if c["status"] not in VERDICTS]
     assert not wrong, f"{len(wrong)} not by the callee: {wrong[:2]}"
-
-
-def numbers(carrier):
-    return {fact["number"] for fact in invites(carrier)}
 
 
 def a_dead_server_and_its_return(world):

@@ -8,7 +8,8 @@ import os
 import signal
 import time
 
-from harness import Redis, Watch, main, wait_until
+from harness import Redis, Watch, invites, main, numbers, wait_until
+from harness import start_campaign as start
 
 COUNT, CPS = 100, 30
 # A hidden limit stays for so long: 20 s to be found, and some more to be seen kept.
@@ -31,23 +32,6 @@ def two_trunks(world, first=None, second=None, **more):
                           for i, carrier in enumerate(carriers)])
     world.cli("agent", "put", world.agent("short", [{"hangup": {}}]), server=server)
     return *carriers, server
-
-
-def start(world, server, count, name="c", first=0):
-    campaign = world.cli("campaign", "create", name, "--agent", "short",
-                         server=server).stdout.strip()
-    world.cli("campaign", "import", campaign, world.contacts(count, f"{name}.csv", first),
-              server=server)
-    world.cli("campaign", "start", campaign, server=server)
-    return campaign
-
-
-def invites(carrier):
-    return [fact for fact in carrier.facts("invite") if not fact.get("retransmission")]
-
-
-def numbers(carrier):
-    return {fact["number"] for fact in invites(carrier)}
 
 
 def every_outcome_is_a_callees(server, campaign, count, rang=()):

@@ -8,12 +8,11 @@ the answer for a while; outdial is killed the moment the carrier has its ACK. Th
 import argparse
 import os
 import signal
-import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
-from harness import Process, World, wait_until  # noqa: E402
-from servers import Redis  # noqa: E402
+from harness import Process, wait_until  # noqa: E402
+from servers import Redis, trial  # noqa: E402
 
 TOWN = {"answer": 1, "busy": 0, "no_answer": 0, "decline": 0, "fail": 0, "pdd_ms": "80", "ring_ms": "150",
         "early_media": 0, "digits": "none:1"}
@@ -69,20 +68,14 @@ def main():
     parser.add_argument("--calls", type=int, default=3)
     parser.add_argument("--delay-ms", type=int, default=300)
     args = parser.parse_args()
-    world = World("answer")
-    try:
+
+    def go(world):
         redis = Redis(world)
         carrier = world.carrier(TOWN, ["--no-rtp"])
         for i in range(args.calls):
             one(world, redis, carrier, f"+1555000{i:04d}", args.delay_ms)
-        print(f"ok   {args.calls} killed at their ACK, all hung up", flush=True)
-    except (AssertionError, subprocess.TimeoutExpired) as error:
-        print(f"FAIL {error}", flush=True)
-        world.tell(8)
-        return 1
-    finally:
-        world.end()
-    return 0
+        return f"{args.calls} killed at their ACK, all hung up"
+    return trial("answer", go)
 
 
 if __name__ == "__main__":

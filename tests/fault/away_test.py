@@ -16,7 +16,6 @@ import argparse
 import json
 import os
 import re
-import subprocess
 import sys
 import time
 import urllib.error
@@ -24,8 +23,8 @@ import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 import books  # noqa: E402
-from harness import Server, World, free_port, wait_until  # noqa: E402
-from servers import Pair, start_receiver  # noqa: E402
+from harness import Server, free_port, wait_until  # noqa: E402
+from servers import Pair, start_receiver, trial  # noqa: E402
 
 TOWN = {"answer": 1, "busy": 0, "no_answer": 0, "decline": 0, "fail": 0, "pdd_ms": "20", "ring_ms": "100",
         "early_media": 0, "digits": "none:1"}
@@ -166,18 +165,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--contacts", type=int, default=60)
     args = parser.parse_args()
-    for scene in (started_again_in_time, started_again_too_late):
-        world = World("away")
-        try:
+
+    def of(scene):
+        def go(world):
             scene(world, args)
-            print(f"ok   {scene.__name__}", flush=True)
-        except (AssertionError, subprocess.TimeoutExpired) as error:
-            print(f"FAIL {scene.__name__}: {error}", flush=True)
-            world.tell(8)
-            return 1
-        finally:
-            world.end()
-    return 0
+            return scene.__name__
+        return trial("away", go)
+    return of(started_again_in_time) or of(started_again_too_late)
 
 
 if __name__ == "__main__":

@@ -14,14 +14,13 @@ import json
 import os
 import resource
 import signal
-import subprocess
 import sys
 import urllib.error
 import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
-from harness import World, wait_until  # noqa: E402
-from servers import Redis  # noqa: E402
+from harness import wait_until  # noqa: E402
+from servers import Redis, trial  # noqa: E402
 
 RING_MS, TALK_MS = 4000, 6000
 TOWN = {"answer": 1, "busy": 0, "no_answer": 0, "decline": 0, "fail": 0, "pdd_ms": "2000",
@@ -136,19 +135,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--calls", type=int, default=5)
     args = parser.parse_args()
-    world = World("disk")
-    try:
+
+    def go(world):
         scene = Scene(world, args)
         scene.to_their_end()
         scene.killed()
-        print(f"ok   {args.calls} calls answered on a full disk, twice", flush=True)
-    except (AssertionError, subprocess.TimeoutExpired) as error:
-        print(f"FAIL {error}", flush=True)
-        world.tell(8)
-        return 1
-    finally:
-        world.end()
-    return 0
+        return f"{args.calls} calls answered on a full disk, twice"
+    return trial("disk", go)
 
 
 if __name__ == "__main__":

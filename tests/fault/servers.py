@@ -4,12 +4,27 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import time
 
-from harness import Process, free_port, wait_until
+from harness import Process, World, free_port, wait_until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def trial(name, go):
+    """Runs go(world), which returns what there is to say when all went well; the exit code."""
+    world = World(name)
+    try:
+        print(f"ok   {go(world)}", flush=True)
+    except (AssertionError, subprocess.TimeoutExpired) as error:
+        print(f"FAIL {error}", flush=True)
+        world.tell(8)
+        return 1
+    finally:
+        world.end()
+    return 0
 
 
 def start_receiver(world, ledger):
