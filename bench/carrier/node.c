@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 enum {
-    HOUSEKEEPING_MS = 50, /* the longest a ledger line waits */
+    HOUSEKEEPING_MS = 50, /* the longest that a ledger line on audio waits */
     READ_ROUNDS = 8,      /* batches a turn, so that timers get theirs */
     RTP_BATCH = 64,
     SECOND_ROOM = 1 << 17 /* INVITEs a second that the report can count */
@@ -79,6 +79,8 @@ static void begin_turn(struct od_carrier_node *n)
 
 static void end_turn(struct od_carrier_node *n)
 {
+    od_ledger_flush(
+        &n->ledger); /* first: who has got an answer finds in the ledger what led to it */
     n->tally.dropped_out += od_sip_port_flush(n->port);
     set_timer(n);
 }

@@ -31,7 +31,7 @@ def each_end_is_told(world):
                              "lose_sent": 0.03, "duplicate": 0.05})
     files = [world.path(f"report.{end}") for end in ("html", "json", "csv")]
     result = load(world, carrier.address, "--cps", "50", "--calls", "200", "--numbers", "200",
-                  "--hold", "0.1-0.5", "--ring-timeout", "2", "--arrivals", "poisson",
+                  "--hold", "0.1-0.5", "--ring-timeout", "4", "--arrivals", "poisson",
                   *(word for file in files for word in ("--out", file)))
     summary = carrier.finish()
     ours, theirs = result["outcomes"], summary["outcomes"]
