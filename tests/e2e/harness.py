@@ -8,6 +8,7 @@ A test is a function that takes a World. Run a file of them directly:
 import collections
 import csv
 import fcntl
+import itertools
 import json
 import os
 import re
@@ -34,7 +35,7 @@ CARRIER_WORD = {"completed": "answered", "no_answer": "no_answer", "busy": "busy
 
 
 def take_lane(limit_s=600):
-    """Which of the LANES disjoint ranges of RTP ports is this process's until it ends, and the lock on
+    """Which of the LANES disjoint ranges of ports is this process's until it ends, and the lock on
     it: several test files may run at once. Waits for one that is free."""
     end = time.monotonic() + limit_s
     while True:
@@ -54,6 +55,8 @@ LANES = 4
 LANE, LANE_LOCK = take_lane()
 RTP_PORTS = f"{12000 + 2000 * LANE}-{13999 + 2000 * LANE}"
 CARRIER_RTP_PORTS = f"{20000 + 2000 * LANE}-{21999 + 2000 * LANE}"
+# Below the ports that the kernel gives to whoever asks for any: one that is free stays free.
+OTHER_PORTS = itertools.cycle(range(28000 + 1000 * LANE, 29000 + 1000 * LANE, 2))
 
 
 def wait_until(condition, limit_s, what, pause_s=0.05):
@@ -69,9 +72,14 @@ def wait_until(condition, limit_s, what, pause_s=0.05):
 
 
 def free_port(kind=socket.SOCK_DGRAM):
-    with socket.socket(socket.AF_INET, kind) as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """An even port of this process's own that nobody has; the one above it is not given away either."""
+    for port in OTHER_PORTS:
+        with socket.socket(socket.AF_INET, kind) as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 def alive(pid):
@@ -281,6 +289,7 @@ class Server(Process):
         config.update(extra or {})
         with open(self.config_path, "w", encoding="utf-8") as file:
             json.dump(config, file)  # JSON is YAML
+        self.started_at = time.time()  # by the clock of a ledger's `t`
         super().__init__(world, name,
                          [OUTDIAL, "serve", "--config", self.config_path, *args])
         world.data_dirs.add(self.data_dir)
