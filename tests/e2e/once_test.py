@@ -60,6 +60,7 @@ def a_hundred_copies(world):
     body = {"to": "+15550001111", "agent": "demo", "not_before": LATER}
     with concurrent.futures.ThreadPoolExecutor(100) as pool:
         answers = list(pool.map(lambda i: post(server, "/outdial/v1/calls", body, "one"), range(100)))
+        assert all(answers), f"{answers.count(None)} were not answered"
         statuses = [answer[0] for answer in answers]
         assert set(statuses) <= {201, 409}, statuses
         ids = {answer[1]["id"] for answer in answers if answer[0] == 201}

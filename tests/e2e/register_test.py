@@ -20,6 +20,7 @@ class Registrar(threading.Thread):
         self.socket.bind(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self.socket.getsockname()[1]}"
         self.seen = []  # (call id, cseq, contact, seconds asked for, whether it was granted)
+        self.answers = {}  # by Via: who is asked again says the same again
         self.start()
 
     def run(self):
@@ -28,10 +29,12 @@ class Registrar(threading.Thread):
             head = data.decode().split("\r\n\r\n", 1)[0].split("\r\n")
             if head[0].startswith("REGISTER "):
                 fields = {line.split(": ", 1)[0]: line.split(": ", 1)[1] for line in head[1:]}
-                status, lines = self.judge(head[0].split(" ")[1], fields)
-                same = [f"{name}: {fields[name]}" for name in ("Via", "From", "Call-ID", "CSeq")]
-                self.socket.sendto("\r\n".join([f"SIP/2.0 {status}", *same, f"To: {fields['To']};tag=r", *lines,
-                                                "Content-Length: 0", "", ""]).encode(), peer)
+                if fields["Via"] not in self.answers:
+                    status, lines = self.judge(head[0].split(" ")[1], fields)
+                    same = [f"{name}: {fields[name]}" for name in ("Via", "From", "Call-ID", "CSeq")]
+                    self.answers[fields["Via"]] = "\r\n".join([
+                        f"SIP/2.0 {status}", *same, f"To: {fields['To']};tag=r", *lines, "Content-Length: 0", "", ""])
+                self.socket.sendto(self.answers[fields["Via"]].encode(), peer)
 
     def judge(self, uri, fields):
         asked = int(fields["Expires"])

@@ -12,7 +12,7 @@ import subprocess
 import urllib.request
 
 from bot import Bot
-from harness import OUTDIAL, main, most_at_once, wait_until
+from harness import OUTDIAL, invites, main, most_at_once, wait_until
 from stream_scene import ended
 from webhooks_test import Receiver
 
@@ -54,7 +54,7 @@ def taken_over_or_refused(world):
     campaign = world.cli("campaign", "create", "crawl", "--agent", "short", server=server).stdout.strip()
     world.cli("campaign", "import", campaign, world.contacts(60), server=server)
     world.cli("campaign", "start", campaign, server=server)
-    wait_until(lambda: len(list(first.facts("invite"))) >= 2, 20, "two calls")
+    wait_until(lambda: len(invites(first)) >= 2, 20, "two calls")
 
     def faster(config):
         config["trunks"][0]["cps_limit"] = 40
@@ -66,7 +66,7 @@ def taken_over_or_refused(world):
     assert KEY not in server.stderr()
     counts = server.wait_campaign(campaign, 20)["counts"]  # 58 calls at 2/s would take half a minute
     assert counts["ended"] == 60, counts
-    made = [len(list(c.facts("invite"))) for c in (first, second)]
+    made = [len(invites(c)) for c in (first, second)]
     assert sum(made) == 60 and made[1] > 10, made
     assert set(trunks(server)) == {"main", "backup"}, trunks(server)
     server.api("GET", "/trunks", key=KEY)
@@ -168,9 +168,9 @@ def rules_of_the_running(world):
     assert ended(server, dial("+15550000002"))["status"] == "completed"
     assert [len(bot.connections) for bot in bots] == [1, 1]
     wait_until(lambda: receiver.of("/15550000002"), 20, "a webhook to a private address")
-    before = len(list(carrier.facts("invite")))
+    before = len(invites(carrier))
     assert ended(server, dial("+15560000002", "talks"))["status"] == "trunk_failed"
-    assert len(list(carrier.facts("invite"))) == before + 2  # one more for the trunk's sake
+    assert len(invites(carrier)) == before + 2  # one more for the trunk's sake
     held = wait_until(lambda: server.api("GET", "/breakers")["data"], 20, "the breaker to open")
     assert held[0]["prefix"] == "+1556", held
     assert concurrency(server) == 3
