@@ -41,6 +41,11 @@ class Connection:
     def events(self, kind=None):
         return [m for _, m in self.log if isinstance(m, dict) and (kind is None or m.get("event") == kind)]
 
+    def heard_before(self, message):
+        """Frames of the callee that went by before that message, whenever this process read them."""
+        at = next(i for i, (_, m) in enumerate(self.log) if m is message)
+        return sum(m.get("event") == "media" for _, m in self.log[:at])
+
     async def until(self, condition, limit_s=20, what="a message"):
         end = time.monotonic() + limit_s
         while True:
