@@ -3,6 +3,8 @@
 however many processes on one Redis dial for it, whoever of them is killed; and it is changed while they
 dial. Method: two servers on one Redis, through a trunk that would take more; the carrier's ledger has
 the kernel's time of every INVITE, and which process sent it."""
+import statistics
+
 from harness import Redis, main, wait_until
 
 CALLEES = {"answer": 0, "no_answer": 0, "busy": 100, "decline": 0, "fail": 0, "pdd_ms": "5-20",
@@ -57,13 +59,15 @@ def most_in_a_second(sent):
 
 
 def kept(what, sent, cps, least=0.0):
-    """Never above it, and used; one that is late on a busy machine is never caught up."""
+    """Never above it, and used: one that is late on a busy machine is never caught up, but the usual distance is
+    the pace's, and there are no pauses as long as the work."""
     rate = (len(sent) - 1) / (sent[-1][0] - sent[0][0])
+    usual = 1 / statistics.median(b - a for (a, _), (b, _) in zip(sent, sent[1:]))
     most = most_in_a_second(sent)
     print(f"     {what}: {len(sent)} INVITEs by {len({by for _, by in sent})} processes, {rate:.2f} a second of "
-          f"{cps}, most in a second {most}")
+          f"{cps}, usually {usual:.2f}, most in a second {most}")
     assert most <= cps, (what, most)
-    assert rate >= least * cps, (what, rate)
+    assert usual >= least * cps and rate >= least * cps / 2, (what, usual, rate)
 
 
 def a_campaigns_pace(world):
