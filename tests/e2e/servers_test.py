@@ -102,7 +102,7 @@ def a_server_that_says_503(world):
 
 
 def a_silent_server(world):
-    first, second, server = one_trunk(world, patience_ms=500)
+    first, second, server = one_trunk(world, patience_ms=1500)
     first.process.send_signal(signal.SIGSTOP)
     campaign = start(world, server, COUNT, "c")
     ends_well(server, campaign, COUNT)
