@@ -209,6 +209,14 @@ static void read_retry_after(struct od_outbox_chain *chain, const struct od_http
     }
 }
 
+/* A request may have stood in line, or this process still: if others have the chain by then, what
+ * they tell is further on. */
+static bool may_go(void *ctx)
+{
+    const struct od_outbox_chain *chain = ctx;
+    return od_store_outbox_ours(chain->outbox->config.store, chain->org);
+}
+
 static void on_head(void *ctx, const struct od_http_answer *answer)
 {
     struct od_outbox_chain *chain = ctx;
@@ -304,6 +312,7 @@ static int send_request(struct od_outbox_chain *chain, struct od_outbox_row *row
                                                       .deadline_ms = outbox->config.timeout_ms,
                                                       .response_max = ANSWER_BYTES_MAX,
                                                       .allow_private = outbox->config.allow_private,
+                                                      .may_go = may_go,
                                                       .on_head = on_head,
                                                       .on_data = on_data,
                                                       .on_done = on_done,

@@ -109,6 +109,7 @@ struct od_http_request_call *od_http_call_create(struct od_http_origin *origin,
     call->response_max = def->response_max ? def->response_max
                          : def->on_data    ? UINT64_MAX
                                            : ANSWER_BYTES_MAX;
+    call->may_go = def->may_go;
     call->on_head = def->on_head;
     call->on_data = def->on_data;
     call->on_writable = def->on_writable;

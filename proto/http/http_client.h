@@ -90,6 +90,10 @@ struct od_http_call {
     uint64_t response_max;    /* body bytes; 0: 1 MiB, or no limit when on_data is set */
     bool allow_private;       /* also loopback, private and link-local addresses, and unix: */
 
+    /* A connection is there, and nothing has been sent: whether it is still to be. false: the call
+     * ends with OD_ECANCELED. Asked again when the request is repeated. NULL: always. May not call
+     * the client. */
+    bool (*may_go)(void *ctx);
     /* The final status and headers are there; may be NULL. answer->body is NULL. */
     void (*on_head)(void *ctx, const struct od_http_answer *answer);
     /* Pieces of the body as they come, for streams; NULL: gathered for on_done. */

@@ -63,6 +63,7 @@ struct od_http_request_call {
     struct od_http_bytes answer;
     uint64_t answer_bytes;
 
+    bool (*may_go)(void *ctx);
     void (*on_head)(void *ctx, const struct od_http_answer *answer);
     void (*on_data)(void *ctx, const char *data, size_t bytes);
     void (*on_writable)(void *ctx, struct od_http_call_id id);

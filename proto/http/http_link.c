@@ -222,6 +222,10 @@ static void start(struct od_http_link *link, struct od_http_request_call *call)
     call->link = link;
     call->state = OD_HTTP_CALL_RUNNING;
     link->response.to_head = call->is_head;
+    if (call->may_go && !call->may_go(call->ctx)) {
+        fail(link, OD_ECANCELED, "not to be sent any more");
+        return;
+    }
     uv_buf_t bufs[2] = {{.base = call->head.at, .len = call->head.used},
                         {.base = call->body.at, .len = call->body.used}};
     if (link->stream->ops->write(link->stream, bufs, call->body.used ? 2 : 1)) {

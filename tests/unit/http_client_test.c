@@ -305,6 +305,38 @@ static void test_unasked(void **state)
     close_loop(&f);
 }
 
+static bool goes(void *ctx)
+{
+    const struct heard *heard = ctx;
+    return heard->writables > 0; /* no use for it here but as the word */
+}
+
+/* Asked when its connection is there, a new one or one that was used: not a byte of it is sent. */
+static void test_not_any_more(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct peer peer;
+    char url[128];
+    open_client(&f, (struct od_http_client_config){0});
+    peer_open(&peer, &f.loop, &good, 1);
+    url_of(&peer, "/", url);
+    struct heard heard;
+    struct od_http_call call = {
+        .url = url, .allow_private = true, .may_go = goes, .on_done = on_done, .ctx = &heard};
+    for (unsigned i = 0; i < 6; i++) {
+        bool may = i % 3 == 1;
+        heard = (struct heard){.writables = may};
+        assert_int_equal(od_http_client_request(f.client, &call, NULL), 0);
+        assert_true(run_until(&f.loop, is_done, &heard, 5000));
+        assert_int_equal(heard.err, may ? 0 : OD_ECANCELED);
+        assert_int_equal(peer.requests, i / 3 + (i % 3 > 0));
+    }
+    close_client(&f);
+    peer_close(&peer);
+    close_loop(&f);
+}
+
 /* What is sent */
 
 static void test_request_text(void **state)
@@ -459,9 +491,13 @@ static void test_all_addresses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),          cmocka_unit_test(test_unasked),
-        cmocka_unit_test(test_request_text),  cmocka_unit_test(test_refused_definitions),
-        cmocka_unit_test(test_guard_applies), cmocka_unit_test(test_not_there),
+        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_unasked),
+        cmocka_unit_test(test_not_any_more),
+        cmocka_unit_test(test_request_text),
+        cmocka_unit_test(test_refused_definitions),
+        cmocka_unit_test(test_guard_applies),
+        cmocka_unit_test(test_not_there),
         cmocka_unit_test(test_all_addresses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
