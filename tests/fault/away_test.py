@@ -79,11 +79,12 @@ class Scene:
         """Whom the first worker dialled before the replica was cut off, and after; not those whose intents may
         have been written just before, as they are some time ahead of their INVITEs."""
         wait_until(lambda: len(self.dialled(0)) >= 5 and len(self.dialled(1)) >= 5, 30, "calls of both", 0.01)
-        known, ahead = {}, {}
+        known, ahead = self.dialled(0), {}
+        self.redis.in_step()
 
         def lose(_):
-            known.update(self.dialled(0))
-            wait_until(lambda: len(self.dialled(0)) >= len(known) + AHEAD, 30, "those under way", 0.01)
+            cut = len(self.dialled(0))
+            wait_until(lambda: len(self.dialled(0)) >= cut + AHEAD, 30, "those under way", 0.01)
             ahead.update(self.dialled(0))
             wait_until(lambda: len(self.dialled(0)) >= len(ahead) + LOST, 30, "calls that will be lost", 0.01)
             self.first.kill()

@@ -22,7 +22,7 @@ TOWN = {"answer": 30, "no_answer": 5, "busy": 50, "decline": 15, "fail": 0, "pdd
 
 class Crowd(Run):
     def __init__(self, world, args):
-        self.asleep, self.counts = {}, {"killed": 0, "stopped": 0, "restarted": 0}
+        self.asleep, self.counts, self.kinds = {}, {"killed": 0, "stopped": 0, "restarted": 0}, []
         super().__init__(world, args)
 
     def campaign_list(self):
@@ -39,9 +39,12 @@ class Crowd(Run):
         number = self.rng.randrange(len(self.servers))
         if number in self.asleep:
             return
-        kind = self.rng.choice(("killed", "stopped", "restarted"))
+        if not self.kinds:  # each kind once, in any order, however few faults there is time for
+            self.kinds = self.rng.sample(list(self.counts), len(self.counts))
+        kind = self.kinds[-1]
         if kind == "stopped" and len(self.asleep) + 1 == len(self.servers):
             return  # somebody has to go on
+        self.kinds.pop()
         self.counts[kind] += 1
         server = self.servers[number]
         if kind == "stopped":

@@ -1,4 +1,4 @@
-od_unit_test(redis_crash_test DIR fault TIMEOUT 300
+od_unit_test(redis_crash_test DIR fault TIMEOUT 600
     LIBS od_redis
     SOURCES ${CMAKE_SOURCE_DIR}/tests/contract/redis_world.c
         ${CMAKE_SOURCE_DIR}/tests/contract/redis_server.c)
@@ -31,7 +31,7 @@ endfunction()
 
 # Under the sanitizers fewer deaths: there it is memory that is looked at.
 if(OUTDIAL_SANITIZE)
-    od_fault(kill_serve 600 kill_test.py --kills 40)
+    od_fault(kill_serve 1200 kill_test.py --kills 40)
 else()
     od_fault(kill_serve 1200 kill_test.py --kills 200)
 endif()

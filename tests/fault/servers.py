@@ -1,6 +1,7 @@
 """What the fault runs start beside `outdial serve`: a Redis they may kill, stop and start again, and the
 webhook receiver."""
 import os
+import re
 import shutil
 import signal
 import socket
@@ -112,6 +113,13 @@ class Pair:
     def lay(self):
         os.symlink(self.master.path, self.path + ".new")
         os.replace(self.path + ".new", self.path)
+
+    def in_step(self):
+        """Waits until the replica has what the master has written by now."""
+        def offset(redis, name):
+            return int(re.search(rf"{name}:(\d+)", redis.ask("INFO", "replication").decode()).group(1))
+        written = offset(self.master, "master_repl_offset")
+        wait_until(lambda: offset(self.replica, "slave_repl_offset") >= written, 30, "the replica to be in step", 0.01)
 
     def failover(self, lost_s, meanwhile):
         """The replica becomes the master without what was written in the last lost_s seconds, in which

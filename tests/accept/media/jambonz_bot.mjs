@@ -27,17 +27,19 @@ makeService.audio({ path: '/audio' }).on('connection', (stream) => {
   stream.on('dtmf', (event) => seen.dtmf.push(event.digit));
   stream.on('playDone', (event) => {
     seen.done.push(event.id);
+    stream.sendAudio(tone(400, stream.sampleRate));
+    stream.sendMark('begun');
     stream.sendAudio(tone(60000, stream.sampleRate));
     stream.sendMark('never');
-    setTimeout(() => {
-      stream.killAudio();
-      stream.disconnect();
-    }, 500);
   });
   stream.on('mark', (event) => {
     seen.marks.push(event);
     if (event.name === 'heard')
       stream.playAudio(tone(200, 8000).toString('base64'), { sampleRate: 8000, id: 'p1' });
+    if (event.name === 'begun') {
+      stream.killAudio();
+      stream.disconnect();
+    }
   });
   stream.on('close', () => {
     tell({ seen });

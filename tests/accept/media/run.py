@@ -83,11 +83,12 @@ def jambonz(world):
     assert seen["metadata"]["to"] == "+15550001111"
     assert list(seen["sizes"]) == ["640"] and seen["bytes"] > 640 * 50, seen["sizes"]
     assert seen["dtmf"] == ["4"] and seen["done"] == ["p1"], seen
-    assert seen["marks"] == [{"name": "heard", "event": "playout"}, {"name": "never", "event": "cleared"}]
+    assert seen["marks"] == [{"name": "heard", "event": "playout"}, {"name": "begun", "event": "playout"},
+                             {"name": "never", "event": "cleared"}]
     carrier.finish()
     loud = sum(b not in (0xff, 0x7f) for b in recording(world.path("heard"))) / 8
-    # the bot clears by its own clock, 500 ms after it sent: on a busy machine less of the rest was heard
-    assert 1000 <= loud <= 1500, f"{loud} ms were heard of 600 + 200 + at most 500"
+    # of the minute behind that, what is heard before a busy machine's bot has cleared it
+    assert 1100 <= loud <= 3200, f"{loud} ms were heard of 600 + 200 + 400 and a little"
 
 
 install()
