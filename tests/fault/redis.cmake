@@ -33,9 +33,11 @@ endfunction()
 if(OUTDIAL_SANITIZE)
     od_fault(kill_serve 1200 kill_test.py --kills 40)
 else()
-    od_fault(kill_serve 1200 kill_test.py --kills 200)
+    od_fault(kill_serve 1200 kill_test.py --kills 100)
+    od_fault(kill_serve_more 1200 kill_test.py --kills 100 --seed 2)
+    set_tests_properties(fault_kill_serve_more PROPERTIES LABELS "fault;counts" COST 1000)
 endif()
-set_tests_properties(fault_kill_serve PROPERTIES LABELS "fault;counts" COST 1000) # the longest: it begins first
+set_tests_properties(fault_kill_serve PROPERTIES LABELS "fault;counts" COST 1000) # the longest: they begin first
 od_fault(answer 300 answer_test.py)
 od_fault(second_leg 600 second_leg_test.py)
 od_fault(disk 300 disk_test.py)
