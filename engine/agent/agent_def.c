@@ -39,13 +39,12 @@ static size_t characters(const char *utf8)
 
 static int read_name(struct od_agent_reader *r, yyjson_val *root, struct od_agent_def *def)
 {
-    const char *name = NULL;
-    int err = od_agent_text(r, root, "name", 1, sizeof def->name - 1, &name);
-    if (err)
-        return err;
-    if (!name || characters(name) > NAME_CHARACTERS_MAX) {
+    yyjson_val *value = yyjson_obj_get(root, "name");
+    const char *name = yyjson_get_str(value);
+    if (!name || !*name || strlen(name) != yyjson_get_len(value) ||
+        characters(name) > NAME_CHARACTERS_MAX) {
         size_t mark = od_agent_enter(r, "name");
-        err = od_agent_refuse(r, "a name of 1 to 100 characters", yyjson_obj_get(root, "name"));
+        int err = od_agent_refuse(r, "a name of 1 to 100 characters", value);
         od_agent_leave(r, mark);
         return err;
     }

@@ -17,6 +17,14 @@ static void quote(const char *mark, const char *text, size_t bytes, char *out)
              shown < bytes ? "..." : "", mark);
 }
 
+/* 1.0 is no 1 to whoever expects an integer. */
+static void real(double number, char *out)
+{
+    int n = snprintf(out, OD_JSON_FOUND_MAX, "%.15g", number);
+    if (!strpbrk(out, ".en"))
+        snprintf(out + n, (size_t)(OD_JSON_FOUND_MAX - n), ".0");
+}
+
 void od_json_found(yyjson_val *value, char out[OD_JSON_FOUND_MAX])
 {
     if (!value)
@@ -30,7 +38,7 @@ void od_json_found(yyjson_val *value, char out[OD_JSON_FOUND_MAX])
     else if (yyjson_is_sint(value))
         snprintf(out, OD_JSON_FOUND_MAX, "%lld", (long long)yyjson_get_sint(value));
     else if (yyjson_is_real(value))
-        snprintf(out, OD_JSON_FOUND_MAX, "%.15g", yyjson_get_real(value));
+        real(yyjson_get_real(value), out);
     else
         snprintf(out, OD_JSON_FOUND_MAX, "%s",
                  yyjson_is_obj(value)     ? "an object"

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/agent/agent_def.h"
+#include "engine/api/agent_check.h"
 #include "engine/api/agent_page.h"
 #include "engine/api/audit.h"
 #include "engine/api/secret_fields.h"
@@ -71,11 +72,31 @@ static void store_done(void *ctx, int err)
         od_agent_load(store.q, &store.id, store.fn);
 }
 
+/* Both are read anew, so that numbers are of one kind. False: answered. */
+static bool outside_ok(struct od_request *q, const char *text, size_t bytes, yyjson_val *before)
+{
+    struct od_faults faults = {0};
+    size_t was_bytes = 0;
+    char *was_text = before ? yyjson_val_write(before, 0, &was_bytes) : NULL;
+    yyjson_doc *was = was_text ? yyjson_read(was_text, was_bytes, 0) : NULL;
+    yyjson_doc *doc = yyjson_read(text, bytes, 0);
+    od_agent_outside_check(yyjson_doc_get_root(doc), yyjson_doc_get_root(was), &faults);
+    yyjson_doc_free(doc);
+    yyjson_doc_free(was);
+    free(was_text);
+    if (faults.count)
+        od_request_faults(q, &faults);
+    return !faults.count;
+}
+
 /* Reads the text as the engine will. False: answered. */
-static bool check(struct od_request *q, const char *text, size_t bytes, struct od_agent_rec *rec)
+bool od_agent_check(struct od_request *q, const char *text, size_t bytes, yyjson_val *before,
+                    struct od_agent_rec *rec)
 {
     struct od_agent_def *def;
     struct od_agent_problem problem = {0};
+    if (!outside_ok(q, text, bytes, before))
+        return false;
     int err = od_agent_def_parse(text, bytes, &def, &problem);
     if (err == OD_EINVAL || err == OD_ETOOBIG) {
         struct od_faults faults = {0};
@@ -115,7 +136,7 @@ void od_agent_store(struct od_request *q, const struct od_uid *id, yyjson_mut_do
     struct od_agent_rec rec = {.id = *id, .twin = true};
     size_t bytes = 0;
     char *text = yyjson_mut_write(doc, 0, &bytes);
-    bool good = text && check(q, text, bytes, &rec);
+    bool good = text && od_agent_check(q, text, bytes, before, &rec);
     if (text && !good) {
         free(text);
         return;

@@ -13,6 +13,12 @@
 void od_agent_store(struct od_request *q, const struct od_uid *id, yyjson_mut_doc *doc,
                     yyjson_val *before, void (*fn)(struct od_request *q));
 
+/* Reads the text of an agent's document as the engine will and looks at what it says of the world
+ * outside (agent_check.h); the name becomes rec's. before: the stored document, NULL: none. False:
+ * answered. */
+bool od_agent_check(struct od_request *q, const char *text, size_t bytes, yyjson_val *before,
+                    struct od_agent_rec *rec);
+
 /* Reads the agent into q->page, linked (agent_page.h), then calls fn; 404 when it isn't there. */
 void od_agent_load(struct od_request *q, const struct od_uid *id, void (*fn)(struct od_request *q));
 

@@ -6,6 +6,7 @@
  */
 #include "engine/api/api.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,6 +82,12 @@ static bool type_ok(struct od_request *q)
 {
     struct od_text header;
     enum od_body_kind takes = q->at.route->takes;
+    if (takes != OD_TAKES_NOTHING && q->x->header(q->x, "content-encoding", &header) &&
+        !od_str_equal_nocase(header.at, header.bytes, "identity")) {
+        od_request_problem(q, 415, "media_type",
+                           "send the body as it is: no Content-Encoding is known here");
+        return false;
+    }
     if (takes == OD_TAKES_NOTHING || takes == OD_TAKES_ROWS)
         return true; /* rows: import.c looks itself */
     bool given = q->x->header(q->x, "content-type", &header) && header.bytes;
@@ -241,8 +248,10 @@ static void refuse_method(struct od_request *q)
     od_buf_str(&buf, "Allow: ");
     od_buf_str(&buf, q->at.allow);
     od_buf_str(&buf, "\r\n");
-    yyjson_mut_doc *doc =
-        od_request_problem_doc(q, 405, "method_not_allowed", "this path does not know the method");
+    char detail[192];
+    snprintf(detail, sizeof detail, "%.32s is not known at this path; it knows %s", q->x->method,
+             q->at.allow);
+    yyjson_mut_doc *doc = od_request_problem_doc(q, 405, "method_not_allowed", detail);
     od_request_answer_problem(q, 405, doc, headers);
 }
 
@@ -313,9 +322,9 @@ static void authorise(struct od_request *q)
         refuse_key(q, false);
         return;
     }
-    if (!od_auth_bearer(header, &key) &&
-        !(od_dialect_of(q->x->path)->basic && od_auth_basic(header, password, &key))) {
-        refuse_key(q, true);
+    bool basic = od_dialect_of(q->x->path)->basic;
+    if (!od_auth_bearer(header, &key) && !(basic && od_auth_basic(header, password, &key))) {
+        refuse_key(q, basic || od_auth_is_bearer(header));
         return;
     }
     api->host.sha256(api->host.ctx, key.at, key.bytes, q->key_hash);

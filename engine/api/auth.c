@@ -168,6 +168,11 @@ bool od_auth_bearer(struct od_text header, struct od_text *key)
     return true;
 }
 
+bool od_auth_is_bearer(struct od_text header)
+{
+    return header.bytes > 7 && od_str_equal_nocase(header.at, 7, "bearer ");
+}
+
 static int base64_value(char c)
 {
     if (c >= 'A' && c <= 'Z')

@@ -43,6 +43,8 @@ void od_auth_deinit(struct od_auth *auth);
 
 /* The key of an Authorization header's value ("Bearer KEY"); false: none, or of a wrong shape. */
 bool od_auth_bearer(struct od_text header, struct od_text *key);
+/* The header is of that scheme and says something, whatever it is. */
+bool od_auth_is_bearer(struct od_text header);
 
 /* True: the key is known without asking the repo. */
 bool od_auth_known(const struct od_auth *auth, const uint8_t hash[32], struct od_now now,

@@ -289,7 +289,7 @@ static const char *member_fault(enum member_kind kind, yyjson_val *value)
     case URL:
         return yyjson_is_str(value) && od_json_is_http_url(yyjson_get_str(value))
                    ? NULL
-                   : "must be an http or https URL";
+                   : "must be " OD_URL_EXPECTED;
     case OBJECT:
         return yyjson_is_obj(value) ? NULL : "must be an object";
     case ARRAY:
@@ -333,9 +333,11 @@ static void check_members(yyjson_val *body, bool create, struct od_faults *fault
             od_fault_add(faults, "#", members[k].name, "%s", why);
     }
     static const char *const required[] = {"name", "type"};
-    for (unsigned k = 0; create && k < 2; k++)
-        if (!yyjson_is_str(yyjson_obj_get(body, required[k])))
+    for (unsigned k = 0; k < 2; k++) {
+        value = yyjson_obj_get(body, required[k]);
+        if (value ? yyjson_is_null(value) : create)
             od_fault_add(faults, "#", required[k], "is required");
+    }
 }
 
 /* Moves the body's members into the document, the numbers into the work. */

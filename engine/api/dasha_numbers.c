@@ -23,7 +23,7 @@ enum { TAKE_DEFAULT = 20, TEXT_MAX = 255 };
 
 /* ---- bodies: a table each ---- */
 
-enum kind { TEXT, SERVER, TRANSPORT, RATE, BOOL, NUMBER, ID };
+enum kind { TEXT, SIP_TEXT, DISPLAY, SERVER, TRANSPORT, RATE, BOOL, NUMBER, ID };
 
 struct member {
     const char *name;
@@ -31,12 +31,18 @@ struct member {
     bool required;
 };
 static const struct member credential_members[] = {
-    {"server", SERVER, true},      {"domain", TEXT, false},         {"authUser", TEXT, false},
-    {"authPassword", TEXT, false}, {"transport", TRANSPORT, false}, {"description", TEXT, false},
-    {"cpsLimit", RATE, false},     {"cpsKey", TEXT, false},         {0},
+    {"server", SERVER, true},
+    {"domain", SERVER, false},
+    {"authUser", SIP_TEXT, false},
+    {"authPassword", SIP_TEXT, false},
+    {"transport", TRANSPORT, false},
+    {"description", TEXT, false},
+    {"cpsLimit", RATE, false},
+    {"cpsKey", SIP_TEXT, false},
+    {0},
 };
 static const struct member number_members[] = {
-    {"phoneNumber", NUMBER, true}, {"credentialsId", ID, true},   {"displayName", TEXT, false},
+    {"phoneNumber", NUMBER, true}, {"credentialsId", ID, true},   {"displayName", DISPLAY, false},
     {"description", TEXT, false},  {"registration", BOOL, false}, {0},
 };
 
@@ -54,8 +60,14 @@ static const char *member_fault(enum kind kind, yyjson_val *value)
     switch (kind) {
     case TEXT:
         return text && yyjson_get_len(value) <= TEXT_MAX ? NULL : "must be a string";
+    case SIP_TEXT:
+        return text && yyjson_get_len(value) <= TEXT_MAX && od_sip_text_ok(text)
+                   ? NULL
+                   : "must be " OD_SIP_TEXT_EXPECTED;
+    case DISPLAY:
+        return text && od_sip_display_ok(text) ? NULL : "must be " OD_SIP_DISPLAY_EXPECTED;
     case SERVER:
-        return text && od_sip_server_ok(text) ? NULL : "must be host or host:port";
+        return text && od_sip_server_ok(text) ? NULL : "must be " OD_SIP_SERVER_EXPECTED;
     case TRANSPORT:
         return is_transport(value) ? NULL : "must be udp, tcp or tls";
     case RATE:

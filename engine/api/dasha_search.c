@@ -568,8 +568,10 @@ static bool read_ids(yyjson_val *array, const char *name, struct od_uid **out, s
 {
     size_t i, max;
     yyjson_val *value;
+    char pointer[32] = "#/";
     if (!array || yyjson_is_null(array))
         return true;
+    strcat(pointer, name);
     if (!yyjson_is_arr(array) || yyjson_arr_size(array) > IDS_MAX) {
         od_fault_add(faults, "#", name, "must be an array of at most %d ids", IDS_MAX);
         return true;
@@ -581,7 +583,7 @@ static bool read_ids(yyjson_val *array, const char *name, struct od_uid **out, s
     {
         const char *text = yyjson_get_str(value);
         if (!text)
-            od_fault_add(faults, "#", name, "must be an array of ids");
+            od_fault_add_item(faults, pointer, i, "must be an id");
         else if (!od_uid_parse(text, strlen(text), &(*out)[*out_count]))
             (*out)[*out_count] = (struct od_uid){0};
         (*out_count)++;
@@ -600,9 +602,9 @@ static void read_body_statuses(yyjson_val *array, struct search *s, struct od_fa
         const char *word = yyjson_get_str(value);
         s->any_status = false;
         if (!word || !od_dasha_status_add(word, &s->set))
-            od_fault_add(faults, "#", "callStatuses",
-                         "must hold Created, Queued, Pending, InProgress (or Running), Completed, "
-                         "Failed, Canceled or Unknown");
+            od_fault_add_item(faults, "#/callStatuses", i,
+                              "must be Created, Queued, Pending, InProgress (or Running), "
+                              "Completed, Failed, Canceled or Unknown");
     }
 }
 
@@ -674,7 +676,7 @@ static void read_aggregations(yyjson_val *body, struct search *s, struct od_faul
         if (yyjson_is_str(value) && s->field_count < FIELDS_MAX)
             s->fields[s->field_count++] = yyjson_get_str(value);
         else if (!yyjson_is_str(value))
-            od_fault_add(faults, "#", "aggregationFields", "must hold names");
+            od_fault_add_item(faults, "#/aggregationFields", i, "must be a name");
     }
 }
 

@@ -159,19 +159,18 @@ static uint16_t read_events(yyjson_val *events, struct od_faults *faults)
     uint16_t mask = 0;
     size_t i, max;
     yyjson_val *value;
-    bool good = yyjson_is_arr(events) && yyjson_arr_size(events) > 0;
-    if (good) {
-        yyjson_arr_foreach(events, i, max, value)
-        {
-            uint16_t bit = event_bit(value);
-            good &= bit != 0;
-            mask |= bit;
-        }
+    if (!yyjson_is_arr(events) || !yyjson_arr_size(events))
+        od_fault_add(faults, "#", "enabled_events", "expected an array of \"*\" or of events");
+    yyjson_arr_foreach(od_json_arr(events), i, max, value)
+    {
+        uint16_t bit = event_bit(value);
+        mask |= bit;
+        if (!bit)
+            od_fault_add_item(faults, "#/enabled_events", i,
+                              "expected \"*\", call.queued, call.ringing, call.answered, "
+                              "call.completed, call.failed, call.no_answer, call.busy or "
+                              "call.canceled");
     }
-    if (!good)
-        od_fault_add(faults, "#", "enabled_events",
-                     "expected an array of \"*\" or of call.queued, call.ringing, call.answered, "
-                     "call.completed, call.failed, call.no_answer, call.busy, call.canceled");
     return mask;
 }
 
@@ -220,7 +219,7 @@ void od_points_create(struct od_request *q)
     uint16_t mask = OD_HOOK_ALL;
     od_json_fields(yyjson_doc_get_root(q->body), create_fields,
                    sizeof create_fields / sizeof *create_fields, &in, "#", &faults);
-    if (in.events && !faults.count)
+    if (in.events && !yyjson_is_null(in.events) && !faults.count)
         mask = read_events(in.events, &faults);
     if (faults.count) {
         od_request_faults(q, &faults);
@@ -322,7 +321,7 @@ void od_points_patch(struct od_request *q)
         work->parts |= OD_HOOK_SET_DESCRIPTION;
         work->point.description = text_of(in.description);
     }
-    if (in.events && !faults.count) {
+    if (in.events && !yyjson_is_null(in.events) && !faults.count) {
         work->parts |= OD_HOOK_SET_MASK;
         work->point.mask = read_events(in.events, &faults);
     }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "engine/api/json_read.h"
 #include "engine/base/base64.h"
 #include "engine/base/str.h"
 #include "outdial/err.h"
@@ -169,7 +170,7 @@ static void fill(struct text *out, const char *template, enum place place, yyjso
 
 /* ---- the parts ---- */
 
-static bool is_method(const char *method)
+bool od_hook_method_ok(const char *method)
 {
     static const char *const known[] = {"GET", "POST", "PUT", "PATCH", "DELETE"};
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
@@ -178,7 +179,7 @@ static bool is_method(const char *method)
     return false;
 }
 
-static bool token_ok(const char *name)
+bool od_hook_header_name_ok(const char *name)
 {
     for (const char *c = name; *c; c++)
         if (!isalnum((unsigned char)*c) && !strchr("!#$%&'*+-.^_`|~", *c))
@@ -186,7 +187,7 @@ static bool token_ok(const char *name)
     return *name != '\0';
 }
 
-static bool value_ok(const char *value)
+bool od_hook_header_value_ok(const char *value)
 {
     for (const unsigned char *c = (const unsigned char *)value; *c; c++)
         if (*c < 0x20 || *c == 0x7f)
@@ -219,7 +220,7 @@ static int make_headers(struct text *out, yyjson_val *headers, const char **cont
         const char *name = yyjson_get_str(key), *text = yyjson_get_str(value);
         if (!text) /* null: a secret that can't be opened, or nothing */
             continue;
-        if (!token_ok(name) || !value_ok(text)) {
+        if (!od_hook_header_name_ok(name) || !od_hook_header_value_ok(text)) {
             *why = "a header's name or value has characters that can't stand there";
             return OD_EINVAL;
         }
@@ -237,6 +238,19 @@ static int make_headers(struct text *out, yyjson_val *headers, const char **cont
     if (out->err)
         *why = "the headers are too long";
     return out->err;
+}
+
+bool od_hook_url_ok(const char *url)
+{
+    const char *scheme = strstr(url, "://");
+    size_t fixed = scheme ? (size_t)(scheme + 3 - url) : 0;
+    fixed += strcspn(url + fixed, "/?#");
+    char *host = strndup(url, fixed);
+    bool good = host && od_json_is_http_url(host);
+    free(host);
+    for (const char *c = url + fixed; *c && good; c++)
+        good = (unsigned char)*c > ' ' || strstr(c, "}}"); /* blanks inside of {{ a }} alone */
+    return good;
 }
 
 static int hex_digit(char c)
@@ -485,7 +499,7 @@ static int make(struct od_hook_request *out, yyjson_val *hook, const char *paylo
         method = "POST";
     if (template && !*template)
         template = NULL;
-    if (!is_method(method)) {
+    if (!od_hook_method_ok(method)) {
         *why = "the webhook's method is none of GET, POST, PUT, PATCH, DELETE";
         return OD_EINVAL;
     }

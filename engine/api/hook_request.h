@@ -29,6 +29,12 @@ struct od_hook_request {
  * OD_ENOMEM. */
 int od_hook_request_make(struct od_hook_request *out, yyjson_val *hook, const char *payload,
                          size_t bytes, const char **why);
+/* Its parts one by one. A URL may have {{...}} in its path and query; its host is never filled in.
+ */
+bool od_hook_method_ok(const char *method);
+bool od_hook_header_name_ok(const char *name);
+bool od_hook_header_value_ok(const char *value);
+bool od_hook_url_ok(const char *url);
 /* Its headers alone, as `headers` above; free() it. NULL: they break the rules, or no memory. */
 char *od_hook_request_headers(yyjson_val *hook);
 /* The two http(s) URLs lead to the same scheme, host and port, as they are written; credentials in

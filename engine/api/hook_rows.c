@@ -202,7 +202,7 @@ struct replay_in {
     int64_t limit;
 };
 static const struct od_field replay_fields[] = {
-    {"endpoint_id", OD_FIELD_TEXT, offsetof(struct replay_in, endpoint), 36, 36, false},
+    {"endpoint_id", OD_FIELD_TEXT, offsetof(struct replay_in, endpoint), 1, 1000, false},
     {"limit", OD_FIELD_INT, offsetof(struct replay_in, limit), 1, REPLAY_MAX, false},
 };
 

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/api/json_read.h"
+#include "engine/api/new_call.h"
 #include "engine/base/str.h"
 
 enum { TIMEOUT_S = 10 };
@@ -68,20 +70,37 @@ static bool is_answer(yyjson_val *root)
            (!data || yyjson_is_obj(data) || yyjson_is_null(data));
 }
 
-/* The call's data with the answer's merged in (RFC 7396, as our PATCHes do). */
-static char *merge(struct od_text context, yyjson_val *data)
+/* The call's data with the answer's merged in (RFC 7396, as our PATCHes do). False: there is more
+ * than a call may have. *out NULL: no memory. */
+static bool merge(struct od_text context, yyjson_val *data, char **out)
 {
-    yyjson_doc *before = context.bytes ? yyjson_read(context.at, context.bytes, 0) : NULL;
+    yyjson_doc *before =
+        context.bytes ? yyjson_read(context.at, context.bytes, YYJSON_READ_BIGNUM_AS_RAW) : NULL;
     yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
-    char *json = NULL;
+    size_t bytes = 0;
+    *out = NULL;
     if (doc) {
         yyjson_mut_val *merged = before ? yyjson_merge_patch(doc, yyjson_doc_get_root(before), data)
                                         : yyjson_val_mut_copy(doc, data);
-        json = merged ? yyjson_mut_val_write(merged, 0, NULL) : NULL;
+        *out = merged ? yyjson_mut_val_write(merged, 0, &bytes) : NULL;
     }
     yyjson_mut_doc_free(doc);
     yyjson_doc_free(before);
-    return json;
+    if (bytes <= OD_NEW_CONTEXT_MAX)
+        return true;
+    free(*out);
+    *out = NULL;
+    return false;
+}
+
+/* An answer's text goes by the API's own rules: what it brings becomes a call's data, which is in
+ * our answers, events and prompts from then on. NULL: it is none. */
+static yyjson_doc *read_answer(struct od_text answer, struct od_faults *faults)
+{
+    yyjson_doc *doc = NULL;
+    if (answer.bytes)
+        (void)od_json_parse(answer.at, answer.bytes, &doc, faults);
+    return doc;
 }
 
 static void take_overrides(yyjson_val *root, struct od_start_verdict *out)
@@ -108,12 +127,11 @@ static void take_overrides(yyjson_val *root, struct od_start_verdict *out)
 void od_start_hook_judge(const struct od_start_hook *hook, int status, struct od_text answer,
                          struct od_text context, struct od_start_verdict *out)
 {
-    yyjson_doc *doc = status >= 200 && status < 300 && answer.bytes
-                          ? yyjson_read(answer.at, answer.bytes, 0)
-                          : NULL;
-    yyjson_val *root = yyjson_doc_get_root(doc);
+    struct od_faults faults = {0};
+    yyjson_doc *doc = status >= 200 && status < 300 ? read_answer(answer, &faults) : NULL;
+    yyjson_val *root = yyjson_doc_get_root(doc), *data = yyjson_obj_get(root, "additionalData");
     *out = (struct od_start_verdict){0};
-    if (!is_answer(root)) {
+    if (!is_answer(root) || (yyjson_obj_size(data) && !merge(context, data, &out->context))) {
         out->fell_back = true;
         out->accept = hook->fallback_accept;
         set_reason(out, hook->fallback_reason);
@@ -121,11 +139,8 @@ void od_start_hook_judge(const struct od_start_hook *hook, int status, struct od
         return;
     }
     const char *reason = yyjson_get_str(yyjson_obj_get(root, "reasonMessage"));
-    yyjson_val *data = yyjson_obj_get(root, "additionalData");
     out->accept = yyjson_is_true(yyjson_obj_get(root, "accept"));
     set_reason(out, reason && *reason ? reason : "refused by the start webhook");
-    if (yyjson_is_obj(data) && yyjson_obj_size(data))
-        out->context = merge(context, data);
     take_overrides(root, out);
     yyjson_doc_free(doc);
 }
@@ -141,10 +156,19 @@ unsigned od_start_answer_check(struct od_text answer, char *out, size_t size)
 {
     struct od_buf buf;
     unsigned errors = 0;
-    yyjson_doc *doc = yyjson_read(answer.at, answer.bytes, 0);
+    struct od_faults faults = {0};
+    yyjson_doc *doc = read_answer(answer, &faults);
     yyjson_val *root = yyjson_doc_get_root(doc);
     od_buf_init(&buf, out, size);
-    if (!yyjson_is_obj(root)) {
+    if (faults.count) {
+        if (faults.at[0].pointer[1]) {
+            od_buf_str(&buf, faults.at[0].pointer + 2);
+            od_buf_str(&buf, ": ");
+        }
+        od_buf_str(&buf, faults.at[0].detail);
+        od_buf_str(&buf, "\n");
+        errors++;
+    } else if (!yyjson_is_obj(root)) {
         od_buf_str(&buf, "expected a JSON object\n");
         errors++;
     } else {

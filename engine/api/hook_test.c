@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/api/agent_check.h"
 #include "engine/api/hook_body.h"
 #include "engine/api/hook_start.h"
 #include "engine/api/json_read.h"
@@ -191,6 +192,8 @@ void od_hooks_test(struct od_request *q)
                      "expected StartWebHookPayload, CompletedWebHookPayload, FailedWebHookPayload, "
                      "CallDeadLineWebHookPayload, TransferWebHookPayload, ToolWebHookPayload or "
                      "UnknownWebHookPayload");
+    if (in.hook)
+        od_webhook_check(in.hook, "#/webHook", true, &faults);
     struct test_work *work = faults.count ? NULL : calloc(1, sizeof *work);
     q->work = work;
     if (faults.count) {

@@ -10,7 +10,7 @@
 
 #include "outdial/err.h"
 
-enum { NAME_BYTES_MAX = 64, DEPTH_MAX = 64 };
+enum { NAME_BYTES_MAX = 64 };
 
 enum place {
     AT_START,
@@ -131,8 +131,6 @@ static bool in_container(struct od_json_items *items, char c)
         items->depth++;
     else if (c == '}' || c == ']')
         items->depth--;
-    if (items->depth > DEPTH_MAX)
-        broken(items, "nested too deeply");
     return !items->depth;
 }
 

@@ -4,6 +4,7 @@
  */
 #include "engine/api/json_read.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,6 +49,14 @@ static bool has_nul(yyjson_val *string)
     return memchr(yyjson_get_str(string), 0, yyjson_get_len(string)) != NULL;
 }
 
+/* On the way out of what was found wrong: the fault's place grows at its front. */
+static int within(int err, const char *member, struct od_faults *faults)
+{
+    if (err == OD_EINVAL && faults->count && faults->count <= OD_FAULTS_MAX)
+        od_fault_within(&faults->at[faults->count - 1], member);
+    return err;
+}
+
 static int check(yyjson_val *value, unsigned depth, struct od_faults *faults);
 
 static int check_object(yyjson_val *object, unsigned depth, struct od_faults *faults)
@@ -63,10 +72,11 @@ static int check_object(yyjson_val *object, unsigned depth, struct od_faults *fa
     yyjson_obj_iter iter = yyjson_obj_iter_with(object);
     for (yyjson_val *key; (key = yyjson_obj_iter_next(&iter));) {
         err = check(key, depth, faults);
-        if (!err)
-            err = check(yyjson_obj_iter_get_val(key), depth, faults);
         if (err)
             return err;
+        err = check(yyjson_obj_iter_get_val(key), depth, faults);
+        if (err)
+            return within(err, yyjson_get_str(key), faults);
     }
     return 0;
 }
@@ -88,8 +98,11 @@ static int check(yyjson_val *value, unsigned depth, struct od_faults *faults)
     yyjson_arr_iter iter = yyjson_arr_iter_with(value);
     for (yyjson_val *item; (item = yyjson_arr_iter_next(&iter));) {
         int err = check(item, depth + 1, faults);
-        if (err)
-            return err;
+        char index[24];
+        if (!err)
+            continue;
+        snprintf(index, sizeof index, "%zu", iter.idx - 1);
+        return within(err, index, faults);
     }
     return 0;
 }
@@ -176,6 +189,19 @@ static const char *read_text(const struct od_field *field, yyjson_val *value, vo
     return NULL;
 }
 
+/* Of what stands between the scheme and the path: digits behind a last colon that is not inside
+ * the brackets of an IPv6 address are a port. */
+static bool port_ok(const char *authority, size_t bytes)
+{
+    size_t at = bytes;
+    uint64_t port;
+    while (at && authority[at - 1] != ':' && authority[at - 1] != ']' && authority[at - 1] != '@')
+        at--;
+    if (!at || authority[at - 1] != ':')
+        return true;
+    return at == bytes || (od_str_u64(authority + at, bytes - at, 65535, &port) && port);
+}
+
 /* Enough to refuse what can't be meant; where it leads is looked at when it is called. */
 bool od_json_is_http_url(const char *text)
 {
@@ -187,7 +213,7 @@ bool od_json_is_http_url(const char *text)
     for (const char *p = text; *p; p++)
         if (*p <= ' ' || *p >= 0x7f || strchr("\"<>\\^`{|}", *p))
             return false;
-    return true;
+    return port_ok(text + scheme, strcspn(text + scheme, "/?#"));
 }
 
 static const char *read_int(const struct od_field *field, yyjson_val *value, void *place)
@@ -227,7 +253,7 @@ static const char *read_value(const struct od_field *field, yyjson_val *value, v
         const char *why = read_text(field, value, place);
         return why                                          ? why
                : od_json_is_http_url(*(const char **)place) ? NULL
-                                                            : "must be an http or https URL";
+                                                            : "must be " OD_URL_EXPECTED;
     }
     case OD_FIELD_INT:
         return read_int(field, value, place);

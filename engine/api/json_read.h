@@ -57,6 +57,7 @@ yyjson_val *od_json_obj(yyjson_val *value);
 
 /* An absolute http or https URL, as far as its text tells. */
 bool od_json_is_http_url(const char *text);
+#define OD_URL_EXPECTED "an http or https URL, what is not ASCII percent-encoded"
 
 /* Appends `text` to `out` (room for size bytes) as a JSON string with its quotes; returns the bytes
  * written or SIZE_MAX when they don't fit. The text must be UTF-8. */

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/agent/agent_def.h"
+#include "engine/api/agent_put.h"
 #include "engine/api/audit.h"
 #include "engine/api/project.h"
 #include "engine/api/secret_fields.h"
@@ -56,32 +56,14 @@ static bool own_id_fits(struct od_request *q)
     return false;
 }
 
-/* Reads q->text as an agent document into *rec. False: answered. */
-static bool read_document(struct od_request *q, struct od_agent_rec *rec)
+/* Reads q->text as an agent document into *rec. before: what is stored. False: answered. */
+static bool read_document(struct od_request *q, struct od_text before, struct od_agent_rec *rec)
 {
-    struct od_agent_def *def;
-    struct od_agent_problem problem = {0};
+    yyjson_doc *stored = before.bytes ? yyjson_read(before.at, before.bytes, 0) : NULL;
     *rec = (struct od_agent_rec){.doc = {q->text, q->text_bytes}};
-    int err = od_agent_def_parse(q->text, q->text_bytes, &def, &problem);
-    if (err == OD_EINVAL || err == OD_ETOOBIG) {
-        struct od_faults faults = {0};
-        char pointer[sizeof problem.pointer + 1] = "#";
-        memcpy(pointer + 1, problem.pointer, sizeof problem.pointer);
-        od_fault_add(&faults, pointer, NULL, "expected %.150s, found %.100s", problem.expected,
-                     problem.found);
-        od_request_faults(q, &faults);
-        return false;
-    }
-    if (err) {
-        od_request_err(q, err, "agent");
-        return false;
-    }
-    bool zone_ok = !def->has_hours || od_request_zone_ok(q, def->hours.zone);
-    od_str_copy(rec->name, sizeof rec->name, def->name, strlen(def->name));
-    od_agent_def_destroy(def);
-    if (!zone_ok)
-        od_request_fault(q, "#/schedule/timezone", OD_ZONE_FAULT);
-    return zone_ok;
+    bool good = od_agent_check(q, q->text, q->text_bytes, yyjson_doc_get_root(stored), rec);
+    yyjson_doc_free(stored);
+    return good;
 }
 
 /* Seals the secrets of q->text, which the record holds; those that the client has as null or hidden
@@ -248,7 +230,7 @@ void od_agents_create(struct od_request *q)
             return;
         }
     }
-    if (!read_document(q, &rec) || !seal(q, &rec, (struct od_text){0}))
+    if (!read_document(q, (struct od_text){0}, &rec) || !seal(q, &rec, (struct od_text){0}))
         return;
     rec.id = od_request_uid(q);
     q->work = strdup(rec.name);
@@ -275,7 +257,7 @@ static void replace_done(void *ctx, int err)
 static void replace(struct od_request *q, struct od_text before)
 {
     struct od_agent_rec rec;
-    if (!read_document(q, &rec) || !seal(q, &rec, before))
+    if (!read_document(q, before, &rec) || !seal(q, &rec, before))
         return;
     rec.id = q->at.ids[0];
     char who[OD_AUDIT_WHO_MAX], changes[OD_AUDIT_CHANGES_MAX];

@@ -247,19 +247,39 @@ static void set_state(struct od_request *q, enum od_campaign_state state, od_rep
     q->api->repo.campaign_set_state(q->api->repo.ctx, q->who.org, &q->at.ids[0], state, who, fn, q);
 }
 
+static void start_done(void *ctx, int err)
+{
+    struct od_request *q = ctx;
+    if (err != OD_ECONFLICT)
+        change_done(ctx, err);
+    else if (od_request_back(q))
+        od_request_problem(q, 409, "conflict", "the campaign is canceled: it can't be started");
+}
+
+static void halt_done(void *ctx, int err)
+{
+    struct od_request *q = ctx;
+    if (err != OD_ECONFLICT)
+        change_done(ctx, err);
+    else if (od_request_back(q))
+        od_request_problem(q, 409, "conflict",
+                           "only a campaign that was started and is not canceled can be paused or "
+                           "drained");
+}
+
 void od_campaigns_start(struct od_request *q)
 {
-    set_state(q, OD_CAMPAIGN_RUNNING, change_done);
+    set_state(q, OD_CAMPAIGN_RUNNING, start_done);
 }
 
 void od_campaigns_pause(struct od_request *q)
 {
-    set_state(q, OD_CAMPAIGN_PAUSED, change_done);
+    set_state(q, OD_CAMPAIGN_PAUSED, halt_done);
 }
 
 void od_campaigns_drain(struct od_request *q)
 {
-    set_state(q, OD_CAMPAIGN_DRAINING, change_done);
+    set_state(q, OD_CAMPAIGN_DRAINING, halt_done);
 }
 
 /* Canceling what is canceled already changes nothing, so a DELETE can be repeated (RFC 9110 section

@@ -14,6 +14,7 @@
 #include "engine/api/number.h"
 #include "engine/api/number_doc.h"
 #include "engine/api/project.h"
+#include "engine/api/sip_server.h"
 #include "engine/base/str.h"
 #include "engine/base/uid.h"
 #include "outdial/err.h"
@@ -100,6 +101,8 @@ static bool check(struct od_request *q, struct work *work, struct number_in *in)
     if (in->credentials &&
         !od_member_uid(yyjson_obj_get(body, "credentials_id"), &work->credentials))
         od_fault_add(&faults, "#", "credentials_id", "must be a UUID");
+    if (in->display_name && !od_sip_display_ok(in->display_name))
+        od_fault_add(&faults, "#", "display_name", "must be %s", OD_SIP_DISPLAY_EXPECTED);
     if (in->trunk && in->credentials)
         od_fault_add(&faults, "#", "credentials_id", "can't be given beside trunk: one way only");
     if (!work->create && in->number)

@@ -11,6 +11,7 @@
 #include "engine/api/agent_view.h"
 #include "engine/api/json_read.h"
 #include "engine/api/number.h"
+#include "engine/api/sip_server.h"
 #include "engine/api/time_text.h"
 #include "engine/base/str.h"
 
@@ -65,17 +66,37 @@ static const char *read_text(const struct reader *r, const char *name, size_t ma
     return yyjson_get_str(value);
 }
 
-/* A URL, or an object with one as the agents' webhooks are written. */
+/* Of an object like the agents' webhooks: it has a url, and nothing that would be lost. */
+static bool is_bare_hook(yyjson_val *hook)
+{
+    size_t i, max;
+    yyjson_val *key, *value;
+    yyjson_obj_foreach(hook, i, max, key, value)
+    {
+        bool empty = yyjson_is_null(value) || (yyjson_is_obj(value) && !yyjson_obj_size(value));
+        if (!yyjson_equals_str(key, "url") && !empty)
+            return false;
+    }
+    return yyjson_obj_get(hook, "url") != NULL;
+}
+
+/* A URL, or an object with nothing but one. */
 static const char *read_url(const struct reader *r, const char *name)
 {
     yyjson_val *value = get(r, name);
+    if (yyjson_is_obj(value) && !is_bare_hook(value)) {
+        fault(r, name,
+              "must be an http or https URL, or an object with a url alone: its headers and "
+              "settings live on the agent");
+        return NULL;
+    }
     if (yyjson_is_obj(value))
         value = yyjson_obj_get(value, "url");
     const char *text = yyjson_get_str(value);
     if (!value)
         return NULL;
     if (!text || yyjson_get_len(value) > OD_NEW_URL_MAX || !od_json_is_http_url(text)) {
-        fault(r, name, "must be an http or https URL");
+        fault(r, name, "must be " OD_URL_EXPECTED);
         return NULL;
     }
     return text;
@@ -209,7 +230,9 @@ bool od_new_call_dasha(yyjson_val *item, const char *pointer, struct od_new_call
         if (get(&inner, "credentialsId") &&
             !od_member_uid(get(&inner, "credentialsId"), &out->credentials))
             fault(&inner, "credentialsId", "must be a UUID");
-        read_text(&inner, "displayName", 127);
+        const char *shown = read_text(&inner, "displayName", OD_NEW_CONTEXT_MAX);
+        if (shown && !od_sip_display_ok(shown))
+            fault(&inner, "displayName", "must be " OD_SIP_DISPLAY_EXPECTED);
     }
     if (faults->count == before && (completed || failed || override)) {
         yyjson_mut_doc *extra = extra_begin("dasha");

@@ -61,6 +61,25 @@ void od_fault_add(struct od_faults *faults, const char *pointer, const char *mem
     od_text_scrub(fault->detail);
 }
 
+void od_fault_add_item(struct od_faults *faults, const char *pointer, size_t index,
+                       const char *detail)
+{
+    char member[24];
+    snprintf(member, sizeof member, "%zu", index);
+    od_fault_add(faults, pointer, member, "%s", detail);
+}
+
+void od_fault_within(struct od_fault *fault, const char *member)
+{
+    char inner[sizeof fault->pointer];
+    struct od_buf buf;
+    memcpy(inner, fault->pointer, sizeof inner);
+    od_buf_init(&buf, fault->pointer, sizeof fault->pointer);
+    od_buf_char(&buf, '#');
+    pointer_add(&buf, member);
+    od_buf_str(&buf, inner + 1);
+}
+
 const char *od_problem_title(int status)
 {
     switch (status) {

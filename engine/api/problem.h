@@ -38,6 +38,13 @@ struct od_problem {
 void od_fault_add(struct od_faults *faults, const char *pointer, const char *member,
                   const char *detail, ...) __attribute__((format(printf, 4, 5)));
 
+/* Of the index-th item of the array at `pointer`. */
+void od_fault_add_item(struct od_faults *faults, const char *pointer, size_t index,
+                       const char *detail);
+
+/* The fault's place turns out to be inside the member (or item) of that name. */
+void od_fault_within(struct od_fault *fault, const char *member);
+
 /* Makes UTF-8 of a text that a cut may have broken: "?" for every byte that belongs to nothing. */
 void od_text_scrub(char *text);
 

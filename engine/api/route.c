@@ -239,10 +239,25 @@ const struct od_route *od_routes(size_t *count)
     return routes;
 }
 
-/* Reads a segment of the path that stands for "{id}" or "{name}". any: whatever it says. */
-static bool take_segment(const char *kind, const char *text, size_t bytes, bool any, unsigned *ids,
-                         struct od_route_match *out)
+/* CallingBox's guides write the id of a number as "pn_...", its reference as a UUID: both are read
+ * in bodies (od_member_uid()), so both are in paths. */
+static bool is_number_id(const char *pattern, const char *kind)
 {
+    static const char before[] = "/numbers/";
+    size_t bytes = sizeof before - 1;
+    return strncmp(pattern, BOX "/", sizeof BOX) == 0 && (size_t)(kind - pattern) >= bytes &&
+           memcmp(kind - bytes, before, bytes) == 0;
+}
+
+/* Reads a segment of the path that stands for "{id}" or "{name}", at `kind` in the pattern. any:
+ * whatever it says. */
+static bool take_segment(const char *whole, const char *kind, const char *text, size_t bytes,
+                         bool any, unsigned *ids, struct od_route_match *out)
+{
+    if (bytes > 3 && memcmp(text, "pn_", 3) == 0 && is_number_id(whole, kind)) {
+        text += 3;
+        bytes -= 3;
+    }
     if (strncmp(kind, "{id}", 4) == 0)
         return *ids < OD_ROUTE_IDS_MAX &&
                (od_uid_parse(text, bytes, &out->ids[(*ids)++]) || (any && bytes));
@@ -252,11 +267,12 @@ static bool take_segment(const char *kind, const char *text, size_t bytes, bool 
 static bool fits(const char *pattern, const char *path, bool any, struct od_route_match *out)
 {
     struct od_route_match found = *out;
+    const char *whole = pattern;
     unsigned ids = 0;
     while (*pattern && *path) {
         if (*pattern == '{') {
             size_t bytes = strcspn(path, "/");
-            if (!take_segment(pattern, path, bytes, any, &ids, &found))
+            if (!take_segment(whole, pattern, path, bytes, any, &ids, &found))
                 return false;
             path += bytes;
             pattern += strcspn(pattern, "}") + 1;

@@ -7,17 +7,20 @@
 #include <string.h>
 
 #include "engine/base/str.h"
+#include "outdial/types.h"
 
 enum { SERVER_MAX = 200 };
 
+static bool is_alnum(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
 static bool host_ok(const char *text, size_t bytes, const char *more)
 {
-    for (size_t i = 0; i < bytes; i++) {
-        char c = text[i];
-        bool alnum = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        if (!alnum && !strchr(more, c))
+    for (size_t i = 0; i < bytes; i++)
+        if (!is_alnum(text[i]) && !strchr(more, text[i]))
             return false;
-    }
     return bytes > 0 && text[0] != '.' && text[0] != '-';
 }
 
@@ -41,4 +44,25 @@ bool od_sip_server_ok(const char *text)
         ok = host_ok(text, colon ? (size_t)(colon - text) : bytes, "-._");
     }
     return ok && (!port || (od_str_u64(port, (size_t)(end - port), 65535, &number) && number));
+}
+
+bool od_sip_user_ok(const char *text)
+{
+    for (const char *c = text; *c; c++)
+        if (!is_alnum(*c) && !strchr("+-_.!~*'()&=$,", *c))
+            return false;
+    return *text && strlen(text) < OD_ENDPOINT_MAX;
+}
+
+bool od_sip_display_ok(const char *text)
+{
+    return strlen(text) < OD_NAME_MAX && !strpbrk(text, "\"\\") && od_sip_text_ok(text);
+}
+
+bool od_sip_text_ok(const char *text)
+{
+    for (const char *c = text; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            return false;
+    return od_str_utf8(text, strlen(text));
 }

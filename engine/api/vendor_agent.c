@@ -68,6 +68,10 @@ void od_vendor_agent_named(struct od_request *q, yyjson_val *value, od_vendor_ag
 {
     char id[OD_QUERY_VALUE_MAX];
     bool in_query = od_query_get(q->x->query, "agentId", id);
+    if (!in_query && value && !yyjson_is_null(value) && !yyjson_is_str(value)) {
+        od_request_fault(q, "#/agentId", "must be a string, the id of an agent");
+        return;
+    }
     od_vendor_agent_get(q, in_query ? id : yyjson_get_str(value), "agentId", fn);
 }
 

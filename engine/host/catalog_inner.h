@@ -56,6 +56,7 @@ struct catalog_trunk {
     uint32_t index;
     uv_timer_t timer;
     bool asking;
+    bool unresolved;       /* its name is, and that was told */
     bool gone;             /* what it was made of was deleted, or is still to come */
     bool again;            /* its definition changed while its name was looked up */
     uint32_t rate_from;    /* 1 + the trunk whose rate it shares; 0: its own */

@@ -114,13 +114,19 @@ static void on_resolved(void *ctx, int err, const struct od_addr *list, size_t c
     }
     if (err) {
         /* An address that was good stays in use: a resolver's trouble is not the carrier's. */
-        od_log(OD_CONFIG_LOG_WARN, "trunk", "%s: %s can't be resolved: %s",
-               trunk->entry.config->name, trunk->entry.config->host, why);
+        if (!trunk->unresolved) /* told once, not with every try */
+            od_log(OD_CONFIG_LOG_WARN, "trunk", "%s: %s can't be resolved: %s",
+                   trunk->entry.config->name, trunk->entry.config->host, why);
+        trunk->unresolved = true;
         if (!trunk->entry.addr.family)
             snprintf(trunk->entry.reason, sizeof trunk->entry.reason, "name not resolved: %s", why);
         uv_timer_start(&trunk->timer, on_ask_again, RESOLVE_RETRY_MS, 0);
         return;
     }
+    if (trunk->unresolved)
+        od_log(OD_CONFIG_LOG_INFO, "trunk", "%s: %s is resolved again", trunk->entry.config->name,
+               trunk->entry.config->host);
+    trunk->unresolved = false;
     od_servers_set(&trunk->servers, list, count, uv_hrtime());
     use_server(trunk);
     uv_timer_start(&trunk->timer, on_ask_again,

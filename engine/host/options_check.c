@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "engine/api/sip_server.h"
 #include "engine/base/str.h"
 
 #define DIGITS "0123456789"
@@ -143,14 +144,7 @@ bool od_check_user(const char *text)
 
 bool od_check_display_name(const char *text)
 {
-    size_t bytes = strlen(text);
-    if (bytes >= OD_NAME_MAX || !od_str_utf8(text, bytes) || strpbrk(text, "\"\\"))
-        return false;
-    for (const char *c = text; *c; c++) {
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            return false;
-    }
-    return true;
+    return od_sip_display_ok(text);
 }
 
 bool od_check_printable(const char *text, size_t max)

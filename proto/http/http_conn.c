@@ -24,7 +24,9 @@ enum {
 enum { GRACE_MS = 10 };
 
 /* Swallowed from a client that was refused, before it is cut without further ado. */
-enum { LINGER_BYTES_MAX = 1024 * 1024, NONE_BYTES_MAX = 64 * 1024 };
+/* What a refused client still sends is read for linger_ms, for a client that writes its whole body
+ * before it reads (Node's fetch) gets a reset and no answer otherwise; the bytes bound the work. */
+enum { LINGER_BYTES_MAX = 32 * 1024 * 1024, NONE_BYTES_MAX = 64 * 1024 };
 
 #define OWNER_OF(type, member, pointer) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 

@@ -166,6 +166,29 @@ static enum od_http_step bad(struct od_http_response *response, const char *why)
     return OD_HTTP_BAD;
 }
 
+/* For who reads why a delivery failed. */
+static const char *words_of(llhttp_errno_t err)
+{
+    switch (err) {
+    case HPE_INVALID_CONSTANT:
+    case HPE_INVALID_VERSION:
+        return "the answer is not HTTP/1.1";
+    case HPE_INVALID_STATUS:
+        return "the answer has no valid status";
+    case HPE_INVALID_HEADER_TOKEN:
+    case HPE_CR_EXPECTED:
+    case HPE_LF_EXPECTED:
+        return "the answer has a broken header";
+    case HPE_INVALID_CONTENT_LENGTH:
+    case HPE_UNEXPECTED_CONTENT_LENGTH:
+    case HPE_INVALID_TRANSFER_ENCODING:
+    case HPE_INVALID_CHUNK_SIZE:
+        return "the answer's body is framed in a way that HTTP/1.1 does not allow";
+    default:
+        return "the answer breaks the rules of HTTP/1.1";
+    }
+}
+
 enum od_http_step od_http_response_step(struct od_http_response *response, const char **data,
                                         size_t *bytes)
 {
@@ -178,7 +201,7 @@ enum od_http_step od_http_response_step(struct od_http_response *response, const
     response->event = OD_HTTP_MORE;
     llhttp_errno_t err = llhttp_execute(&response->parser, start, look);
     if (err != HPE_OK && err != HPE_PAUSED)
-        return bad(response, llhttp_errno_name(err));
+        return bad(response, words_of(err));
 
     const char *stop = start + look;
     if (err == HPE_PAUSED) {

@@ -288,4 +288,19 @@ def thousands_are_idle_and_some_are_slow(world):
     assert server.stop() == 0
 
 
-main(broken_requests_get_their_4xx, thousands_are_idle_and_some_are_slow)
+
+def a_large_body_is_refused_with_an_answer(world):
+    """A client that writes all of its body before it reads has the 413 to read, not a reset."""
+    server = world.serve([])
+    body = b" " * (8 << 20)
+    head = (f"POST /api/v1/calls HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {server.key}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n").encode()
+    for _ in range(5):
+        with socket.create_connection(("127.0.0.1", int(server.url.rsplit(":", 1)[1])), timeout=30) as s:
+            s.sendall(head + body)
+            answer = s.recv(65536)
+            assert answer.startswith(b"HTTP/1.1 413"), answer[:200]
+    assert server.stop() == 0
+
+
+main(a_large_body_is_refused_with_an_answer, broken_requests_get_their_4xx, thousands_are_idle_and_some_are_slow)

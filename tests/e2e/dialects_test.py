@@ -447,6 +447,16 @@ def mistakes_are_told_with_their_place(world):
         answer = api.ask(method, path, body, status=400)
         assert answer["errors"][0]["pointer"] == pointer, (path, body, answer)
         assert told in answer["errors"][0]["detail"] and told in answer["detail"], (path, body, answer)
+    draft = api.ask("POST", "/outdial/v1/campaigns", {"name": "c", "agent": agent}, status=201)["id"]
+    halted = api.ask("POST", f"/outdial/v1/campaigns/{draft}/pause", status=409)
+    assert "only a campaign that was started" in halted["detail"], halted
+    deep = {"a": 1}
+    for _ in range(90):
+        deep = {"a": deep}
+    bulk = api.dasha("POST", f"/calls/bulk?agentId={agent}", {"calls": [
+        {"endpoint": "+15551230001", "additionalData": deep}, {"endpoint": "+15551230002"}]})
+    assert (bulk["successCount"], bulk["failedCount"]) == (1, 1), bulk
+    assert bulk["errors"][0]["index"] == 0 and "deeper" in bulk["errors"][0]["error"], bulk
     for body, told in (({**box, "to": 7}, "to: "), ({**box, "context": "x"}, "context: must be an object, found \"x\""),
                        ({"to": "+15551230001"}, "agent_id: is required"), ({**box, "webhook_url": 1}, "found 1")):
         assert told in api.box("POST", "/calls", body, status=400)["error"], (body, told)

@@ -157,6 +157,8 @@ def trunk_that_is_not_there(world):
     summary = json.loads(done.stdout)
     assert summary["outcomes"] == {"trunk_failed": 1}, summary
     assert "lost" in done.stderr, done.stderr
+    # It is looked up again every few seconds, and that it isn't there is told once.
+    assert server.stderr().count("lost: no-such-host.invalid can't be resolved") == 1, server.stderr()[-2000:]
 
 
 def endings_leave_nothing(world):

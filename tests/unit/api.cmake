@@ -11,6 +11,8 @@ od_unit_test(api_once_test LIBS od_api_fake SOURCES ${CMAKE_CURRENT_LIST_DIR}/ap
 od_unit_test(api_rate_test LIBS od_api_fake SOURCES ${CMAKE_CURRENT_LIST_DIR}/api_ask.c)
 od_unit_test(api_openapi_test LIBS od_api_fake SOURCES ${CMAKE_CURRENT_LIST_DIR}/api_ask.c)
 od_unit_test(api_native_test LIBS od_api_fake SOURCES ${CMAKE_CURRENT_LIST_DIR}/api_ask.c)
+od_unit_test(api_refusals_test LIBS od_api_fake SOURCES ${CMAKE_CURRENT_LIST_DIR}/api_ask.c)
 od_unit_test(api_import_test LIBS od_api_fake)
 od_unit_test(api_events_test LIBS od_api_fake)
 od_unit_test(hook_body_test LIBS od_api PkgConfig::YYJSON)
+od_unit_test(hook_start_test LIBS od_api)

@@ -118,11 +118,16 @@ static void outline(const char *text, size_t cut, char out[256])
     od_json_items_destroy(items);
 }
 
+#define D16 "[[[[[[[[[[[[[[[["
+#define U16 "]]]]]]]]]]]]]]]]"
 static void arrays_come_apart_wherever_they_are_cut(void **state)
 {
     (void)state;
     static const char *const cases[][2] = {
         {"[]", "E"},
+        {"[" D16 D16 D16 D16 D16 "{}" U16 U16 U16 U16 U16 ",2]",
+         "i" D16 D16 D16 D16 D16 "{}" U16 U16 U16 U16 U16
+         "i2E"}, /* its reader says it is too deep */
         {" [ {\"a\":\"]\\\"\"} , 1,null,\"x\" ] ", "i{\"a\":\"]\\\"\"}i1inulli\"x\"E"},
         {"{\"agentId\":\"q\",\"calls\":[{},[1,2]],\"n\":{\"calls\":[3]}}",
          "m\"q\"i{}i[1,2]m{\"calls\":[3]}E"},
