@@ -95,18 +95,16 @@ static void read_on(struct od_download *d)
         on_piece(d, err, NULL, 0, 0);
 }
 
-/* part=N, as the call's result names it; 0: none is named. OD_ENOENT: there is no such part. */
-static int read_part(const struct od_request *q, uint8_t *out)
+/* part=N, as the call's result names it; 0: none is named. False: it is no number of a part. */
+static bool read_part(const struct od_request *q, uint8_t *out)
 {
     char text[OD_QUERY_VALUE_MAX];
     uint64_t part = 0;
     *out = 0;
     if (!od_query_get(q->x->query, "part", text))
-        return 0;
-    if (!od_str_u64(text, strlen(text), UINT8_MAX, &part) || !part)
-        return OD_ENOENT;
-    *out = (uint8_t)part;
-    return 0;
+        return true;
+    *out = od_str_u64(text, strlen(text), UINT8_MAX, &part) ? (uint8_t)part : 0;
+    return *out != 0;
 }
 
 static void call_read(void *ctx, int err, const struct od_call_rec *recs, size_t count,
@@ -119,8 +117,10 @@ static void call_read(void *ctx, int err, const struct od_call_rec *recs, size_t
     if (!err && (!count || !q->api->host.recording))
         err = OD_ENOENT;
     uint8_t part = 0;
-    if (!err)
-        err = read_part(q, &part);
+    if (!err && !read_part(q, &part)) {
+        od_request_fault(q, "query/part", "must be a number from 1 to 255");
+        return;
+    }
     struct od_download *d = err ? NULL : calloc(1, sizeof *d);
     if (!d) {
         od_request_err(q, err ? err : OD_ENOMEM, "call");

@@ -390,34 +390,38 @@ void od_contacts_list(struct od_request *q)
 
 /* ---- stopping ---- */
 
-static void stop_done(void *ctx, int err)
+static void stopped(struct od_request *q, int err, const char *conflict)
 {
-    struct od_request *q = ctx;
     if (!od_request_back(q))
         return;
     if (err == OD_ECONFLICT)
-        od_request_problem(q, 409, "call_not_stoppable",
-                           "the call has ended, or is answered: hang it up then");
+        od_request_problem(q, 409, "call_not_stoppable", "%s", conflict);
     else if (err)
         od_request_err(q, err, "call");
     else
         od_calls_show(q);
 }
 
-static void stop(struct od_request *q, bool hangup)
+static void cancel_done(void *ctx, int err)
 {
-    od_request_out(q);
-    q->api->repo.call_stop(q->api->repo.ctx, q->who.org, &q->at.ids[0], hangup, stop_done, q);
+    stopped(ctx, err, "the call has ended, or is answered: hang it up instead");
+}
+
+static void hangup_done(void *ctx, int err)
+{
+    stopped(ctx, err, "the call has ended");
 }
 
 void od_calls_cancel(struct od_request *q)
 {
-    stop(q, false);
+    od_request_out(q);
+    q->api->repo.call_stop(q->api->repo.ctx, q->who.org, &q->at.ids[0], false, cancel_done, q);
 }
 
 void od_calls_hangup(struct od_request *q)
 {
-    stop(q, true);
+    od_request_out(q);
+    q->api->repo.call_stop(q->api->repo.ctx, q->who.org, &q->at.ids[0], true, hangup_done, q);
 }
 
 /* ---- its trace ---- */

@@ -151,7 +151,7 @@ int od_hook_ask(struct od_hook_asker *asker, const struct od_hook_asking *asking
     ask->fn = fn;
     ask->ctx = ctx;
     if (!err) {
-        *why = "the request can't be sent";
+        *why = "the URL's host or port is written in a way that is not taken";
         err = asker->closing ? OD_ECANCELED : attempt(ask);
     }
     if (err) {

@@ -141,6 +141,8 @@ def a_life_in_each_dialect(world):
             assert box["returns"] == {"confirmed": "boolean"}, box
         api.dasha("DELETE", f"/calls/{call}", status=409)
         api.box("POST", f"/calls/{call}/cancel", status=409)
+        ended = api.ask("POST", f"/outdial/v1/calls/{call}/hangup", status=409)
+        assert ended["detail"] == "the call has ended", ended
 
 
 def results_are_held_against_what_was_promised(world):
@@ -439,6 +441,8 @@ def mistakes_are_told_with_their_place(world):
         ("GET", "/api/v1/agents?take=0", None, "query/take", "found \"0\""),
         ("GET", "/api/v1/calls/queue/list?status=gone", None, "query/status", "found \"gone\""),
         ("POST", "/api/v1/callresults/search", {"size": "x"}, "#/size", "found \"x\""),
+        ("POST", "/api/v1/webhooks/test", {"webHook": {"url": "http://2130706433/"}, "webhookType": "Tool"},
+         "#/webHook", "the URL's host or port"),
         ("POST", "/outdial/v1/calls", {"to": "+15551230001", "agent": 7}, "#/agent", "string, found 7"),
         ("POST", "/outdial/v1/campaigns", {"name": "c", "agent": agent, "cps": -1}, "#/cps", "found -1"),
         ("GET", "/outdial/v1/calls?state=gone", None, "query/state", "found \"gone\""),

@@ -93,6 +93,8 @@ def recordings_as_opus(world):
         assert max(map(abs, left)) > 2000, f"{query}: the callee is silent"
         assert query or max(map(abs, right)) > 1000, "the beep is not in the call's recording"
     assert server.fetch(f"/calls/{call['id']}/recording?part=2")[0] == 404
+    status, told = server.fetch(f"/calls/{call['id']}/recording?part=x")
+    assert status == 400 and b"query/part: must be a number from 1 to 255" in told, told
     world.cli("agent", "put", world.agent("long", [{"pause": 60000}],
                                           outdial={"recording": {"format": "opus"}}), server=server)
     ident = world.cli("call", "new", "+15550001114", "--agent", "long", server=server).stdout.strip()
