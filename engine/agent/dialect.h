@@ -18,6 +18,8 @@
 enum {
     OD_DIALECT_NAME_MAX = 4096, /* bytes of a mark's name; longer ones are cut */
     OD_DIALECT_RATES = 4,
+    /* Bytes of a message that is parsed; a longer one is audio and little else, or bad. */
+    OD_DIALECT_PARSED_MAX = 128 * 1024,
 };
 
 /* How audio is written; both are mono. */
@@ -32,7 +34,7 @@ enum od_stream_event {
     OD_STREAM_MARK,         /* what was before the mark has been played */
     OD_STREAM_MARK_CLEARED, /* what was before the mark was thrown away by CLEAR, all or in part */
     OD_STREAM_PLAYED,       /* a piece that was sent with a name of its own has been played */
-    OD_STREAM_CLEARED,      /* CLEAR was done; after its marks */
+    OD_STREAM_CLEARED,      /* CLEAR was done; after its marks, but for thousands of them */
     OD_STREAM_NOTICE,       /* one of our own words (amd, silence, max_duration, ...) */
     OD_STREAM_TOOL_RESULT,  /* the answer to a TOOL_CALL */
     OD_STREAM_CREDIT,       /* so much more audio may be sent */
@@ -90,6 +92,8 @@ struct od_stream_command {
     uint8_t kind; /* enum od_stream_command_kind */
     uint32_t sid;
     bool base64;       /* AUDIO_OUT: `audio` is text to be decoded */
+    bool escapes;      /* AUDIO_OUT: and may have JSON's escapes in it */
+    bool stays;        /* AUDIO_OUT: `audio` is there for as long as the message is */
     const char *audio; /* AUDIO_OUT */
     size_t audio_bytes;
     uint32_t audio_rate; /* AUDIO_OUT; 0: the stream's */

@@ -279,6 +279,8 @@ static void tell_row(const struct od_dialect *dialect, const struct od_dialect_r
         if (telling->cut.at && yyjson_equals_str(value, CUT_WORD)) {
             command.audio = telling->cut.at;
             command.audio_bytes = telling->cut.bytes;
+            command.escapes = telling->cut.escapes;
+            command.stays = true;
         }
         read_audio_type(dialect, holder, &command);
         command.text = yyjson_get_str(id);
@@ -315,41 +317,10 @@ static void read_binary(const struct od_dialect *dialect, const uint8_t *at, siz
         return;
     }
     tell(telling, &(struct od_stream_command){.kind = OD_STREAM_AUDIO_OUT,
+                                              .stays = true,
                                               .audio = (const char *)at,
                                               .audio_bytes = bytes,
                                               .audio_codec = dialect->codec});
-}
-
-/* What a parsed message may take of memory, as the parser touches all of it: many times its size,
- * but not the sixteenfold of a megabyte of brackets. */
-struct budget {
-    size_t left;
-};
-
-enum { BUDGET_MIN = 4 * 1024 * 1024, BUDGET_TIMES = 5 };
-
-static void *budget_malloc(void *ctx, size_t bytes)
-{
-    struct budget *budget = ctx;
-    if (bytes > budget->left)
-        return NULL;
-    budget->left -= bytes;
-    return malloc(bytes);
-}
-
-static void *budget_realloc(void *ctx, void *at, size_t old_bytes, size_t bytes)
-{
-    struct budget *budget = ctx;
-    if (bytes > old_bytes && bytes - old_bytes > budget->left)
-        return NULL;
-    budget->left = budget->left + old_bytes - bytes;
-    return realloc(at, bytes);
-}
-
-static void budget_free(void *ctx, void *at)
-{
-    (void)ctx;
-    free(at);
 }
 
 /* The value that an audio row's message has its audio in. */
@@ -372,7 +343,11 @@ static size_t cut_payload(const struct od_dialect *dialect, const char *text, si
                           char out[AROUND_MAX_BYTES], struct od_payload *cut)
 {
     const char *member = bytes < CUT_MIN_BYTES ? NULL : audio_member(dialect);
-    *cut = member ? od_envelope_find(text, bytes, member) : (struct od_payload){NULL, 0};
+    *cut = (struct od_payload){.at = NULL};
+    if (member)
+        *cut = bytes > OD_DIALECT_PARSED_MAX
+                   ? od_envelope_find_long(text, bytes, member, AROUND_MAX_BYTES)
+                   : od_envelope_find(text, bytes, member);
     if (!cut->at || bytes - cut->bytes + sizeof CUT_WORD > AROUND_MAX_BYTES)
         return 0;
     size_t before = (size_t)(cut->at - text), after = bytes - before - cut->bytes;
@@ -380,13 +355,6 @@ static size_t cut_payload(const struct od_dialect *dialect, const char *text, si
     memcpy(out + before, CUT_WORD, sizeof CUT_WORD - 1);
     memcpy(out + before + sizeof CUT_WORD - 1, cut->at + cut->bytes, after);
     return before + sizeof CUT_WORD - 1 + after;
-}
-
-static yyjson_doc *parse(const char *text, size_t bytes)
-{
-    struct budget budget = {bytes > BUDGET_MIN / BUDGET_TIMES ? bytes * BUDGET_TIMES : BUDGET_MIN};
-    yyjson_alc alc = {budget_malloc, budget_realloc, budget_free, &budget};
-    return yyjson_read_opts((char *)(uintptr_t)text, bytes, 0, &alc, NULL);
 }
 
 /* A later message in the same envelope means the same, unless its audio has a name of its own or
@@ -411,7 +379,7 @@ static bool read_cut(const struct od_dialect *dialect, const char *text, size_t 
 {
     char around[AROUND_MAX_BYTES];
     size_t rest = cut_payload(dialect, text, bytes, around, &telling->cut);
-    yyjson_doc *doc = rest ? parse(around, rest) : NULL;
+    yyjson_doc *doc = rest ? yyjson_read(around, rest, 0) : NULL;
     yyjson_val *root = yyjson_doc_get_root(doc);
     const struct od_dialect_row *row = find_row(dialect->rows, yyjson_obj_get(root, dialect->key));
     bool is_audio = row && row->command == OD_STREAM_AUDIO_OUT &&
@@ -420,7 +388,7 @@ static bool read_cut(const struct od_dialect *dialect, const char *text, size_t 
         tell_row(dialect, row, root, telling);
         keep_envelope(dialect, row, root, text, bytes, telling);
     }
-    telling->cut = (struct od_payload){NULL, 0};
+    telling->cut = (struct od_payload){.at = NULL};
     yyjson_doc_free(doc);
     return is_audio;
 }
@@ -429,12 +397,13 @@ static bool read_cut(const struct od_dialect *dialect, const char *text, size_t 
 static bool read_enveloped(const char *text, size_t bytes, const struct telling *telling)
 {
     const struct od_envelope *envelope = telling->envelope;
-    struct od_payload payload = {NULL, 0};
-    if (envelope)
+    struct od_payload payload = {.at = NULL};
+    if (envelope && bytes <= OD_DIALECT_PARSED_MAX)
         payload = od_envelope_open(envelope, text, bytes);
     if (payload.at)
         tell(telling, &(struct od_stream_command){.kind = OD_STREAM_AUDIO_OUT,
                                                   .base64 = true,
+                                                  .stays = true,
                                                   .audio = payload.at,
                                                   .audio_bytes = payload.bytes,
                                                   .audio_codec = envelope->codec,
@@ -453,7 +422,11 @@ void od_dialect_json_read(const struct od_dialect *dialect, struct od_envelope *
     if (read_enveloped((const char *)at, bytes, &telling) ||
         read_cut(dialect, (const char *)at, bytes, &telling))
         return;
-    yyjson_doc *doc = parse((const char *)at, bytes);
+    if (bytes > OD_DIALECT_PARSED_MAX) {
+        tell_bad(&telling, "a message above 128 KiB that is more than a piece of audio");
+        return;
+    }
+    yyjson_doc *doc = yyjson_read((const char *)at, bytes, 0);
     yyjson_val *root = yyjson_doc_get_root(doc);
     yyjson_val *word = yyjson_obj_get(root, dialect->key);
     const struct od_dialect_row *row = find_row(dialect->rows, word);

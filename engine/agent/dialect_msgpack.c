@@ -208,6 +208,7 @@ static bool audio_element(struct reading *r)
     r->command.audio = value.at;
     r->command.audio_bytes = value.bytes;
     r->command.audio_codec = OD_WIRE_ULAW;
+    r->command.stays = true;
     return true;
 }
 
@@ -315,7 +316,8 @@ void od_dialect_msgpack_read(const struct od_dialect *dialect, struct od_envelop
     if (good) {
         r.left = array.count - 2;
         r.command.sid = (uint32_t)sid.number;
-        good = read_rest(&r, kind.number);
+        good =
+            (bytes <= OD_DIALECT_PARSED_MAX || kind.number == AUDIO) && read_rest(&r, kind.number);
     }
     if (!good)
         r.command = (struct od_stream_command){.kind = OD_STREAM_BAD,

@@ -7,7 +7,9 @@
 
 enum { MEMBER_MAX = 60 };
 
-static const struct od_payload none = {NULL, 0};
+static const char hex[] = "0123456789abcdef";
+
+static const struct od_payload none = {.at = NULL};
 
 /* How many of the bytes there are white space, as JSON has it. */
 static size_t blanks(const char *at, const char *end)
@@ -45,7 +47,51 @@ struct od_payload od_envelope_find(const char *text, size_t bytes, const char *m
     const char *to = from ? memchr(from, '"', bytes - (size_t)(from - text)) : NULL;
     if (!to || memchr(from, '\\', (size_t)(to - from)))
         return none;
-    return (struct od_payload){from, (size_t)(to - from)};
+    return (struct od_payload){.at = from, .bytes = (size_t)(to - from)};
+}
+
+struct od_payload od_envelope_find_long(const char *text, size_t bytes, const char *member,
+                                        size_t around)
+{
+    const char *end = text + bytes;
+    const char *from = bytes > 2 * around ? string_after(text, around, member) : NULL;
+    const char *to = from ? memchr(end - around, '"', around) : NULL;
+    return to ? (struct od_payload){from, (size_t)(to - from), true} : none;
+}
+
+/* How many characters an escape of one of base64's has, and which it stands for; 0: it is none. */
+static size_t read_escape(const char *text, size_t chars, char *out)
+{
+    unsigned code = 0;
+    if (chars >= 2 && text[1] == '/') {
+        *out = '/';
+        return 2;
+    }
+    if (chars < 6 || text[1] != 'u')
+        return 0;
+    for (unsigned i = 2; i < 6; i++) {
+        char c = text[i];
+        const char *digit = memchr(hex, c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c, 16);
+        if (!digit)
+            return 0;
+        code = code << 4 | (unsigned)(digit - hex);
+    }
+    *out = (char)code;
+    return code < 0x80 ? 6 : 0;
+}
+
+size_t od_payload_unescape(char *out, size_t room, const char *text, size_t chars, size_t *taken)
+{
+    size_t made = 0, at = 0;
+    while (made < room && at < chars) {
+        size_t escape = text[at] == '\\' ? read_escape(text + at, chars - at, out + made) : 0;
+        if (!escape)
+            out[made] = text[at];
+        made++;
+        at += escape ? escape : 1;
+    }
+    *taken = at;
+    return made;
 }
 
 struct od_payload od_envelope_open(const struct od_envelope *e, const char *text, size_t bytes)
@@ -54,7 +100,7 @@ struct od_payload od_envelope_open(const struct od_envelope *e, const char *text
     if (!e->before || bytes < around || memcmp(text, e->text, e->before) != 0 ||
         memcmp(text + bytes - e->after, e->text + e->before, e->after) != 0)
         return none;
-    struct od_payload payload = {text + e->before, bytes - around};
+    struct od_payload payload = {.at = text + e->before, .bytes = bytes - around};
     bool one_string =
         !memchr(payload.at, '"', payload.bytes) && !memchr(payload.at, '\\', payload.bytes);
     return one_string ? payload : none;

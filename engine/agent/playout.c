@@ -60,16 +60,27 @@ static struct od_chunk *chunk_get(struct od_chunk_pool *pool)
     return chunk;
 }
 
-static void chunk_put(struct od_chunk_pool *pool, struct od_chunk *chunk)
+/* A chain of them. */
+static void chunks_put(struct od_chunk_pool *pool, struct od_chunk *first, struct od_chunk *last,
+                       size_t count)
 {
-    pool->used_count--;
-    if (pool->free_count >= FREE_KEPT) {
+    last->next = pool->free;
+    pool->free = first;
+    pool->free_count += count;
+    pool->used_count -= count;
+    if (pool->free_count > FREE_KEPT && pool->spare)
+        pool->spare(pool->ctx);
+}
+
+bool od_chunk_pool_trim(struct od_chunk_pool *pool, size_t chunks)
+{
+    for (; chunks && pool->free_count > FREE_KEPT; chunks--) {
+        struct od_chunk *chunk = pool->free;
+        pool->free = chunk->next;
+        pool->free_count--;
         free(chunk);
-        return;
     }
-    chunk->next = pool->free;
-    pool->free = chunk;
-    pool->free_count++;
+    return pool->free_count > FREE_KEPT;
 }
 
 void od_playout_init(struct od_playout *playout, struct od_chunk_pool *pool, uint64_t bytes_max)
@@ -79,12 +90,10 @@ void od_playout_init(struct od_playout *playout, struct od_chunk_pool *pool, uin
 
 static void drop_chunks(struct od_playout *playout)
 {
-    while (playout->first) {
-        struct od_chunk *chunk = playout->first;
-        playout->first = chunk->next;
-        chunk_put(playout->pool, chunk);
-    }
-    playout->last = NULL;
+    if (playout->first)
+        chunks_put(playout->pool, playout->first, playout->last, playout->chunks);
+    playout->first = playout->last = NULL;
+    playout->chunks = 0;
     playout->first_at = playout->last_used = 0;
 }
 
@@ -116,6 +125,7 @@ static uint8_t *room(struct od_playout *playout, size_t *bytes)
             playout->first = chunk;
         playout->last = chunk;
         playout->last_used = 0;
+        playout->chunks++;
     }
     *bytes = OD_CHUNK_BYTES - playout->last_used;
     return playout->last->bytes + playout->last_used;
@@ -220,7 +230,8 @@ size_t od_playout_frame(struct od_playout *playout, uint8_t out[OD_FRAME_BYTES])
             playout->last_used = 0;
         }
         playout->first_at = 0;
-        chunk_put(playout->pool, chunk);
+        playout->chunks--;
+        chunks_put(playout->pool, chunk, chunk, 1);
     }
     memset(out + have, OD_ULAW_SILENCE, OD_FRAME_BYTES - have);
     playout->taken += have;

@@ -5,7 +5,8 @@
  *
  * Chunks come from a pool that all calls share, so that a call that is silent holds nothing and ten
  * minutes at once are no matter; the pool and each call have a cap, beyond which audio is dropped
- * and counted.
+ * and counted. What is thrown away goes back in one piece, however long it is, and from the pool to
+ * the system little by little.
  *
  * Lifetime: embedded; init() to deinit(). The pool outlives its users.
  */
@@ -27,10 +28,17 @@ struct od_chunk_pool {
     struct od_chunk *free;
     size_t free_count, used_count; /* chunks */
     size_t used_max;               /* chunks in use at most */
+
+    /* set by the owner: more are free than a burst needs: it should trim() by and by. May be NULL
+     */
+    void (*spare)(void *ctx);
+    void *ctx;
 };
 
 void od_chunk_pool_init(struct od_chunk_pool *pool, size_t bytes_max);
 void od_chunk_pool_deinit(struct od_chunk_pool *pool); /* nothing may be in use */
+/* Gives at most so many of the spare chunks back to the system. False: none is left. */
+bool od_chunk_pool_trim(struct od_chunk_pool *pool, size_t chunks);
 
 /* A mark whose time has come. Borrowed until the next call of any function here. */
 struct od_mark_due {
@@ -53,6 +61,7 @@ struct od_playout {
     struct od_chunk_pool *pool;
     uint64_t bytes_max;
     struct od_chunk *first, *last;
+    size_t chunks;              /* from first to last */
     size_t first_at, last_used; /* within first and last */
     struct od_mark *mark_first, *mark_last, *shown;
     uint64_t mark_before; /* place of the mark before the first */
@@ -67,6 +76,12 @@ bool od_playout_put(struct od_playout *playout, const uint8_t *ulaw, size_t byte
 /* The same from base64, decoded in place. -1: not base64 (what came before is kept); 0: some was
  * dropped; 1. */
 int od_playout_put_base64(struct od_playout *playout, const char *text, size_t chars);
+
+/* So many bytes more had no room. */
+static inline void od_playout_drop(struct od_playout *playout, uint64_t bytes)
+{
+    playout->dropped += bytes;
+}
 
 /* OD_ETOOBIG: OD_MARKS_MAX are waiting; OD_ENOMEM. */
 int od_playout_mark(struct od_playout *playout, const char *name, size_t bytes, uint8_t tag);

@@ -9,7 +9,7 @@
 
 #include <yyjson.h>
 
-#include "engine/base/base64.h"
+#include "engine/agent/audio_in.h"
 #include "engine/base/str.h"
 #include "engine/base/uid.h"
 #include "engine/media/resample.h"
@@ -20,7 +20,6 @@ enum {
     CREDIT_MS = 1000, /* told when so much has left the buffer */
     FRAMES_PER_S = 1000 / OD_FRAME_MS,
     SMALL_BYTES = 2048, /* messages up to this are written on the stack */
-    PCM_PIECE = 480,    /* samples converted at a time */
     L16_FRAMES_MAX = 5,
     L16_FRAME_BYTES_MAX = OD_FRAME_BYTES * 3 * 2, /* 24 kHz */
 };
@@ -36,12 +35,9 @@ struct held {
     uint8_t frames[OD_STREAM_HELD_FRAMES][OD_FRAME_BYTES];
 };
 
-/* Linear audio, for the dialects that speak it. */
+/* The callee's audio as the dialects have it that speak of linear samples. */
 struct linear {
-    struct od_resample up, down;
-    uint32_t down_rate; /* 0: not set up */
-    uint8_t half;       /* of a sample that was cut between two messages */
-    bool has_half;
+    struct od_resample up;
     uint32_t gathered; /* bytes in out */
     uint8_t out[L16_FRAMES_MAX * L16_FRAME_BYTES_MAX];
 };
@@ -70,6 +66,9 @@ struct od_stream {
     uint64_t frames; /* of the callee since the start */
     struct od_envelope envelope;
     struct od_playout playout;
+    struct od_audio_in in;
+    char *piece; /* the name of the audio that is being taken in; NULL: it has none */
+    size_t piece_bytes;
     struct flow flow;
     struct held *held;
     struct linear *linear;
@@ -120,10 +119,13 @@ static void tell_plain(struct od_stream *s, enum od_stream_event event)
     tell(s, event, &words);
 }
 
+/* Those that are due, as many as go into a frame. */
 static void tell_marks(struct od_stream *s)
 {
     struct od_mark_due due;
-    while (od_playout_due(&s->playout, &due)) {
+    for (unsigned n = 0; n < OD_STREAM_MARKS_AT_ONCE; n++) {
+        if (!od_playout_due(&s->playout, &due))
+            return;
         struct od_stream_words words = words_now(s);
         words.name = due.name;
         words.name_bytes = due.name_bytes;
@@ -343,104 +345,71 @@ void od_stream_heard(struct od_stream *s, const uint8_t ulaw[OD_FRAME_BYTES])
 
 /* ---- the agent's audio ---- */
 
-/* Linear little-endian samples, cut anywhere. */
-static bool put_linear(struct od_stream *s, const uint8_t *at, size_t bytes)
-{
-    struct linear *linear = s->linear;
-    int16_t wide[PCM_PIECE], narrow[PCM_PIECE];
-    uint8_t ulaw[PCM_PIECE];
-    bool fits = true;
-    while (bytes) {
-        size_t count = 0;
-        while (count < PCM_PIECE && bytes) {
-            if (!linear->has_half) {
-                linear->half = *at;
-                linear->has_half = true;
-            } else {
-                wide[count++] = (int16_t)(uint16_t)(linear->half | (unsigned)*at << 8);
-                linear->has_half = false;
-            }
-            at++;
-            bytes--;
-        }
-        size_t made = od_resample_down(&linear->down, wide, count, narrow);
-        for (size_t i = 0; i < made; i++)
-            ulaw[i] = od_ulaw_encode(narrow[i]);
-        fits = od_playout_put(&s->playout, ulaw, made) && fits;
-    }
-    return fits;
-}
-
-/* Ready to take linear audio of that rate. */
-static bool need_linear(struct od_stream *s, uint32_t rate)
-{
-    if (rate % 8000 || rate == 0 || rate / 8000 > OD_RESAMPLE_FACTOR_MAX)
-        return false;
-    if (!s->linear)
-        s->linear = calloc(1, sizeof *s->linear);
-    if (!s->linear)
-        return false;
-    if (s->linear->down_rate != rate) {
-        od_resample_init(&s->linear->down, rate / 8000);
-        s->linear->down_rate = rate;
-        s->linear->has_half = false;
-    }
-    return true;
-}
-
 static void bad(struct od_stream *s, const char *what)
 {
     s->stats.bad++;
     odd(s, ODD_BAD, what);
 }
 
-static bool put_base64_linear(struct od_stream *s, const char *text, size_t chars, bool *good)
+/* The last piece is in the playout, as far as it may be. */
+static void audio_over(struct od_stream *s)
 {
-    uint8_t piece[768 + 2];
-    bool fits = true;
-    while (chars) {
-        size_t take = chars < 1024 ? chars : 1024;
-        size_t got = od_base64_decode(piece, text, take);
-        if (got == SIZE_MAX) {
-            *good = false;
-            return fits;
-        }
-        fits = put_linear(s, piece, got) && fits;
-        text += take;
-        chars -= take;
-    }
-    return fits;
+    if (s->in.bad)
+        bad(s, "audio that isn't base64");
+    if (s->in.cut)
+        odd(s, ODD_OVERFLOW, "it has sent more audio than may wait: the rest is dropped");
+    if (s->piece)
+        od_playout_mark(&s->playout, s->piece, s->piece_bytes, TAG_PLAYED);
+    free(s->piece);
+    s->piece = NULL;
+}
+
+static void note_audio(struct od_stream *s, uint64_t before)
+{
+    s->stats.spoken_bytes += s->playout.put - before;
+    s->spoke = s->spoke || s->playout.put != before;
+    s->tail = 0;
+    if (!s->in.left)
+        audio_over(s);
 }
 
 static void take_audio(struct od_stream *s, const struct od_stream_command *command)
 {
     uint32_t rate = command->audio_rate ? command->audio_rate : s->rate;
     uint64_t before = s->playout.put;
-    bool good = true, fits = true;
-    if (command->audio_codec == OD_WIRE_L16) {
-        if (!need_linear(s, rate)) {
-            bad(s, "audio of a sample rate that isn't a multiple of 8,000 up to 48,000");
-            return;
-        }
-        fits = command->base64
-                   ? put_base64_linear(s, command->audio, command->audio_bytes, &good)
-                   : put_linear(s, (const uint8_t *)command->audio, command->audio_bytes);
-    } else if (command->base64) {
-        int put = od_playout_put_base64(&s->playout, command->audio, command->audio_bytes);
-        good = put >= 0;
-        fits = put != 0;
-    } else {
-        fits = od_playout_put(&s->playout, (const uint8_t *)command->audio, command->audio_bytes);
+    size_t name_bytes = command->text_bytes;
+    if (name_bytes > OD_DIALECT_NAME_MAX)
+        name_bytes = OD_DIALECT_NAME_MAX;
+    if (od_audio_in_begin(&s->in, &s->playout, command, rate)) {
+        bad(s, "audio of a sample rate that isn't a multiple of 8,000 up to 48,000");
+        return;
     }
-    s->stats.spoken_bytes += s->playout.put - before;
-    if (!good)
-        bad(s, "audio that isn't base64");
-    if (!fits)
-        odd(s, ODD_OVERFLOW, "it has sent more audio than may wait: the rest is dropped");
-    if (command->text_bytes)
-        od_playout_mark(&s->playout, command->text, command->text_bytes, TAG_PLAYED);
-    s->spoke = s->spoke || s->playout.put != before;
-    s->tail = 0;
+    if (name_bytes && (s->piece = malloc(name_bytes))) {
+        memcpy(s->piece, command->text, name_bytes);
+        s->piece_bytes = name_bytes;
+    }
+    note_audio(s, before);
+}
+
+/* Of a long piece that is not done with, nothing more is said. */
+static void drop_rest(struct od_stream *s)
+{
+    bool waits = s->in.left > 0;
+    od_audio_in_drop(&s->in, &s->playout);
+    if (waits)
+        audio_over(s);
+}
+
+bool od_stream_go_on(struct od_stream *s)
+{
+    uint64_t before = s->playout.put;
+    if (s->in.left && s->stopped) {
+        drop_rest(s);
+    } else if (s->in.left) {
+        od_audio_in_go_on(&s->in, &s->playout);
+        note_audio(s, before);
+    }
+    return !s->in.left;
 }
 
 size_t od_stream_frame(struct od_stream *s, uint8_t ulaw[OD_FRAME_BYTES])
@@ -478,7 +447,12 @@ static void take_mark(struct od_stream *s, const struct od_stream_command *comma
     s->stats.marks++;
     if (bytes > OD_DIALECT_NAME_MAX)
         bytes = OD_DIALECT_NAME_MAX;
-    if (od_playout_mark(&s->playout, command->text, bytes, TAG_MARK)) {
+    int err = od_playout_mark(&s->playout, command->text, bytes, TAG_MARK);
+    if (err == OD_ETOOBIG) { /* some may be due, and not told yet */
+        tell_marks(s);
+        err = od_playout_mark(&s->playout, command->text, bytes, TAG_MARK);
+    }
+    if (err) {
         odd(s, ODD_MARKS, "more marks than can wait");
         return;
     }
@@ -489,9 +463,8 @@ static void take_mark(struct od_stream *s, const struct od_stream_command *comma
 static void take_clear(struct od_stream *s)
 {
     s->stats.clears++;
+    drop_rest(s);
     od_playout_clear(&s->playout);
-    if (s->linear)
-        s->linear->has_half = false;
     s->flow.ran_dry = false;
     tell_marks(s);
     tell_plain(s, OD_STREAM_CLEARED);
@@ -565,16 +538,21 @@ static void take_transcript(struct od_stream *s, const struct od_stream_command 
     yyjson_doc_free(doc);
 }
 
+void od_stream_closed(struct od_stream *s)
+{
+    drop_rest(s);
+}
+
 void od_stream_left(struct od_stream *s)
 {
     s->ending = true;
     s->stopped = true; /* there is nobody to tell */
 }
 
-void od_stream_command(struct od_stream *s, const struct od_stream_command *command)
+bool od_stream_command(struct od_stream *s, const struct od_stream_command *command)
 {
     if (s->stopped)
-        return;
+        return true;
     switch ((enum od_stream_command_kind)command->kind) {
     case OD_STREAM_AUDIO_OUT:
         take_audio(s, command);
@@ -616,6 +594,7 @@ void od_stream_command(struct od_stream *s, const struct od_stream_command *comm
     case OD_STREAM_NOTHING:
         break;
     }
+    return !s->in.left;
 }
 
 static void on_command(void *ctx, const struct od_stream_command *command)
@@ -623,10 +602,11 @@ static void on_command(void *ctx, const struct od_stream_command *command)
     od_stream_command(ctx, command);
 }
 
-void od_stream_message(struct od_stream *s, bool text, const uint8_t *at, size_t bytes)
+bool od_stream_message(struct od_stream *s, bool text, const uint8_t *at, size_t bytes)
 {
     if (!s->stopped)
         od_dialect_read(s->dialect, &s->envelope, text, at, bytes, on_command, s);
+    return !s->in.left;
 }
 
 /* ---- life ---- */
@@ -698,7 +678,7 @@ int od_stream_create(struct od_stream **out, const struct od_stream_setup *setup
     s->words.rate = setup->rate;
     s->words.name = s->words.json = s->words.reason = "";
     if (od_dialect_codec(s->dialect) == OD_WIRE_L16) {
-        if (!need_linear(s, s->rate)) {
+        if (!(s->linear = calloc(1, sizeof *s->linear))) {
             od_stream_destroy(s);
             return OD_ENOMEM;
         }
@@ -716,6 +696,8 @@ void od_stream_destroy(struct od_stream *s)
     yyjson_mut_doc_free(s->result);
     yyjson_mut_doc_free(s->transcript);
     free(s->held);
+    od_audio_in_deinit(&s->in);
+    free(s->piece);
     free(s->linear);
     free(s->texts);
     free(s);

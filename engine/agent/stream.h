@@ -8,6 +8,9 @@
  * the network did; what was lost is filled in before it gets here, so that audio never pauses. When
  * the agent takes its messages too slowly the oldest audio that waits is dropped.
  *
+ * A long piece of the agent's audio is taken in parts, so that nobody's megabytes are a turn's
+ * work.
+ *
  * The end: a goodbye of the agent, or its closing the connection in order, lets what it has said be
  * heard to the end and then says done.
  *
@@ -27,6 +30,7 @@ enum {
     OD_STREAM_HELD_FRAMES = 100,       /* 2 s of audio that wait; then the oldest is dropped */
     OD_STREAM_RESULT_MAX = 60 * 1024,  /* bytes of the result */
     OD_STREAM_TRANSCRIPT_MAX = 48 * 1024,
+    OD_STREAM_MARKS_AT_ONCE = 256, /* told in a frame; those of thousands take their time */
 };
 
 struct od_stream;
@@ -74,13 +78,18 @@ void od_stream_set_sid(struct od_stream *stream, uint32_t sid);
 void od_stream_opened(struct od_stream *stream);
 /* The callee has answered; before or after opened(). */
 void od_stream_start(struct od_stream *stream);
-/* A message of the agent. */
-void od_stream_message(struct od_stream *stream, bool text, const uint8_t *at, size_t bytes);
+/* A message of the agent. False: it is a long one and not done with; it must stay where it is, and
+ * no other come, until go_on() has returned true. Never of one of up to OD_AUDIO_PART_BYTES. */
+bool od_stream_message(struct od_stream *stream, bool text, const uint8_t *at, size_t bytes);
 /* The same, read already. */
-void od_stream_command(struct od_stream *stream, const struct od_stream_command *command);
+bool od_stream_command(struct od_stream *stream, const struct od_stream_command *command);
+/* The next part of it. True: it is done with. */
+bool od_stream_go_on(struct od_stream *stream);
+/* The connection is gone, and a message that was not done with. */
+void od_stream_closed(struct od_stream *stream);
 /* The agent takes bytes again. */
 void od_stream_room(struct od_stream *stream);
-/* The agent closed the connection in order: as if it had said goodbye. */
+/* It was the agent that closed it, in order: as if it had said goodbye. */
 void od_stream_left(struct od_stream *stream);
 
 /* 20 ms each way. after(): the frame is on the wire. */

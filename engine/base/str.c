@@ -131,17 +131,23 @@ static size_t ascii_words(const unsigned char *at, size_t bytes)
     return i;
 }
 
-bool od_str_utf8(const char *text, size_t bytes)
+size_t od_str_utf8_prefix(const char *text, size_t bytes)
 {
     const unsigned char *at = (const unsigned char *)text;
-    for (size_t i = ascii_words(at, bytes); i < bytes;) {
+    size_t i = ascii_words(at, bytes);
+    while (i < bytes) {
         size_t n = utf8_sequence(at + i, bytes - i);
         if (!n)
-            return false;
+            return i;
         i += n;
         i += ascii_words(at + i, bytes - i);
     }
-    return true;
+    return i;
+}
+
+bool od_str_utf8(const char *text, size_t bytes)
+{
+    return od_str_utf8_prefix(text, bytes) == bytes;
 }
 
 enum { DISTANCE_CAP = 8, WORD_MAX = 63 };

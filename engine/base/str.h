@@ -49,6 +49,9 @@ bool od_str_equal_nocase(const char *a, size_t a_bytes, const char *b);
 
 /* Valid UTF-8 with no overlong form, surrogate or value above U+10FFFF (RFC 3629). */
 bool od_str_utf8(const char *text, size_t bytes);
+/* How many bytes from the beginning on are whole characters of it. A text that comes in pieces can
+ * still become valid while fewer than four follow. */
+size_t od_str_utf8_prefix(const char *text, size_t bytes);
 
 /* The edit distance of two words, capped at 8; for "did you mean". Words above 63 bytes: 8. */
 unsigned od_str_distance(const char *a, const char *b);

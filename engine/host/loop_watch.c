@@ -28,8 +28,11 @@ static void on_prepare(uv_prepare_t *prepare)
         watch->sum_ns += took;
         if (took > watch->longest_ns)
             watch->longest_ns = took;
-        if (cpu_ns - watch->begun_cpu_ns > watch->longest_cpu_ns)
-            watch->longest_cpu_ns = cpu_ns - watch->begun_cpu_ns;
+        /* What the kernel does in our name while we sleep is no turn's. */
+        uint64_t cpu = cpu_ns - watch->begun_cpu_ns;
+        cpu = cpu < took ? cpu : took;
+        if (cpu > watch->longest_cpu_ns)
+            watch->longest_cpu_ns = cpu;
         for (unsigned i = 0; i < OD_LOOP_BUCKETS; i++)
             watch->buckets[i] += (double)took <= bounds_ms[i] * 1e6;
     }

@@ -23,6 +23,8 @@
 
 enum {
     RETRY_MS = 250,
+    TRIM_MS = 20,       /* memory of speech that was thrown away goes back so often, */
+    TRIM_CHUNKS = 1024, /* so much of it, some tenths of a millisecond's work */
     HEADERS_MAX = 2048,
 };
 #define SPEECH_BYTES_MAX ((size_t)512 * 1024 * 1024)
@@ -40,6 +42,7 @@ struct line {
     uint32_t next_sid, calls;
     uint32_t told;          /* of the calls, those that the agent has been told of */
     struct od_link *by_sid; /* of a shared line */
+    struct od_link *busy;   /* isn't done with the last message; NULL: none */
     uint32_t capacity;      /* UINT32_MAX: not said */
 };
 
@@ -59,6 +62,7 @@ struct od_stream_hub {
     uv_timer_t timer; /* runs while some line waits for its next try, or a link for its opened() */
     struct od_list lines, fresh;
     struct od_chunk_pool pool;
+    uv_timer_t trim; /* runs while the pool holds more than it keeps */
     bool public_only;
     void (*capacity)(void *ctx, const char *url, uint32_t calls);
     void *ctx;
@@ -94,10 +98,26 @@ static void line_free(struct line *line)
     free(line);
 }
 
+static void on_trim(uv_timer_t *timer)
+{
+    struct od_stream_hub *hub = timer->data;
+    if (!od_chunk_pool_trim(&hub->pool, TRIM_CHUNKS))
+        uv_timer_stop(timer);
+}
+
+static void on_spare(void *ctx)
+{
+    struct od_stream_hub *hub = ctx;
+    if (!hub->closing && !uv_is_active((uv_handle_t *)&hub->trim))
+        uv_timer_start(&hub->trim, on_trim, TRIM_MS, TRIM_MS);
+}
+
 static void link_free(struct od_link *link)
 {
     struct line *line = link->line;
     od_list_remove(&link->place);
+    if (line->busy == link)
+        line->busy = NULL;
     if (link->sid)
         HASH_DEL(line->by_sid, link);
     line->calls--;
@@ -198,11 +218,11 @@ static void on_shared_command(void *ctx, const struct od_stream_command *command
         return;
     }
     struct od_link *link = find_link(line, command->sid);
-    if (link && link->told_open)
-        link->user->command(link->ctx, command);
+    if (link && link->told_open && !link->user->command(link->ctx, command))
+        line->busy = link;
 }
 
-static void on_message(void *ctx, bool text, const uint8_t *at, size_t bytes)
+static bool on_message(void *ctx, bool text, const uint8_t *at, size_t bytes)
 {
     struct line *line = ctx;
     struct od_list *node = od_list_first(&line->links);
@@ -210,8 +230,18 @@ static void on_message(void *ctx, bool text, const uint8_t *at, size_t bytes)
         od_dialect_read(line->dialect, NULL, text, at, bytes, on_shared_command, line);
     } else if (node) {
         struct od_link *link = OD_OWNER(node, struct od_link, place);
-        link->user->message(link->ctx, text, at, bytes);
+        if (!link->user->message(link->ctx, text, at, bytes))
+            line->busy = link;
     }
+    return !line->busy;
+}
+
+static bool on_go_on(void *ctx)
+{
+    struct line *line = ctx;
+    if (line->busy && line->busy->user->go_on(line->busy->ctx))
+        line->busy = NULL;
+    return !line->busy;
 }
 
 static void on_drained(void *ctx)
@@ -252,7 +282,12 @@ static void on_closed(void *ctx, const struct od_ws_end *end)
 }
 
 static const struct od_ws_user ws_user = {
-    .opened = on_opened, .message = on_message, .drained = on_drained, .closed = on_closed};
+    .opened = on_opened,
+    .message = on_message,
+    .go_on = on_go_on,
+    .drained = on_drained,
+    .closed = on_closed,
+};
 
 static int line_dial(struct line *line)
 {
@@ -479,7 +514,10 @@ int od_stream_hub_open(struct od_stream_hub **out, const struct od_stream_hub_co
         return err;
     }
     uv_timer_init(hub->loop, &hub->timer);
-    hub->timer.data = hub;
+    uv_timer_init(hub->loop, &hub->trim);
+    hub->pool.spare = on_spare;
+    hub->pool.ctx = hub;
+    hub->timer.data = hub->trim.data = hub;
     *out = hub;
     return 0;
 }
@@ -518,8 +556,9 @@ void od_stream_hub_close(struct od_stream_hub *hub, void (*fn)(void *ctx), void 
     hub->closed_ctx = ctx;
     while ((node = od_list_first(&hub->lines)))
         line_free(OD_OWNER(node, struct line, place));
-    hub->closing = 2;
+    hub->closing = 3;
     uv_close((uv_handle_t *)&hub->timer, on_timer_closed);
+    uv_close((uv_handle_t *)&hub->trim, on_timer_closed);
     od_ws_hub_close(hub->ws, on_ws_closed, hub);
 }
 

@@ -42,9 +42,12 @@ struct od_chunk_pool *od_stream_hub_pool(struct od_stream_hub *hub);
 struct od_link_user {
     /* The agent is there, and has room for this call too. */
     void (*opened)(void *ctx);
-    /* A message; of a shared connection only commands of this call come, read already. */
-    void (*message)(void *ctx, bool text, const uint8_t *at, size_t bytes);
-    void (*command)(void *ctx, const struct od_stream_command *command);
+    /* A message; of a shared connection only commands of this call come, read already. False: it is
+     * long, and not done with. It stays where it is, the agent's next one waits, and go_on() is
+     * called until it returns true or the link is gone. */
+    bool (*message)(void *ctx, bool text, const uint8_t *at, size_t bytes);
+    bool (*command)(void *ctx, const struct od_stream_command *command);
+    bool (*go_on)(void *ctx);
     void (*room)(void *ctx); /* what was queued is gone */
     /* orderly: the agent said goodbye in order. why: for people. */
     void (*closed)(void *ctx, bool orderly, const char *why);

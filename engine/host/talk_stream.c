@@ -80,16 +80,22 @@ static void on_link_opened(void *ctx)
         od_talk_session_admit(self->session);
 }
 
-static void on_link_message(void *ctx, bool text, const uint8_t *at, size_t bytes)
+static bool on_link_message(void *ctx, bool text, const uint8_t *at, size_t bytes)
 {
     struct talk_stream *self = ctx;
-    od_stream_message(self->stream, text, at, bytes);
+    return od_stream_message(self->stream, text, at, bytes);
 }
 
-static void on_link_command(void *ctx, const struct od_stream_command *command)
+static bool on_link_command(void *ctx, const struct od_stream_command *command)
 {
     struct talk_stream *self = ctx;
-    od_stream_command(self->stream, command);
+    return od_stream_command(self->stream, command);
+}
+
+static bool on_link_go_on(void *ctx)
+{
+    struct talk_stream *self = ctx;
+    return od_stream_go_on(self->stream);
 }
 
 static void on_link_room(void *ctx)
@@ -102,6 +108,7 @@ static void on_link_closed(void *ctx, bool orderly, const char *why)
 {
     struct talk_stream *self = ctx;
     self->link = NULL;
+    od_stream_closed(self->stream);
     if (self->answered && orderly)
         od_stream_left(self->stream);
     else if (!self->answered && self->ring_when_down)
@@ -114,6 +121,7 @@ static void on_link_closed(void *ctx, bool orderly, const char *why)
 static const struct od_link_user link_user = {.opened = on_link_opened,
                                               .message = on_link_message,
                                               .command = on_link_command,
+                                              .go_on = on_link_go_on,
                                               .room = on_link_room,
                                               .closed = on_link_closed};
 

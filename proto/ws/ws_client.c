@@ -12,9 +12,11 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "engine/base/assert.h"
 #include "engine/base/base64.h"
 #include "engine/base/list.h"
 #include "engine/base/str.h"
+#include "engine/base/turn_share.h"
 #include "outdial/err.h"
 #include "proto/http/http_dial.h"
 #include "proto/http/http_later.h"
@@ -32,9 +34,9 @@ enum {
     MESSAGE_MAX = 16 * 1024 * 1024,
     QUEUE_MAX = 4 * 1024 * 1024,
     DNS_TTL_MS = 30000,
-    /* libuv reads a socket up to 32 times a turn: what one peer may give it to do then, in messages
-     * of a few bytes each, is half a megabyte and a few milliseconds. */
-    READ_BYTES = 16 * 1024,
+    READ_BYTES = 16 * 1024, /* what is read before it is asked again whether there is time for it */
+    SHARE_ALL_US = 4000,    /* a fifth of a frame's time */
+    SHARE_EACH_US = 500,
     GATHERED_MAX = 32 * 1024, /* more is not waited for */
     MASKS = 1024,
     WHY_MAX = 160,
@@ -60,6 +62,12 @@ struct od_ws {
     struct od_http_stream *stream; /* NULL: none yet */
     struct od_http_response response;
     struct od_ws_reader reader;
+    struct od_list waiting; /* for its next turn, among the hub's; it is not read meanwhile */
+    struct od_turn_part part;
+    bool held;                   /* the reader's message is not done with */
+    struct od_http_bytes unread; /* what came behind what there was time for, */
+    size_t unread_at;            /* from there on */
+    uint64_t sent_turn;          /* the last one in which a frame was sent */
     struct od_http_deadline deadline;
     struct od_http_later later;
     uint64_t heard_ms;
@@ -78,7 +86,10 @@ struct od_ws_hub {
     struct od_http_dialer dialer;
     struct od_http_deadlines deadlines;
     struct od_http_laters laters, flushes;
-    struct od_list all;
+    uv_prepare_t prepare; /* every turn */
+    uv_idle_t idle;       /* active while some wait, so that the loop does not sleep */
+    struct od_turn_share share;
+    struct od_list all, waiting;
     struct od_ws_stats stats;
     uint8_t masks[MASKS][4];
     unsigned masks_left;
@@ -96,10 +107,12 @@ static void ws_free(struct od_ws *ws)
 {
     struct od_ws_hub *hub = ws->hub;
     od_list_remove(&ws->place);
+    od_list_remove(&ws->waiting);
     od_http_deadline_stop(&ws->deadline);
     od_http_later_cancel(&ws->later);
     od_http_later_cancel(&ws->flush);
     od_http_bytes_free(&ws->gathered);
+    od_http_bytes_free(&ws->unread);
     if (ws->dial)
         od_http_dial_cancel(ws->dial);
     if (ws->stream)
@@ -197,13 +210,17 @@ static int write_frame(struct od_ws *ws, enum od_ws_op op, const void *at, size_
 {
     uint8_t small[2048], mask[4];
     uint8_t *frame = small;
+    /* Who makes us say a thousand things at once doesn't make us write a thousand times. */
+    bool more = ws->sent_turn == ws->hub->share.turn || ws->gathered.used;
+    ws->sent_turn = ws->hub->share.turn;
     if (next_mask(ws->hub, mask))
         return OD_EIO;
     if (bytes > sizeof small - OD_WS_HEAD_MAX && !(frame = malloc(bytes + OD_WS_HEAD_MAX)))
         return OD_ENOMEM;
     size_t head = od_ws_head(frame, op, bytes, mask);
     od_ws_mask(frame + head, at, bytes, mask);
-    int err = ws->gathers ? gather(ws, frame, head + bytes) : hand_over(ws, frame, head + bytes);
+    int err =
+        ws->gathers || more ? gather(ws, frame, head + bytes) : hand_over(ws, frame, head + bytes);
     if (frame != small)
         free(frame);
     ws->hub->stats.sent_bytes += head + bytes;
@@ -258,6 +275,7 @@ void od_ws_leave(struct od_ws *ws, uint16_t code, const char *reason)
     }
     say_goodbye(ws, code, reason);
     ws->state = ENDING;
+    ws->held = false;
     od_http_deadline_start(&hub->deadlines, &ws->deadline, LANE_GOODBYE, GOODBYE_MS);
 }
 
@@ -289,7 +307,9 @@ static bool take_message(struct od_ws *ws)
     case OD_WS_BINARY:
         if (ws->state == OPEN) {
             ws->hub->stats.received++;
-            ws->user->message(ws->ctx, reader->op == OD_WS_TEXT, reader->at, reader->bytes);
+            ws->held =
+                !ws->user->message(ws->ctx, reader->op == OD_WS_TEXT, reader->at, reader->bytes);
+            OD_ASSERT(!ws->held || reader->bytes > OD_WS_PIECE_MAX);
         }
         return true;
     case OD_WS_PING:
@@ -305,30 +325,115 @@ static bool take_message(struct od_ws *ws)
     }
 }
 
-static void read_frames(struct od_ws *ws, const uint8_t *data, size_t bytes)
+static bool may_do(struct od_ws *ws)
+{
+    return od_turn_may(&ws->hub->share, &ws->part, ws->hub->config.clock_ns());
+}
+
+enum reading { READ_ALL, READ_LATER, READ_OVER /* the connection may be gone */ };
+
+static enum reading read_frames(struct od_ws *ws, const uint8_t **data, size_t *bytes)
 {
     for (;;) {
-        enum od_ws_step step = od_ws_reader_step(&ws->reader, &data, &bytes);
+        enum od_ws_step step = od_ws_reader_step(&ws->reader, data, bytes);
         if (step == OD_WS_MORE)
-            return;
+            return READ_ALL;
         if (step == OD_WS_BAD) {
             if (ws->told) {
                 ws_free(ws);
-                return;
+                return READ_OVER;
             }
             say_goodbye(ws, ws->reader.code, "");
             fail(ws, ws->reader.code == OD_WS_TOO_BIG ? OD_ETOOBIG : OD_EPROTO, ws->reader.why);
-            return;
+            return READ_OVER;
         }
         if (!take_message(ws) || ws->end.why)
-            return;
+            return READ_OVER;
+        if (ws->held || (*bytes && !may_do(ws)))
+            return READ_LATER;
     }
+}
+
+static void on_idle(uv_idle_t *idle)
+{
+    (void)idle;
+}
+
+static void wait_for_turn(struct od_ws *ws)
+{
+    od_list_push(&ws->hub->waiting, &ws->waiting);
+    uv_idle_start(&ws->hub->idle, on_idle);
+}
+
+static void take_bytes(struct od_ws *ws, const uint8_t *data, size_t bytes)
+{
+    bool waits = !od_list_empty(&ws->waiting);
+    enum reading reading = READ_LATER;
+    if (!waits && may_do(ws))
+        reading = read_frames(ws, &data, &bytes);
+    if (reading != READ_LATER)
+        return;
+    if (od_http_bytes_add(&ws->unread, data, bytes)) {
+        fail(ws, OD_ENOMEM, "no memory");
+        return;
+    }
+    if (waits)
+        return;
+    ws->stream->ops->read_stop(ws->stream);
+    wait_for_turn(ws);
+}
+
+/* A connection that waited has its turn. */
+static void go_on(struct od_ws *ws)
+{
+    ws->heard_ms = uv_now(ws->hub->loop);
+    while (ws->held) {
+        ws->held = !ws->user->go_on(ws->ctx);
+        if (ws->end.why)
+            return;
+        if (!may_do(ws)) {
+            wait_for_turn(ws);
+            return;
+        }
+    }
+    const uint8_t *data = (const uint8_t *)ws->unread.at + ws->unread_at;
+    size_t bytes = ws->unread.used - ws->unread_at;
+    enum reading reading = read_frames(ws, &data, &bytes);
+    if (reading == READ_LATER) {
+        ws->unread_at = ws->unread.used - bytes;
+        wait_for_turn(ws);
+    } else if (reading == READ_ALL) {
+        od_http_bytes_free(&ws->unread);
+        ws->unread_at = 0;
+        ws->stream->ops->read_start(ws->stream);
+    }
+}
+
+/* Those that waited come first, as far as there is time; one that needs more is the last then. */
+static void on_prepare(uv_prepare_t *prepare)
+{
+    struct od_ws_hub *hub = prepare->data;
+    struct od_list *last = hub->waiting.prev;
+    od_turn_next(&hub->share);
+    for (bool more = true; more && !od_list_empty(&hub->waiting);) {
+        struct od_list *node = od_list_first(&hub->waiting);
+        struct od_ws *ws = OD_OWNER(node, struct od_ws, waiting);
+        if (!may_do(ws))
+            return;
+        more = node != last;
+        od_list_remove(node);
+        if (!ws->end.why)
+            go_on(ws);
+    }
+    if (od_list_empty(&hub->waiting))
+        uv_idle_stop(&hub->idle);
 }
 
 static void begin_open(struct od_ws *ws)
 {
     ws->state = OPEN;
     ws->opened = true;
+    ws->sent_turn = UINT64_MAX;
     ws->heard_ms = uv_now(ws->hub->loop);
     ws->hub->stats.opened++;
     od_ws_reader_init(&ws->reader, ws->hub->config.message_max);
@@ -354,7 +459,7 @@ static void take_answer(struct od_ws *ws, const char *data, size_t bytes)
     od_http_response_free(&ws->response);
     begin_open(ws);
     if (bytes && !ws->end.why)
-        read_frames(ws, (const uint8_t *)data, bytes);
+        take_bytes(ws, (const uint8_t *)data, bytes);
 }
 
 static void read_answer(struct od_ws *ws, const char *data, size_t bytes)
@@ -383,7 +488,7 @@ static void stream_data(void *ctx, const char *data, size_t bytes)
     if (ws->state == ASKING)
         read_answer(ws, data, bytes);
     else
-        read_frames(ws, (const uint8_t *)data, bytes);
+        take_bytes(ws, (const uint8_t *)data, bytes);
 }
 
 static void stream_end(void *ctx, int err)
@@ -495,6 +600,7 @@ int od_ws_connect(struct od_ws_hub *hub, const struct od_ws_open *open, struct o
     ws->allow_private = open->allow_private;
     ws->gathers = open->gathers;
     od_list_init(&ws->place);
+    od_list_init(&ws->waiting);
     int err = ws_fill(ws, open);
     if (err) {
         free(ws->headers);
@@ -558,14 +664,17 @@ static void fill_defaults(struct od_ws_hub_config *config)
     struct {
         uint32_t *at, value;
     } defaults[] = {
-        {&config->connect_ms, CONNECT_MS},   {&config->open_ms, OPEN_MS},
-        {&config->ping_ms, PING_MS},         {&config->dead_ms, DEAD_MS},
-        {&config->message_max, MESSAGE_MAX}, {&config->queue_max, QUEUE_MAX},
+        {&config->connect_ms, CONNECT_MS},     {&config->open_ms, OPEN_MS},
+        {&config->ping_ms, PING_MS},           {&config->dead_ms, DEAD_MS},
+        {&config->message_max, MESSAGE_MAX},   {&config->queue_max, QUEUE_MAX},
+        {&config->share_us.all, SHARE_ALL_US}, {&config->share_us.each, SHARE_EACH_US},
     };
     for (size_t i = 0; i < sizeof defaults / sizeof *defaults; i++) {
         if (!*defaults[i].at)
             *defaults[i].at = defaults[i].value;
     }
+    if (!config->clock_ns)
+        config->clock_ns = uv_hrtime;
     config->user_agent = config->ca_file = NULL;
 }
 
@@ -579,6 +688,7 @@ int od_ws_hub_open(struct od_ws_hub **out, uv_loop_t *loop, const struct od_ws_h
     hub->config = *config;
     fill_defaults(&hub->config);
     od_list_init(&hub->all);
+    od_list_init(&hub->waiting);
     int err = text_copy(&hub->user_agent, config->user_agent ? config->user_agent : "outdial")
                   ? od_http_plain_init(&hub->plain, loop, on_streams_gone, hub)
                   : OD_ENOMEM;
@@ -598,6 +708,13 @@ int od_ws_hub_open(struct od_ws_hub **out, uv_loop_t *loop, const struct od_ws_h
     od_http_deadlines_init(&hub->deadlines, loop, expired, hub);
     od_http_laters_init(&hub->laters, loop, tell_closed, hub);
     od_http_laters_init(&hub->flushes, loop, flush_later, hub);
+    hub->share.all_ns = hub->config.share_us.all * UINT64_C(1000);
+    hub->share.each_ns = hub->config.share_us.each * UINT64_C(1000);
+    uv_prepare_init(loop, &hub->prepare);
+    uv_idle_init(loop, &hub->idle);
+    hub->prepare.data = hub->idle.data = hub;
+    uv_prepare_start(&hub->prepare, on_prepare);
+    uv_unref((uv_handle_t *)&hub->prepare);
     *out = hub;
     return 0;
 }
@@ -616,16 +733,23 @@ static void part_closed(void *ctx)
         fn(fn_ctx);
 }
 
+static void handle_closed(uv_handle_t *handle)
+{
+    part_closed(handle->data);
+}
+
 static void settle(struct od_ws_hub *hub)
 {
     if (!hub->closing || hub->open_parts || !od_list_empty(&hub->all) || hub->plain.alive)
         return;
-    hub->open_parts = 5;
+    hub->open_parts = 7;
     od_http_tls_close(hub->tls, part_closed, hub);
     od_http_dialer_close(&hub->dialer, part_closed, hub);
     od_http_deadlines_close(&hub->deadlines, part_closed);
     od_http_laters_close(&hub->laters, part_closed);
     od_http_laters_close(&hub->flushes, part_closed);
+    uv_close((uv_handle_t *)&hub->prepare, handle_closed);
+    uv_close((uv_handle_t *)&hub->idle, handle_closed);
 }
 
 void od_ws_hub_close(struct od_ws_hub *hub, void (*fn)(void *ctx), void *ctx)

@@ -6,6 +6,11 @@
  * be sent at once is queued; who sends looks at queued() and holds back; above queue_max the peer
  * is taken for dead, so that it can't make us hold memory without end.
  *
+ * What servers say is done as far as its share of a turn of the loop goes (share_us, in all and of
+ * one connection), then in later turns, first come first; a connection that waits for its next turn
+ * is not read. Of what is sent, a connection's second frame of a turn and those behind it go out
+ * together at the beginning of the next.
+ *
  * Callbacks come from the loop, never from inside a function of this header. closed() is the last
  * one and comes exactly once, unless the connection was left before; the connection is gone then.
  *
@@ -32,7 +37,13 @@ struct od_ws_hub_config {
     uint32_t dead_ms;       /* [30,000] */
     uint32_t message_max;   /* [16 MiB] of a message from the server */
     uint32_t queue_max;     /* [4 MiB] of bytes the server doesn't take */
+    struct {
+        uint32_t all, each; /* [4,000], [500]: of a turn, for what all servers say and for one */
+    } share_us;
+    uint64_t (*clock_ns)(void); /* monotonic; [NULL: uv_hrtime] */
 };
+
+enum { OD_WS_PIECE_MAX = 32 * 1024 }; /* a longer message has come in pieces */
 
 /* How a connection ended. Borrowed while closed() runs. */
 struct od_ws_end {
@@ -47,7 +58,11 @@ struct od_ws_end {
 
 struct od_ws_user {
     void (*opened)(void *ctx);
-    void (*message)(void *ctx, bool text, const uint8_t *at, size_t bytes);
+    /* False: it is not done with. The message stays where it is, no other comes, and go_on() is
+     * called in this turn or later ones until it returns true. Only of messages above
+     * OD_WS_PIECE_MAX; after closed() or leave() the message is gone. */
+    bool (*message)(void *ctx, bool text, const uint8_t *at, size_t bytes);
+    bool (*go_on)(void *ctx);
     void (*drained)(void *ctx); /* everything queued was taken; may be NULL */
     void (*closed)(void *ctx, const struct od_ws_end *end);
 };

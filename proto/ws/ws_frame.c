@@ -9,6 +9,8 @@
 #include "engine/base/str.h"
 #include "outdial/err.h"
 
+static const char not_utf8[] = "a text that is not UTF-8";
+
 enum { KEEP_BYTES_MAX = 64 * 1024 }; /* memory of a gathered message that is kept for the next */
 
 void od_ws_reader_init(struct od_ws_reader *reader, size_t message_max)
@@ -134,11 +136,18 @@ static enum od_ws_step show(struct od_ws_reader *reader, unsigned op, const uint
     reader->op = (uint8_t)op;
     reader->at = at;
     reader->bytes = bytes;
-    if (op == OD_WS_CLOSE)
-        return show_close(reader);
-    if (op == OD_WS_TEXT && !od_str_utf8((const char *)at, bytes))
-        return bad(reader, OD_WS_BAD_TEXT, "a text that is not UTF-8");
-    return OD_WS_MESSAGE;
+    return op == OD_WS_CLOSE ? show_close(reader) : OD_WS_MESSAGE;
+}
+
+/* A piece of a text is judged when it comes (RFC 6455 section 8.1), so that the last one of
+ * megabytes has no more to it than the others. */
+static bool good_so_far(struct od_ws_reader *reader, bool ends)
+{
+    const struct od_http_bytes *message = &reader->message;
+    if (reader->message_op != OD_WS_TEXT || !message->used)
+        return true;
+    reader->valid += od_str_utf8_prefix(message->at + reader->valid, message->used - reader->valid);
+    return message->used - reader->valid < (ends ? 1 : 4);
 }
 
 static enum od_ws_step end_message(struct od_ws_reader *reader, const uint8_t *at, size_t bytes)
@@ -163,10 +172,15 @@ static enum od_ws_step take_data(struct od_ws_reader *reader, const uint8_t *dat
 {
     bool ends = !reader->payload_left && reader->fin;
     reader->in_payload = reader->payload_left != 0;
-    if (ends && whole && !reader->message.used)
+    if (ends && whole && !reader->message.used) {
+        if (reader->message_op == OD_WS_TEXT && !od_str_utf8((const char *)data, take))
+            return bad(reader, OD_WS_BAD_TEXT, not_utf8);
         return end_message(reader, data, take);
+    }
     if (od_http_bytes_add(&reader->message, data, take))
         return bad(reader, OD_WS_TOO_BIG, "no memory for a message");
+    if (!good_so_far(reader, ends))
+        return bad(reader, OD_WS_BAD_TEXT, not_utf8);
     if (!ends)
         return OD_WS_MORE;
     reader->spent = true;
@@ -178,7 +192,7 @@ static void forget_shown(struct od_ws_reader *reader)
     if (!reader->spent)
         return;
     reader->spent = false;
-    reader->message.used = 0;
+    reader->message.used = reader->valid = 0;
     if (reader->message.size > KEEP_BYTES_MAX)
         od_http_bytes_free(&reader->message);
 }

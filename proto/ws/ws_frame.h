@@ -64,6 +64,7 @@ struct od_ws_reader {
     uint64_t payload_left;
     uint8_t control[OD_WS_CONTROL_MAX], control_have;
     struct od_http_bytes message; /* of a message that came in pieces */
+    size_t valid;                 /* bytes of it that were seen to be UTF-8, of a text */
     bool spent;                   /* what message holds was handed out */
 };
 

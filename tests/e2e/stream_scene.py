@@ -8,7 +8,7 @@ import wave
 
 from harness import OUTDIAL, wait_until
 
-TURN_CPU_MS = 20
+TURN_CPU_MS = 10  # half a frame
 LIVE = ("created", "queued", "waiting", "start_hook", "dialing", "ringing", "talking")
 CALLEE = {"answer": 100, "no_answer": 0, "busy": 0, "decline": 0, "fail": 0, "ring_ms": "100",
           "pdd_ms": "10", "early_media": 0, "digits": "none", "talk": "silence"}

@@ -450,4 +450,72 @@ def faults(world):
     carrier.finish()
 
 
-main(talk, barge_in, down, default_and_answer, callee_hangs_up, over_rest, tools, many_on_one, faults)
+def floods(world):
+    """Several bots of each kind say as much as they can at once: it is done little by little, to the end."""
+    carrier, server = scene(world, {"hangup_ms": "20000"})
+    speech = tone(600 * 1000)
+    media = b'{"event":"media","media":{"payload":"' + base64.b64encode(speech) + b'"}}'
+    said = {
+        "audio": frame(1, media),
+        "escaped": frame(1, media.replace(b"/", b"\\/")),
+        "pieces": frame(1, media[:100], fin=False) + b"".join(
+            frame(0, media[i:i + 50000], fin=False) for i in range(100, len(media), 50000)) + frame(0, b""),
+        "wide": frame(2, bytes(15 << 20)),  # linear, at 16,000 Hz
+        "packed": frame(2, b"\x94\x02\x01\x00\xc6" + len(speech).to_bytes(4, "big") + speech),
+        "pings": frame(9, b"") * 200000,
+        "nothings": frame(1, b"{}") * 100000,
+        "brackets": frame(1, b"[" * 200000) * 10,
+        "marks": frame(1, b'{"event":"mark","mark":{"name":"m"}}') * 10000,
+        # all of them are due at the same time
+        "cleared": frame(1, b'{"event":"media","media":{"payload":"' + base64.b64encode(speech[:80000]) + b'"}}')
+                   + (frame(1, b'{"event":"mark","mark":{"name":"m"}}') * 4000 + frame(1, b'{"event":"clear"}')) * 2,
+    }
+    formats = {"wide": {"format": "vonage"}, "packed": {"format": "msgpack"}}
+
+    def bot(kind):
+        async def script(c):
+            if kind == "packed":
+                await c.binary(pack([0, 0, {"v": 1, "max_calls": 1}]))
+                await c.until(lambda: c.log)
+                await c.binary(pack([16, 1]))
+                await c.until(lambda: any(unpack(m)[0][0] == 5 for _, m in c.log if m[1] == 5))
+            else:
+                await c.until(lambda: len(c.log) > 2)
+            await c.raw(said[kind])
+            if kind == "packed":
+                await c.binary(pack([4, 1, "done"]))
+                await c.binary(pack([9, 1]))
+                await c.until(lambda: any(m[1] == 4 for _, m in c.log), 60)
+            elif kind == "wide":
+                await c.send({"action": "clear"})
+                await c.until(lambda: any("cleared" in m.get("event", "") for m in c.events()), 60)
+            else:
+                await c.mark("done")
+                await c.clear()
+                await c.until(lambda: any(m["mark"]["name"] == "done" for m in c.events("mark")), 60)
+            await c.close()
+        return Bot(script, subprotocol="outdial.media.v1.msgpack" if kind == "packed" else None)
+
+    bots = [(f"{kind}{i}", kind, bot(kind)) for kind in said for i in range(2)]
+    made = {}
+    for name, kind, one in bots:
+        server.api("POST", "/agents", stream_agent(one.url, name=name, agent=formats.get(kind, {})))
+    for i, (name, _, _) in enumerate(bots):
+        made[name] = server.api("POST", "/calls", {"to": f"+1555000{4000 + i}", "agent": name})["id"]
+    views = {name: ended(server, made[name], 120) for name in made}
+    no_stall(server, "bots that say all they can at once")
+    for name, kind, one in bots:
+        assert views[name]["status"] == "completed", (name, views[name])
+        one.check()
+        (c,) = one.connections
+        if kind in ("audio", "escaped", "pieces"):
+            (mark,) = c.events("mark")
+            assert mark["outdial"]["of_ms"] == 600000, (name, mark)
+        elif kind in ("marks", "cleared"):
+            names = [m["mark"]["name"] for m in c.events("mark")]
+            assert names == ["m"] * (10000 if kind == "marks" else 8000) + ["done"], (name, len(names))
+        one.close()
+    carrier.finish()
+
+
+main(talk, barge_in, down, default_and_answer, callee_hangs_up, over_rest, tools, many_on_one, faults, floods)

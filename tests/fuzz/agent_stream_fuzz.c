@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/agent/audio_in.h"
 #include "engine/agent/stream.h"
 #include "engine/base/assert.h"
 
@@ -78,7 +79,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             bytes = size - at;
         uint8_t *copy = malloc(bytes + 1); /* its end is where the sanitizer looks */
         memcpy(copy, data + at, bytes);
-        od_stream_message(stream, text, copy, bytes);
+        bool over = od_stream_message(stream, text, copy, bytes);
+        OD_ASSERT(over || bytes > OD_AUDIO_PART_BYTES);
+        while (!over)
+            over = od_stream_go_on(stream);
         free(copy);
         at += bytes;
         od_stream_heard(stream, frame);

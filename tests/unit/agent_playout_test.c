@@ -182,6 +182,42 @@ static void test_caps(void **state)
     od_chunk_pool_deinit(&small);
 }
 
+static void on_spare(void *ctx)
+{
+    ++*(unsigned *)ctx;
+}
+
+/* What ten calls of ten minutes have left behind goes back in one piece, and to the system in
+ * parts. */
+static void test_spare(void **state)
+{
+    (void)state;
+    enum { CALLS = 10, CHUNKS = 1250, KEPT = 4096 };
+    static uint8_t much[CHUNKS * OD_CHUNK_BYTES];
+    struct od_playout p[CALLS];
+    struct od_chunk_pool own;
+    unsigned spare = 0, parts = 1;
+    od_chunk_pool_init(&own, SIZE_MAX);
+    own.spare = on_spare;
+    own.ctx = &spare;
+    for (unsigned i = 0; i < CALLS; i++) {
+        od_playout_init(&p[i], &own, sizeof much);
+        assert_true(od_playout_put(&p[i], much, sizeof much));
+    }
+    assert_int_equal(own.used_count, CALLS * CHUNKS);
+    for (unsigned i = 0; i < CALLS; i++) {
+        assert_int_equal(spare, i > 3 ? i - 3 : 0);
+        i % 2 ? od_playout_clear(&p[i]) : od_playout_deinit(&p[i]);
+    }
+    assert_int_equal(own.used_count, 0);
+    assert_int_equal(own.free_count, CALLS * CHUNKS);
+    for (; od_chunk_pool_trim(&own, 1000); parts++)
+        assert_int_equal(own.free_count, CALLS * CHUNKS - parts * 1000);
+    assert_int_equal(parts, (CALLS * CHUNKS - KEPT + 999) / 1000);
+    assert_int_equal(own.free_count, KEPT);
+    od_chunk_pool_deinit(&own);
+}
+
 static void test_bad_base64(void **state)
 {
     (void)state;
@@ -206,9 +242,8 @@ static void test_bad_base64(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_model),
-        cmocka_unit_test(test_clear_tells_what_was_heard),
-        cmocka_unit_test(test_caps),
+        cmocka_unit_test(test_model),      cmocka_unit_test(test_clear_tells_what_was_heard),
+        cmocka_unit_test(test_caps),       cmocka_unit_test(test_spare),
         cmocka_unit_test(test_bad_base64),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -16,12 +16,13 @@
 
 #include <yyjson.h>
 
+#include "engine/agent/audio_in.h"
 #include "engine/agent/mpack.h"
 #include "engine/agent/stream.h"
 #include "engine/base/base64.h"
 #include "outdial/err.h"
 
-enum { SAID_MAX = 4000, TEXT_MAX = 8192 };
+enum { SAID_MAX = 10000, TEXT_MAX = 8192 };
 
 struct said {
     bool text;
@@ -126,9 +127,22 @@ static void end(struct world *w)
     free(w);
 }
 
+/* Returns the parts it was taken in. */
+static unsigned say_bytes(struct world *w, bool text, const void *at, size_t bytes)
+{
+    uint8_t *copy = malloc(bytes + 1); /* gone when it is done with */
+    unsigned parts = 1;
+    memcpy(copy, at, bytes);
+    for (bool over = od_stream_message(w->stream, text, copy, bytes); !over; parts++)
+        over = od_stream_go_on(w->stream);
+    free(copy);
+    assert_in_range(parts, 1, 1 + bytes / OD_AUDIO_PART_BYTES);
+    return parts;
+}
+
 static void say(struct world *w, const char *text)
 {
-    od_stream_message(w->stream, true, (const uint8_t *)text, strlen(text));
+    say_bytes(w, true, text, strlen(text));
 }
 
 static void say_audio(struct world *w, const uint8_t *ulaw, size_t bytes)
@@ -333,6 +347,41 @@ static void test_twilio_clear(void **state)
     end(w);
 }
 
+/* Thousands of marks that come due at once are told in order, so many a frame; as many again may
+ * come meanwhile. */
+static void test_many_marks(void **state)
+{
+    (void)state;
+    struct world *w = begin_talk("twilio", 0);
+    static uint8_t speech[8000];
+    char name[24];
+    unsigned told_marks = 0;
+    for (unsigned round = 0; round < 2; round++) {
+        say_audio(w, speech, sizeof speech);
+        for (unsigned i = 0; i < OD_MARKS_MAX; i++) {
+            snprintf(name, sizeof name, "n%u", round * OD_MARKS_MAX + i);
+            mark(w, name);
+        }
+        say(w, "{\"event\":\"clear\",\"streamSid\":\"x\"}");
+    }
+    assert_int_equal(w->odds, 0);
+    for (unsigned frames = 0; told_marks < 2 * OD_MARKS_MAX; frames++) {
+        unsigned marks = 0;
+        for (unsigned i = 0; i < w->count; i++) {
+            if (!strstr(w->said[i].at, "\"event\":\"mark\""))
+                continue;
+            snprintf(name, sizeof name, "\"n%u\"", told_marks++);
+            assert_non_null(strstr(w->said[i].at, name));
+            marks++;
+        }
+        if (frames)
+            assert_in_range(marks, 1, OD_STREAM_MARKS_AT_ONCE);
+        forget(w);
+        tick(w, 0xff, NULL);
+    }
+    end(w);
+}
+
 static void test_buffer(void **state)
 {
     (void)state;
@@ -447,7 +496,117 @@ static void test_long_messages(void **state)
     end(w);
 }
 
-/* A megabyte of brackets would be sixteen of a parser's memory. */
+/* The message without its first and last characters, which is bad, has no more parts than it. */
+static void say_megabytes(struct world *w, bool escaped)
+{
+    enum { BYTES = 400000, CHARS = OD_BASE64_CHARS(BYTES) };
+    static uint8_t speech[BYTES], heard[OD_FRAME_BYTES];
+    static char payload[CHARS + 1], text[6 * CHARS + 200];
+    size_t n = (size_t)sprintf(text, "{\"event\":\"media\",\"media\":{\"payload\":\"");
+    for (unsigned i = 0; i < BYTES; i++)
+        speech[i] = (uint8_t)(i * 7 + i / 251);
+    od_base64_encode(payload, speech, BYTES);
+    for (const char *at = payload; *at; at++) {
+        static const char *const pluses[] = {"\\u002b", "\\u002B", "+"};
+        static const char *const slashes[] = {"\\/", "\\u002f", "/"};
+        unsigned way = escaped ? (unsigned)(at - payload) / 1000 % 3 : 2;
+        if (*at == '+' || *at == '/')
+            n += (size_t)sprintf(text + n, "%s", *at == '+' ? pluses[way] : slashes[way]);
+        else
+            text[n++] = *at;
+    }
+    n += (size_t)sprintf(text + n, "\"},\"streamSid\":\"x\"}");
+    uint64_t before = spoken(w);
+    assert_in_range(say_bytes(w, true, text, n), CHARS / OD_AUDIO_PART_BYTES, n);
+    assert_int_equal(spoken(w) - before, BYTES);
+    for (size_t at = 0; at < BYTES; at += OD_FRAME_BYTES) {
+        assert_int_equal(tick(w, 0xff, heard), OD_FRAME_BYTES);
+        assert_memory_equal(heard, speech + at, OD_FRAME_BYTES);
+        forget(w);
+    }
+    /* a character that is none, late in it: what is before it was said; what cuts it short isn't
+     * seen before it is */
+    before = spoken(w);
+    text[n - 100000] = '\n';
+    say_bytes(w, true, text, n);
+    assert_in_range(spoken(w) - before, BYTES / 2, BYTES - 1);
+    say(w, "{\"event\":\"clear\"}");
+    text[n - 100000] = '"';
+    say_bytes(w, true, text, n);
+    say(w, "{\"event\":\"clear\"}");
+    before = spoken(w);
+    say_bytes(w, true, text + 1, n - 1);
+    say_bytes(w, true, text, n - 1);
+    assert_int_equal(spoken(w), before);
+}
+
+static void test_megabytes(void **state)
+{
+    (void)state;
+    struct world *w = begin_talk("twilio", 0);
+    struct od_stream_stats stats;
+    say_megabytes(w, false);
+    say_megabytes(w, true);
+    od_stream_stats(w->stream, &stats);
+    assert_int_equal(stats.bad, 8);
+    /* its own word can't be long */
+    enum { LONG = OD_DIALECT_PARSED_MAX + 1 };
+    char *text = malloc(LONG + 1);
+    memset(text, ' ', LONG);
+    memcpy(text, "{\"event\":\"result\",\"result\":{\"a\":1}", 34);
+    text[LONG - 1] = '}';
+    text[LONG] = 0;
+    say(w, text);
+    od_stream_stats(w->stream, &stats);
+    assert_int_equal(stats.bad, 9);
+    text[LONG - 2] = '}';
+    text[LONG - 1] = 0;
+    say(w, text);
+    od_stream_stats(w->stream, &stats);
+    assert_int_equal(stats.bad, 9);
+    size_t bytes;
+    char *json = od_stream_result(w->stream, &bytes);
+    assert_string_equal(json, "{\"a\":1}");
+    free(json);
+    free(text);
+    end(w);
+}
+
+/* Of a long piece that is not done with: its name is told when it is, or when it can't be. */
+static void test_cut_off(void **state)
+{
+    (void)state;
+    enum { BYTES = 4 * OD_AUDIO_PART_BYTES };
+    static const struct od_stream_command clear = {.kind = OD_STREAM_CLEAR};
+    static uint8_t speech[BYTES];
+    static char text[OD_BASE64_CHARS(BYTES) + 200];
+    int n = sprintf(text, "{\"type\":\"playAudio\",\"data\":{\"audioContentType\":\"raw\","
+                          "\"sampleRate\":8000,\"id\":\"long\",\"audioContent\":\"");
+    n += (int)od_base64_encode(text + n, speech, BYTES);
+    n += sprintf(text + n, "\"}}");
+    for (unsigned how = 0; how < 3; how++) {
+        struct world *w = begin_talk("jambonz", 0);
+        assert_false(od_stream_message(w->stream, true, (const uint8_t *)text, (size_t)n));
+        assert_false(od_stream_go_on(w->stream));
+        forget(w);
+        if (how == 0) { /* another has answered: nothing of it is said any more */
+            assert_true(od_stream_command(w->stream, &clear));
+            assert_true(od_stream_go_on(w->stream));
+            assert_non_null(strstr(w->said[0].at, "\"long\""));
+            assert_int_equal(tick(w, 0xff, NULL), 0);
+        } else if (how == 1) { /* the next connection begins with another message */
+            od_stream_closed(w->stream);
+            assert_true(od_stream_message(w->stream, true, (const uint8_t *)"{}", 2));
+            assert_true(od_stream_talking(w->stream));
+        } else {
+            od_stream_stop(w->stream, "completed", 0);
+            assert_true(od_stream_go_on(w->stream));
+        }
+        end(w);
+    }
+}
+
+/* Brackets are what takes most of a parser. */
 static void test_deep_message(void **state)
 {
     (void)state;
@@ -809,7 +968,7 @@ static void say_packed(struct world *w, const uint8_t *audio, size_t bytes)
     for (unsigned i = 0; i < 4; i++)
         at[5 + i] = (uint8_t)(bytes >> (24 - 8 * i));
     memcpy(at + 9, audio, bytes);
-    od_stream_message(w->stream, false, at, bytes + 9);
+    say_bytes(w, false, at, bytes + 9);
     free(at);
 }
 
@@ -981,17 +1140,31 @@ static void test_hostile_texts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_twilio_opening), cmocka_unit_test(test_twilio_media),
-        cmocka_unit_test(test_twilio_marks),   cmocka_unit_test(test_twilio_clear),
-        cmocka_unit_test(test_buffer),         cmocka_unit_test(test_bad_messages),
-        cmocka_unit_test(test_slow_agent),     cmocka_unit_test(test_goodbye),
-        cmocka_unit_test(test_results),        cmocka_unit_test(test_telnyx),
-        cmocka_unit_test(test_exotel),         cmocka_unit_test(test_plivo),
-        cmocka_unit_test(test_vonage),         cmocka_unit_test(test_jambonz),
-        cmocka_unit_test(test_msgpack),        cmocka_unit_test(test_hostile_texts),
-        cmocka_unit_test(test_long_messages),  cmocka_unit_test(test_deep_message),
-        cmocka_unit_test(test_credit),         cmocka_unit_test(test_overflow),
-        cmocka_unit_test(test_underrun),       cmocka_unit_test(test_no_flow_in_twilio),
+        cmocka_unit_test(test_twilio_opening),
+        cmocka_unit_test(test_twilio_media),
+        cmocka_unit_test(test_twilio_marks),
+        cmocka_unit_test(test_twilio_clear),
+        cmocka_unit_test(test_buffer),
+        cmocka_unit_test(test_bad_messages),
+        cmocka_unit_test(test_slow_agent),
+        cmocka_unit_test(test_goodbye),
+        cmocka_unit_test(test_results),
+        cmocka_unit_test(test_telnyx),
+        cmocka_unit_test(test_exotel),
+        cmocka_unit_test(test_plivo),
+        cmocka_unit_test(test_vonage),
+        cmocka_unit_test(test_jambonz),
+        cmocka_unit_test(test_msgpack),
+        cmocka_unit_test(test_hostile_texts),
+        cmocka_unit_test(test_many_marks),
+        cmocka_unit_test(test_megabytes),
+        cmocka_unit_test(test_cut_off),
+        cmocka_unit_test(test_long_messages),
+        cmocka_unit_test(test_deep_message),
+        cmocka_unit_test(test_credit),
+        cmocka_unit_test(test_overflow),
+        cmocka_unit_test(test_underrun),
+        cmocka_unit_test(test_no_flow_in_twilio),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

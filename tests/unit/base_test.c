@@ -14,6 +14,7 @@
 #include "engine/base/rng.h"
 #include "engine/base/siphash.h"
 #include "engine/base/str.h"
+#include "engine/base/turn_share.h"
 #include "engine/base/uid.h"
 #include "outdial/cause.h"
 #include "outdial/err.h"
@@ -101,6 +102,26 @@ static void buffers_cut_and_say_so(void **state)
     assert_string_equal(memory, "1234567");
 }
 
+/* A part begins when it first asks in a turn; the share when the first of all does. */
+static void a_turns_share_ends(void **state)
+{
+    (void)state;
+    struct od_turn_share share = {.all_ns = 100, .each_ns = 30};
+    struct od_turn_part a = {0}, b = {0}, c = {0};
+    assert_true(od_turn_may(&share, &a, 1000));
+    assert_true(od_turn_may(&share, &a, 1029));
+    assert_false(od_turn_may(&share, &a, 1030));
+    assert_true(od_turn_may(&share, &b, 1050));
+    assert_true(od_turn_may(&share, &b, 1079));
+    assert_false(od_turn_may(&share, &c, 1100)); /* the others have had it all */
+    assert_false(od_turn_may(&share, &c, 1500)); /* a turn ends by its being told so */
+    od_turn_next(&share);
+    assert_int_equal(share.turn, 1);
+    assert_true(od_turn_may(&share, &c, 1500));
+    assert_true(od_turn_may(&share, &a, 1550));
+    assert_false(od_turn_may(&share, &c, 1550));
+}
+
 static void utf8_is_strict(void **state)
 {
     (void)state;
@@ -128,6 +149,9 @@ static void utf8_is_strict(void **state)
             int n = snprintf(text, sizeof text, "%.*s%s%.*s", before, "0123456789abcdefg",
                              rows[i].text, 16 - before, "0123456789abcdefg");
             assert_int_equal(od_str_utf8(text, (size_t)n), rows[i].good);
+            size_t whole = od_str_utf8_prefix(text, (size_t)n);
+            assert_true(od_str_utf8(text, whole));
+            assert_int_equal(whole == (size_t)n, rows[i].good);
         }
     }
 }
@@ -189,6 +213,7 @@ int main(void)
         cmocka_unit_test(numbers_are_read_whole_or_not_at_all),
         cmocka_unit_test(buffers_cut_and_say_so),
         cmocka_unit_test(utf8_is_strict),
+        cmocka_unit_test(a_turns_share_ends),
         cmocka_unit_test(the_nearest_word_is_a_likely_one),
         cmocka_unit_test(numbers_are_masked_in_logs),
         cmocka_unit_test(quantiles_are_within_a_step),

@@ -47,12 +47,13 @@ static void on_opened(void *ctx)
     ((struct world *)ctx)->opened = true;
 }
 
-static void on_message(void *ctx, bool text, const uint8_t *at, size_t bytes)
+static bool on_message(void *ctx, bool text, const uint8_t *at, size_t bytes)
 {
     struct world *w = ctx;
     size_t used = strlen(w->messages);
     snprintf(w->messages + used, sizeof w->messages - used, "%c%.*s|", text ? 't' : 'b',
              bytes < 100 ? (int)bytes : 100, (const char *)at);
+    return true;
 }
 
 static void on_drained(void *ctx)
@@ -388,13 +389,260 @@ static void test_slow_peer(void **state)
     end(w);
 }
 
+/* ---- a turn's share ---- */
+
+enum { PEERS = 20, MESSAGES = 60, WORK_US = 200, PARTS = 17, LONG_BYTES = 100000 };
+
+struct crowd;
+
+struct peer {
+    struct crowd *crowd;
+    struct od_ws *ws;
+    int fd;
+    bool opened, closed;
+    unsigned messages, in_turn, parts_left, pieces;
+    const uint8_t *held;
+};
+
+struct crowd {
+    struct world *w;
+    struct peer peers[PEERS];
+    unsigned done, most, most_of_one;
+};
+
+static uint64_t worked_ns;
+
+static uint64_t work_clock(void)
+{
+    return 1 + worked_ns;
+}
+
+static void work(struct peer *peer)
+{
+    worked_ns += WORK_US * 1000;
+    peer->in_turn++;
+}
+
+static void peer_opened(void *ctx)
+{
+    ((struct peer *)ctx)->opened = true;
+}
+
+/* Small ones say their number; a long one takes PARTS. */
+static bool peer_message(void *ctx, bool text, const uint8_t *at, size_t bytes)
+{
+    struct peer *peer = ctx;
+    char number[8] = {0};
+    (void)text;
+    assert_int_equal(peer->parts_left, 0);
+    work(peer);
+    if (bytes == LONG_BYTES) {
+        peer->held = at;
+        peer->parts_left = PARTS - 1;
+        peer->pieces++;
+        return false;
+    }
+    assert_true(bytes < sizeof number);
+    memcpy(number, at, bytes);
+    assert_int_equal(atoi(number), peer->messages++);
+    return true;
+}
+
+static bool peer_go_on(void *ctx)
+{
+    struct peer *peer = ctx;
+    work(peer);
+    assert_int_equal(peer->held[0], 'L');
+    assert_int_equal(peer->held[LONG_BYTES - 1], 'L');
+    return --peer->parts_left == 0;
+}
+
+static void peer_closed(void *ctx, const struct od_ws_end *end)
+{
+    (void)end;
+    ((struct peer *)ctx)->closed = true;
+}
+
+static const struct od_ws_user peer_user = {
+    .opened = peer_opened, .message = peer_message, .go_on = peer_go_on, .closed = peer_closed};
+
+static struct crowd *crowd_begin(void)
+{
+    static const struct od_ws_hub_config config = {.clock_ns = work_clock};
+    struct crowd *crowd = calloc(1, sizeof *crowd);
+    struct world *w = crowd->w = begin(&config, true);
+    take_request(w);
+    answer(w, "", 0);
+    WAIT(w, w->opened);
+    int first = w->fd;
+    for (unsigned i = 0; i < PEERS; i++) {
+        struct peer *peer = &crowd->peers[i];
+        peer->crowd = crowd;
+        assert_int_equal(od_ws_connect(w->hub,
+                                       &(struct od_ws_open){.url = w->url,
+                                                            .allow_private = true,
+                                                            .user = &peer_user,
+                                                            .ctx = peer},
+                                       &peer->ws),
+                         0);
+        w->got_bytes = 0;
+        take_request(w);
+        answer(w, "", 0);
+        WAIT(w, peer->opened);
+        peer->fd = w->fd;
+    }
+    w->fd = first;
+    return crowd;
+}
+
+static void crowd_turn(struct crowd *crowd)
+{
+    unsigned all = 0;
+    for (unsigned i = 0; i < PEERS; i++)
+        crowd->peers[i].in_turn = 0;
+    uv_run(&crowd->w->loop, UV_RUN_ONCE);
+    for (unsigned i = 0; i < PEERS; i++) {
+        unsigned n = crowd->peers[i].in_turn;
+        all += n;
+        crowd->most_of_one = n > crowd->most_of_one ? n : crowd->most_of_one;
+    }
+    crowd->most = all > crowd->most ? all : crowd->most;
+}
+
+static void crowd_end(struct crowd *crowd)
+{
+    for (unsigned i = 0; i < PEERS; i++) {
+        close(crowd->peers[i].fd);
+        if (!crowd->peers[i].closed)
+            od_ws_leave(crowd->peers[i].ws, 1000, "");
+    }
+    end(crowd->w);
+    free(crowd);
+}
+
+static size_t put_small(uint8_t *out, unsigned number)
+{
+    int n = snprintf((char *)out + 2, 8, "%u", number);
+    out[0] = 0x81;
+    out[1] = (uint8_t)n;
+    return 2 + (size_t)n;
+}
+
+static size_t put_long(uint8_t *out)
+{
+    memcpy(out, "\x82\x7f\0\0\0\0", 6);
+    out[6] = 0;
+    out[7] = LONG_BYTES >> 16;
+    out[8] = LONG_BYTES >> 8 & 0xff;
+    out[9] = LONG_BYTES & 0xff;
+    memset(out + 10, 'L', LONG_BYTES);
+    return 10 + LONG_BYTES;
+}
+
+/* All say more at once than a turn has time for: each has its part of every turn, and nothing is
+ * lost nor out of its order, a long message's parts included. */
+static void test_share(void **state)
+{
+    (void)state;
+    static uint8_t text[LONG_BYTES + MESSAGES * 16];
+    struct crowd *crowd = crowd_begin();
+    size_t bytes = 0, sent[PEERS] = {0};
+    for (unsigned i = 0; i < MESSAGES; i++) {
+        if (i == MESSAGES / 2)
+            bytes += put_long(text + bytes);
+        bytes += put_small(text + bytes, i);
+    }
+    uint64_t until = uv_hrtime() + LIMIT_MS * UINT64_C(1000000);
+    for (unsigned done = 0; done < PEERS && uv_hrtime() < until;) {
+        unsigned least = UINT32_MAX, most = 0;
+        done = 0;
+        for (unsigned i = 0; i < PEERS; i++) {
+            struct peer *peer = &crowd->peers[i];
+            ssize_t n =
+                send(peer->fd, text + sent[i], bytes - sent[i], MSG_NOSIGNAL | MSG_DONTWAIT);
+            sent[i] += n > 0 ? (size_t)n : 0;
+            done += peer->messages == MESSAGES;
+            least = peer->messages < least ? peer->messages : least;
+            most = peer->messages > most ? peer->messages : most;
+        }
+        /* before the long ones, which come when they come, nobody is more than three parts ahead */
+        if (most < MESSAGES / 2)
+            assert_in_range(most - least, 0, 9);
+        crowd_turn(crowd);
+    }
+    for (unsigned i = 0; i < PEERS; i++) {
+        assert_int_equal(crowd->peers[i].messages, MESSAGES);
+        assert_int_equal(crowd->peers[i].pieces, 1);
+        assert_false(crowd->peers[i].closed);
+    }
+    assert_in_range(crowd->most, 18, 20); /* 4 ms */
+    assert_int_equal(crowd->most_of_one, 3);
+    crowd_end(crowd);
+}
+
+/* Who leaves, or breaks off, in the middle of a long message hears no more of it. */
+static void test_gone_in_between(void **state)
+{
+    (void)state;
+    static uint8_t text[LONG_BYTES + 32];
+    struct crowd *crowd = crowd_begin();
+    size_t bytes = put_long(text), goodbye = bytes + put_small(text + bytes, 0);
+    for (unsigned i = 0; i < 2; i++) {
+        struct peer *peer = &crowd->peers[i];
+        for (size_t sent = 0; sent < goodbye || peer->pieces == 0; crowd_turn(crowd)) {
+            ssize_t n = send(peer->fd, text + sent, goodbye - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+            sent += n > 0 ? (size_t)n : 0;
+        }
+        assert_in_range(peer->parts_left, 1, PARTS - 1);
+        if (i == 0) {
+            static char flood[5 << 20]; /* more than may be queued */
+            assert_int_equal(od_ws_send(peer->ws, false, flood, sizeof flood), OD_EBUSY);
+            WAIT(crowd->w, peer->closed);
+        } else {
+            unsigned left = peer->parts_left;
+            od_ws_leave(peer->ws, 1000, "");
+            peer->closed = true; /* nobody will tell */
+            crowd_turn(crowd);
+            assert_int_equal(peer->parts_left, left);
+        }
+        assert_int_equal(peer->messages, 0);
+    }
+    crowd_end(crowd);
+}
+
+/* The first frame of a turn goes at once; those behind it go out together. */
+static void test_said_at_once(void **state)
+{
+    (void)state;
+    struct od_ws_stats before, after;
+    struct world *w = begin(&plain, true);
+    take_request(w);
+    answer(w, "", 0);
+    WAIT(w, w->opened);
+    turn(w);
+    od_ws_hub_stats(w->hub, &before);
+    for (char c = 'a'; c <= 'z'; c++) {
+        assert_int_equal(od_ws_send(w->ws, true, &c, 1), 0);
+        od_ws_hub_stats(w->hub, &after);
+        assert_int_equal(after.writes - before.writes, 1);
+    }
+    WAIT(w, w->got_bytes >= 26 * 7);
+    for (unsigned i = 0; i < 26; i++)
+        assert_int_equal(w->got[7 * i + 6] ^ w->got[7 * i + 2], 'a' + i);
+    od_ws_hub_stats(w->hub, &after);
+    assert_int_equal(after.writes - before.writes, 2);
+    end(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_talk),        cmocka_unit_test(test_leaving),
-        cmocka_unit_test(test_gathering),   cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_not_there),   cmocka_unit_test(test_broken),
-        cmocka_unit_test(test_silent_peer), cmocka_unit_test(test_slow_peer),
+        cmocka_unit_test(test_talk),         cmocka_unit_test(test_leaving),
+        cmocka_unit_test(test_gathering),    cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_not_there),    cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_share),        cmocka_unit_test(test_gone_in_between),
+        cmocka_unit_test(test_said_at_once), cmocka_unit_test(test_silent_peer),
+        cmocka_unit_test(test_slow_peer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

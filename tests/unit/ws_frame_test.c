@@ -164,6 +164,39 @@ static void test_sum_of_pieces(void **state)
     free(payload);
 }
 
+/* A text is judged as it comes: a character may be cut anywhere, and what can't become one any more
+ * is refused before the rest is there. */
+static void test_text_in_pieces(void **state)
+{
+    (void)state;
+    static const char text[] = "a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80z";
+    enum { BYTES = sizeof text - 1 };
+    uint8_t all[200];
+    for (unsigned first = 0; first <= BYTES; first++) {
+        for (unsigned second = first; second <= BYTES; second++) {
+            size_t n = put(all, 0x01, text, first);
+            n += put(all + n, 0x00, text + first, second - first);
+            n += put(all + n, 0x80, text + second, BYTES - second);
+            char want[BYTES + 3] = "1";
+            strcat(strcat(want, text), "|");
+            expect(all, n, want);
+        }
+    }
+    size_t n = put(all, 0x01, "ab\xf0\x9f", 4);
+    expect(all, n, ""); /* it may become one yet */
+    n += put(all + n, 0x00, "cd", 2);
+    expect_bad(all, n, OD_WS_BAD_TEXT);
+    n = put(all, 0x01, "ab", 2);
+    n += put(all + n, 0x80, "\xf0\x9f\x98", 3);
+    expect_bad(all, n, OD_WS_BAD_TEXT);
+    n = put(all, 0x02, "ab", 2); /* a binary message may be anything */
+    n += put(all + n, 0x00, "\xff\xff\xff\xff", 4);
+    n += put(all + n, 0x80, "c", 1);
+    expect(all, n,
+           "2ab\xff\xff\xff\xff"
+           "c|");
+}
+
 static void test_writing(void **state)
 {
     (void)state;
@@ -232,7 +265,7 @@ int main(void)
         cmocka_unit_test(test_messages),  cmocka_unit_test(test_lengths),
         cmocka_unit_test(test_refused),   cmocka_unit_test(test_sum_of_pieces),
         cmocka_unit_test(test_writing),   cmocka_unit_test(test_urls),
-        cmocka_unit_test(test_handshake),
+        cmocka_unit_test(test_handshake), cmocka_unit_test(test_text_in_pieces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
