@@ -9,7 +9,7 @@ target_link_libraries(od_simlib PUBLIC od_core)
 add_executable(od_sim ${CMAKE_SOURCE_DIR}/tests/sim/sim_main.c)
 target_link_libraries(od_sim PRIVATE od_simlib)
 
-od_unit_test(sim_test DIR sim LIBS od_simlib TIMEOUT 120)
+od_unit_test(sim_test DIR sim LIBS od_simlib TIMEOUT 400)
 
 # The contract of the store port; the Redis adapter runs the same suite.
 od_unit_test(sim_store_contract_test DIR sim LIBS od_simlib
@@ -23,17 +23,17 @@ foreach(shard 0 1 2 3)
     math(EXPR from "1000 * ${shard} + 1")
     math(EXPR to "1000 * ${shard} + 1000")
     add_test(NAME sim_seeds_${from} COMMAND od_sim --seeds ${from}:${to})
-    set_tests_properties(sim_seeds_${from} PROPERTIES TIMEOUT 120 LABELS sim)
+    set_tests_properties(sim_seeds_${from} PROPERTIES TIMEOUT 400 LABELS sim)
 endforeach()
 add_test(NAME sim_seeds_known COMMAND od_sim --seeds-file ${CMAKE_SOURCE_DIR}/tests/sim/seeds.txt)
-set_tests_properties(sim_seeds_known PROPERTIES TIMEOUT 120 LABELS sim)
+set_tests_properties(sim_seeds_known PROPERTIES TIMEOUT 400 LABELS sim)
 
 # Limits of every shape at once, against a sender that knows nothing but their words.
 add_executable(rate_property_test ${CMAKE_SOURCE_DIR}/tests/sim/rate_property_test.c)
 target_link_libraries(rate_property_test PRIVATE od_core)
 target_include_directories(rate_property_test PRIVATE ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/include)
 add_test(NAME rate_property_test COMMAND rate_property_test --count 20)
-set_tests_properties(rate_property_test PROPERTIES TIMEOUT 120 LABELS sim)
+set_tests_properties(rate_property_test PROPERTIES TIMEOUT 400 LABELS sim)
 
 # od_plant(NAME FILE FROM TO): the core with one mistake in it. FILE of engine/core is copied with
 # FROM replaced by TO, linked in place of the archive's own, and od_sim must find it.
@@ -62,7 +62,7 @@ function(od_plant name file from to)
         set_target_properties(plant_${name} PROPERTIES EXCLUDE_FROM_ALL ON)
     endif()
     add_test(NAME sim_plant_${name} COMMAND plant_${name} --seeds 1:10000 --expect-failure)
-    set_tests_properties(sim_plant_${name} PROPERTIES TIMEOUT 120 LABELS sim)
+    set_tests_properties(sim_plant_${name} PROPERTIES TIMEOUT 400 LABELS sim)
 endfunction()
 
 # One per invariant that the world checks.
