@@ -452,7 +452,7 @@ def faults(world):
 
 def floods(world):
     """Several bots of each kind say as much as they can at once: it is done little by little, to the end."""
-    carrier, server = scene(world, {"hangup_ms": "20000"})
+    carrier, server = scene(world, {"hangup_ms": "90000"})
     speech = tone(600 * 1000)
     media = b'{"event":"media","media":{"payload":"' + base64.b64encode(speech) + b'"}}'
     said = {
