@@ -72,6 +72,20 @@ static bool put_linear(struct od_audio_in *in, struct od_playout *playout, const
     return fits;
 }
 
+static bool put_alaw(struct od_playout *playout, const uint8_t *at, size_t bytes)
+{
+    uint8_t ulaw[PIECE_SAMPLES];
+    bool fits = true;
+    while (bytes) {
+        size_t take = bytes < sizeof ulaw ? bytes : sizeof ulaw;
+        od_alaw_to_ulaw(ulaw, at, take);
+        fits = od_playout_put(playout, ulaw, take) && fits;
+        at += take;
+        bytes -= take;
+    }
+    return fits;
+}
+
 /* Whole groups of characters, but at the end of all; their number is at most PIECE_CHARS where they
  * are linear. */
 static void put_chars(struct od_audio_in *in, struct od_playout *playout, const char *text,
@@ -113,7 +127,7 @@ static size_t put_base64(struct od_audio_in *in, struct od_playout *playout, siz
 static uint64_t ulaw_bytes(const struct od_audio_in *in, size_t bytes)
 {
     uint64_t raw = in->base64 ? bytes / 4 * 3 : bytes;
-    return in->codec == OD_WIRE_ULAW ? raw : raw / 2 / (in->rate / 8000);
+    return in->codec == OD_WIRE_L16 ? raw / 2 / (in->rate / 8000) : raw;
 }
 
 static void leave_out(struct od_audio_in *in, struct od_playout *playout)
@@ -129,6 +143,8 @@ static void take_part(struct od_audio_in *in, struct od_playout *playout, size_t
         taken = put_base64(in, playout, taken);
     else if (in->codec == OD_WIRE_ULAW)
         in->cut = !od_playout_put(playout, (const uint8_t *)in->at, taken);
+    else if (in->codec == OD_WIRE_ALAW)
+        in->cut = !put_alaw(playout, (const uint8_t *)in->at, taken);
     else
         in->cut = !put_linear(in, playout, (const uint8_t *)in->at, taken);
     in->at += taken;
@@ -140,16 +156,18 @@ static void take_part(struct od_audio_in *in, struct od_playout *playout, size_t
 }
 
 int od_audio_in_begin(struct od_audio_in *in, struct od_playout *playout,
-                      const struct od_stream_command *command, uint32_t rate)
+                      const struct od_stream_command *command, const struct od_wire_media *media)
 {
-    int err = command->audio_codec == OD_WIRE_L16 ? need_linear(in, rate) : 0;
+    uint32_t rate = command->audio_rate ? command->audio_rate : media->rate;
+    uint8_t codec = command->audio_codec == OD_WIRE_AGREED ? media->codec : command->audio_codec;
+    int err = codec == OD_WIRE_L16 ? need_linear(in, rate) : 0;
     if (err)
         return err;
     in->bad = in->cut = false;
     in->at = command->audio;
     in->left = command->audio_bytes;
     in->rate = rate;
-    in->codec = command->audio_codec;
+    in->codec = codec;
     in->base64 = command->base64;
     in->escapes = command->escapes;
     take_part(in, playout, command->stays ? OD_AUDIO_PART_BYTES : SIZE_MAX);

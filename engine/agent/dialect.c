@@ -195,6 +195,11 @@ static const struct od_dialect dialects[] = {
 
 enum { DIALECTS = sizeof dialects / sizeof *dialects };
 
+bool od_wire_media_equal(const struct od_wire_media *a, const struct od_wire_media *b)
+{
+    return a->codec == b->codec && a->rate == b->rate && a->frames == b->frames;
+}
+
 const struct od_dialect *od_dialect_find(const char *name, size_t bytes)
 {
     for (unsigned i = 0; i < DIALECTS; i++) {
@@ -219,9 +224,9 @@ const char *od_dialect_subprotocol(const struct od_dialect *dialect)
     return dialect->subprotocol;
 }
 
-enum od_wire_codec od_dialect_codec(const struct od_dialect *dialect)
+struct od_wire_media od_dialect_media(const struct od_dialect *dialect, uint32_t rate)
 {
-    return dialect->codec;
+    return (struct od_wire_media){.codec = dialect->codec, .rate = rate, .frames = dialect->frames};
 }
 
 uint32_t od_dialect_rate(const struct od_dialect *dialect)
@@ -236,11 +241,6 @@ bool od_dialect_rate_ok(const struct od_dialect *dialect, uint32_t rate)
             return true;
     }
     return false;
-}
-
-uint32_t od_dialect_frames(const struct od_dialect *dialect)
-{
-    return dialect->frames;
 }
 
 bool od_dialect_flow(const struct od_dialect *dialect)

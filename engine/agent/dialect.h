@@ -22,8 +22,22 @@ enum {
     OD_DIALECT_PARSED_MAX = 128 * 1024,
 };
 
-/* How audio is written; both are mono. */
-enum od_wire_codec { OD_WIRE_ULAW, OD_WIRE_L16 /* little-endian */ };
+/* How audio is written; mono. */
+enum od_wire_codec {
+    OD_WIRE_ULAW,
+    OD_WIRE_ALAW,
+    OD_WIRE_L16,    /* 16-bit little-endian */
+    OD_WIRE_AGREED, /* of a piece of audio: what its stream has */
+};
+
+/* What one connection carries, both ways. */
+struct od_wire_media {
+    uint8_t codec;   /* enum od_wire_codec, not AGREED */
+    uint32_t rate;   /* Hz: 8000; of L16 also its multiples up to 48000 */
+    uint32_t frames; /* of 20 ms in a message to the agent: 1..OD_WIRE_FRAMES_MAX */
+};
+
+enum { OD_WIRE_FRAMES_MAX = 5 };
 
 /* What is told to the agent. */
 enum od_stream_event {
@@ -55,7 +69,8 @@ struct od_stream_words {
     uint16_t attempt;     /* on the person, from 1 */
     const char *amd;      /* JSON: an object {mode, kind}: who takes the call, as far as is known */
     uint64_t seq, chunk, ts_ms;
-    uint32_t rate;
+    uint8_t codec; /* enum od_wire_codec; what the connection carries, as are the next two */
+    uint32_t rate, ptime_ms;
     const uint8_t *audio; /* in the wire's codec */
     size_t audio_bytes;
     const char *name; /* of a mark; of a notice */
@@ -82,10 +97,10 @@ enum od_stream_command_kind {
     OD_STREAM_TRANSCRIPT,  /* json: {role, text, ...} or an array of them */
     OD_STREAM_ACCEPT,      /* formats with admission */
     OD_STREAM_REJECT,      /* text: reason; ms: SIP-like code */
-    OD_STREAM_HELLO,       /* ms: calls it can take */
-    OD_STREAM_PING,        /* json: NULL; ms: its word */
-    OD_STREAM_NOTHING,     /* well-formed, and of no meaning to us */
-    OD_STREAM_BAD,         /* text: what is wrong */
+    OD_STREAM_HELLO,   /* ms: calls it can take; media; text: what of it can't be had, or empty */
+    OD_STREAM_PING,    /* json: NULL; ms: its word */
+    OD_STREAM_NOTHING, /* well-formed, and of no meaning to us */
+    OD_STREAM_BAD,     /* text: what is wrong */
 };
 
 struct od_stream_command {
@@ -103,11 +118,14 @@ struct od_stream_command {
     const char *json; /* NUL-terminated */
     size_t json_bytes;
     uint32_t ms;
+    struct od_wire_media media; /* HELLO */
 };
 
 typedef void (*od_stream_command_fn)(void *ctx, const struct od_stream_command *command);
 
 struct od_dialect;
+
+bool od_wire_media_equal(const struct od_wire_media *a, const struct od_wire_media *b);
 
 /* NULL: there is none of that name. */
 const struct od_dialect *od_dialect_find(const char *name, size_t bytes);
@@ -116,11 +134,11 @@ const char *od_dialect_names(void);
 
 const char *od_dialect_name(const struct od_dialect *dialect);
 const char *od_dialect_subprotocol(const struct od_dialect *dialect); /* NULL: none */
-enum od_wire_codec od_dialect_codec(const struct od_dialect *dialect);
+/* What a connection of it carries at that rate, when the agent says nothing else. */
+struct od_wire_media od_dialect_media(const struct od_dialect *dialect, uint32_t rate);
 uint32_t od_dialect_rate(const struct od_dialect *dialect); /* when nothing else is said */
 bool od_dialect_rate_ok(const struct od_dialect *dialect, uint32_t rate);
-uint32_t od_dialect_frames(const struct od_dialect *dialect); /* 20 ms each, in one AUDIO */
-bool od_dialect_shared(const struct od_dialect *dialect);     /* many calls on one connection */
+bool od_dialect_shared(const struct od_dialect *dialect); /* many calls on one connection */
 bool od_dialect_flow(
     const struct od_dialect *dialect); /* it speaks of credit, overflow, underrun */
 

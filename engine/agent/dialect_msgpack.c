@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "engine/agent/dialect_priv.h"
+#include "engine/agent/media_hello.h"
 #include "engine/agent/mpack.h"
 
 /* The first element, in either direction. */
@@ -75,11 +76,11 @@ static void put_start(struct od_buf *buf, const struct od_stream_words *w)
     put_text(buf, "attempt");
     od_mpack_put_uint(buf, w->attempt);
     put_text(buf, "codec");
-    put_text(buf, "pcmu");
+    put_text(buf, od_media_codec_name(w->codec));
     put_text(buf, "rate");
     od_mpack_put_uint(buf, w->rate);
     put_text(buf, "ptime");
-    od_mpack_put_uint(buf, 20);
+    od_mpack_put_uint(buf, w->ptime_ms);
     put_text(buf, "amd");
     put_json(buf, w->amd);
     put_text(buf, "params");
@@ -150,6 +151,7 @@ struct reading {
     uint32_t left; /* elements not looked at */
     struct od_stream_command command;
     char *json; /* of an ANNOTATE or TRANSFER */
+    struct od_media_hello hello;
 };
 
 static bool element(struct reading *r, struct od_mpack_value *value)
@@ -207,7 +209,7 @@ static bool audio_element(struct reading *r)
         return false;
     r->command.audio = value.at;
     r->command.audio_bytes = value.bytes;
-    r->command.audio_codec = OD_WIRE_ULAW;
+    r->command.audio_codec = OD_WIRE_AGREED;
     r->command.stays = true;
     return true;
 }
@@ -215,22 +217,12 @@ static bool audio_element(struct reading *r)
 /* [0, 0, {v, max_calls, codec, rate, ptime}] */
 static bool hello_element(struct reading *r)
 {
-    struct od_mpack_value map, key, value;
-    if (!element(r, &map) || map.kind != OD_MPACK_MAP)
-        return false;
-    r->command.ms = UINT32_MAX; /* it doesn't say: any number */
-    for (uint32_t i = 0; i < map.count; i++) {
-        if (!od_mpack_next(&r->mpack, &key) || key.kind != OD_MPACK_STR)
-            return false;
-        struct od_mpack before = r->mpack;
-        if (!od_mpack_next(&r->mpack, &value))
-            return false;
-        if (value.kind == OD_MPACK_UINT && key.bytes == 9 && !memcmp(key.at, "max_calls", 9))
-            r->command.ms = value.number > UINT32_MAX ? UINT32_MAX : (uint32_t)value.number;
-        r->mpack = before;
-        if (!od_mpack_skip(&r->mpack))
-            return false;
-    }
+    struct od_media_hello *hello = &r->hello;
+    od_media_hello_read(&r->mpack, hello);
+    r->command.ms = hello->max_calls;
+    r->command.media = hello->media;
+    r->command.text = hello->wrong;
+    r->command.text_bytes = strlen(hello->wrong);
     return true;
 }
 

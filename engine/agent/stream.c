@@ -10,9 +10,9 @@
 #include <yyjson.h>
 
 #include "engine/agent/audio_in.h"
+#include "engine/agent/audio_out.h"
 #include "engine/base/str.h"
 #include "engine/base/uid.h"
-#include "engine/media/resample.h"
 #include "outdial/err.h"
 
 enum {
@@ -20,8 +20,6 @@ enum {
     CREDIT_MS = 1000, /* told when so much has left the buffer */
     FRAMES_PER_S = 1000 / OD_FRAME_MS,
     SMALL_BYTES = 2048, /* messages up to this are written on the stack */
-    L16_FRAMES_MAX = 5,
-    L16_FRAME_BYTES_MAX = OD_FRAME_BYTES * 3 * 2, /* 24 kHz */
 };
 
 enum mark_tag { TAG_MARK, TAG_PLAYED };
@@ -33,13 +31,6 @@ enum odd { ODD_OVERFLOW, ODD_SLOW, ODD_BAD, ODD_MARKS, ODD_RESULT, ODD_TRANSCRIP
 struct held {
     uint32_t first, count;
     uint8_t frames[OD_STREAM_HELD_FRAMES][OD_FRAME_BYTES];
-};
-
-/* The callee's audio as the dialects have it that speak of linear samples. */
-struct linear {
-    struct od_resample up;
-    uint32_t gathered; /* bytes in out */
-    uint8_t out[L16_FRAMES_MAX * L16_FRAME_BYTES_MAX];
 };
 
 /* Flow control, for the dialects that speak of it. What an agent may send is what it was credited:
@@ -55,7 +46,7 @@ struct flow {
 struct od_stream {
     struct od_stream_port port;
     const struct od_dialect *dialect;
-    uint32_t rate;
+    struct od_wire_media media;
     struct od_stream_words words; /* what never changes of it */
     char account[OD_SID_TEXT], call[OD_SID_TEXT], stream_sid[OD_SID_TEXT], call_id[OD_UID_TEXT];
     char campaign[OD_UID_TEXT];
@@ -71,7 +62,7 @@ struct od_stream {
     size_t piece_bytes;
     struct flow flow;
     struct held *held;
-    struct linear *linear;
+    struct od_audio_out *out;            /* NULL: frames go as they are */
     yyjson_mut_doc *result, *transcript; /* NULL: none */
     size_t transcript_bytes;
     struct od_stream_stats stats;
@@ -150,6 +141,21 @@ static void try_start(struct od_stream *s)
 void od_stream_set_sid(struct od_stream *s, uint32_t sid)
 {
     s->words.sid = sid;
+}
+
+int od_stream_set_media(struct od_stream *s, const struct od_wire_media *media)
+{
+    bool plain = od_audio_out_plain(media);
+    struct od_audio_out *out = plain ? NULL : od_audio_out_create(media);
+    if (!plain && !out)
+        return OD_ENOMEM;
+    free(s->out);
+    s->out = out;
+    s->media = *media;
+    s->words.codec = media->codec;
+    s->words.rate = media->rate;
+    s->words.ptime_ms = media->frames * OD_FRAME_MS;
+    return 0;
 }
 
 /* ---- flow control ---- */
@@ -244,20 +250,6 @@ void od_stream_digit(struct od_stream *s, char digit)
     tell(s, OD_STREAM_DTMF, &words);
 }
 
-void od_stream_stop(struct od_stream *s, const char *reason, uint16_t sip_status)
-{
-    if (s->stopped)
-        return;
-    /* A call that never started is over without a word, but for those who were asked about it. */
-    if (s->started || (s->open && od_dialect_shared(s->dialect))) {
-        struct od_stream_words words = words_now(s);
-        words.reason = reason;
-        words.sip_status = sip_status;
-        tell(s, OD_STREAM_STOP, &words);
-    }
-    s->stopped = true;
-}
-
 /* ---- the callee's audio ---- */
 
 static void tell_audio(struct od_stream *s, uint64_t frame, const uint8_t *audio, size_t bytes)
@@ -270,33 +262,27 @@ static void tell_audio(struct od_stream *s, uint64_t frame, const uint8_t *audio
     tell(s, OD_STREAM_AUDIO, &words);
 }
 
-/* One frame as the dialect's linear samples; several may go in one message. */
-static void tell_linear(struct od_stream *s, uint64_t frame, const uint8_t ulaw[OD_FRAME_BYTES])
+/* What was gathered goes, a whole message or not. */
+static void tell_gathered(struct od_stream *s)
 {
-    struct linear *linear = s->linear;
-    int16_t narrow[OD_FRAME_BYTES], wide[OD_FRAME_BYTES * OD_RESAMPLE_FACTOR_MAX];
-    size_t samples = OD_FRAME_BYTES * (s->rate / 8000);
-    uint32_t frames = od_dialect_frames(s->dialect);
-    for (unsigned i = 0; i < OD_FRAME_BYTES; i++)
-        narrow[i] = od_ulaw_decode(ulaw[i]);
-    od_resample_up(&linear->up, narrow, OD_FRAME_BYTES, wide);
-    for (size_t i = 0; i < samples; i++) {
-        linear->out[linear->gathered++] = (uint8_t)wide[i];
-        linear->out[linear->gathered++] = (uint8_t)((uint16_t)wide[i] >> 8);
-    }
-    if (linear->gathered < frames * samples * 2)
+    struct od_audio_out *out = s->out;
+    if (!out || !out->frames)
         return;
-    tell_audio(s, frame + 1 - frames, linear->out, linear->gathered);
-    linear->gathered = 0;
+    tell_audio(s, out->first, out->at, out->bytes);
+    od_audio_out_sent(out);
 }
 
 static void tell_frame(struct od_stream *s, uint64_t frame, const uint8_t ulaw[OD_FRAME_BYTES])
 {
     s->stats.heard++;
-    if (od_dialect_codec(s->dialect) == OD_WIRE_L16)
-        tell_linear(s, frame, ulaw);
-    else
+    if (!s->out) {
         tell_audio(s, frame, ulaw, OD_FRAME_BYTES);
+        return;
+    }
+    if (!od_audio_out_follows(s->out, frame)) /* some were dropped between */
+        tell_gathered(s);
+    if (od_audio_out_add(s->out, frame, ulaw))
+        tell_gathered(s);
 }
 
 static bool congested(struct od_stream *s)
@@ -343,6 +329,21 @@ void od_stream_heard(struct od_stream *s, const uint8_t ulaw[OD_FRAME_BYTES])
     s->frames++;
 }
 
+void od_stream_stop(struct od_stream *s, const char *reason, uint16_t sip_status)
+{
+    if (s->stopped)
+        return;
+    tell_gathered(s);
+    /* A call that never started is over without a word, but for those who were asked about it. */
+    if (s->started || (s->open && od_dialect_shared(s->dialect))) {
+        struct od_stream_words words = words_now(s);
+        words.reason = reason;
+        words.sip_status = sip_status;
+        tell(s, OD_STREAM_STOP, &words);
+    }
+    s->stopped = true;
+}
+
 /* ---- the agent's audio ---- */
 
 static void bad(struct od_stream *s, const char *what)
@@ -375,12 +376,11 @@ static void note_audio(struct od_stream *s, uint64_t before)
 
 static void take_audio(struct od_stream *s, const struct od_stream_command *command)
 {
-    uint32_t rate = command->audio_rate ? command->audio_rate : s->rate;
     uint64_t before = s->playout.put;
     size_t name_bytes = command->text_bytes;
     if (name_bytes > OD_DIALECT_NAME_MAX)
         name_bytes = OD_DIALECT_NAME_MAX;
-    if (od_audio_in_begin(&s->in, &s->playout, command, rate)) {
+    if (od_audio_in_begin(&s->in, &s->playout, command, &s->media)) {
         bad(s, "audio of a sample rate that isn't a multiple of 8,000 up to 48,000");
         return;
     }
@@ -661,7 +661,6 @@ int od_stream_create(struct od_stream **out, const struct od_stream_setup *setup
     }
     s->port = setup->port;
     s->dialect = setup->dialect;
-    s->rate = setup->rate;
     od_playout_init(&s->playout, setup->pool, (uint64_t)setup->buffer_s * 8000);
     od_sid_account(setup->org, s->account);
     od_sid_call(&setup->call, s->call);
@@ -675,14 +674,11 @@ int od_stream_create(struct od_stream **out, const struct od_stream_setup *setup
         od_uid_text(&setup->campaign, s->campaign);
     s->words.campaign = s->campaign;
     s->words.attempt = setup->attempt;
-    s->words.rate = setup->rate;
     s->words.name = s->words.json = s->words.reason = "";
-    if (od_dialect_codec(s->dialect) == OD_WIRE_L16) {
-        if (!(s->linear = calloc(1, sizeof *s->linear))) {
-            od_stream_destroy(s);
-            return OD_ENOMEM;
-        }
-        od_resample_init(&s->linear->up, s->rate / 8000);
+    struct od_wire_media media = od_dialect_media(setup->dialect, setup->rate);
+    if (od_stream_set_media(s, &media)) {
+        od_stream_destroy(s);
+        return OD_ENOMEM;
     }
     *out = s;
     return 0;
@@ -698,7 +694,7 @@ void od_stream_destroy(struct od_stream *s)
     free(s->held);
     od_audio_in_deinit(&s->in);
     free(s->piece);
-    free(s->linear);
+    free(s->out);
     free(s->texts);
     free(s);
 }

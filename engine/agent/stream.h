@@ -50,7 +50,7 @@ struct od_stream_port {
 /* Texts are copied. */
 struct od_stream_setup {
     const struct od_dialect *dialect;
-    uint32_t rate;
+    uint32_t rate; /* Hz: of what the dialect carries until set_media() */
     uint32_t buffer_s;
     struct od_chunk_pool *pool;
     struct od_uid call;
@@ -74,6 +74,8 @@ void od_stream_destroy(struct od_stream *stream); /* NULL is fine */
 
 /* Of a shared connection, before opened(): the number of this call there. */
 void od_stream_set_sid(struct od_stream *stream, uint32_t sid);
+/* Before opened(): what the connection carries, where the agent has a choice. OD_ENOMEM. */
+int od_stream_set_media(struct od_stream *stream, const struct od_wire_media *media);
 /* The connection stands. */
 void od_stream_opened(struct od_stream *stream);
 /* The callee has answered; before or after opened(). */

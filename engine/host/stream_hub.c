@@ -13,10 +13,12 @@
 #include <openssl/hmac.h>
 #include <uthash.h>
 
+#include "engine/agent/media_hello.h"
 #include "engine/agent/mpack.h"
 #include "engine/base/base64.h"
 #include "engine/base/list.h"
 #include "engine/base/str.h"
+#include "engine/host/log.h"
 #include "outdial/err.h"
 #include "proto/ws/ws_client.h"
 #include "proto/ws/ws_handshake.h"
@@ -26,6 +28,7 @@ enum {
     TRIM_MS = 20,       /* memory of speech that was thrown away goes back so often, */
     TRIM_CHUNKS = 1024, /* so much of it, some tenths of a millisecond's work */
     HEADERS_MAX = 2048,
+    UNSUPPORTED = 1003, /* RFC 6455 section 7.4.1: data that can't be accepted */
 };
 #define SPEECH_BYTES_MAX ((size_t)512 * 1024 * 1024)
 
@@ -44,6 +47,9 @@ struct line {
     struct od_link *by_sid; /* of a shared line */
     struct od_link *busy;   /* isn't done with the last message; NULL: none */
     uint32_t capacity;      /* UINT32_MAX: not said */
+    bool greeted;           /* of a shared line: the agent has said HELLO */
+    char refused[OD_MEDIA_HELLO_WRONG_MAX]; /* what can't be had of it; empty: all can */
+    struct od_wire_media media;
 };
 
 struct od_link {
@@ -158,17 +164,12 @@ static void line_over(struct line *line, bool orderly, const char *why)
     line_free(line);
 }
 
-/* [0, 0, {v, engine, codecs}] */
 static void say_hello(struct line *line)
 {
-    char text[96];
+    char text[OD_MEDIA_HELLO_BYTES];
     struct od_buf buf;
-    static const char about[] = "{\"v\":1,\"engine\":\"outdial\",\"codecs\":[\"pcmu\"]}";
     od_buf_init(&buf, text, sizeof text);
-    od_mpack_put_array(&buf, 3);
-    od_mpack_put_uint(&buf, 0);
-    od_mpack_put_uint(&buf, 0);
-    od_mpack_put_json(&buf, about, sizeof about - 1);
+    od_media_hello_write(&buf);
     od_ws_send(line->ws, false, text, buf.used);
 }
 
@@ -201,16 +202,59 @@ static void say_pong(struct line *line, uint32_t word)
     od_ws_send(line->ws, false, text, buf.used);
 }
 
+/* Where it goes, for the log: without path and credentials, which may be secret. */
+static void line_name(const struct line *line, char out[64])
+{
+    const char *host = strstr(line->url, "://") + 3;
+    size_t scheme = (size_t)(host - line->url), bytes = strcspn(host, "/?");
+    for (size_t i = bytes; i-- > 0;) {
+        if (host[i] == '@') {
+            host += i + 1;
+            bytes -= i + 1;
+            break;
+        }
+    }
+    snprintf(out, 64, "%.*s%.*s", (int)scheme, line->url, (int)bytes, host);
+}
+
+/* What the agent wants can't be had: it is told so, and its calls fail. The line is gone. */
+static void refuse_line(struct line *line)
+{
+    char why[160], name[64];
+    line_name(line, name);
+    snprintf(why, sizeof why, "agent: %s", line->refused);
+    od_log(OD_CONFIG_LOG_WARN, "agent", "%s: %s; the connection is closed, its calls (%u) fail",
+           name, line->refused, (unsigned)line->calls);
+    od_ws_leave(line->ws, UNSUPPORTED, line->refused);
+    line_over(line, false, why);
+}
+
+/* The agent's HELLO. A later one may change how many calls it takes; its calls were told of the
+ * rest. */
+static void take_hello(struct line *line, const struct od_stream_command *command)
+{
+    struct od_stream_hub *hub = line->hub;
+    const char *wrong = command->text_bytes ? command->text : NULL;
+    if (!wrong && line->greeted && !od_wire_media_equal(&line->media, &command->media))
+        wrong = "HELLO: expected the first one's codec, rate and ptime";
+    if (wrong) {
+        snprintf(line->refused, sizeof line->refused, "%s", wrong);
+        return;
+    }
+    line->greeted = true;
+    line->media = command->media;
+    line->capacity = command->ms;
+    if (hub->capacity)
+        hub->capacity(hub->ctx, line->url, command->ms);
+    tell_open(line);
+}
+
 /* A message of a shared line: to the link of its number; what concerns the line is seen to here. */
 static void on_shared_command(void *ctx, const struct od_stream_command *command)
 {
     struct line *line = ctx;
     if (command->kind == OD_STREAM_HELLO) {
-        struct od_stream_hub *hub = line->hub;
-        line->capacity = command->ms;
-        if (hub->capacity)
-            hub->capacity(hub->ctx, line->url, command->ms);
-        tell_open(line);
+        take_hello(line, command);
         return;
     }
     if (command->kind == OD_STREAM_PING) {
@@ -228,6 +272,10 @@ static bool on_message(void *ctx, bool text, const uint8_t *at, size_t bytes)
     struct od_list *node = od_list_first(&line->links);
     if (od_dialect_shared(line->dialect)) {
         od_dialect_read(line->dialect, NULL, text, at, bytes, on_shared_command, line);
+        if (*line->refused) {
+            refuse_line(line);
+            return true;
+        }
     } else if (node) {
         struct od_link *link = OD_OWNER(node, struct od_link, place);
         if (!link->user->message(link->ctx, text, at, bytes))
@@ -467,6 +515,11 @@ int od_link_open(struct od_stream_hub *hub, const struct od_link_setup *setup, s
 uint32_t od_link_sid(const struct od_link *link)
 {
     return link->sid;
+}
+
+const struct od_wire_media *od_link_media(const struct od_link *link)
+{
+    return link->line->greeted ? &link->line->media : NULL;
 }
 
 void od_link_send(struct od_link *link, bool text, const char *at, size_t bytes)

@@ -69,6 +69,9 @@ int od_link_open(struct od_stream_hub *hub, const struct od_link_setup *setup,
 /* The number of this call on a shared connection; 0 else. */
 uint32_t od_link_sid(const struct od_link *link);
 
+/* From opened() on: what the agent has asked the connection to carry; NULL: it has no choice. */
+const struct od_wire_media *od_link_media(const struct od_link *link);
+
 void od_link_send(struct od_link *link, bool text, const char *at, size_t bytes);
 size_t od_link_queued(const struct od_link *link);
 

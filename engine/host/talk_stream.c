@@ -74,7 +74,12 @@ static void fail(struct talk_stream *self, const char *why)
 static void on_link_opened(void *ctx)
 {
     struct talk_stream *self = ctx;
+    const struct od_wire_media *media = od_link_media(self->link);
     od_stream_set_sid(self->stream, od_link_sid(self->link));
+    if (media && od_stream_set_media(self->stream, media)) {
+        fail(self, "agent: no memory");
+        return;
+    }
     od_stream_opened(self->stream);
     if (!od_dialect_shared(self->dialect))
         od_talk_session_admit(self->session);

@@ -33,6 +33,7 @@ class Connection:
         self.log = []        # (monotonic time, message)
         self.pings = 0
         self.closed = None   # code of the close frame; 1006: none came
+        self.reason = ""     # and what it says
         self.start = None
         self.changed = asyncio.Event()
 
@@ -76,8 +77,9 @@ class Connection:
     async def send(self, message):
         await self.raw(frame(1, json.dumps(message).encode()))
 
-    async def binary(self, data):
-        await self.raw(frame(2, data))
+    async def binary(self, *messages):
+        """At once: no pause between them is this process's."""
+        await self.raw(b"".join(frame(2, data) for data in messages))
 
     async def play(self, ulaw, name=None):
         sid = self.start["streamSid"]
@@ -115,6 +117,7 @@ class Connection:
                 data = (int.from_bytes(data, "big") ^ int.from_bytes(wide, "big")).to_bytes(n, "big")
                 if op == 8:
                     self.closed = struct.unpack(">H", data[:2])[0] if len(data) >= 2 else 1005
+                    self.reason = data[2:].decode()
                     await self.raw(frame(8, data[:2]))
                     break
                 if op == 9:

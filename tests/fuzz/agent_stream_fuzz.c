@@ -1,7 +1,8 @@
 /*
  * agent_stream_fuzz - what an outside agent sends, in every format: whatever it is, the stream
  * stays in order, holds no more than its caps, and gives a frame when it is asked. The first byte
- * chooses the format; then come messages, each of one byte of kind and length and its bytes.
+ * chooses the format and, of msgpack, what the connection carries; then come messages, each of one
+ * byte of kind and length and its bytes.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +46,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char *const formats[] = {"twilio", "telnyx",  "exotel", "plivo",
                                           "vonage", "jambonz", "msgpack"};
+    static const struct od_wire_media carried[] = {{OD_WIRE_ULAW, 8000, 1},
+                                                   {OD_WIRE_ALAW, 8000, 5},
+                                                   {OD_WIRE_L16, 16000, 2},
+                                                   {OD_WIRE_L16, 48000, 5}};
     struct od_chunk_pool pool;
     struct od_stream *stream;
     uint8_t frame[OD_FRAME_BYTES] = {0};
@@ -66,6 +71,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                     .amd = "{}",
                                     .port = {&done, on_send, on_queued, on_done, on_order, on_odd}};
     if (od_stream_create(&stream, &setup))
+        abort();
+    if (od_dialect_shared(dialect) && od_stream_set_media(stream, &carried[data[0] / 7 % 4]))
         abort();
     od_stream_opened(stream);
     od_stream_start(stream);

@@ -33,7 +33,9 @@ static const struct od_stream_words words = {
     .details = "{\"context\":{}}",
     .seq = 5,
     .ts_ms = 40,
+    .codec = OD_WIRE_ULAW,
     .rate = 8000,
+    .ptime_ms = 20,
     .name = "m1",
     .name_bytes = 2,
     .json = "{\"kind\":\"human\"}",
@@ -131,6 +133,7 @@ static void test_what_the_bot_says(void **state)
     } said[] = {
         {"[0,0,{\"v\":1,\"max_calls\":9,\"codec\":\"pcmu\"}]", OD_STREAM_HELLO, "", "", 9},
         {"[0,0,{\"v\":1}]", OD_STREAM_HELLO, "", "", UINT32_MAX},
+        {"[0,0,{\"v\":2}]", OD_STREAM_HELLO, "HELLO: v 2: expected 1", "", UINT32_MAX},
         {"[16,7]", OD_STREAM_ACCEPT, "", "", 0},
         {"[17,7,480,\"not now\"]", OD_STREAM_REJECT, "not now", "", 480},
         {"[17,7]", OD_STREAM_REJECT, "", "", 0},
@@ -190,6 +193,7 @@ static void test_audio_of_the_bot(void **state)
     assert_int_equal(meant.command.sid, 7);
     assert_false(meant.command.base64);
     assert_int_equal(meant.command.audio_bytes, 3);
+    assert_int_equal(meant.command.audio_codec, OD_WIRE_AGREED);
     od_dialect_read(media_v1(), NULL, true, said, sizeof said - 1, on_command, &meant);
     assert_int_equal(meant.command.kind, OD_STREAM_BAD); /* as text */
 }
