@@ -4,7 +4,8 @@
  * host.
  *
  *   url          ws:// or wss://; missing: the configuration's agent_default. It may carry
- *                user:password@ for Basic authentication
+ *                user:password@ for Basic authentication. With format msgpack also tcp://host:port
+ *                and unix:///path (agent_url.h)
  *   format       a dialect's name (dialect.h); default "twilio"
  *   connect      "ringing" (default): the connection stands before the phone rings
  *                "answer": it is made when the callee has answered
@@ -13,7 +14,8 @@
  *                "ring": the phone rings all the same, the bot is tried again at the answer
  *   rate         sample rate, for formats that have a choice
  *   buffer_s     seconds of speech that may wait, 60..600 (default)
- *   auth_token   secret: the upgrade is signed with it (X-Twilio-Signature)
+ *   auth_token   secret: the upgrade is signed with it (X-Twilio-Signature); of WebSockets alone,
+ *                as is bearer
  *   bearer       secret: Authorization: Bearer
  *   parameters   texts by name, for the start message; {{name}} places are filled in
  */

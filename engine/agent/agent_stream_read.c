@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/agent/agent_url.h"
 #include "engine/agent/dialect.h"
 #include "outdial/err.h"
 
@@ -43,12 +44,28 @@ static int read_either(struct od_agent_reader *r, yyjson_val *object, const char
 
 static int read_url(struct od_agent_reader *r, yyjson_val *agent, struct od_agent_stream *out)
 {
+    enum od_agent_wire wire;
     int err = od_agent_text(r, agent, "url", 1, OD_AGENT_STREAM_URL_MAX, &out->url);
-    if (err || !out->url)
+    if (err || !out->url || od_agent_url_read(out->url, &wire))
         return err;
-    bool good = (!strncmp(out->url, "ws://", 5) || !strncmp(out->url, "wss://", 6)) &&
-                !strpbrk(out->url, " \t\r\n#\\");
-    return good ? 0 : refuse_member(r, agent, "url", "a ws:// or wss:// URL");
+    return refuse_member(r, agent, "url", od_agent_url_forms);
+}
+
+/* Without WebSocket there is nothing around a message, and no upgrade to sign. */
+static int check_bare(struct od_agent_reader *r, yyjson_val *agent,
+                      const struct od_agent_stream *stream)
+{
+    enum od_agent_wire wire;
+    if (!stream->url || !od_agent_url_read(stream->url, &wire) || wire == OD_AGENT_WIRE_WS)
+        return 0;
+    if (!od_dialect_bare(stream->dialect))
+        return refuse_member(r, agent, "format", "\"msgpack\", as the url is not ws:// or wss://");
+    if (!stream->auth_token && !stream->bearer)
+        return 0;
+    size_t mark = od_agent_enter(r, stream->auth_token ? "auth_token" : "bearer");
+    int err = od_agent_refuse_text(r, "nothing, as the url is not ws:// or wss://", "a secret");
+    od_agent_leave(r, mark);
+    return err;
 }
 
 static int read_format(struct od_agent_reader *r, yyjson_val *agent, struct od_agent_stream *out)
@@ -137,6 +154,8 @@ int od_agent_stream_read(struct od_agent_reader *r, yyjson_val *agent, struct od
         err = read_secret(r, agent, "auth_token", &out->auth_token);
     if (!err)
         err = read_secret(r, agent, "bearer", &out->bearer);
+    if (!err)
+        err = check_bare(r, agent, out);
     if (!err)
         err = read_params(r, yyjson_obj_get(agent, "parameters"), out);
     return err;

@@ -187,7 +187,7 @@ static const struct od_dialect dialects[] = {
     },
     {
         .name = "msgpack", .subprotocol = "outdial.media.v1.msgpack", .write = od_dialect_msgpack_write,
-        .read = od_dialect_msgpack_read, .codec = OD_WIRE_ULAW, .binary = true, .shared = true, .flow = true,
+        .read = od_dialect_msgpack_read, .codec = OD_WIRE_ULAW, .binary = true, .shared = true, .flow = true, .bare = true,
         .frames = 1, .rates = {8000},
     },
 };
@@ -246,6 +246,11 @@ bool od_dialect_rate_ok(const struct od_dialect *dialect, uint32_t rate)
 bool od_dialect_flow(const struct od_dialect *dialect)
 {
     return dialect->flow;
+}
+
+bool od_dialect_bare(const struct od_dialect *dialect)
+{
+    return dialect->bare;
 }
 
 bool od_dialect_shared(const struct od_dialect *dialect)

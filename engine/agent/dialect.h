@@ -139,6 +139,7 @@ struct od_wire_media od_dialect_media(const struct od_dialect *dialect, uint32_t
 uint32_t od_dialect_rate(const struct od_dialect *dialect); /* when nothing else is said */
 bool od_dialect_rate_ok(const struct od_dialect *dialect, uint32_t rate);
 bool od_dialect_shared(const struct od_dialect *dialect); /* many calls on one connection */
+bool od_dialect_bare(const struct od_dialect *dialect);   /* its messages delimit themselves */
 bool od_dialect_flow(
     const struct od_dialect *dialect); /* it speaks of credit, overflow, underrun */
 

@@ -31,7 +31,7 @@ struct od_dialect {
     const char *name, *subprotocol;
     uint8_t codec; /* enum od_wire_codec */
     bool binary;   /* audio goes in binary messages */
-    bool shared, flow;
+    bool shared, flow, bare;
     uint32_t frames;
     uint32_t rates[OD_DIALECT_RATES]; /* the first is the default; 0 ends */
     size_t (*write)(const struct od_dialect *dialect, enum od_stream_event event,

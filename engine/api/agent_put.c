@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/agent/agent_def.h"
+#include "engine/agent/agent_url.h"
 #include "engine/api/agent_check.h"
 #include "engine/api/agent_page.h"
 #include "engine/api/audit.h"
@@ -89,6 +90,20 @@ static bool outside_ok(struct od_request *q, const char *text, size_t bytes, yyj
     return !faults.count;
 }
 
+/* An API key must not reach whatever listens on this machine: where agents' sockets are is the
+ * operator's to say. */
+static bool place_ok(struct od_request *q, const struct od_agent_def *def)
+{
+    const char *dir = q->api->host.unix_dir ? q->api->host.unix_dir : "";
+    if (!def->stream.url || od_agent_place_ok(def->stream.url, dir))
+        return true;
+    od_request_fault(q, "#/outdial/agent/url",
+                     *dir
+                         ? "expected a socket in streams.unix_dir, found another path"
+                         : "expected no unix:// URL, as the configuration has no streams.unix_dir");
+    return false;
+}
+
 /* Reads the text as the engine will. False: answered. */
 bool od_agent_check(struct od_request *q, const char *text, size_t bytes, yyjson_val *before,
                     struct od_agent_rec *rec)
@@ -112,11 +127,12 @@ bool od_agent_check(struct od_request *q, const char *text, size_t bytes, yyjson
         return false;
     }
     bool zone_ok = !def->has_hours || od_request_zone_ok(q, def->hours.zone);
+    bool good = zone_ok && place_ok(q, def);
     od_str_copy(rec->name, sizeof rec->name, def->name, strlen(def->name));
     od_agent_def_destroy(def);
     if (!zone_ok)
         od_request_fault(q, "#/schedule/timezone", OD_ZONE_FAULT);
-    return zone_ok;
+    return good;
 }
 
 static char *seal(struct od_request *q, yyjson_mut_doc *doc, yyjson_val *before, size_t *bytes)

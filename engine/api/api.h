@@ -187,6 +187,7 @@ struct od_api_host {
     void (*hash_add)(void *hash, const void *data, size_t bytes);
     void (*hash_end)(void *hash, uint8_t out[32]);
     const struct od_box_port *box; /* seals what is stored of secrets */
+    const char *unix_dir; /* agents may be at Unix sockets in it; NULL or "": at none; borrowed */
 };
 
 struct od_api_key {

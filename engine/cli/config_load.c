@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/agent/agent_def.h"
+#include "engine/agent/agent_url.h"
 #include "engine/host/options.h"
 #include "outdial/err.h"
 
@@ -68,6 +69,18 @@ static int take_flag(const char *verb, struct given *given, int argc, char **arg
 
 static struct given given;
 
+/* Its socket, if it is at one, is where the configuration has them. */
+static bool place_ok(const struct od_config *config, const struct od_agent_def *def,
+                     struct od_agent_problem *problem)
+{
+    if (!def->stream.url || od_agent_place_ok(def->stream.url, config->streams.unix_dir))
+        return true;
+    *problem = (struct od_agent_problem){.pointer = "/outdial/agent/url",
+                                         .expected = "a socket in streams.unix_dir",
+                                         .found = "another path"};
+    return false;
+}
+
 /* The API would refuse such an agent when it is created; better now than at the first call. */
 static int check_agents(const struct od_config *config, const char *file,
                         struct od_options_problems *problems)
@@ -77,8 +90,10 @@ static int check_agents(const struct od_config *config, const char *file,
         struct od_agent_problem problem = {0};
         const char *doc = config->agents[i].doc;
         if (od_agent_def_parse(doc, strlen(doc), &def, &problem) == 0) {
+            bool good = place_ok(config, def, &problem);
             od_agent_def_destroy(def);
-            continue;
+            if (good)
+                continue;
         }
         if (problems->count < OD_OPTIONS_PROBLEMS_MAX)
             snprintf(problems->line[problems->count], OD_OPTIONS_LINE_MAX,

@@ -468,6 +468,7 @@ static void put_config(struct writer *w, const struct od_config *config)
     begin_map(w, "streams");
     put_bool(w, "allow_private", config->streams.allow_private);
     put_text(w, "ca_file", config->streams.ca_file);
+    put_text(w, "unix_dir", config->streams.unix_dir);
     end_map(w);
     begin_map(w, "compat");
     put_bool(w, "dasha_running_status", config->compat.dasha_running_status);

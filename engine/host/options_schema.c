@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/agent/agent_stream.h"
+#include "engine/agent/agent_url.h"
 #include "engine/agent/dialect.h"
 #include "engine/base/str.h"
 #include "engine/core/hours.h"
@@ -15,6 +16,7 @@
 
 enum { CAP_HOURS_MAX = 744 }; /* as long as the store remembers */
 enum { KEYS_MAX = 1000, TRUNKS_MAX = 1000, AGENTS_MAX = 1000, NUMBERS_MAX = 4096, ORGS_MAX = 4096 };
+enum { SOCKET_DIR_MAX = 100 };
 
 #define AT(member) offsetof(struct od_config, member)
 #define TRUNK(member) offsetof(struct od_config_trunk, member)
@@ -121,12 +123,22 @@ static const char *check_secrets_key(struct od_reader *r, void *base, const char
 
 static const char *check_stream_url(struct od_reader *r, void *base, const char *text)
 {
+    enum od_agent_wire wire;
     (void)r, (void)base;
-    bool scheme = !strncmp(text, "ws://", 5) || !strncmp(text, "wss://", 6);
-    return *text == 0 || (scheme && od_check_printable(text, OD_AGENT_STREAM_URL_MAX) &&
-                          !strpbrk(text, " #\\"))
+    return *text == 0 || (od_check_printable(text, OD_AGENT_STREAM_URL_MAX) &&
+                          od_agent_url_read(text, &wire))
                ? NULL
-               : "a ws:// or wss:// URL, or nothing";
+               : "a ws://, wss://, tcp://host:port or unix:///path URL, or nothing";
+}
+
+static const char *check_socket_dir(struct od_reader *r, void *base, const char *text)
+{
+    size_t bytes = strlen(text);
+    (void)r, (void)base;
+    return *text == 0 || (text[0] == '/' && bytes > 1 && text[bytes - 1] != '/' &&
+                          od_check_printable(text, SOCKET_DIR_MAX))
+               ? NULL
+               : "an absolute path of up to 100 characters, with no '/' at its end, or nothing";
 }
 
 static const char *check_stream_format(struct od_reader *r, void *base, const char *text)
@@ -582,6 +594,9 @@ const struct od_option od_options_table[] = {
      .initial = "true", .help = "stream agents may be at private addresses"},
     {"streams.ca_file", OD_OPTION_TEXT, .offset = AT(streams.ca_file), .initial = "",
      .help = "PEM file of who signs stream agents; empty: the system's"},
+    {"streams.unix_dir", OD_OPTION_TEXT, .offset = AT(streams.unix_dir), .initial = "",
+     .help = "stream agents may be at Unix sockets in this directory; empty: at none",
+     .check = check_socket_dir},
     {"hours.legal", OD_OPTION_TEXT, .offset = AT(hours.legal), .initial = "08:00-21:00",
      .help = "when callees of campaigns may be called, by their clocks; empty: always",
      .check = check_legal},
@@ -682,10 +697,29 @@ static void check_names(struct od_reader *r, const struct od_config *config,
     }
 }
 
+static void check_agent_default(struct od_reader *r, const struct od_config *config,
+                                const struct od_yaml_node *root)
+{
+    const char *url = config->agent_default.url, *format = config->agent_default.format;
+    const struct od_dialect *dialect = od_dialect_find(format, strlen(format));
+    enum od_agent_wire wire;
+    if (!*url || !od_agent_url_read(url, &wire) || wire == OD_AGENT_WIRE_WS)
+        return;
+    if (dialect && !od_dialect_bare(dialect))
+        refuse_name(r, root, "agent_default.format", "msgpack", format,
+                    ", and its url is not ws:// or wss://");
+    if (!od_agent_place_ok(url, config->streams.unix_dir))
+        od_reader_problem(r,
+                          &(struct od_source){.node = od_yaml_find(root, "agent_default.url"),
+                                              .key = "agent_default.url"},
+                          "expected a socket in streams.unix_dir");
+}
+
 void od_options_check_whole(struct od_reader *r, struct od_config *config,
                             const struct od_yaml_node *root)
 {
     check_names(r, config, root);
+    check_agent_default(r, config, root);
     if (!*config->http.tls_cert != !*config->http.tls_key)
         od_reader_problem(
             r, &(struct od_source){.node = od_yaml_find(root, "http.tls"), .key = "http.tls"},

@@ -1,7 +1,7 @@
 /*
- * stream_hub - see the header. A link is one call's end of a trunk line; a line is a WebSocket
- * connection, which carries one link or, in formats that number their calls, many. Lines that
- * could not be made are tried again on a common timer while their links have patience.
+ * stream_hub - see the header. A link is one call's end of a trunk line; a line is a connection,
+ * which carries one link or, in formats that number their calls, many. Lines that could not be made
+ * are tried again on a common timer while their links have patience.
  */
 #include "engine/host/stream_hub.h"
 
@@ -13,6 +13,7 @@
 #include <openssl/hmac.h>
 #include <uthash.h>
 
+#include "engine/agent/agent_url.h"
 #include "engine/agent/media_hello.h"
 #include "engine/agent/mpack.h"
 #include "engine/base/base64.h"
@@ -20,6 +21,7 @@
 #include "engine/base/str.h"
 #include "engine/host/log.h"
 #include "outdial/err.h"
+#include "proto/ws/raw_client.h"
 #include "proto/ws/ws_client.h"
 #include "proto/ws/ws_handshake.h"
 
@@ -32,6 +34,8 @@ enum {
 };
 #define SPEECH_BYTES_MAX ((size_t)512 * 1024 * 1024)
 
+enum { SAID_GOODBYE = 1, REFUSED };
+
 struct line {
     struct od_stream_hub *hub;
     struct od_list place; /* among the hub's */
@@ -39,7 +43,8 @@ struct line {
     struct od_list links;
     const struct od_dialect *dialect;
     char *url, *headers, *key; /* key: what calls must have in common to share it; NULL: nothing */
-    struct od_ws *ws;          /* NULL: between two tries */
+    enum od_agent_wire wire;
+    struct od_peer *peer; /* NULL: between two tries */
     bool open;
     uint64_t tries_until_ms, retry_ms;
     uint32_t next_sid, calls;
@@ -48,7 +53,8 @@ struct line {
     struct od_link *busy;   /* isn't done with the last message; NULL: none */
     uint32_t capacity;      /* UINT32_MAX: not said */
     bool greeted;           /* of a shared line: the agent has said HELLO */
-    char refused[OD_MEDIA_HELLO_WRONG_MAX]; /* what can't be had of it; empty: all can */
+    uint8_t over;           /* of a shared line: what its agent said ends it */
+    char why[OD_MEDIA_HELLO_WRONG_MAX];
     struct od_wire_media media;
 };
 
@@ -64,12 +70,13 @@ struct od_link {
 
 struct od_stream_hub {
     uv_loop_t *loop;
-    struct od_ws_hub *ws;
+    struct od_peer_hub *peers;
     uv_timer_t timer; /* runs while some line waits for its next try, or a link for its opened() */
     struct od_list lines, fresh;
     struct od_chunk_pool pool;
     uv_timer_t trim; /* runs while the pool holds more than it keeps */
     bool public_only;
+    const char *unix_dir;
     void (*capacity)(void *ctx, const char *url, uint32_t calls);
     void *ctx;
     uint64_t retries;
@@ -88,12 +95,30 @@ void od_twilio_signature(const char *token, const char *url, char out[OD_TWILIO_
 
 /* ---- lines ---- */
 
+/* Goodbye. A bare connection has no frame for it: [6, 0, reason, 0], a STOP of them all. */
+static void line_leave(struct line *line, uint16_t code, const char *reason)
+{
+    char text[OD_MEDIA_HELLO_WRONG_MAX + 8];
+    struct od_buf buf;
+    if (line->wire != OD_AGENT_WIRE_WS && line->open) {
+        od_buf_init(&buf, text, sizeof text);
+        od_mpack_put_array(&buf, 4);
+        od_mpack_put_uint(&buf, 6);
+        od_mpack_put_uint(&buf, 0);
+        od_mpack_put_str(&buf, reason, strlen(reason));
+        od_mpack_put_uint(&buf, 0);
+        od_peer_send(line->peer, false, text, buf.used);
+    }
+    od_peer_leave(line->peer, code, reason);
+    line->peer = NULL;
+}
+
 static void line_free(struct line *line)
 {
     od_list_remove(&line->place);
     od_list_remove(&line->fresh);
-    if (line->ws)
-        od_ws_leave(line->ws, 1000, "");
+    if (line->peer)
+        line_leave(line, 1000, "");
     if (line->headers)
         explicit_bzero(line->headers, strlen(line->headers));
     if (line->key)
@@ -150,7 +175,7 @@ static void tell_open(struct line *line)
 static void line_over(struct line *line, bool orderly, const char *why)
 {
     struct od_list *node;
-    line->ws = NULL;
+    line->peer = NULL;
     /* A new call must not find it. */
     free(line->key);
     line->key = NULL;
@@ -170,7 +195,7 @@ static void say_hello(struct line *line)
     struct od_buf buf;
     od_buf_init(&buf, text, sizeof text);
     od_media_hello_write(&buf);
-    od_ws_send(line->ws, false, text, buf.used);
+    od_peer_send(line->peer, false, text, buf.used);
 }
 
 static void on_opened(void *ctx)
@@ -199,7 +224,7 @@ static void say_pong(struct line *line, uint32_t word)
     od_mpack_put_uint(&buf, 8);
     od_mpack_put_uint(&buf, 0);
     od_mpack_put_uint(&buf, word);
-    od_ws_send(line->ws, false, text, buf.used);
+    od_peer_send(line->peer, false, text, buf.used);
 }
 
 /* Where it goes, for the log: without path and credentials, which may be secret. */
@@ -217,16 +242,36 @@ static void line_name(const struct line *line, char out[64])
     snprintf(out, 64, "%.*s%.*s", (int)scheme, line->url, (int)bytes, host);
 }
 
-/* What the agent wants can't be had: it is told so, and its calls fail. The line is gone. */
-static void refuse_line(struct line *line)
+/* A connection that calls share has failed: said once for all of them. */
+static void log_broken(const struct line *line, const char *why)
 {
-    char why[160], name[64];
+    char name[64];
     line_name(line, name);
-    snprintf(why, sizeof why, "agent: %s", line->refused);
     od_log(OD_CONFIG_LOG_WARN, "agent", "%s: %s; the connection is closed, its calls (%u) fail",
-           name, line->refused, (unsigned)line->calls);
-    od_ws_leave(line->ws, UNSUPPORTED, line->refused);
-    line_over(line, false, why);
+           name, why, (unsigned)line->calls);
+}
+
+/* What the agent said of the connection itself ends it: it wants what can't be had, and is told so,
+ * or it says goodbye. The line is gone. */
+static void end_line(struct line *line)
+{
+    char why[OD_MEDIA_HELLO_WRONG_MAX + 8];
+    bool orderly = line->over == SAID_GOODBYE;
+    snprintf(why, sizeof why, "agent: %s", line->why);
+    if (!orderly)
+        log_broken(line, line->why);
+    line_leave(line, orderly ? 1000 : UNSUPPORTED, orderly ? "" : line->why);
+    line_over(line, orderly, why);
+}
+
+/* [6, 0, reason] */
+static void take_goodbye(struct line *line, const struct od_stream_command *command)
+{
+    line->over = SAID_GOODBYE;
+    if (command->text_bytes)
+        od_str_copy(line->why, sizeof line->why, command->text, command->text_bytes);
+    else
+        snprintf(line->why, sizeof line->why, "closed the stream");
 }
 
 /* The agent's HELLO. A later one may change how many calls it takes; its calls were told of the
@@ -238,7 +283,8 @@ static void take_hello(struct line *line, const struct od_stream_command *comman
     if (!wrong && line->greeted && !od_wire_media_equal(&line->media, &command->media))
         wrong = "HELLO: expected the first one's codec, rate and ptime";
     if (wrong) {
-        snprintf(line->refused, sizeof line->refused, "%s", wrong);
+        line->over = REFUSED;
+        snprintf(line->why, sizeof line->why, "%s", wrong);
         return;
     }
     line->greeted = true;
@@ -261,6 +307,10 @@ static void on_shared_command(void *ctx, const struct od_stream_command *command
         say_pong(line, command->ms);
         return;
     }
+    if (command->kind == OD_STREAM_HANGUP && !command->sid) {
+        take_goodbye(line, command);
+        return;
+    }
     struct od_link *link = find_link(line, command->sid);
     if (link && link->told_open && !link->user->command(link->ctx, command))
         line->busy = link;
@@ -272,8 +322,8 @@ static bool on_message(void *ctx, bool text, const uint8_t *at, size_t bytes)
     struct od_list *node = od_list_first(&line->links);
     if (od_dialect_shared(line->dialect)) {
         od_dialect_read(line->dialect, NULL, text, at, bytes, on_shared_command, line);
-        if (*line->refused) {
-            refuse_line(line);
+        if (line->over) {
+            end_line(line);
             return true;
         }
     } else if (node) {
@@ -310,11 +360,11 @@ static bool patient(const struct line *line)
 
 static void on_timer(uv_timer_t *timer);
 
-static void on_closed(void *ctx, const struct od_ws_end *end)
+static void on_closed(void *ctx, const struct od_peer_end *end)
 {
     struct line *line = ctx;
     char why[200];
-    line->ws = NULL;
+    line->peer = NULL;
     /* Not there yet, rather than unwilling: it may be starting. */
     if (!end->opened && (end->err == OD_EDOWN || end->status >= 500) && patient(line)) {
         line->retry_ms = uv_now(line->hub->loop) + RETRY_MS;
@@ -326,10 +376,12 @@ static void on_closed(void *ctx, const struct od_ws_end *end)
                    end->code != 1007 && end->code != 1008 && end->code != 1009;
     snprintf(why, sizeof why, "agent: %s%s", end->err || *end->why ? end->why : "closed the stream",
              !end->err && !orderly ? " (an error of its own)" : "");
+    if (!orderly && od_dialect_shared(line->dialect))
+        log_broken(line, why + sizeof "agent: " - 1);
     line_over(line, orderly, why);
 }
 
-static const struct od_ws_user ws_user = {
+static const struct od_peer_user peer_user = {
     .opened = on_opened,
     .message = on_message,
     .go_on = on_go_on,
@@ -337,17 +389,33 @@ static const struct od_ws_user ws_user = {
     .closed = on_closed,
 };
 
+static int dial_bare(struct line *line)
+{
+    static const uint8_t ping[] = {0x93, 7, 0, 0}; /* [7, 0, 0] */
+    return od_raw_connect(line->hub->peers,
+                          &(struct od_raw_open){.url = line->url,
+                                                .allow_private = !line->hub->public_only,
+                                                .gathers = true,
+                                                .ping = ping,
+                                                .ping_bytes = sizeof ping,
+                                                .user = &peer_user,
+                                                .ctx = line},
+                          &line->peer);
+}
+
 static int line_dial(struct line *line)
 {
-    return od_ws_connect(line->hub->ws,
+    if (line->wire != OD_AGENT_WIRE_WS)
+        return dial_bare(line);
+    return od_ws_connect(line->hub->peers,
                          &(struct od_ws_open){.url = line->url,
                                               .subprotocol = od_dialect_subprotocol(line->dialect),
                                               .headers = line->headers,
                                               .allow_private = !line->hub->public_only,
                                               .gathers = od_dialect_shared(line->dialect),
-                                              .user = &ws_user,
+                                              .user = &peer_user,
                                               .ctx = line},
-                         &line->ws);
+                         &line->peer);
 }
 
 static void tell_fresh(struct od_stream_hub *hub)
@@ -369,7 +437,7 @@ static void on_timer(uv_timer_t *timer)
     for (; node; node = next) {
         struct line *line = OD_OWNER(node, struct line, place);
         next = od_list_after(&hub->lines, node);
-        if (line->ws || !line->retry_ms)
+        if (line->peer || !line->retry_ms)
             continue;
         if (line->retry_ms > now_ms) {
             next_ms = line->retry_ms < next_ms ? line->retry_ms : next_ms;
@@ -384,25 +452,31 @@ static void on_timer(uv_timer_t *timer)
         uv_timer_start(timer, on_timer, next_ms - now_ms, 0);
 }
 
-static char *make_headers(const struct od_link_setup *setup, const char *shown_url)
+/* Header lines of the upgrade. OD_EINVAL: the URL; OD_ENOMEM. */
+static int make_headers(const struct od_link_setup *setup, char **out)
 {
     char text[HEADERS_MAX], signature[OD_TWILIO_SIGNATURE];
+    struct od_ws_url *url = malloc(sizeof *url);
     struct od_buf buf;
+    int err = url ? od_ws_url_read(url, setup->url) : OD_ENOMEM;
     od_buf_init(&buf, text, sizeof text);
-    if (setup->auth_token) {
-        od_twilio_signature(setup->auth_token, shown_url, signature);
+    if (!err && setup->auth_token) {
+        od_twilio_signature(setup->auth_token, url->shown, signature);
         od_buf_str(&buf, "X-Twilio-Signature: ");
         od_buf_str(&buf, signature);
         od_buf_str(&buf, "\r\n");
     }
-    if (setup->bearer) {
+    if (!err && setup->bearer) {
         od_buf_str(&buf, "Authorization: Bearer ");
         od_buf_str(&buf, setup->bearer);
         od_buf_str(&buf, "\r\n");
     }
-    char *made = buf.cut ? NULL : strdup(text);
+    if (url)
+        explicit_bzero(url, sizeof *url);
+    free(url);
+    *out = err || buf.cut ? NULL : strdup(text);
     explicit_bzero(text, sizeof text);
-    return made;
+    return err ? err : *out ? 0 : OD_ENOMEM;
 }
 
 /* What calls must have in common to share a connection. */
@@ -428,28 +502,41 @@ static struct line *find_line(struct od_stream_hub *hub, const char *key)
     return NULL;
 }
 
+/* What the URL is of, and whether that may be. */
+static int judge_url(const struct od_stream_hub *hub, const struct od_link_setup *setup,
+                     enum od_agent_wire *wire)
+{
+    if (!od_agent_url_read(setup->url, wire) ||
+        (*wire != OD_AGENT_WIRE_WS && !od_dialect_bare(setup->dialect)))
+        return OD_EINVAL;
+    return od_agent_place_ok(setup->url, hub->unix_dir) ? 0 : OD_EDENIED;
+}
+
+static int line_fill(struct line *line, const struct od_link_setup *setup)
+{
+    line->dialect = setup->dialect;
+    /* Of a shared line nothing is known before its HELLO. */
+    line->capacity = od_dialect_shared(setup->dialect) ? 0 : UINT32_MAX;
+    line->tries_until_ms = uv_now(line->hub->loop) + setup->patience_ms;
+    line->url = strdup(setup->url);
+    od_list_init(&line->place);
+    od_list_init(&line->fresh);
+    od_list_init(&line->links);
+    int err = line->url ? judge_url(line->hub, setup, &line->wire) : OD_ENOMEM;
+    if (!err && line->wire == OD_AGENT_WIRE_WS)
+        err = make_headers(setup, &line->headers);
+    return err ? err : line_dial(line);
+}
+
 static int line_open(struct od_stream_hub *hub, const struct od_link_setup *setup, char *key,
                      struct line **out)
 {
-    struct od_ws_url *url = malloc(sizeof *url);
     struct line *line = calloc(1, sizeof *line);
-    int err = url && line ? od_ws_url_read(url, setup->url) : OD_ENOMEM;
-    if (!err) {
+    int err = OD_ENOMEM;
+    if (line) {
         line->hub = hub;
-        line->dialect = setup->dialect;
-        /* Of a shared line nothing is known before its HELLO. */
-        line->capacity = od_dialect_shared(setup->dialect) ? 0 : UINT32_MAX;
-        line->tries_until_ms = uv_now(hub->loop) + setup->patience_ms;
-        line->url = strdup(setup->url);
-        line->headers = make_headers(setup, url->shown);
-        od_list_init(&line->place);
-        od_list_init(&line->fresh);
-        od_list_init(&line->links);
-        err = line->url && line->headers ? line_dial(line) : OD_ENOMEM;
+        err = line_fill(line, setup);
     }
-    if (url)
-        explicit_bzero(url, sizeof *url);
-    free(url);
     if (err) {
         if (line) {
             free(line->url);
@@ -524,13 +611,13 @@ const struct od_wire_media *od_link_media(const struct od_link *link)
 
 void od_link_send(struct od_link *link, bool text, const char *at, size_t bytes)
 {
-    if (link->line->ws && link->line->open)
-        od_ws_send(link->line->ws, text, at, bytes);
+    if (link->line->peer && link->line->open)
+        od_peer_send(link->line->peer, text, at, bytes);
 }
 
 size_t od_link_queued(const struct od_link *link)
 {
-    return link->line->ws ? od_ws_queued(link->line->ws) : 0;
+    return link->line->peer ? od_peer_queued(link->line->peer) : 0;
 }
 
 void od_link_leave(struct od_link *link)
@@ -553,15 +640,16 @@ int od_stream_hub_open(struct od_stream_hub **out, const struct od_stream_hub_co
         return OD_ENOMEM;
     hub->loop = config->loop;
     hub->public_only = config->public_only;
+    hub->unix_dir = config->unix_dir ? config->unix_dir : "";
     hub->capacity = config->capacity;
     hub->ctx = config->ctx;
     od_list_init(&hub->lines);
     od_list_init(&hub->fresh);
     od_chunk_pool_init(&hub->pool, config->speech_max ? config->speech_max : SPEECH_BYTES_MAX);
     const char *ca_file = config->ca_file && *config->ca_file ? config->ca_file : NULL;
-    int err = od_ws_hub_open(
-        &hub->ws, config->loop,
-        &(struct od_ws_hub_config){.user_agent = config->user_agent, .ca_file = ca_file});
+    int err = od_peer_hub_open(
+        &hub->peers, config->loop,
+        &(struct od_peer_hub_config){.user_agent = config->user_agent, .ca_file = ca_file});
     if (err) {
         free(hub);
         return err;
@@ -592,7 +680,7 @@ static void part_closed(struct od_stream_hub *hub)
         fn(fn_ctx);
 }
 
-static void on_ws_closed(void *ctx)
+static void on_peers_closed(void *ctx)
 {
     part_closed(ctx);
 }
@@ -612,7 +700,7 @@ void od_stream_hub_close(struct od_stream_hub *hub, void (*fn)(void *ctx), void 
     hub->closing = 3;
     uv_close((uv_handle_t *)&hub->timer, on_timer_closed);
     uv_close((uv_handle_t *)&hub->trim, on_timer_closed);
-    od_ws_hub_close(hub->ws, on_ws_closed, hub);
+    od_peer_hub_close(hub->peers, on_peers_closed, hub);
 }
 
 struct od_chunk_pool *od_stream_hub_pool(struct od_stream_hub *hub)
@@ -622,13 +710,13 @@ struct od_chunk_pool *od_stream_hub_pool(struct od_stream_hub *hub)
 
 void od_stream_hub_stats(const struct od_stream_hub *hub, struct od_stream_hub_stats *out)
 {
-    struct od_ws_stats ws;
-    od_ws_hub_stats(hub->ws, &ws);
-    *out = (struct od_stream_hub_stats){.open = ws.open,
-                                        .opened = ws.opened,
-                                        .failed = ws.failed,
+    struct od_peer_stats peers;
+    od_peer_hub_stats(hub->peers, &peers);
+    *out = (struct od_stream_hub_stats){.open = peers.open,
+                                        .opened = peers.opened,
+                                        .failed = peers.failed,
                                         .retries = hub->retries,
-                                        .sent = ws.sent,
-                                        .received = ws.received,
+                                        .sent = peers.sent,
+                                        .received = peers.received,
                                         .speech_bytes = hub->pool.used_count * OD_CHUNK_BYTES};
 }

@@ -1,6 +1,7 @@
 /*
  * stream_hub - the connections to outside agents: one WebSocket per call, or one that many calls of
- * the same agent share where the format allows it. It signs the upgrade, tries again while a bot is
+ * the same agent share where the format allows it, which then may also be a TCP connection or a
+ * Unix socket. It signs the upgrade, tries again while a bot is
  * starting up, and keeps the memory that all calls' speech waits in. Used by talk_stream.
  *
  * Callbacks come from the loop, never from inside a function here. closed() is the last one.
@@ -24,6 +25,7 @@ struct od_stream_hub_config {
     const char *user_agent; /* NULL: "outdial" */
     const char *ca_file;    /* NULL or "": the system's */
     bool public_only;       /* bots at loopback and private addresses are refused */
+    const char *unix_dir;   /* bots may be at Unix sockets in it; NULL or "": at none; borrowed */
     /* An agent that shares a connection has said how many calls it can take. May be NULL. */
     void (*capacity)(void *ctx, const char *url, uint32_t calls);
     void *ctx;
@@ -62,7 +64,7 @@ struct od_link_setup {
     void *ctx;
 };
 
-/* OD_EINVAL: the URL breaks the rules; OD_ENOMEM. */
+/* OD_EINVAL: the URL breaks the rules; OD_EDENIED: a socket outside of unix_dir; OD_ENOMEM. */
 int od_link_open(struct od_stream_hub *hub, const struct od_link_setup *setup,
                  struct od_link **out);
 

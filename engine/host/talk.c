@@ -565,14 +565,14 @@ int od_talk_open(struct od_talk **out, const struct od_talk_config *config,
                                                     .program = config->synthesiser},
                          why, why_bytes);
     if (!err) {
-        err =
-            od_stream_hub_open(&talk->host.streams,
-                               &(struct od_stream_hub_config){.loop = config->loop,
-                                                              .capacity = events->capacity,
-                                                              .ctx = events->ctx,
-                                                              .user_agent = config->user_agent,
-                                                              .ca_file = config->ca_file,
-                                                              .public_only = config->public_only});
+        err = od_stream_hub_open(&talk->host.streams,
+                                 &(struct od_stream_hub_config){.loop = config->loop,
+                                                                .capacity = events->capacity,
+                                                                .ctx = events->ctx,
+                                                                .user_agent = config->user_agent,
+                                                                .ca_file = config->ca_file,
+                                                                .public_only = config->public_only,
+                                                                .unix_dir = config->unix_dir});
         if (err)
             snprintf(why, why_bytes, "streams.ca_file can't be read, or no memory");
     }

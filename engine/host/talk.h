@@ -42,6 +42,7 @@ struct od_talk_config {
     const char *user_agent;  /* of the connections to agents; NULL: "outdial" */
     const char *ca_file; /* whom wss:// agents' certificates are trusted from; NULL: the system's */
     bool public_only;    /* agents at loopback and private addresses are refused */
+    const char *unix_dir; /* agents may be at Unix sockets in it; NULL or "": at none; borrowed */
 };
 
 struct od_talk_events {

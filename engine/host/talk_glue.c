@@ -129,6 +129,7 @@ bool od_host_open_talk(struct od_host *host)
                                               .user_agent = "outdial/" OUTDIAL_VERSION,
                                               .ca_file = config->streams.ca_file,
                                               .public_only = !config->streams.allow_private,
+                                              .unix_dir = config->streams.unix_dir,
                                               .sessions_max = config->limits.contacts_leased_max},
                      &(struct od_talk_events){.ctx = host,
                                               .post = od_host_post,

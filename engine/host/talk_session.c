@@ -333,7 +333,9 @@ bool od_talk_session_make_agent(struct od_talk_session *session)
     int err = od_talk_agent_create(&session->agent, session, def, job);
     if (err) {
         post(session, OD_EV_AGENT_FAILED,
-             err == OD_EINVAL ? "the call's context is no JSON object" : od_err_text(err));
+             err == OD_EINVAL    ? "the call's context is no JSON object"
+             : err == OD_EDENIED ? "agent: its socket is not in streams.unix_dir"
+                                 : od_err_text(err));
         return false;
     }
     free(session->returns);

@@ -165,8 +165,9 @@ struct od_config {
         const char *bearer;     /* secret; "": none */
     } agent_default;
     struct {
-        bool allow_private;  /* stream agents may be at loopback and private addresses */
-        const char *ca_file; /* "": the system's */
+        bool allow_private;   /* stream agents may be at loopback and private addresses */
+        const char *ca_file;  /* "": the system's */
+        const char *unix_dir; /* stream agents may be at Unix sockets in it; "": at none */
     } streams;
     struct {
         const char *legal; /* "08:00-21:00", "": none */

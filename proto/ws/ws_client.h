@@ -1,71 +1,11 @@
 /*
- * ws_client - WebSocket connections to outside servers (RFC 6455, client side): dialled as the HTTP
- * client dials (look-up off the loop, TLS with verification, the guard), pinged, bounded both ways.
- *
- * A connection that shows no life for dead_ms (no byte, no answer to pings) is broken. What can't
- * be sent at once is queued; who sends looks at queued() and holds back; above queue_max the peer
- * is taken for dead, so that it can't make us hold memory without end.
- *
- * What servers say is done as far as its share of a turn of the loop goes (share_us, in all and of
- * one connection), then in later turns, first come first; a connection that waits for its next turn
- * is not read. Of what is sent, a connection's second frame of a turn and those behind it go out
- * together at the beginning of the next.
- *
- * Callbacks come from the loop, never from inside a function of this header. closed() is the last
- * one and comes exactly once, unless the connection was left before; the connection is gone then.
- *
- * Lifetime: the hub is its opener's until close()'s callback; a connection its user's until
- * closed() or leave().
+ * ws_client - connections to outside agents by WebSocket (RFC 6455, client side); peer.h says how
+ * one is used.
  */
 #ifndef PROTO_WS_WS_CLIENT_H
 #define PROTO_WS_WS_CLIENT_H
 
-#include <uv.h>
-
-#include "outdial/types.h"
-
-struct od_ws;
-struct od_ws_hub;
-
-/* Numbers: 0 takes the default in brackets. Strings are copied. */
-struct od_ws_hub_config {
-    const char *user_agent; /* ["outdial"] */
-    const char *ca_file;    /* PEM file of trusted authorities; [NULL: the system's] */
-    uint32_t connect_ms;    /* [5,000] per address, TLS included */
-    uint32_t open_ms;       /* [10,000] from connect() to opened() */
-    uint32_t ping_ms;       /* [10,000] */
-    uint32_t dead_ms;       /* [30,000] */
-    uint32_t message_max;   /* [16 MiB] of a message from the server */
-    uint32_t queue_max;     /* [4 MiB] of bytes the server doesn't take */
-    struct {
-        uint32_t all, each; /* [4,000], [500]: of a turn, for what all servers say and for one */
-    } share_us;
-    uint64_t (*clock_ns)(void); /* monotonic; [NULL: uv_hrtime] */
-};
-
-enum { OD_WS_PIECE_MAX = 32 * 1024 }; /* a longer message has come in pieces */
-
-/* How a connection ended. Borrowed while closed() runs. */
-struct od_ws_end {
-    int err;    /* 0: the server closed in order; OD_EDOWN not reachable or broken off; OD_EDENIED
-                   forbidden address, or refused by status; OD_EPROTO; OD_ETIMEOUT; OD_ETOOBIG;
-                   OD_ENOMEM */
-    int status; /* of an answer other than 101; else 0 */
-    uint16_t code;   /* of the server's close frame; OD_WS_NO_CODE; 0 when err != 0 */
-    const char *why; /* for logs and people; the server's reason, as far as it is printable */
-    bool opened;     /* opened() had come */
-};
-
-struct od_ws_user {
-    void (*opened)(void *ctx);
-    /* False: it is not done with. The message stays where it is, no other comes, and go_on() is
-     * called in this turn or later ones until it returns true. Only of messages above
-     * OD_WS_PIECE_MAX; after closed() or leave() the message is gone. */
-    bool (*message)(void *ctx, bool text, const uint8_t *at, size_t bytes);
-    bool (*go_on)(void *ctx);
-    void (*drained)(void *ctx); /* everything queued was taken; may be NULL */
-    void (*closed)(void *ctx, const struct od_ws_end *end);
-};
+#include "proto/ws/peer.h"
 
 struct od_ws_open {
     const char *url;         /* ws:// or wss:// */
@@ -73,35 +13,11 @@ struct od_ws_open {
     const char *headers;     /* NULL or "Name: value\r\n" lines (ws_handshake.h tells which not) */
     bool allow_private;      /* also loopback and private addresses */
     bool gathers;            /* what is sent in one turn of the loop goes out together behind it */
-    const struct od_ws_user *user;
+    const struct od_peer_user *user;
     void *ctx;
 };
 
-/* OD_ENOMEM; OD_EIO: no TLS (the CA file can't be read). */
-int od_ws_hub_open(struct od_ws_hub **out, uv_loop_t *loop, const struct od_ws_hub_config *config);
-/* Breaks every connection off without a word; fn (may be NULL) fires when all is gone. */
-void od_ws_hub_close(struct od_ws_hub *hub, void (*fn)(void *ctx), void *ctx);
-
 /* Everything is copied but user and ctx. OD_EINVAL: url or headers break the rules; OD_ENOMEM. */
-int od_ws_connect(struct od_ws_hub *hub, const struct od_ws_open *open, struct od_ws **out);
-
-/* One whole message. OD_ENOENT: not open (any more); OD_EBUSY: the queue is full, the connection is
- * about to be closed; OD_ENOMEM. */
-int od_ws_send(struct od_ws *ws, bool text, const void *at, size_t bytes);
-
-/* Bytes sent and not yet taken by the kernel, or not yet shown to it. */
-size_t od_ws_queued(const struct od_ws *ws);
-
-/* Says goodbye and is done with it: no callback comes any more, the hub ends the connection in
- * order (or after some seconds). */
-void od_ws_leave(struct od_ws *ws, uint16_t code, const char *reason);
-
-struct od_ws_stats {
-    uint32_t open;                                     /* now, those being opened too */
-    uint64_t connects, opened, failed, received, sent; /* since open; messages */
-    uint64_t received_bytes, sent_bytes;
-    uint64_t writes; /* times that bytes were handed to the connection */
-};
-void od_ws_hub_stats(const struct od_ws_hub *hub, struct od_ws_stats *out);
+int od_ws_connect(struct od_peer_hub *hub, const struct od_ws_open *open, struct od_peer **out);
 
 #endif

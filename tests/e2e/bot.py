@@ -141,6 +141,46 @@ class Connection:
         self.writer.close()
 
 
+class BareConnection(Connection):
+    """One without WebSocket: MessagePack arrays behind each other. `log` keeps them as they came."""
+
+    async def binary(self, *messages):
+        await self.raw(b"".join(messages))
+
+    async def read(self):
+        data = b""
+        try:
+            while True:
+                more = await self.reader.read(65536)
+                if not more:
+                    break
+                data += more
+                at = 0
+                while at < len(data):
+                    try:
+                        message, end = unpack(data, at)
+                    except IndexError:
+                        break
+                    await self.take(message, data[at:end])
+                    at = end
+                data = data[at:]
+        except ConnectionError:
+            pass
+        self.closed = self.closed or 1006
+        self.changed.set()
+        self.writer.close()
+
+    async def take(self, message, raw):
+        if message[:2] == [6, 0]:
+            self.closed, self.reason = 1000, message[2]
+        elif message[0] == 7:
+            self.pings += 1
+            await self.binary(pack([8, 0, message[2]]))
+        else:
+            self.log.append((time.monotonic(), raw))
+        self.changed.set()
+
+
 class Bot:
     """Serves on a free port until close(). script(connection) runs for each connection; an exception
     in it is the test's failure, told by check()."""
@@ -156,15 +196,17 @@ class Bot:
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
         self.ready.wait(10)
-        self.url = f"ws{'s' if tls else ''}://{'localhost' if tls else '127.0.0.1'}:{self.port}/media"
 
     def run(self):
         asyncio.set_event_loop(self.loop)
-        self.server = self.loop.run_until_complete(
-            asyncio.start_server(self.serve, "127.0.0.1", self.port, limit=1 << 24, ssl=self.tls))
-        self.port = self.server.sockets[0].getsockname()[1]
+        self.loop.run_until_complete(self.listen())
         self.ready.set()
         self.loop.run_forever()
+
+    async def listen(self):
+        self.server = await asyncio.start_server(self.serve, "127.0.0.1", self.port, limit=1 << 24, ssl=self.tls)
+        self.port = self.server.sockets[0].getsockname()[1]
+        self.url = f"ws{'s' if self.tls else ''}://{'localhost' if self.tls else '127.0.0.1'}:{self.port}/media"
 
     async def serve(self, reader, writer):
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
@@ -186,7 +228,9 @@ class Bot:
         if self.subprotocol:
             answer += f"Sec-WebSocket-Protocol: {self.subprotocol}\r\n"
         writer.write((answer + "\r\n").encode())
-        connection = Connection(reader, writer, path, headers)
+        await self.serve_messages(Connection(reader, writer, path, headers))
+
+    async def serve_messages(self, connection):
         self.connections.append(connection)
         reading = asyncio.ensure_future(connection.read())
         try:
@@ -216,6 +260,25 @@ class Bot:
         self.thread.join(10)
 
 
+class BareBot(Bot):
+    """The same without WebSocket: on a free port, or at a Unix socket."""
+
+    def __init__(self, script=None, path=None):
+        self.path = path
+        super().__init__(script)
+
+    async def listen(self):
+        if self.path:
+            self.server = await asyncio.start_unix_server(self.serve, self.path)
+            self.url = f"unix://{self.path}"
+        else:
+            self.server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
+            self.url = f"tcp://127.0.0.1:{self.server.sockets[0].getsockname()[1]}"
+
+    async def serve(self, reader, writer):
+        await self.serve_messages(BareConnection(reader, writer, None, {}))
+
+
 def pack(value):
     """As much of MessagePack as media.v1 needs."""
     if isinstance(value, bool) or value is None:
@@ -232,10 +295,12 @@ def pack(value):
 
 
 def unpack(data, at=0):
-    """The value at that place, and the place behind it."""
+    """The value at that place, and the place behind it. IndexError: it is cut."""
     head, at = data[at], at + 1
 
     def number(count, place):
+        if place + count > len(data):
+            raise IndexError
         return int.from_bytes(data[place:place + count], "big"), place + count
 
     def many(count, place):
@@ -254,6 +319,8 @@ def unpack(data, at=0):
     if 0xa0 <= head < 0xc0 or 0xd9 <= head <= 0xdb or 0xc4 <= head <= 0xc6:
         n, at = (head & 31, at) if head < 0xc0 else number(1 << (head - (0xd9 if head > 0xd0 else 0xc4)), at)
         raw = data[at:at + n]
+        if len(raw) < n:
+            raise IndexError
         return (raw if 0xc4 <= head <= 0xc6 else raw.decode()), at + n
     if 0x90 <= head < 0xa0 or head in (0xdc, 0xdd):
         n, at = (head & 15, at) if head < 0xa0 else number(2 if head == 0xdc else 4, at)

@@ -104,7 +104,7 @@ def worker(hello, want=1, heard_ms=600, seed=0, after=None):
     async def script(c):
         codec, rate = hello.get("codec", "pcmu"), hello.get("rate", RATE)
         speech = encode(sound(rate, seed), codec)
-        by_sid, c.calls, at = {}, {}, 0
+        by_sid, c.calls, at, c.most = {}, {}, 0, 0
         await c.binary(pack([0, 0, {"v": 1, **hello}]))
         while sum(call.stop is not None for call in by_sid.values()) < want:
             await c.until(lambda: len(c.log) > at or c.closed is not None, what="a message")
@@ -116,6 +116,7 @@ def worker(hello, want=1, heard_ms=600, seed=0, after=None):
                     c.offer = rest[0]
                 elif kind == 1:
                     by_sid[sid] = c.calls[rest[0]["to"]] = Call(rest[0])
+                    c.most = max(c.most, sum(call.stop is None for call in by_sid.values()))
                     await c.binary(pack([16, sid]))
                 elif kind == 5 and "answered" in rest[0]:
                     pieces = [speech[i:i + 1001] for i in range(0, len(speech), 1001)]  # a sample may be cut in two

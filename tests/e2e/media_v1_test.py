@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 """Goal: a bot of media.v1 has the codec, the rate and the ptime that it asks for in its HELLO, and the callee hears
-what it says; what can't be had is refused with a word that says what can. Method: scripted bots that say the same sound
-in each codec, `outdial serve`, and `outdial carrier` recording what its telephones hear."""
-from bot import Bot, pack, stream_agent
+what it says; what can't be had is refused with a word that says what can. By TCP and by a Unix socket it is the same as
+by WebSocket; who breaks off there, says nonsense or is where none may be does no harm. Method: scripted bots that say
+the same sound in each codec, `outdial serve`, and `outdial carrier` recording what its telephones hear."""
+import os
+
+from bot import BareBot, Bot, pack, stream_agent, unpack
 from harness import main, wait_until
 from media_v1 import RATE, decode, from_ulaw, same, worker
 from stream_scene import ended, record_to, recording, scene
@@ -87,4 +90,150 @@ def refused(world):
     carrier.finish()
 
 
-main(codecs, refused)
+def bare_agent(server, name, bot, **agent):
+    server.api("POST", "/agents", stream_agent(bot.url, name=name, agent={"format": "msgpack", **agent}))
+
+
+def bare(world):
+    """By TCP and by a Unix socket: two calls on one connection each, at once, one more than the bot takes waits."""
+    os.mkdir(world.path("bots"))
+    carrier, server = scene(world, {"talk": "babble"}, ["--record", record_to(world)],
+                            extra={"streams": {"unix_dir": world.path("bots")}})
+    asked = {"tcp": {"codec": "l16", "rate": 16000, "ptime": 40, "max_calls": 2}, "unix": {"codec": "pcma", "max_calls": 2}}
+    bots = {name: BareBot(worker(hello, want=3, seed=seed), path=world.path("bots/one.sock") if name == "unix" else None)
+            for seed, (name, hello) in enumerate(asked.items())}
+    made = {}
+    for i, name in enumerate(asked):
+        bare_agent(server, name, bots[name])
+        for k in range(3):
+            to = f"+155500042{i}{k}"
+            made[to] = server.api("POST", "/calls", {"to": to, "agent": name})["id"]
+    views = {to: ended(server, ident) for to, ident in made.items()}
+    carrier.finish()
+    for i, name in enumerate(asked):
+        (c,) = bots[name].connections
+        wait_until(lambda c=c: len(c.calls) == 3 and all(call.stop for call in c.calls.values()), 10, "the bot to see the ends")
+        bots[name].check()
+        assert c.most == 2, f"{c.most} calls at once, the bot takes two"
+        for k in range(3):
+            to = f"+155500042{i}{k}"
+            assert views[to]["status"] == "completed", views[to]
+            start = c.calls[to].start
+            assert (start["codec"], start["rate"]) == (asked[name]["codec"], asked[name].get("rate", RATE)), start
+            match = same(list(map(from_ulaw, recording(world.path("heard"), to))), i)
+            print(f"     {name} {k}: correlation {match:.4f} in the callee's ear")
+            assert match > 0.998, (to, match)
+        bots[name].close()
+
+
+def unpack_raw(entry):
+    return unpack(entry[1])[0]
+
+
+def bare_faults(world):
+    """Each call of a bot that ends its connection in its way; the next call makes a new one."""
+    carrier, server = scene(world, {"talk": "babble", "hangup_ms": "20000"})
+
+    async def until_answered(c):
+        await c.binary(pack([0, 0, {"v": 1}]))
+        start = await c.until(lambda: [m for m in map(unpack_raw, c.log) if m[0] == 1], what="START")
+        sid = start[0][1]
+        await c.binary(pack([16, sid]))
+        await c.until(lambda: any(m[0] == 2 for m in map(unpack_raw, c.log)), what="the callee")
+        return sid
+
+    async def goodbye(c):
+        """In order: what was said is heard."""
+        await c.binary(pack([2, await until_answered(c), 0, b"\x55" * 1600]), pack([6, 0, "done here"]))
+
+    async def gone(c):
+        await until_answered(c)
+        c.writer.close()
+
+    async def midst(c):
+        await until_answered(c)
+        await c.raw(pack([2, 1, 0, b"\x55" * 1600])[:500])
+        c.writer.close()
+
+    async def garbage(c):
+        await until_answered(c)
+        await c.raw(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    async def bomb(c):
+        await until_answered(c)
+        await c.raw(b"\x91\xdd\xff\xff\xff\xff")
+
+    async def nobody(c):
+        await c.raw(b"SSH-2.0-x\r\n")
+
+    async def opus(c):
+        await c.binary(pack([0, 0, {"codec": "opus"}]))
+
+    want = {goodbye: "completed", gone: "closed without a goodbye", midst: "closed in the middle of a message",
+            garbage: "bytes that are no message: an array was expected", bomb: "a message that is too long",
+            nobody: "bytes that are no message: an array was expected",
+            opus: 'HELLO: codec "opus": expected pcmu, pcma or l16'}
+    for script, why in want.items():
+        name = script.__name__
+        bot = BareBot(script)
+        bare_agent(server, name, bot)
+        for turn in (1, 2):
+            view = ended(server, server.api("POST", "/calls", {"to": "+15550004300", "agent": name})["id"])
+            if why == "completed":
+                assert view["status"] == "completed", view
+            else:
+                assert view["status"] == "agent_failed" and view["reason"].startswith("agent: " + why[:50]), view
+                assert f"{bot.url}: {why}".replace('"', '\\"') in server.stderr(), (bot.url, why)
+            wait_until(lambda c=bot.connections[-1]: c.closed, 10, "the bot to see the end")
+            assert len(bot.connections) == turn, (name, len(bot.connections))
+        bot.check()
+        if script is opus:
+            assert [c.reason for c in bot.connections] == [why] * 2
+        bot.close()
+    assert "Sanitizer" not in server.stderr()
+    carrier.finish()
+
+
+def where_bots_may_be(world):
+    """An API key can't name any socket of this machine, nor an address that streams.allow_private forbids."""
+    os.mkdir(world.path("bots"))
+    bot = BareBot(worker({}), path=world.path("other.sock"))
+    tcp = BareBot(worker({}))
+    carrier, server = scene(world, extra={"streams": {"unix_dir": world.path("bots"), "allow_private": False}})
+
+    def fault(url, **agent):
+        try:
+            server.api("POST", "/agents", stream_agent(url, name="x", agent={"format": "msgpack", **agent}))
+        except AssertionError as error:
+            return str(error)
+        raise AssertionError(f"{url} {agent} was taken")
+
+    outside = [bot.url, "unix:///run/docker.sock", f"unix://{world.path('bots')}/../other.sock", f"unix://{world.path('bots')}",
+               f"unix://{world.path('bots')}/", f"unix://{world.path('bots')}/..", f"unix://{world.path('bots')}/a/b",
+               f"unix://{world.path('bots')}x/a"]
+    for url in outside:
+        assert "#/outdial/agent/url" in fault(url) and "streams.unix_dir" in fault(url), fault(url)
+    for url in ("tcp://host", "tcp://a@host:80", "tcp://host:80/x", "unix://x", "http://x"):
+        assert "tcp://host:port or unix:///path" in fault(url), fault(url)
+    for agent, word in (({"format": "twilio"}, "#/outdial/agent/format"), ({"format": None}, "#/outdial/agent/format"),
+                        ({"bearer": "s3cret"}, "#/outdial/agent/bearer"), ({"auth_token": "s3cret"}, "#/outdial/agent/auth_token")):
+        text = fault("tcp://bot.example.net:4000", **agent)
+        assert word in text and "ws://" in text and "s3cret" not in text, text
+    bare_agent(server, "private", tcp)
+    view = ended(server, server.api("POST", "/calls", {"to": "+15550004400", "agent": "private"})["id"])
+    assert view["status"] == "agent_failed" and "loopback" in view["reason"], view
+    assert not bot.connections and not tcp.connections
+
+    none = world.serve([], extra={"data_dir": world.path("data-none")}, name="none")
+    try:
+        none.api("POST", "/agents", stream_agent(f"unix://{world.path('bots')}/a.sock", agent={"format": "msgpack"}))
+    except AssertionError as error:
+        assert "no streams.unix_dir" in str(error), error
+    else:
+        raise AssertionError("a socket without streams.unix_dir was taken")
+    bot.close()
+    tcp.close()
+    carrier.finish()
+
+
+main(codecs, refused, bare, bare_faults, where_bots_may_be)

@@ -14,10 +14,12 @@
 
 #include "engine/agent/agent_def.h"
 #include "engine/agent/agent_rules.h"
+#include "engine/agent/agent_url.h"
 #include "engine/agent/template.h"
 #include "outdial/err.h"
 
 /* A script around steps. */
+#define STREAM(members) "{\"name\":\"a\",\"outdial\":{\"agent\":{\"kind\":\"stream\"," members "}}}"
 #define SCRIPT(steps)                                                                              \
     "{\"name\":\"a\",\"outdial\":{\"agent\":{\"kind\":\"script\",\"steps\":" steps "}}}"
 
@@ -194,6 +196,16 @@ static const struct row PROBLEMS[] = {
      "whole number", "1.5"},
     {"{\"name\":\"a\",\"outdial\":{\"agent\":{\"kind\":\"stream\",\"url\":\"https://x\"}}}",
      "/outdial/agent/url", "wss://", "https://x"},
+    {STREAM("\"url\":\"tcp://h\""), "/outdial/agent/url", "tcp://host:port", "tcp://h"},
+    {STREAM("\"url\":\"tcp://h:1\""), "/outdial/agent/format", "\"msgpack\"", "nothing"},
+    {STREAM("\"url\":\"unix:///a\",\"format\":\"twilio\""), "/outdial/agent/format", "\"msgpack\"",
+     "\"twilio\""},
+    {STREAM("\"url\":\"tcp://h:1\",\"format\":\"msgpack\",\"bearer\":\"s\""),
+     "/outdial/agent/bearer", "nothing", "a secret"},
+    {STREAM("\"url\":\"unix:///a\",\"format\":\"msgpack\",\"auth_token\":\"s\""),
+     "/outdial/agent/auth_token", "nothing", "a secret"},
+    {STREAM("\"url\":\"tcp://h:1\",\"format\":\"msgpack\",\"rate\":16000"), "/outdial/agent/rate",
+     "a sample rate that the format knows", "16000"},
     {"{\"name\":\"a\",\"outdial\":{\"agent\":{\"kind\":\"bot\"}}}", "/outdial/agent/kind",
      "\"script\"", "\"bot\""},
     {"{\"name\":\"a\",\"outdial\":{\"agent\":{\"steps\":[]}}}", "/outdial/agent/kind", "\"script\"",
@@ -503,6 +515,67 @@ static void test_templates_are_filled(void **state)
     od_context_destroy(context);
 }
 
+static void test_urls(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *url;
+        enum od_agent_wire wire;
+    } good[] = {{"ws://h", OD_AGENT_WIRE_WS},
+                {"wss://u:p@h:443/x?y", OD_AGENT_WIRE_WS},
+                {"tcp://h:1", OD_AGENT_WIRE_TCP},
+                {"tcp://[::1]:65535", OD_AGENT_WIRE_TCP},
+                {"unix:///a", OD_AGENT_WIRE_UNIX},
+                {"unix:///run/outdial/bots/one.sock", OD_AGENT_WIRE_UNIX}};
+    static const char *const bad[] = {
+        "",           "x",           "http://h",    "ws://h#a",     "ws://a b",  "ws:/h",
+        "tcp://",     "tcp://h",     "tcp://:1",    "tcp://h:0",    "tcp://h:x", "tcp://h:65536",
+        "tcp://h:1/", "tcp://u@h:1", "tcp://h:1?a", "tcp://h h:1",  "unix://",   "unix:///",
+        "unix://a",   "unix:///a b", "unix:///a#b", "unix:///a\x7f"};
+    enum od_agent_wire wire;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        assert_true(od_agent_url_read(good[i].url, &wire));
+        assert_int_equal(wire, good[i].wire);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        if (od_agent_url_read(bad[i], &wire))
+            fail_msg("%s", bad[i]);
+    }
+    char path[200] = "unix:///";
+    memset(path + 8, 'a', 107); /* with the slash one more than a socket's address holds */
+    assert_false(od_agent_url_read(path, &wire));
+    path[8 + 106] = 0;
+    assert_true(od_agent_url_read(path, &wire));
+}
+
+/* Only what lies in the operator's directory itself. */
+static void test_places(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *url, *dir;
+        bool ok;
+    } rows[] = {{"ws://h", "", true},
+                {"tcp://h:1", "", true},
+                {"unix:///run/a", "", false},
+                {"unix:///run/a", "/run", true},
+                {"unix:///run/a", "/ru", false},
+                {"unix:///running", "/run", false},
+                {"unix:///run", "/run", false},
+                {"unix:///run/", "/run", false},
+                {"unix:///run/.", "/run", false},
+                {"unix:///run/..", "/run", false},
+                {"unix:///run/../etc/a", "/run", false},
+                {"unix:///run//a", "/run", false},
+                {"unix:///run/a/b", "/run", false},
+                {"unix:///run/..a", "/run", true},
+                {"unix:///etc/run/a", "/run", false}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (od_agent_place_ok(rows[i].url, rows[i].dir) != rows[i].ok)
+            fail_msg("%s in %s", rows[i].url, rows[i].dir);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -516,6 +589,8 @@ int main(void)
         cmocka_unit_test(test_a_schedule_that_never_closes_is_none),
         cmocka_unit_test(test_a_wrong_schedule_is_named),
         cmocka_unit_test(test_templates_are_filled),
+        cmocka_unit_test(test_urls),
+        cmocka_unit_test(test_places),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -320,6 +320,22 @@ static void test_mistakes(void **state)
     } cases[] = {
         {"htp: {}", "t.yaml:1:1: htp: unknown key; did you mean 'http'?"},
         {"http:\n  lisen: x", "t.yaml:2:3: http.lisen: unknown key; did you mean 'listen'?"},
+        {"agent_default: { url: \"tcp://host\" }",
+         "t.yaml:1:23: agent_default.url: expected a ws://, wss://, tcp://host:port or "
+         "unix:///path "
+         "URL, or nothing, found something else (not shown)"},
+        {"agent_default: { url: \"tcp://host:1\", format: twilio }",
+         "t.yaml:1:47: agent_default.format: expected msgpack, found 'twilio', and its url is not "
+         "ws:// or wss://"},
+        {"streams: { unix_dir: /run }\n"
+         "agent_default: { url: \"unix:///etc/a\", format: msgpack }",
+         "t.yaml:2:23: agent_default.url: expected a socket in streams.unix_dir"},
+        {"streams: { unix_dir: run/bots }",
+         "t.yaml:1:22: streams.unix_dir: expected an absolute path of up to 100 characters, with "
+         "no '/' at its end, or nothing, found 'run/bots'"},
+        {"streams: { unix_dir: /run/ }",
+         "t.yaml:1:22: streams.unix_dir: expected an absolute path of up to 100 characters, with "
+         "no '/' at its end, or nothing, found '/run/'"},
         {"webhooks: { allow: [10.0.0.1/8] }",
          "t.yaml:1:20: webhooks.allow: expected networks like 10.0.0.0/8 or fd00::/8, with no bits "
          "below the prefix, found '10.0.0.1/8'"},
@@ -484,6 +500,7 @@ static void test_unserved_at_their_harmless_values(void **state)
              "numbers: [ { number: \"+15550001111\", trunk: a, display_name: \"Clinic\" } ]\n",
              NULL);
     assert_true(config->compat.dasha_running_status);
+    assert_string_equal(config->streams.unix_dir, ""); /* no socket may be an agent's */
     assert_int_equal(config->number_count, 1);
     assert_string_equal(config->numbers[0].trunk, "a");
     assert_int_equal(config->trunk_count, 1);

@@ -27,8 +27,8 @@ enum { LIMIT_MS = 10000, GOT_MAX = 1 << 20 };
 struct world {
     uv_loop_t loop;
     uv_timer_t pulse;
-    struct od_ws_hub *hub;
-    struct od_ws *ws;
+    struct od_peer_hub *hub;
+    struct od_peer *ws;
     int listening, fd;
     char url[64];
     char key[64];
@@ -38,7 +38,7 @@ struct world {
     bool opened, closed, hub_closed;
     unsigned drained;
     char messages[4096];
-    struct od_ws_end end;
+    struct od_peer_end end;
     char why[200];
 };
 
@@ -61,7 +61,7 @@ static void on_drained(void *ctx)
     ((struct world *)ctx)->drained++;
 }
 
-static void on_closed(void *ctx, const struct od_ws_end *end)
+static void on_closed(void *ctx, const struct od_peer_end *end)
 {
     struct world *w = ctx;
     assert_false(w->closed);
@@ -71,7 +71,7 @@ static void on_closed(void *ctx, const struct od_ws_end *end)
     w->ws = NULL;
 }
 
-static const struct od_ws_user user = {
+static const struct od_peer_user user = {
     .opened = on_opened, .message = on_message, .drained = on_drained, .closed = on_closed};
 
 static void on_pulse(uv_timer_t *timer)
@@ -103,7 +103,7 @@ static void say(struct world *w, const void *at, size_t bytes)
     assert_int_equal(send(w->fd, at, bytes, MSG_NOSIGNAL), (ssize_t)bytes);
 }
 
-static struct world *begin_with(const struct od_ws_hub_config *config, bool allow_private,
+static struct world *begin_with(const struct od_peer_hub_config *config, bool allow_private,
                                 bool gathers)
 {
     struct world *w = calloc(1, sizeof *w);
@@ -120,7 +120,7 @@ static struct world *begin_with(const struct od_ws_hub_config *config, bool allo
     uv_loop_init(&w->loop);
     uv_timer_init(&w->loop, &w->pulse);
     uv_timer_start(&w->pulse, on_pulse, 2, 2);
-    assert_int_equal(od_ws_hub_open(&w->hub, &w->loop, config), 0);
+    assert_int_equal(od_peer_hub_open(&w->hub, &w->loop, config), 0);
     assert_int_equal(od_ws_connect(w->hub,
                                    &(struct od_ws_open){.url = w->url,
                                                         .allow_private = allow_private,
@@ -132,7 +132,7 @@ static struct world *begin_with(const struct od_ws_hub_config *config, bool allo
     return w;
 }
 
-static struct world *begin(const struct od_ws_hub_config *config, bool allow_private)
+static struct world *begin(const struct od_peer_hub_config *config, bool allow_private)
 {
     return begin_with(config, allow_private, false);
 }
@@ -167,7 +167,7 @@ static void on_hub_closed(void *ctx)
 
 static void end(struct world *w)
 {
-    od_ws_hub_close(w->hub, on_hub_closed, w);
+    od_peer_hub_close(w->hub, on_hub_closed, w);
     WAIT(w, w->hub_closed);
     uv_close((uv_handle_t *)&w->pulse, NULL);
     uv_run(&w->loop, UV_RUN_DEFAULT);
@@ -179,7 +179,7 @@ static void end(struct world *w)
     free(w);
 }
 
-static const struct od_ws_hub_config plain = {0};
+static const struct od_peer_hub_config plain = {0};
 
 static void test_talk(void **state)
 {
@@ -194,7 +194,7 @@ static void test_talk(void **state)
     for (unsigned i = 0; i < 3; i++)
         assert_int_equal(w->got[6 + i] ^ w->got[2 + i % 4], "png"[i]);
     w->got_bytes = 0;
-    assert_int_equal(od_ws_send(w->ws, true, "hello", 5), 0);
+    assert_int_equal(od_peer_send(w->ws, true, "hello", 5), 0);
     WAIT(w, w->got_bytes >= 11);
     assert_memory_equal(w->got, "\x81\x85", 2);
     w->got_bytes = 0;
@@ -218,7 +218,7 @@ static void test_leaving(void **state)
     take_request(w);
     answer(w, "", 0);
     WAIT(w, w->opened);
-    od_ws_leave(w->ws, 1000, "done");
+    od_peer_leave(w->ws, 1000, "done");
     WAIT(w, w->got_bytes >= 12);
     assert_memory_equal(w->got, "\x88\x86", 2);
     say(w, "\x81\x02hi", 4); /* still on its way: nobody is told */
@@ -233,31 +233,31 @@ static void test_leaving(void **state)
 static void test_gathering(void **state)
 {
     (void)state;
-    struct od_ws_stats before, after;
+    struct od_peer_stats before, after;
     struct world *w = begin_with(&plain, true, true);
     take_request(w);
     answer(w, "", 0);
     WAIT(w, w->opened);
-    od_ws_hub_stats(w->hub, &before);
+    od_peer_hub_stats(w->hub, &before);
     for (char c = 'a'; c <= 'j'; c++)
-        assert_int_equal(od_ws_send(w->ws, true, &c, 1), 0);
-    assert_int_equal(od_ws_queued(w->ws), 70);
+        assert_int_equal(od_peer_send(w->ws, true, &c, 1), 0);
+    assert_int_equal(od_peer_queued(w->ws), 70);
     WAIT(w, w->got_bytes >= 70);
     for (unsigned i = 0; i < 10; i++)
         assert_int_equal(w->got[7 * i + 6] ^ w->got[7 * i + 2], 'a' + i);
-    od_ws_hub_stats(w->hub, &after);
+    od_peer_hub_stats(w->hub, &after);
     assert_int_equal(after.sent - before.sent, 10);
     assert_int_equal(after.writes - before.writes, 1);
-    assert_int_equal(od_ws_queued(w->ws), 0);
+    assert_int_equal(od_peer_queued(w->ws), 0);
 
     static char much[40000]; /* more than is waited for goes at once */
-    assert_int_equal(od_ws_send(w->ws, false, much, sizeof much), 0);
-    od_ws_hub_stats(w->hub, &after);
+    assert_int_equal(od_peer_send(w->ws, false, much, sizeof much), 0);
+    od_peer_hub_stats(w->hub, &after);
     assert_int_equal(after.writes - before.writes, 2);
     WAIT(w, w->got_bytes >= 70 + sizeof much);
     w->got_bytes = 0;
-    od_ws_send(w->ws, true, "k", 1);
-    od_ws_leave(w->ws, 1000, "");
+    od_peer_send(w->ws, true, "k", 1);
+    od_peer_leave(w->ws, 1000, "");
     WAIT(w, w->got_bytes >= 15);
     assert_memory_equal(w->got, "\x81\x81", 2);
     assert_memory_equal(w->got + 7, "\x88\x82", 2);
@@ -348,7 +348,7 @@ static void test_broken(void **state)
 static void test_silent_peer(void **state)
 {
     (void)state;
-    struct world *w = begin(&(struct od_ws_hub_config){.ping_ms = 20, .dead_ms = 100}, true);
+    struct world *w = begin(&(struct od_peer_hub_config){.ping_ms = 20, .dead_ms = 100}, true);
     take_request(w);
     answer(w, "", 0);
     WAIT(w, w->closed);
@@ -357,7 +357,7 @@ static void test_silent_peer(void **state)
     assert_memory_equal(w->got, "\x89\x80", 2);
     end(w);
 
-    w = begin(&(struct od_ws_hub_config){.open_ms = 50}, true);
+    w = begin(&(struct od_peer_hub_config){.open_ms = 50}, true);
     WAIT(w, w->closed); /* the kernel took the connection; nobody answers the upgrade */
     assert_int_equal(w->end.err, OD_ETIMEOUT);
     end(w);
@@ -369,7 +369,7 @@ static void test_slow_peer(void **state)
     (void)state;
     enum { PIECE = 64 * 1024, QUEUE = 1024 * 1024 };
     static char piece[PIECE];
-    struct world *w = begin(&(struct od_ws_hub_config){.queue_max = QUEUE}, true);
+    struct world *w = begin(&(struct od_peer_hub_config){.queue_max = QUEUE}, true);
     take_request(w);
     answer(w, "", 0);
     WAIT(w, w->opened);
@@ -378,11 +378,11 @@ static void test_slow_peer(void **state)
     int err = 0;
     unsigned sent = 0;
     while (!err && sent < 1000) {
-        err = od_ws_send(w->ws, false, piece, sizeof piece);
+        err = od_peer_send(w->ws, false, piece, sizeof piece);
         sent++;
     }
     assert_int_equal(err, OD_EBUSY);
-    assert_true(od_ws_queued(w->ws) <= QUEUE);
+    assert_true(od_peer_queued(w->ws) <= QUEUE);
     WAIT(w, w->closed);
     assert_int_equal(w->end.err, OD_ETIMEOUT);
     close(fd);
@@ -397,7 +397,7 @@ struct crowd;
 
 struct peer {
     struct crowd *crowd;
-    struct od_ws *ws;
+    struct od_peer *ws;
     int fd;
     bool opened, closed;
     unsigned messages, in_turn, parts_left, pieces;
@@ -457,18 +457,18 @@ static bool peer_go_on(void *ctx)
     return --peer->parts_left == 0;
 }
 
-static void peer_closed(void *ctx, const struct od_ws_end *end)
+static void peer_closed(void *ctx, const struct od_peer_end *end)
 {
     (void)end;
     ((struct peer *)ctx)->closed = true;
 }
 
-static const struct od_ws_user peer_user = {
+static const struct od_peer_user peer_user = {
     .opened = peer_opened, .message = peer_message, .go_on = peer_go_on, .closed = peer_closed};
 
 static struct crowd *crowd_begin(void)
 {
-    static const struct od_ws_hub_config config = {.clock_ns = work_clock};
+    static const struct od_peer_hub_config config = {.clock_ns = work_clock};
     struct crowd *crowd = calloc(1, sizeof *crowd);
     struct world *w = crowd->w = begin(&config, true);
     take_request(w);
@@ -514,7 +514,7 @@ static void crowd_end(struct crowd *crowd)
     for (unsigned i = 0; i < PEERS; i++) {
         close(crowd->peers[i].fd);
         if (!crowd->peers[i].closed)
-            od_ws_leave(crowd->peers[i].ws, 1000, "");
+            od_peer_leave(crowd->peers[i].ws, 1000, "");
     }
     end(crowd->w);
     free(crowd);
@@ -596,11 +596,11 @@ static void test_gone_in_between(void **state)
         assert_in_range(peer->parts_left, 1, PARTS - 1);
         if (i == 0) {
             static char flood[5 << 20]; /* more than may be queued */
-            assert_int_equal(od_ws_send(peer->ws, false, flood, sizeof flood), OD_EBUSY);
+            assert_int_equal(od_peer_send(peer->ws, false, flood, sizeof flood), OD_EBUSY);
             WAIT(crowd->w, peer->closed);
         } else {
             unsigned left = peer->parts_left;
-            od_ws_leave(peer->ws, 1000, "");
+            od_peer_leave(peer->ws, 1000, "");
             peer->closed = true; /* nobody will tell */
             crowd_turn(crowd);
             assert_int_equal(peer->parts_left, left);
@@ -614,22 +614,22 @@ static void test_gone_in_between(void **state)
 static void test_said_at_once(void **state)
 {
     (void)state;
-    struct od_ws_stats before, after;
+    struct od_peer_stats before, after;
     struct world *w = begin(&plain, true);
     take_request(w);
     answer(w, "", 0);
     WAIT(w, w->opened);
     turn(w);
-    od_ws_hub_stats(w->hub, &before);
+    od_peer_hub_stats(w->hub, &before);
     for (char c = 'a'; c <= 'z'; c++) {
-        assert_int_equal(od_ws_send(w->ws, true, &c, 1), 0);
-        od_ws_hub_stats(w->hub, &after);
+        assert_int_equal(od_peer_send(w->ws, true, &c, 1), 0);
+        od_peer_hub_stats(w->hub, &after);
         assert_int_equal(after.writes - before.writes, 1);
     }
     WAIT(w, w->got_bytes >= 26 * 7);
     for (unsigned i = 0; i < 26; i++)
         assert_int_equal(w->got[7 * i + 6] ^ w->got[7 * i + 2], 'a' + i);
-    od_ws_hub_stats(w->hub, &after);
+    od_peer_hub_stats(w->hub, &after);
     assert_int_equal(after.writes - before.writes, 2);
     end(w);
 }
