@@ -18,7 +18,7 @@
  *   outdial.ring_timeout_s
  *   outdial.amd                       { mode: "async"|"sync"|"off", voicemail?: "hangup"|
  *                                     "leave_message", timeout_ms?, human_as_machine?,
- *                                     machine_as_human? }
+ *                                     machine_as_human?, provisional? }
  *   outdial.record                    true: calls are recorded
  *   outdial.recording                 { format: "wav"|"opus" }: likewise, in that format
  *   outdial.transfer                  how a bot's orders hand on where they don't say (transfer.h);

@@ -70,12 +70,13 @@ static int read_recording(struct od_agent_reader *r, yyjson_val *recording,
 int od_agent_media_read(struct od_agent_reader *r, yyjson_val *outdial, struct od_agent_def *def)
 {
     static const char *const known[] = {
-        "mode", "voicemail", "timeout_ms", "human_as_machine", "machine_as_human", NULL};
+        "mode",        "voicemail", "timeout_ms", "human_as_machine", "machine_as_human",
+        "provisional", NULL};
     static const char *const modes[] = {"off", "async", "sync", NULL};
     yyjson_val *amd = yyjson_obj_get(outdial, "amd");
     uint8_t action = def->leave_message;
     uint32_t timeout_ms = def->amd.timeout_ms, human = def->amd.human_as_machine;
-    uint32_t machine = def->amd.machine_as_human;
+    uint32_t machine = def->amd.machine_as_human, provisional = def->amd.provisional;
     int err = od_agent_bool(r, outdial, "record", &def->record);
     if (!err)
         err = read_recording(r, yyjson_obj_get(outdial, "recording"), def);
@@ -100,10 +101,13 @@ int od_agent_media_read(struct od_agent_reader *r, yyjson_val *outdial, struct o
         err = od_agent_uint(r, amd, "human_as_machine", 1, 65535, &human);
     if (!err)
         err = od_agent_uint(r, amd, "machine_as_human", 1, 65535, &machine);
+    if (!err)
+        err = od_agent_uint(r, amd, "provisional", 50, 100, &provisional);
     od_agent_leave(r, mark);
     def->leave_message = action == 1;
     def->amd.timeout_ms = (uint16_t)timeout_ms;
     def->amd.human_as_machine = (uint16_t)human;
     def->amd.machine_as_human = (uint16_t)machine;
+    def->amd.provisional = (uint8_t)provisional;
     return err;
 }

@@ -67,7 +67,7 @@ size_t od_media_metrics(const struct od_talk *talk, char *out, size_t size)
                       "On their way to the disk.");
     od_metrics_line(&page, "outdial_recordings_queued_bytes %zu\n", disk.queued_bytes);
     od_metrics_family(&page, "outdial_amd_verdicts_total", "counter",
-                      "Who took the calls, as was said.");
+                      "Who took the calls, as was settled.");
     for (unsigned k = 0; k < OD_AMD_KINDS; k++)
         od_metrics_line(&page, "outdial_amd_verdicts_total{verdict=\"%s\"} %llu\n",
                         od_amd_kind_name((enum od_amd_kind)k),

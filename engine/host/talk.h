@@ -63,7 +63,7 @@ struct od_talk_events {
     int (*refer)(void *ctx, struct od_call_id call, const char *target);
     /* The callee is being handed on, by either way. NULL: not wanted. */
     void (*transfer)(void *ctx, struct od_job_id job);
-    /* Who took the call, as it becomes known. NULL: not wanted. */
+    /* Who took the call, as it becomes known, provisional verdicts too. NULL: not wanted. */
     void (*verdict)(void *ctx, struct od_call_id call, const struct od_amd_verdict *verdict);
     /* The agent at that URL has said how many calls it can take. NULL: not wanted. */
     void (*capacity)(void *ctx, const char *url, uint32_t calls);
@@ -95,7 +95,7 @@ struct od_talk_stats {
     uint64_t sent, received, lost, late, wrong_source; /* packets */
     uint64_t given_up;               /* frames not sent because the host was more than 60 ms late */
     uint64_t digits;                 /* keys pressed */
-    uint64_t verdicts[OD_AMD_KINDS]; /* who took the calls, as was said */
+    uint64_t verdicts[OD_AMD_KINDS]; /* who took the calls, as was settled */
     uint64_t mos[OD_TALK_MOS_STEPS + 1]; /* ended calls by how they sounded here */
     uint64_t mos_sum_100;
     uint64_t spoken_from_memory, spoken_from_disk, synthesised, speech_failed;

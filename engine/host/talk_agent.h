@@ -44,8 +44,8 @@ struct od_talk_agent_ops {
      * NULL: it doesn't matter. */
     void (*after)(struct od_talk_agent *agent, uint64_t now_ns, uint32_t frames);
     void (*digit)(struct od_talk_agent *agent, uint64_t now_ns, char digit);
-    /* Who took the call, as far as is known; may be corrected later. NULL: not wanted, and then
-     * talking to a machine begins anew behind its beep. */
+    /* Who took the call, as far as is known, provisionally or settled; may be corrected later.
+     * NULL: not wanted, and then talking to a machine begins anew behind its beep. */
     void (*verdict)(struct od_talk_agent *agent, uint64_t now_ns,
                     const struct od_amd_verdict *verdict);
     /* After od_talk_transfer_begin(), of a REFER: how the target's phone answers; final: the last

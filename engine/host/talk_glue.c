@@ -84,9 +84,10 @@ static void talk_verdict(void *ctx, struct od_call_id call, const struct od_amd_
 {
     struct od_host *host = ctx;
     char text[96];
-    snprintf(text, sizeof text, "answered by: %s (%u %%), %u ms after %s",
+    snprintf(text, sizeof text, "answered by: %s (%u %%%s), %u ms after %s",
              od_amd_kind_name((enum od_amd_kind)verdict->kind), verdict->confidence,
-             (unsigned)verdict->at_ms, verdict->early ? "early media began" : "the answer");
+             verdict->settled ? "" : ", provisional", (unsigned)verdict->at_ms,
+             verdict->early ? "early media began" : "the answer");
     od_ladder_add(host->ladder, call, &(struct od_uid){{0}}, od_turn_now().wall_ms, OD_LADDER_STEP,
                   text);
 }

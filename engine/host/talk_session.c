@@ -195,15 +195,18 @@ static bool act_on(struct od_talk_session *session, enum od_amd_kind kind)
     }
 }
 
+/* A provisional verdict is told and nothing is done: whoever waits for a person, or for the end of
+ * a greeting, waits on for the settled one. */
 static void on_verdict(struct od_talk_session *session, const struct od_amd_verdict *verdict)
 {
     const struct od_talk_events *host = &session->host->events;
-    session->host->verdicts[verdict->kind]++;
+    if (verdict->settled)
+        session->host->verdicts[verdict->kind]++;
     if (host->verdict)
         host->verdict(host->ctx, session->call, verdict);
     if (verdict->early || !session->agent || session->ended)
         return;
-    bool over = act_on(session, (enum od_amd_kind)verdict->kind);
+    bool over = verdict->settled && act_on(session, (enum od_amd_kind)verdict->kind);
     if (session->agent && session->speaks && session->agent->ops->verdict)
         session->agent->ops->verdict(session->agent, session->tick_ns, verdict);
     if (over)

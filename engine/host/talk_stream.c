@@ -494,9 +494,9 @@ static void on_verdict(struct od_talk_agent *agent, uint64_t now_ns,
 {
     char json[160];
     (void)now_ns;
-    snprintf(json, sizeof json, "{\"kind\":\"%s\",\"confidence\":%u,\"at_ms\":%u}",
+    snprintf(json, sizeof json, "{\"kind\":\"%s\",\"confidence\":%u,\"at_ms\":%u,\"settled\":%s}",
              od_amd_kind_name((enum od_amd_kind)verdict->kind), (unsigned)verdict->confidence,
-             (unsigned)verdict->at_ms);
+             (unsigned)verdict->at_ms, verdict->settled ? "true" : "false");
     od_stream_notice(stream_of(agent)->stream, "amd", json);
 }
 

@@ -12,6 +12,12 @@
  * soon as being wrong costs less than waiting on, by the costs in the configuration. Tones are
  * told by their kind: a fax's answer, special information tones, and the beep that ends a greeting.
  *
+ * Verdicts are of two ranks. A settled one is what the costs ask for: act on it. Before it may come
+ * a provisional "human": something short was said and a pause follows that is longer than those
+ * inside words. Its confidence is how often it was right on the corpus; the settled verdict
+ * confirms or corrects it. Tell it, or greet on it, and undo nothing for it. There is no
+ * provisional "machine".
+ *
  * The runs are kept: od_amd_rejudge() gives the verdict that other costs would have given.
  */
 #ifndef ENGINE_MEDIA_AMD_H
@@ -39,17 +45,20 @@ struct od_amd_config {
     uint16_t human_as_machine; /* what it costs to take a person for a machine, 1.. */
     uint16_t machine_as_human; /* and the other way round, 1.. */
     uint16_t timeout_ms;       /* after the answer; nothing sure by then: unknown */
+    uint8_t provisional;       /* percent of confidence that a provisional verdict needs, 50..100;
+                                  100: none is said */
 };
 
 #define OD_AMD_CONFIG_DEFAULT                                                                      \
     {                                                                                              \
-        .human_as_machine = 80, .machine_as_human = 5, .timeout_ms = 5000                          \
+        .human_as_machine = 120, .machine_as_human = 5, .timeout_ms = 5000, .provisional = 75      \
     }
 
 struct od_amd_verdict {
     uint8_t kind;       /* enum od_amd_kind */
     uint8_t confidence; /* percent */
     bool early;         /* at_ms counts from the first early frame, else from the answer */
+    bool settled;       /* not provisional */
     uint32_t at_ms;
 };
 
@@ -67,7 +76,8 @@ struct od_amd { /* private */
     struct od_beep beep;
     uint32_t frames; /* on the present clock */
     bool answered;
-    bool decided; /* human, machine, fax or announcement was said */
+    bool decided; /* human, machine, fax or announcement was said, and settled */
+    bool guessed; /* a provisional verdict was said */
     uint8_t kind; /* what was said last of these */
     bool ended;   /* beep or end of the greeting was said */
 
@@ -101,13 +111,14 @@ void od_amd_answer(struct od_amd *amd);
 bool od_amd_frame(struct od_amd *amd, const uint8_t ulaw[OD_FRAME_BYTES],
                   struct od_amd_verdict *out);
 
-/* "human", "machine", ...: what is believed at last, for the call's record; "" when nothing is. */
+/* "human", "machine", ...: what is believed at last, provisionally or not, for the call's record;
+ * "" when nothing is. */
 const char *od_amd_answered_by(const struct od_amd *amd);
 
 /* Writes what was heard and said as a JSON object. */
 void od_amd_write(const struct od_amd *amd, struct od_buf *out);
 
-/* The verdict of these costs on recorded runs (pause, talk, pause, ..., in ms). */
+/* The settled verdict of these costs on recorded runs (pause, talk, pause, ..., in ms). */
 struct od_amd_verdict od_amd_rejudge(const struct od_amd_config *config, const uint16_t *runs_ms,
                                      size_t count);
 

@@ -4,6 +4,7 @@
  */
 #include "tests/corpus/amd_sounds.h"
 
+#include <dirent.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,31 +71,54 @@ void sound_silence(struct sound *sound, unsigned ms)
     sound->count += n;
 }
 
-/* To 8 kHz: a windowed-sinc low pass of 33 taps at 3.6 kHz, read at the new instants. */
+enum { HALF = 48, TAPS = 2 * HALF + 1 };
+
+static unsigned common_divisor(unsigned a, unsigned b)
+{
+    return b ? common_divisor(b, a % b) : a;
+}
+
+/* The taps for the instants between two samples that recur: `phases` rows of TAPS. */
+static double *make_taps(unsigned rate, unsigned phases)
+{
+    double ratio = rate / 8000.0, cutoff = rate > 8000 ? 3600.0 / rate : 0.5;
+    double *taps = malloc((size_t)phases * TAPS * sizeof *taps);
+    if (!taps)
+        abort();
+    for (unsigned phase = 0; phase < phases; phase++) {
+        double at = phase * ratio;
+        for (int k = -HALF; k <= HALF; k++) {
+            double x = (double)(lrint(at) + k) - at;
+            double sinc = fabs(x) < 1e-9 ? 2 * cutoff : sin(TWO_PI * cutoff * x) / (M_PI * x);
+            taps[phase * TAPS + (unsigned)(k + HALF)] =
+                sinc * (0.5 + 0.5 * cos(M_PI * x / (HALF + 1)));
+        }
+    }
+    return taps;
+}
+
+/* To 8 kHz: a windowed-sinc low pass of 97 taps at 3.6 kHz, read at the new instants. */
 static void add_wav(struct sound *sound, const struct od_wav *wav, double gain)
 {
-    enum { HALF = 48 };
-    double ratio = wav->rate / 8000.0;
-    double cutoff = wav->rate > 8000 ? 3600.0 / wav->rate : 0.5;
-    size_t n = (size_t)((double)wav->frames / ratio);
+    unsigned divisor = common_divisor(wav->rate, 8000);
+    unsigned phases = 8000 / divisor, step = wav->rate / divisor; /* samples per all phases */
+    size_t n = (size_t)((double)wav->frames / (wav->rate / 8000.0));
+    double *taps = make_taps(wav->rate, phases);
     need(sound, n);
     for (size_t i = 0; i < n; i++) {
-        double at = (double)i * ratio, sum = 0.0;
-        long middle = lrint(at);
-        if (wav->rate == 8000) {
-            sum = od_wav_sample(wav, i);
-        } else {
-            for (long k = middle - HALF; k <= middle + HALF; k++) {
-                if (k < 0 || (size_t)k >= wav->frames)
-                    continue;
-                double x = (double)k - at;
-                double sinc = fabs(x) < 1e-9 ? 2 * cutoff : sin(TWO_PI * cutoff * x) / (M_PI * x);
-                double window = 0.5 + 0.5 * cos(M_PI * x / (HALF + 1));
-                sum += od_wav_sample(wav, (size_t)k) * sinc * window;
-            }
+        size_t phase = i % phases;
+        long middle = (long)(i / phases * step) + lrint((double)phase * wav->rate / 8000.0);
+        double sum = 0.0;
+        for (int k = -HALF; k <= HALF && wav->rate != 8000; k++) {
+            long at = middle + k;
+            if (at >= 0 && (size_t)at < wav->frames)
+                sum += od_wav_sample(wav, (size_t)at) * taps[phase * TAPS + (size_t)(k + HALF)];
         }
+        if (wav->rate == 8000)
+            sum = od_wav_sample(wav, i);
         sound->at[sound->count++] = clip(sum * gain);
     }
+    free(taps);
 }
 
 static bool add_bytes(struct sound *sound, uint8_t *bytes, size_t count, double gain)
@@ -119,11 +143,9 @@ static uint8_t *slurp(FILE *from, size_t *count)
     return bytes;
 }
 
-bool sound_prompt(struct sound *sound, const char *name, double gain)
+static bool add_file(struct sound *sound, const char *path, double gain)
 {
-    char path[200];
     size_t count;
-    snprintf(path, sizeof path, PROMPTS "/%s.wav", name);
     FILE *file = fopen(path, "rb");
     if (!file)
         return false;
@@ -132,6 +154,64 @@ bool sound_prompt(struct sound *sound, const char *name, double gain)
     bool good = add_bytes(sound, bytes, count, gain);
     free(bytes);
     return good;
+}
+
+bool sound_prompt(struct sound *sound, const char *name, double gain)
+{
+    char path[200];
+    snprintf(path, sizeof path, PROMPTS "/%s.wav", name);
+    return add_file(sound, path, gain);
+}
+
+/* Recorders and synthesisers frame speech with silence of their own: the corpus sets the times. */
+static void trim_from(struct sound *sound, size_t from)
+{
+    size_t first = from, last = sound->count;
+    while (first < last && abs(sound->at[first]) < 100)
+        first++;
+    while (last > first && abs(sound->at[last - 1]) < 100)
+        last--;
+    memmove(sound->at + from, sound->at + first, (last - first) * sizeof *sound->at);
+    sound->count = from + last - first;
+}
+
+enum { SPEAKERS_MAX = 16 };
+static char speakers[SPEAKERS_MAX][300];
+static uint32_t speaker_count;
+
+static int by_path(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+uint32_t sound_recordings(const char *directory)
+{
+    struct dirent *entry;
+    DIR *dir = directory ? opendir(directory) : NULL;
+    if (!dir)
+        return speaker_count;
+    speaker_count = 0;
+    while ((entry = readdir(dir)) && speaker_count < SPEAKERS_MAX) {
+        if (strchr(entry->d_name, '_')) /* "en_US_f_Allison" */
+            snprintf(speakers[speaker_count++], sizeof speakers[0], "%s/%s", directory,
+                     entry->d_name);
+    }
+    closedir(dir);
+    qsort(speakers, speaker_count, sizeof speakers[0], by_path);
+    return speaker_count;
+}
+
+bool sound_recording(struct sound *sound, uint32_t speaker, const char *name, double gain,
+                     bool trim)
+{
+    char path[400];
+    size_t from = sound->count;
+    snprintf(path, sizeof path, "%s/%s.wav", speakers[speaker], name);
+    if (!add_file(sound, path, gain))
+        return false;
+    if (trim)
+        trim_from(sound, from);
+    return true;
 }
 
 /* ---- speech ---- */
@@ -143,13 +223,28 @@ struct spoken {
 static struct spoken *cache;
 static size_t cached;
 
+static const char FLITE[] = "flite:";
+
+static void run_espeak(const char *voice, unsigned rate, const char *text)
+{
+    char speed[16];
+    snprintf(speed, sizeof speed, "%u", rate);
+    execlp("espeak-ng", "espeak-ng", "-v", voice, "-s", speed, "--stdout", text, (char *)NULL);
+}
+
+static void run_flite(const char *voice, unsigned rate, const char *text)
+{
+    char stretch[40];
+    snprintf(stretch, sizeof stretch, "duration_stretch=%.2f", 165.0 / rate);
+    execlp("flite", "flite", "-voice", voice, "--setf", stretch, "-t", text, "-o", "/dev/stdout",
+           (char *)NULL);
+}
+
 static bool synthesise(const char *voice, unsigned rate, const char *text, struct sound *out)
 {
     int ends[2];
-    char speed[16];
     size_t count;
     int status = 0;
-    snprintf(speed, sizeof speed, "%u", rate);
     if (pipe(ends))
         return false;
     pid_t child = fork();
@@ -157,7 +252,10 @@ static bool synthesise(const char *voice, unsigned rate, const char *text, struc
         dup2(ends[1], 1);
         close(ends[0]);
         close(ends[1]);
-        execlp("espeak-ng", "espeak-ng", "-v", voice, "-s", speed, "--stdout", text, (char *)NULL);
+        if (strncmp(voice, FLITE, sizeof FLITE - 1) == 0)
+            run_flite(voice + sizeof FLITE - 1, rate, text);
+        else
+            run_espeak(voice, rate, text);
         _exit(127);
     }
     close(ends[1]);
@@ -167,14 +265,7 @@ static bool synthesise(const char *voice, unsigned rate, const char *text, struc
     bool good = child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) &&
                 WEXITSTATUS(status) == 0 && add_bytes(out, bytes, count, 1.0);
     free(bytes);
-    /* The synthesiser frames speech with silence of its own: the corpus sets the times. */
-    size_t first = 0, last = out->count;
-    while (first < last && abs(out->at[first]) < 100)
-        first++;
-    while (last > first && abs(out->at[last - 1]) < 100)
-        last--;
-    memmove(out->at, out->at + first, (last - first) * sizeof *out->at);
-    out->count = last - first;
+    trim_from(out, 0);
     return good && out->count > 0;
 }
 

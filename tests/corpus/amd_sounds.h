@@ -21,10 +21,18 @@ void sound_free(struct sound *sound);
 
 void sound_silence(struct sound *sound, unsigned ms);
 
-/* `gain` 1.0: as it is. False when the synthesiser or the file is not there. */
+/* `gain` 1.0: as it is. False when the synthesiser or the file is not there. Voices are those of
+ * espeak-ng; "flite:slt" is one of flite. */
 bool sound_say(struct sound *sound, const char *voice, unsigned words_per_minute, const char *text,
                double gain);
 bool sound_prompt(struct sound *sound, const char *name, double gain); /* "vm-intro" */
+
+/* Where recordings of several speakers are, a directory each; how many speakers there are. NULL:
+ * the number again. A recording by one of them (0 .. n - 1, by name); trim: without the silence
+ * around it. False when the speaker has no such recording. */
+uint32_t sound_recordings(const char *directory);
+bool sound_recording(struct sound *sound, uint32_t speaker, const char *name, double gain,
+                     bool trim);
 
 /* One or two tones (hz2 0: one), each of the given level in dBov, with 4 ms edges. */
 void sound_tones(struct sound *sound, double hz1, double hz2, double dbov, unsigned ms);

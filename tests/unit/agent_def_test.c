@@ -112,7 +112,8 @@ static void test_listening_for_machines_is_asked_for_in_several_ways(void **stat
         {"", "", OD_AMD_OFF, false},
         {"", "\"amd\":{\"mode\":\"async\"},", OD_AMD_ASYNC, false},
         {"", "\"amd\":{\"voicemail\":\"leave_message\"},", OD_AMD_ASYNC, true},
-        {"", "\"amd\":{\"mode\":\"sync\",\"voicemail\":\"hangup\"},", OD_AMD_SYNC, false},
+        {"", "\"amd\":{\"mode\":\"sync\",\"voicemail\":\"hangup\",\"provisional\":95},",
+         OD_AMD_SYNC, false},
         {"\"voicemail_action\":\"hangup\",", "", OD_AMD_ASYNC, false},
         {"\"voicemail_action\":\"leave_message\",", "", OD_AMD_ASYNC, true},
         {"\"voicemail_action\":\"leave_message\",", "\"amd\":{\"mode\":\"off\"},", OD_AMD_OFF,
@@ -135,6 +136,7 @@ static void test_listening_for_machines_is_asked_for_in_several_ways(void **stat
         assert_int_equal(def->amd_mode, rows[i].mode);
         assert_int_equal(def->leave_message, rows[i].leave);
         assert_int_equal(def->amd.timeout_ms, 5000);
+        assert_int_equal(def->amd.provisional, i == 3 ? 95 : 75);
         od_agent_def_destroy(def);
     }
 }
@@ -187,6 +189,8 @@ static const struct row PROBLEMS[] = {
      "\"on\""},
     {"{\"name\":\"a\",\"outdial\":{\"amd\":{\"timeout_ms\":5}}}", "/outdial/amd/timeout_ms",
      "1000 to 10000", "5"},
+    {"{\"name\":\"a\",\"outdial\":{\"amd\":{\"provisional\":49}}}", "/outdial/amd/provisional",
+     "50 to 100", "49"},
     {"{\"name\":\"a\",\"outdial\":{\"trunks\":[],\"trunks\":[]}}", "/outdial", "once", "trunks"},
     {"{\"name\":\"a\",\"outdial\":{\"trunks\":\"main\"}}", "/outdial/trunks", "array", "\"main\""},
     {"{\"name\":\"a\",\"outdial\":{\"trunks\":[\"a\",7]}}", "/outdial/trunks/1", "name", "7"},
