@@ -1,10 +1,10 @@
 /*
  * agent_check - see the header. Types are looked at as far as a value of another type would be
- * passed over in silence where it is used.
+ * passed over in silence where it is used. A tool may have any name, and the server of the
+ * reference's own example, "<string>", is one that will not be found.
  */
 #include "engine/api/agent_check.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -99,25 +99,12 @@ static bool is_whole(yyjson_val *value, unsigned from, unsigned to)
            yyjson_get_num(value) == (double)(unsigned)yyjson_get_num(value);
 }
 
-static bool tool_name_ok(const char *name)
-{
-    if (!*name || isdigit((unsigned char)*name))
-        return false;
-    for (; *name; name++)
-        if (!isalnum((unsigned char)*name) && *name != '_')
-            return false;
-    return true;
-}
-
 static void check_tool(yyjson_val *tool, size_t index, struct od_faults *faults)
 {
     char place[48], hook[64];
-    const char *name = yyjson_get_str(given(tool, "name"));
     yyjson_val *timeout = given(tool, "timeoutSeconds"), *retries = given(tool, "retryCount");
     snprintf(place, sizeof place, "#/config/tools/%zu", index);
     snprintf(hook, sizeof hook, "%s/webhook", place);
-    if (name && !tool_name_ok(name))
-        od_fault_add(faults, place, "name", "must be letters, digits and \"_\", no digit in front");
     if (timeout && !is_whole(timeout, 1, TOOL_TIMEOUT_S_MAX))
         od_fault_add(faults, place, "timeoutSeconds", "must be whole seconds from 1 to %d",
                      TOOL_TIMEOUT_S_MAX);
@@ -152,7 +139,6 @@ static void check_text(yyjson_val *sip, const char *name, bool (*ok)(const char 
 static void check_sip(yyjson_val *sip, struct od_faults *faults)
 {
     yyjson_val *cps = given(sip, "cpsLimit");
-    check_text(sip, "server", od_sip_server_ok, OD_SIP_SERVER_EXPECTED, faults);
     check_text(sip, "domain", od_sip_server_ok, OD_SIP_SERVER_EXPECTED, faults);
     check_text(sip, "authUser", od_sip_text_ok, OD_SIP_TEXT_EXPECTED, faults);
     check_text(sip, "fromUser", od_sip_user_ok, OD_SIP_USER_EXPECTED, faults);
