@@ -1,7 +1,7 @@
 /*
  * agent_check - see the header. Types are looked at as far as a value of another type would be
- * passed over in silence where it is used. A tool may have any name, and the server of the
- * reference's own example, "<string>", is one that will not be found.
+ * passed over in silence where it is used. The vendor's own example must pass: its tool,
+ * that tool's URL and its SIP server are called "<string>", and fail when they are used.
  */
 #include "engine/api/agent_check.h"
 
@@ -62,9 +62,17 @@ static void check_settings(yyjson_val *settings, const char *pointer, struct od_
         od_fault_add(faults, pointer, "bodyFormat", "must have a string as its template");
 }
 
-void od_webhook_check(yyjson_val *hook, const char *pointer, bool url, struct od_faults *faults)
+static void check_shape(yyjson_val *hook, const char *pointer, struct od_faults *faults)
 {
     char place[PLACE_MAX];
+    snprintf(place, sizeof place, "%.100s/headers", pointer);
+    check_headers(given(hook, "headers"), place, faults);
+    snprintf(place, sizeof place, "%.100s/customSettings", pointer);
+    check_settings(given(hook, "customSettings"), place, faults);
+}
+
+void od_webhook_check(yyjson_val *hook, const char *pointer, bool url, struct od_faults *faults)
+{
     yyjson_val *target = given(hook, "url");
     const char *text = yyjson_get_str(target);
     if (!yyjson_is_obj(hook))
@@ -75,10 +83,7 @@ void od_webhook_check(yyjson_val *hook, const char *pointer, bool url, struct od
     else if (text && *text && !od_hook_url_ok(text))
         od_fault_add(faults, pointer, "url", "must be %s; {{...}} behind the host only",
                      OD_URL_EXPECTED);
-    snprintf(place, sizeof place, "%.100s/headers", pointer);
-    check_headers(given(hook, "headers"), place, faults);
-    snprintf(place, sizeof place, "%.100s/customSettings", pointer);
-    check_settings(given(hook, "customSettings"), place, faults);
+    check_shape(hook, pointer, faults);
 }
 
 static void check_start(yyjson_val *start, struct od_faults *faults)
@@ -111,7 +116,7 @@ static void check_tool(yyjson_val *tool, size_t index, struct od_faults *faults)
     if (retries && !is_whole(retries, 0, TOOL_RETRIES_MAX))
         od_fault_add(faults, place, "retryCount", "must be a whole number from 0 to %d",
                      TOOL_RETRIES_MAX);
-    od_webhook_check(given(tool, "webhook"), hook, false, faults);
+    check_shape(given(tool, "webhook"), hook, faults);
 }
 
 /* CallingBox's own stand at the top of the document. */

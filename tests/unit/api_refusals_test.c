@@ -66,7 +66,10 @@ static void agents_that_could_never_call_or_tell(void **state)
          "{\"name\":\"a\",\"config\":{\"resultWebhook\":{\"url\":\"https://h/{{ callId }}?a=b\"}}}",
          NULL},
         /* the reference's own example */
-        {DASHA "/agents", TOOL "\"name\":\"<string>\"}]}}", NULL},
+        {DASHA "/agents",
+         "{\"name\":\"a\",\"config\":{\"tools\":[{\"name\":\"<string>\",\"webhook\":{\"url\":\"<"
+         "string>\"}}]}}",
+         NULL},
         {DASHA "/agents", TOOL "\"name\":\"ok\",\"timeoutSeconds\":301}]}}",
          "#/config/tools/0/timeoutSeconds: must be whole seconds from 1 to 300, found 301"},
         {V1 "/agents", TOOL "\"name\":\"ok\",\"retryCount\":6}]}}", "#/config/tools/0/retryCount"},
