@@ -11,7 +11,7 @@ import wave
 
 from harness import main, wait_until
 
-STEPS = [{"say": "Hello, this is a test."}, {"pause": 1500}, {"hangup": {}}]
+STEPS = [{"say": "Hello, this is a test."}, {"pause": 2500}, {"hangup": {}}]  # a machine is known by then
 TOWN = {"answer": 1, "no_answer": 0, "busy": 0, "decline": 0, "fail": 0, "pdd_ms": "20-60",
         "ring_ms": "100-300"}
 
