@@ -18,7 +18,7 @@ bool od_sip_server_ok(const char *text);
 /* What may stand unescaped before the "@" of a SIP URI (RFC 3261 section 25.1). */
 bool od_sip_user_ok(const char *text);
 
-/* The name beside a caller number; "" is none. */
+/* The name beside a caller number, which goes between quotes in a header as it is; "" is none. */
 bool od_sip_display_ok(const char *text);
 
 bool od_sip_text_ok(const char *text);

@@ -9,11 +9,11 @@
 
 #include <yyjson.h>
 
+#include "engine/api/sip_server.h"
 #include "engine/base/str.h"
 #include "engine/core/verdict.h"
 #include "engine/host/log.h"
 #include "engine/host/options.h"
-#include "engine/host/options_check.h"
 #include "engine/host/resolve.h"
 #include "engine/host/turn.h"
 #include "outdial/err.h"
@@ -108,14 +108,14 @@ static const char *display_name(const struct od_legs *legs, const struct od_conf
         yyjson_doc *extra = yyjson_read(job->extra.at, job->extra.bytes, 0);
         yyjson_val *wanted = yyjson_obj_get(yyjson_doc_get_root(extra), "overrideOutboundConfig");
         name = yyjson_get_str(yyjson_obj_get(wanted, "displayName"));
-        if (name && od_check_display_name(name))
+        if (name && od_sip_display_ok(name))
             od_str_copy(own, OD_NAME_MAX, name, strlen(name));
         yyjson_doc_free(extra);
     }
     if (*own)
         return own;
     name = od_catalog_number_name(legs->catalog, job->org, job->from);
-    return name && od_check_display_name(name) ? name : config->display_name;
+    return name && od_sip_display_ok(name) ? name : config->display_name;
 }
 
 /* The INVITE but for its offer. Borrows from all of them. */

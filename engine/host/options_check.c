@@ -6,7 +6,6 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-#include "engine/api/sip_server.h"
 #include "engine/base/str.h"
 
 #define DIGITS "0123456789"
@@ -140,11 +139,6 @@ bool od_check_prefix(const char *text)
 bool od_check_user(const char *text)
 {
     return strlen(text) < OD_NAME_MAX && only(text, ALNUM "-_.!~*'()+");
-}
-
-bool od_check_display_name(const char *text)
-{
-    return od_sip_display_ok(text);
 }
 
 bool od_check_printable(const char *text, size_t max)

@@ -35,10 +35,6 @@ bool od_check_prefix(const char *text);
 /* A SIP URI's user part that needs no escaping (RFC 3261 section 25.1, unreserved and '+'). */
 bool od_check_user(const char *text);
 
-/* Goes between quotes in a SIP header as it is: UTF-8 with no control, '"' or '\'; up to 63 bytes.
- */
-bool od_check_display_name(const char *text);
-
 /* Printable ASCII without spaces at its ends, up to max bytes. */
 bool od_check_printable(const char *text, size_t max);
 

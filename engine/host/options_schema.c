@@ -7,6 +7,7 @@
 #include "engine/agent/agent_stream.h"
 #include "engine/agent/agent_url.h"
 #include "engine/agent/dialect.h"
+#include "engine/api/sip_server.h"
 #include "engine/base/str.h"
 #include "engine/core/hours.h"
 #include "engine/host/options_breakers.h"
@@ -212,8 +213,7 @@ static const char *check_password(struct od_reader *r, void *base, const char *t
 static const char *check_display_name(struct od_reader *r, void *base, const char *text)
 {
     (void)r, (void)base;
-    return od_check_display_name(text) ? NULL
-                                       : "up to 63 bytes of text without quotes or backslashes";
+    return od_sip_display_ok(text) ? NULL : "up to 63 bytes of text without quotes or backslashes";
 }
 
 static const char *check_number(struct od_reader *r, void *base, const char *text)

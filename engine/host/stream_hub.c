@@ -95,19 +95,16 @@ void od_twilio_signature(const char *token, const char *url, char out[OD_TWILIO_
 
 /* ---- lines ---- */
 
-/* Goodbye. A bare connection has no frame for it: [6, 0, reason, 0], a STOP of them all. */
+/* Goodbye. A bare connection has no frame for it: a STOP of no call is one of them all. */
 static void line_leave(struct line *line, uint16_t code, const char *reason)
 {
-    char text[OD_MEDIA_HELLO_WRONG_MAX + 8];
-    struct od_buf buf;
+    char packed[OD_MEDIA_HELLO_WRONG_MAX + 8];
+    bool text;
     if (line->wire != OD_AGENT_WIRE_WS && line->open) {
-        od_buf_init(&buf, text, sizeof text);
-        od_mpack_put_array(&buf, 4);
-        od_mpack_put_uint(&buf, 6);
-        od_mpack_put_uint(&buf, 0);
-        od_mpack_put_str(&buf, reason, strlen(reason));
-        od_mpack_put_uint(&buf, 0);
-        od_peer_send(line->peer, false, text, buf.used);
+        size_t bytes = od_dialect_write(line->dialect, OD_STREAM_STOP,
+                                        &(struct od_stream_words){.reason = reason}, packed,
+                                        sizeof packed, &text);
+        od_peer_send(line->peer, text, packed, bytes);
     }
     od_peer_leave(line->peer, code, reason);
     line->peer = NULL;

@@ -23,9 +23,8 @@ enum {
 };
 enum { GRACE_MS = 10 };
 
-/* Swallowed from a client that was refused, before it is cut without further ado. */
-/* What a refused client still sends is read for linger_ms, for a client that writes its whole body
- * before it reads (Node's fetch) gets a reset and no answer otherwise; the bytes bound the work. */
+/* Swallowed from a client that was refused, within linger_ms, before it is cut without further ado:
+ * one that writes its whole body before it reads (Node's fetch) would get a reset and no answer. */
 enum { LINGER_BYTES_MAX = 32 * 1024 * 1024, NONE_BYTES_MAX = 64 * 1024 };
 
 #define OWNER_OF(type, member, pointer) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))

@@ -8,39 +8,9 @@
 #include <string.h>
 
 #include "engine/agent/audio_in.h"
-#include "engine/agent/stream.h"
-#include "engine/base/assert.h"
+#include "tests/fuzz/agent_port.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void on_send(void *ctx, bool text, const char *at, size_t bytes)
-{
-    (void)ctx, (void)text;
-    OD_ASSERT(bytes > 0 && at != NULL);
-}
-
-static size_t on_queued(void *ctx)
-{
-    (void)ctx;
-    return 0;
-}
-
-static void on_done(void *ctx)
-{
-    ++*(unsigned *)ctx;
-}
-
-static void on_order(void *ctx, const struct od_stream_command *command)
-{
-    (void)ctx;
-    OD_ASSERT(command->text_bytes == 0 || command->text);
-}
-
-static void on_odd(void *ctx, const char *what)
-{
-    (void)ctx;
-    OD_ASSERT(what);
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -51,27 +21,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                                    {OD_WIRE_L16, 16000, 2},
                                                    {OD_WIRE_L16, 48000, 5}};
     struct od_chunk_pool pool;
-    struct od_stream *stream;
     uint8_t frame[OD_FRAME_BYTES] = {0};
     unsigned done = 0;
     if (size < 1)
         return 0;
     const char *format = formats[data[0] % 7];
     const struct od_dialect *dialect = od_dialect_find(format, strlen(format));
-    od_chunk_pool_init(&pool, 1 << 20);
-    struct od_stream_setup setup = {.dialect = dialect,
-                                    .rate = od_dialect_rate(dialect),
-                                    .buffer_s = 60,
-                                    .pool = &pool,
-                                    .org = "o",
-                                    .from = "a",
-                                    .to = "b",
-                                    .params = "{}",
-                                    .details = "{}",
-                                    .amd = "{}",
-                                    .port = {&done, on_send, on_queued, on_done, on_order, on_odd}};
-    if (od_stream_create(&stream, &setup))
-        abort();
+    struct od_stream *stream = agent_stream(dialect, &pool, &done);
     if (od_dialect_shared(dialect) && od_stream_set_media(stream, &carried[data[0] / 7 % 4]))
         abort();
     od_stream_opened(stream);

@@ -7,59 +7,16 @@
 #include <string.h>
 
 #include "engine/agent/mpack.h"
-#include "engine/agent/stream.h"
-#include "engine/base/assert.h"
 #include "proto/ws/raw_cut.h"
+#include "tests/fuzz/agent_port.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void on_send(void *ctx, bool text, const char *at, size_t bytes)
-{
-    (void)ctx;
-    OD_ASSERT(!text && at && bytes > 0);
-}
-
-static size_t on_queued(void *ctx)
-{
-    (void)ctx;
-    return 0;
-}
-
-static void on_done(void *ctx)
-{
-    ++*(unsigned *)ctx;
-}
-
-static void on_order(void *ctx, const struct od_stream_command *command)
-{
-    (void)ctx;
-    OD_ASSERT(command->text_bytes == 0 || command->text);
-}
-
-static void on_odd(void *ctx, const char *what)
-{
-    (void)ctx;
-    OD_ASSERT(what);
-}
 
 static struct od_stream *begin(struct od_chunk_pool *pool, unsigned *done)
 {
     static const struct od_wire_media media = {OD_WIRE_L16, 24000, 3};
-    struct od_stream *stream;
-    od_chunk_pool_init(pool, 1 << 20);
-    struct od_stream_setup setup = {.dialect = od_dialect_find("msgpack", 7),
-                                    .rate = 8000,
-                                    .buffer_s = 60,
-                                    .pool = pool,
-                                    .org = "o",
-                                    .from = "a",
-                                    .to = "b",
-                                    .params = "{}",
-                                    .details = "{}",
-                                    .amd = "{}",
-                                    .port = {done, on_send, on_queued, on_done, on_order, on_odd}};
-    if (od_stream_create(&stream, &setup) || od_stream_set_media(stream, &media))
-        abort();
+    struct od_stream *stream = agent_stream(od_dialect_find("msgpack", 7), pool, done);
+    OD_ASSERT(od_stream_set_media(stream, &media) == 0);
     od_stream_opened(stream);
     od_stream_start(stream);
     return stream;

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "engine/api/sip_server.h"
 #include "engine/core/breaker.h"
 #include "engine/host/options.h"
 #include "engine/host/options_check.h"
@@ -711,9 +712,9 @@ static void test_words(void **state)
     (void)state;
     assert_true(od_check_user("+1555") && od_check_user("") && !od_check_user("a b"));
     assert_false(od_check_user("a@b"));
-    assert_true(od_check_display_name("Cl\xc3\xafnic"));
-    assert_false(od_check_display_name("a\nb"));
-    assert_false(od_check_display_name("\xff"));
+    assert_true(od_sip_display_ok("Cl\xc3\xafnic"));
+    assert_false(od_sip_display_ok("a\nb"));
+    assert_false(od_sip_display_ok("\xff"));
     assert_true(od_check_address("::1") && od_check_address("10.0.0.1"));
     assert_false(od_check_address("10.0.0") || od_check_address(""));
     assert_true(od_check_address_port("[::1]:0") && od_check_address_port("0.0.0.0:5060"));

@@ -4,8 +4,6 @@
  * all is found out with a word that says so, and both sides can say goodbye. Method: the client on
  * a loop against a server of one raw socket that says exactly what the test wants said.
  */
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,9 +18,10 @@
 #include <cmocka.h>
 
 #include "outdial/err.h"
+#include "peer_bench.h"
 #include "proto/ws/raw_client.h"
 
-enum { LIMIT_MS = 10000, GOT_MAX = 1 << 20, MESSAGES_MAX = 64 };
+enum { MESSAGES_MAX = 64 };
 
 #define PING "\x93\x07\x00\x00"
 
@@ -32,28 +31,14 @@ struct message {
 };
 
 struct world {
-    uv_loop_t loop;
-    uv_timer_t pulse;
-    struct od_peer_hub *hub;
-    struct od_peer *peer;
-    int listening, fd;
-    char url[96], path[80];
-    uint8_t *got; /* by the server */
-    size_t got_bytes;
-    bool gone; /* the client's end was seen */
-    bool opened, closed, hub_closed, leaves;
+    struct peer_bench b;
+    char path[80];
+    bool leaves;
     struct message messages[MESSAGES_MAX];
     unsigned count;
     unsigned parts; /* a long message takes so many more turns */
     const uint8_t *held;
-    struct od_peer_end end;
-    char why[200];
 };
-
-static void on_opened(void *ctx)
-{
-    ((struct world *)ctx)->opened = true;
-}
 
 static bool on_message(void *ctx, bool text, const uint8_t *at, size_t bytes)
 {
@@ -62,8 +47,8 @@ static bool on_message(void *ctx, bool text, const uint8_t *at, size_t bytes)
     assert_true(w->count < MESSAGES_MAX && bytes > 0);
     w->messages[w->count++] = (struct message){bytes, at[0], at[bytes - 1]};
     if (w->leaves) { /* from inside: no more may come */
-        od_peer_leave(w->peer, 1000, "");
-        w->peer = NULL;
+        od_peer_leave(w->b.peer, 1000, "");
+        w->b.peer = NULL;
     }
     w->held = w->parts && bytes > OD_PEER_PIECE_MAX ? at : NULL;
     return !w->held;
@@ -79,82 +64,46 @@ static bool on_go_on(void *ctx)
     return --w->parts == 0;
 }
 
-static void on_closed(void *ctx, const struct od_peer_end *end)
-{
-    struct world *w = ctx;
-    assert_false(w->closed);
-    w->closed = true;
-    w->end = *end;
-    snprintf(w->why, sizeof w->why, "%s", end->why);
-    w->peer = NULL;
-}
-
 static const struct od_peer_user user = {
-    .opened = on_opened, .message = on_message, .go_on = on_go_on, .closed = on_closed};
-
-static void on_pulse(uv_timer_t *timer)
-{
-    (void)timer;
-}
-
-static void turn(struct world *w)
-{
-    uv_run(&w->loop, UV_RUN_ONCE);
-    if (w->fd < 0)
-        return;
-    ssize_t n = recv(w->fd, w->got + w->got_bytes, GOT_MAX - w->got_bytes, MSG_DONTWAIT);
-    if (n > 0)
-        w->got_bytes += (size_t)n;
-    w->gone = w->gone || n == 0;
-}
-
-#define WAIT(w, condition)                                                                         \
-    do {                                                                                           \
-        uint64_t until = uv_hrtime() + LIMIT_MS * UINT64_C(1000000);                               \
-        while (!(condition) && uv_hrtime() < until)                                                \
-            turn(w);                                                                               \
-        assert_true(condition);                                                                    \
-    } while (0)
+    .opened = bench_opened, .message = on_message, .go_on = on_go_on, .closed = bench_closed};
 
 static void say(struct world *w, const void *at, size_t bytes)
 {
     const char *from = at;
     while (bytes) { /* a Unix socket takes what its buffer has room for */
-        ssize_t n = send(w->fd, from, bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t n = send(w->b.fd, from, bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n < 0)
             n = 0;
         from += n;
         bytes -= (size_t)n;
         if (bytes)
-            turn(w);
+            bench_turn(&w->b);
     }
 }
 
-static void listen_tcp(struct world *w)
+static int bind_tcp(struct world *w)
 {
-    struct sockaddr_in here = {.sin_family = AF_INET};
-    socklen_t length = sizeof here;
-    here.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    w->listening = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(w->listening, (struct sockaddr *)&here, sizeof here), 0);
-    getsockname(w->listening, (struct sockaddr *)&here, &length);
-    snprintf(w->url, sizeof w->url, "tcp://127.0.0.1:%u", ntohs(here.sin_port));
+    uint16_t port;
+    int fd = bench_tcp(&port);
+    snprintf(w->b.url, sizeof w->b.url, "tcp://127.0.0.1:%u", port);
+    return fd;
 }
 
-static void listen_unix(struct world *w)
+static int bind_unix(struct world *w)
 {
     struct sockaddr_un here = {.sun_family = AF_UNIX};
     snprintf(w->path, sizeof w->path, "/tmp/outdial-raw-XXXXXX");
     assert_non_null(mkdtemp(w->path));
     snprintf(here.sun_path, sizeof here.sun_path, "%s/bot.sock", w->path);
-    w->listening = socket(AF_UNIX, SOCK_STREAM, 0);
-    assert_int_equal(bind(w->listening, (struct sockaddr *)&here, sizeof here), 0);
-    snprintf(w->url, sizeof w->url, "unix://%s", here.sun_path);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&here, sizeof here), 0);
+    snprintf(w->b.url, sizeof w->b.url, "unix://%s", here.sun_path);
+    return fd;
 }
 
 static int dial(struct world *w, const char *url, bool allow_private)
 {
-    return od_raw_connect(w->hub,
+    return od_raw_connect(w->b.hub,
                           &(struct od_raw_open){.url = url,
                                                 .allow_private = allow_private,
                                                 .gathers = true,
@@ -162,59 +111,36 @@ static int dial(struct world *w, const char *url, bool allow_private)
                                                 .ping_bytes = sizeof PING - 1,
                                                 .user = &user,
                                                 .ctx = w},
-                          &w->peer);
+                          &w->b.peer);
 }
 
 /* state: non-NULL for a Unix socket. */
 static struct world *begin_with(void **state, const struct od_peer_hub_config *config)
 {
     struct world *w = calloc(1, sizeof *w);
-    w->got = calloc(1, GOT_MAX + 1);
-    w->fd = -1;
-    if (*state)
-        listen_unix(w);
-    else
-        listen_tcp(w);
-    assert_int_equal(listen(w->listening, 4), 0);
-    uv_loop_init(&w->loop);
-    uv_timer_init(&w->loop, &w->pulse);
-    uv_timer_start(&w->pulse, on_pulse, 2, 2);
-    assert_int_equal(od_peer_hub_open(&w->hub, &w->loop, config), 0);
+    bench_open(&w->b, *state ? bind_unix(w) : bind_tcp(w), config);
     return w;
 }
 
 static struct world *begin(void **state, const struct od_peer_hub_config *config)
 {
     struct world *w = begin_with(state, config);
-    assert_int_equal(dial(w, w->url, true), 0);
-    assert_false(w->opened); /* nothing is told from inside */
-    WAIT(w, w->opened);
-    w->fd = accept(w->listening, NULL, NULL);
+    assert_int_equal(dial(w, w->b.url, true), 0);
+    assert_false(w->b.opened); /* nothing is told from inside */
+    WAIT(w, w->b.opened);
+    w->b.fd = accept(w->b.listening, NULL, NULL);
     return w;
-}
-
-static void on_hub_closed(void *ctx)
-{
-    ((struct world *)ctx)->hub_closed = true;
 }
 
 static void end(struct world *w)
 {
     char socket_path[96];
-    od_peer_hub_close(w->hub, on_hub_closed, w);
-    WAIT(w, w->hub_closed);
-    uv_close((uv_handle_t *)&w->pulse, NULL);
-    uv_run(&w->loop, UV_RUN_DEFAULT);
-    assert_int_equal(uv_loop_close(&w->loop), 0);
-    if (w->fd >= 0)
-        close(w->fd);
-    close(w->listening);
+    bench_close(&w->b);
     if (*w->path) {
         snprintf(socket_path, sizeof socket_path, "%s/bot.sock", w->path);
         unlink(socket_path);
         rmdir(w->path);
     }
-    free(w->got);
     free(w);
 }
 
@@ -233,11 +159,11 @@ static void test_messages(void **state)
     for (unsigned i = 0; i < 4; i++) {
         struct od_peer_stats before, after;
         assert_int_equal(w->count, 2);
-        od_peer_hub_stats(w->hub, &before);
+        od_peer_hub_stats(w->b.hub, &before);
         say(w, rest + i, 1);
         do {
-            turn(w);
-            od_peer_hub_stats(w->hub, &after);
+            bench_turn(&w->b);
+            od_peer_hub_stats(w->b.hub, &after);
         } while (after.received_bytes == before.received_bytes);
     }
     assert_int_equal(w->count, 3);
@@ -293,24 +219,24 @@ static void test_held(void **state)
 static void test_sending(void **state)
 {
     struct world *w = begin(state, &plain);
-    assert_int_equal(od_peer_send(w->peer, false, "\x91\x01", 2), 0);
-    assert_int_equal(od_peer_send(w->peer, false, "\x91\x02", 2), 0);
-    assert_int_equal(od_peer_queued(w->peer), 4); /* they go out together */
-    WAIT(w, w->got_bytes == 4);
-    assert_memory_equal(w->got, "\x91\x01\x91\x02", 4); /* as they are */
+    assert_int_equal(od_peer_send(w->b.peer, false, "\x91\x01", 2), 0);
+    assert_int_equal(od_peer_send(w->b.peer, false, "\x91\x02", 2), 0);
+    assert_int_equal(od_peer_queued(w->b.peer), 4); /* they go out together */
+    WAIT(w, w->b.got_bytes == 4);
+    assert_memory_equal(w->b.got, "\x91\x01\x91\x02", 4); /* as they are */
     /* the last word, and then the end */
-    od_peer_send(w->peer, false, "\x91\x03", 2);
-    od_peer_leave(w->peer, 1000, "");
-    WAIT(w, w->gone);
-    assert_int_equal(w->got_bytes, 6);
+    od_peer_send(w->b.peer, false, "\x91\x03", 2);
+    od_peer_leave(w->b.peer, 1000, "");
+    WAIT(w, w->b.gone);
+    assert_int_equal(w->b.got_bytes, 6);
     say(w, "\x91\x01\xc1", 3); /* still on its way, or nonsense: nobody is told */
-    shutdown(w->fd, SHUT_WR);
+    shutdown(w->b.fd, SHUT_WR);
     struct od_peer_stats stats;
     do {
-        turn(w);
-        od_peer_hub_stats(w->hub, &stats);
+        bench_turn(&w->b);
+        od_peer_hub_stats(w->b.hub, &stats);
     } while (stats.open);
-    assert_false(w->closed);
+    assert_false(w->b.closed);
     assert_int_equal(w->count, 0);
     end(w);
 }
@@ -320,9 +246,9 @@ static void test_leaving_inside(void **state)
     struct world *w = begin(state, &plain);
     w->leaves = true;
     say(w, "\x91\x01\x91\x02\x91\x03", 6);
-    WAIT(w, w->gone);
+    WAIT(w, w->b.gone);
     assert_int_equal(w->count, 1);
-    assert_false(w->closed);
+    assert_false(w->b.closed);
     end(w);
 }
 
@@ -332,15 +258,15 @@ static void broken(void **state, const char *said, size_t bytes, bool close_it, 
     struct world *w = begin(state, &(struct od_peer_hub_config){.message_max = 1000});
     say(w, said, bytes);
     if (close_it) {
-        close(w->fd);
-        w->fd = -1;
+        close(w->b.fd);
+        w->b.fd = -1;
     }
-    WAIT(w, w->closed);
-    assert_int_equal(w->end.err, err);
-    assert_true(w->end.opened);
-    assert_string_equal(w->why, why);
+    WAIT(w, w->b.closed);
+    assert_int_equal(w->b.end.err, err);
+    assert_true(w->b.end.opened);
+    assert_string_equal(w->b.why, why);
     if (!close_it)
-        WAIT(w, w->gone);
+        WAIT(w, w->b.gone);
     end(w);
 }
 
@@ -364,10 +290,10 @@ static void test_broken(void **state)
 static void test_silent_peer(void **state)
 {
     struct world *w = begin(state, &(struct od_peer_hub_config){.ping_ms = 20, .dead_ms = 100});
-    WAIT(w, w->closed);
-    assert_int_equal(w->end.err, OD_ETIMEOUT);
-    assert_true(w->got_bytes >= 2 * (sizeof PING - 1));
-    assert_memory_equal(w->got, PING PING, 2 * (sizeof PING - 1));
+    WAIT(w, w->b.closed);
+    assert_int_equal(w->b.end.err, OD_ETIMEOUT);
+    assert_true(w->b.got_bytes >= 2 * (sizeof PING - 1));
+    assert_memory_equal(w->b.got, PING PING, 2 * (sizeof PING - 1));
     end(w);
 
     w = begin(state, &(struct od_peer_hub_config){.ping_ms = 20, .dead_ms = 400});
@@ -375,8 +301,8 @@ static void test_silent_peer(void **state)
     say(w, "\x9f", 1);
     for (unsigned i = 0; i < 14; i++) { /* a byte for every two pings */
         answered += 2 * (sizeof PING - 1);
-        WAIT(w, w->got_bytes >= answered);
-        assert_false(w->closed);
+        WAIT(w, w->b.got_bytes >= answered);
+        assert_false(w->b.closed);
         say(w, "\x08", 1);
     }
     end(w);
@@ -388,17 +314,17 @@ static void test_slow_peer(void **state)
     enum { PIECE = 64 * 1024, QUEUE = 1024 * 1024 };
     static char piece[PIECE];
     struct world *w = begin(state, &(struct od_peer_hub_config){.queue_max = QUEUE});
-    int fd = w->fd, err = 0;
-    w->fd = -1; /* not read from */
+    int fd = w->b.fd, err = 0;
+    w->b.fd = -1; /* not read from */
     unsigned sent = 0;
     while (!err && sent < 1000) {
-        err = od_peer_send(w->peer, false, piece, sizeof piece);
+        err = od_peer_send(w->b.peer, false, piece, sizeof piece);
         sent++;
     }
     assert_int_equal(err, OD_EBUSY);
-    assert_in_range(od_peer_queued(w->peer), QUEUE / 2, QUEUE);
-    WAIT(w, w->closed);
-    assert_int_equal(w->end.err, OD_ETIMEOUT);
+    assert_in_range(od_peer_queued(w->b.peer), QUEUE / 2, QUEUE);
+    WAIT(w, w->b.closed);
+    assert_int_equal(w->b.end.err, OD_ETIMEOUT);
     close(fd);
     end(w);
 }
@@ -406,12 +332,12 @@ static void test_slow_peer(void **state)
 static void test_not_there(void **state)
 {
     struct world *w = begin_with(state, &plain);
-    close(w->listening); /* nobody listens */
-    w->listening = dup(0);
-    assert_int_equal(dial(w, w->url, true), 0);
-    WAIT(w, w->closed);
-    assert_int_equal(w->end.err, OD_EDOWN);
-    assert_false(w->end.opened);
+    close(w->b.listening); /* nobody listens */
+    w->b.listening = dup(0);
+    assert_int_equal(dial(w, w->b.url, true), 0);
+    WAIT(w, w->b.closed);
+    assert_int_equal(w->b.end.err, OD_EDOWN);
+    assert_false(w->b.end.opened);
     end(w);
 }
 
@@ -424,15 +350,15 @@ static void test_guard(void **state)
         "tcp://169.254.169.254:80",    "tcp://localhost:4711", "tcp://93.184.216.34:25",
         "tcp://[::ffff:10.0.0.1]:4711"};
     for (size_t i = 0; i < sizeof denied / sizeof *denied; i++) {
-        w->closed = false;
+        w->b.closed = false;
         assert_int_equal(dial(w, denied[i], false), 0);
-        WAIT(w, w->closed);
-        if (w->end.err != OD_EDENIED)
-            fail_msg("%s: %d %s", denied[i], w->end.err, w->why);
+        WAIT(w, w->b.closed);
+        if (w->b.end.err != OD_EDENIED)
+            fail_msg("%s: %d %s", denied[i], w->b.end.err, w->b.why);
     }
     if (*state) {
-        assert_int_equal(dial(w, w->url, false), 0);
-        WAIT(w, w->opened);
+        assert_int_equal(dial(w, w->b.url, false), 0);
+        WAIT(w, w->b.opened);
     }
     end(w);
 }
@@ -468,8 +394,8 @@ static void test_urls(void **state)
     assert_int_equal(dial(w, path, true), OD_EINVAL);
     path[7 + OD_RAW_PATH_MAX] = 0; /* as long as may be: nobody is there */
     assert_int_equal(dial(w, path, true), 0);
-    WAIT(w, w->closed);
-    assert_int_equal(w->end.err, OD_EDOWN);
+    WAIT(w, w->b.closed);
+    assert_int_equal(w->b.end.err, OD_EDOWN);
     end(w);
 }
 

@@ -4,8 +4,6 @@
  * Method: the client on a loop against a server of one raw socket that says exactly what the test
  * wants said.
  */
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,33 +17,16 @@
 #include <cmocka.h>
 
 #include "outdial/err.h"
+#include "peer_bench.h"
 #include "proto/ws/ws_client.h"
 #include "proto/ws/ws_handshake.h"
 
-enum { LIMIT_MS = 10000, GOT_MAX = 1 << 20 };
-
 struct world {
-    uv_loop_t loop;
-    uv_timer_t pulse;
-    struct od_peer_hub *hub;
-    struct od_peer *ws;
-    int listening, fd;
-    char url[64];
+    struct peer_bench b;
     char key[64];
-    uint8_t *got; /* by the server, after the request's head */
-    size_t got_bytes;
-    bool gone; /* the client's end was seen */
-    bool opened, closed, hub_closed;
     unsigned drained;
     char messages[4096];
-    struct od_peer_end end;
-    char why[200];
 };
-
-static void on_opened(void *ctx)
-{
-    ((struct world *)ctx)->opened = true;
-}
 
 static bool on_message(void *ctx, bool text, const uint8_t *at, size_t bytes)
 {
@@ -61,73 +42,28 @@ static void on_drained(void *ctx)
     ((struct world *)ctx)->drained++;
 }
 
-static void on_closed(void *ctx, const struct od_peer_end *end)
-{
-    struct world *w = ctx;
-    assert_false(w->closed);
-    w->closed = true;
-    w->end = *end;
-    snprintf(w->why, sizeof w->why, "%s", end->why);
-    w->ws = NULL;
-}
-
 static const struct od_peer_user user = {
-    .opened = on_opened, .message = on_message, .drained = on_drained, .closed = on_closed};
-
-static void on_pulse(uv_timer_t *timer)
-{
-    (void)timer;
-}
-
-static void turn(struct world *w)
-{
-    uv_run(&w->loop, UV_RUN_ONCE);
-    if (w->fd < 0)
-        return;
-    ssize_t n = recv(w->fd, w->got + w->got_bytes, GOT_MAX - w->got_bytes, MSG_DONTWAIT);
-    if (n > 0)
-        w->got_bytes += (size_t)n;
-    w->gone = w->gone || n == 0;
-}
-
-#define WAIT(w, condition)                                                                         \
-    do {                                                                                           \
-        uint64_t until = uv_hrtime() + LIMIT_MS * UINT64_C(1000000);                               \
-        while (!(condition) && uv_hrtime() < until)                                                \
-            turn(w);                                                                               \
-        assert_true(condition);                                                                    \
-    } while (0)
+    .opened = bench_opened, .message = on_message, .drained = on_drained, .closed = bench_closed};
 
 static void say(struct world *w, const void *at, size_t bytes)
 {
-    assert_int_equal(send(w->fd, at, bytes, MSG_NOSIGNAL), (ssize_t)bytes);
+    assert_int_equal(send(w->b.fd, at, bytes, MSG_NOSIGNAL), (ssize_t)bytes);
 }
 
 static struct world *begin_with(const struct od_peer_hub_config *config, bool allow_private,
                                 bool gathers)
 {
     struct world *w = calloc(1, sizeof *w);
-    struct sockaddr_in here = {.sin_family = AF_INET};
-    socklen_t length = sizeof here;
-    here.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    w->got = calloc(1, GOT_MAX + 1);
-    w->fd = -1;
-    w->listening = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(w->listening, (struct sockaddr *)&here, sizeof here), 0);
-    assert_int_equal(listen(w->listening, 4), 0);
-    getsockname(w->listening, (struct sockaddr *)&here, &length);
-    snprintf(w->url, sizeof w->url, "ws://127.0.0.1:%u/x", ntohs(here.sin_port));
-    uv_loop_init(&w->loop);
-    uv_timer_init(&w->loop, &w->pulse);
-    uv_timer_start(&w->pulse, on_pulse, 2, 2);
-    assert_int_equal(od_peer_hub_open(&w->hub, &w->loop, config), 0);
-    assert_int_equal(od_ws_connect(w->hub,
-                                   &(struct od_ws_open){.url = w->url,
+    uint16_t port;
+    bench_open(&w->b, bench_tcp(&port), config);
+    snprintf(w->b.url, sizeof w->b.url, "ws://127.0.0.1:%u/x", port);
+    assert_int_equal(od_ws_connect(w->b.hub,
+                                   &(struct od_ws_open){.url = w->b.url,
                                                         .allow_private = allow_private,
                                                         .gathers = gathers,
                                                         .user = &user,
                                                         .ctx = w},
-                                   &w->ws),
+                                   &w->b.peer),
                      0);
     return w;
 }
@@ -139,13 +75,13 @@ static struct world *begin(const struct od_peer_hub_config *config, bool allow_p
 
 static void take_request(struct world *w)
 {
-    w->fd = accept(w->listening, NULL, NULL);
-    WAIT(w, strstr((char *)w->got, "\r\n\r\n"));
-    const char *key = strstr((char *)w->got, "Sec-WebSocket-Key: ");
+    w->b.fd = accept(w->b.listening, NULL, NULL);
+    WAIT(w, strstr((char *)w->b.got, "\r\n\r\n"));
+    const char *key = strstr((char *)w->b.got, "Sec-WebSocket-Key: ");
     assert_non_null(key);
     snprintf(w->key, sizeof w->key, "%.24s", key + 19);
-    w->got_bytes = 0;
-    memset(w->got, 0, 2048);
+    w->b.got_bytes = 0;
+    memset(w->b.got, 0, 2048);
 }
 
 static void answer(struct world *w, const char *more, size_t more_bytes)
@@ -160,22 +96,9 @@ static void answer(struct world *w, const char *more, size_t more_bytes)
     say(w, text, (size_t)n + more_bytes);
 }
 
-static void on_hub_closed(void *ctx)
-{
-    ((struct world *)ctx)->hub_closed = true;
-}
-
 static void end(struct world *w)
 {
-    od_peer_hub_close(w->hub, on_hub_closed, w);
-    WAIT(w, w->hub_closed);
-    uv_close((uv_handle_t *)&w->pulse, NULL);
-    uv_run(&w->loop, UV_RUN_DEFAULT);
-    assert_int_equal(uv_loop_close(&w->loop), 0);
-    if (w->fd >= 0)
-        close(w->fd);
-    close(w->listening);
-    free(w->got);
+    bench_close(&w->b);
     free(w);
 }
 
@@ -188,26 +111,26 @@ static void test_talk(void **state)
     take_request(w);
     /* the first frames lie in the same segment as the answer's head */
     answer(w, "\x81\x02hi\x82\x01x\x89\x03png", 12);
-    WAIT(w, w->opened && strcmp(w->messages, "thi|bx|") == 0);
-    WAIT(w, w->got_bytes >= 9); /* the pong: masked, with the ping's payload */
-    assert_memory_equal(w->got, "\x8a\x83", 2);
+    WAIT(w, w->b.opened && strcmp(w->messages, "thi|bx|") == 0);
+    WAIT(w, w->b.got_bytes >= 9); /* the pong: masked, with the ping's payload */
+    assert_memory_equal(w->b.got, "\x8a\x83", 2);
     for (unsigned i = 0; i < 3; i++)
-        assert_int_equal(w->got[6 + i] ^ w->got[2 + i % 4], "png"[i]);
-    w->got_bytes = 0;
-    assert_int_equal(od_peer_send(w->ws, true, "hello", 5), 0);
-    WAIT(w, w->got_bytes >= 11);
-    assert_memory_equal(w->got, "\x81\x85", 2);
-    w->got_bytes = 0;
+        assert_int_equal(w->b.got[6 + i] ^ w->b.got[2 + i % 4], "png"[i]);
+    w->b.got_bytes = 0;
+    assert_int_equal(od_peer_send(w->b.peer, true, "hello", 5), 0);
+    WAIT(w, w->b.got_bytes >= 11);
+    assert_memory_equal(w->b.got, "\x81\x85", 2);
+    w->b.got_bytes = 0;
     say(w,
         "\x88\x05\x03\xe8"
         "bye",
         7); /* the server closes: its code comes back */
-    WAIT(w, w->closed && w->got_bytes >= 8);
-    assert_int_equal(w->end.err, 0);
-    assert_int_equal(w->end.code, 1000);
-    assert_string_equal(w->why, "bye");
-    assert_memory_equal(w->got, "\x88\x82", 2);
-    WAIT(w, w->gone);
+    WAIT(w, w->b.closed && w->b.got_bytes >= 8);
+    assert_int_equal(w->b.end.err, 0);
+    assert_int_equal(w->b.end.code, 1000);
+    assert_string_equal(w->b.why, "bye");
+    assert_memory_equal(w->b.got, "\x88\x82", 2);
+    WAIT(w, w->b.gone);
     end(w);
 }
 
@@ -217,14 +140,14 @@ static void test_leaving(void **state)
     struct world *w = begin(&plain, true);
     take_request(w);
     answer(w, "", 0);
-    WAIT(w, w->opened);
-    od_peer_leave(w->ws, 1000, "done");
-    WAIT(w, w->got_bytes >= 12);
-    assert_memory_equal(w->got, "\x88\x86", 2);
+    WAIT(w, w->b.opened);
+    od_peer_leave(w->b.peer, 1000, "done");
+    WAIT(w, w->b.got_bytes >= 12);
+    assert_memory_equal(w->b.got, "\x88\x86", 2);
     say(w, "\x81\x02hi", 4); /* still on its way: nobody is told */
     say(w, "\x88\x02\x03\xe8", 4);
-    WAIT(w, w->gone);
-    assert_false(w->closed);
+    WAIT(w, w->b.gone);
+    assert_false(w->b.closed);
     assert_string_equal(w->messages, "");
     end(w);
 }
@@ -237,32 +160,32 @@ static void test_gathering(void **state)
     struct world *w = begin_with(&plain, true, true);
     take_request(w);
     answer(w, "", 0);
-    WAIT(w, w->opened);
-    od_peer_hub_stats(w->hub, &before);
+    WAIT(w, w->b.opened);
+    od_peer_hub_stats(w->b.hub, &before);
     for (char c = 'a'; c <= 'j'; c++)
-        assert_int_equal(od_peer_send(w->ws, true, &c, 1), 0);
-    assert_int_equal(od_peer_queued(w->ws), 70);
-    WAIT(w, w->got_bytes >= 70);
+        assert_int_equal(od_peer_send(w->b.peer, true, &c, 1), 0);
+    assert_int_equal(od_peer_queued(w->b.peer), 70);
+    WAIT(w, w->b.got_bytes >= 70);
     for (unsigned i = 0; i < 10; i++)
-        assert_int_equal(w->got[7 * i + 6] ^ w->got[7 * i + 2], 'a' + i);
-    od_peer_hub_stats(w->hub, &after);
+        assert_int_equal(w->b.got[7 * i + 6] ^ w->b.got[7 * i + 2], 'a' + i);
+    od_peer_hub_stats(w->b.hub, &after);
     assert_int_equal(after.sent - before.sent, 10);
     assert_int_equal(after.writes - before.writes, 1);
-    assert_int_equal(od_peer_queued(w->ws), 0);
+    assert_int_equal(od_peer_queued(w->b.peer), 0);
 
     static char much[40000]; /* more than is waited for goes at once */
-    assert_int_equal(od_peer_send(w->ws, false, much, sizeof much), 0);
-    od_peer_hub_stats(w->hub, &after);
+    assert_int_equal(od_peer_send(w->b.peer, false, much, sizeof much), 0);
+    od_peer_hub_stats(w->b.hub, &after);
     assert_int_equal(after.writes - before.writes, 2);
-    WAIT(w, w->got_bytes >= 70 + sizeof much);
-    w->got_bytes = 0;
-    od_peer_send(w->ws, true, "k", 1);
-    od_peer_leave(w->ws, 1000, "");
-    WAIT(w, w->got_bytes >= 15);
-    assert_memory_equal(w->got, "\x81\x81", 2);
-    assert_memory_equal(w->got + 7, "\x88\x82", 2);
+    WAIT(w, w->b.got_bytes >= 70 + sizeof much);
+    w->b.got_bytes = 0;
+    od_peer_send(w->b.peer, true, "k", 1);
+    od_peer_leave(w->b.peer, 1000, "");
+    WAIT(w, w->b.got_bytes >= 15);
+    assert_memory_equal(w->b.got, "\x81\x81", 2);
+    assert_memory_equal(w->b.got + 7, "\x88\x82", 2);
     say(w, "\x88\x02\x03\xe8", 4);
-    WAIT(w, w->gone);
+    WAIT(w, w->b.gone);
     end(w);
 }
 
@@ -271,11 +194,11 @@ static void refused(const char *text, int err, int status, const char *why)
     struct world *w = begin(&plain, true);
     take_request(w);
     say(w, text, strlen(text));
-    WAIT(w, w->closed);
-    assert_false(w->opened);
-    assert_int_equal(w->end.err, err);
-    assert_int_equal(w->end.status, status);
-    assert_non_null(strstr(w->why, why));
+    WAIT(w, w->b.closed);
+    assert_false(w->b.opened);
+    assert_int_equal(w->b.end.err, err);
+    assert_int_equal(w->b.end.status, status);
+    assert_non_null(strstr(w->b.why, why));
     end(w);
 }
 
@@ -295,27 +218,28 @@ static void test_not_there(void **state)
 {
     (void)state;
     struct world *w = begin(&plain, false); /* the guard */
-    WAIT(w, w->closed);
-    assert_int_equal(w->end.err, OD_EDENIED);
-    w->closed = false;
+    WAIT(w, w->b.closed);
+    assert_int_equal(w->b.end.err, OD_EDENIED);
+    w->b.closed = false;
     char url[64];
-    snprintf(url, sizeof url, "%s", w->url);
-    close(w->listening); /* nobody listens */
-    w->listening = dup(0);
-    assert_int_equal(od_ws_connect(w->hub,
+    snprintf(url, sizeof url, "%s", w->b.url);
+    close(w->b.listening); /* nobody listens */
+    w->b.listening = dup(0);
+    assert_int_equal(od_ws_connect(w->b.hub,
                                    &(struct od_ws_open){
                                        .url = url, .allow_private = true, .user = &user, .ctx = w},
-                                   &w->ws),
+                                   &w->b.peer),
                      0);
-    WAIT(w, w->closed);
-    assert_int_equal(w->end.err, OD_EDOWN);
+    WAIT(w, w->b.closed);
+    assert_int_equal(w->b.end.err, OD_EDOWN);
+    assert_int_equal(od_ws_connect(w->b.hub,
+                                   &(struct od_ws_open){.url = "http://x/", .user = &user},
+                                   &w->b.peer),
+                     OD_EINVAL);
     assert_int_equal(
-        od_ws_connect(w->hub, &(struct od_ws_open){.url = "http://x/", .user = &user}, &w->ws),
-        OD_EINVAL);
-    assert_int_equal(
-        od_ws_connect(w->hub,
+        od_ws_connect(w->b.hub,
                       &(struct od_ws_open){.url = url, .headers = "Host: x\r\n", .user = &user},
-                      &w->ws),
+                      &w->b.peer),
         OD_EINVAL);
     end(w);
 }
@@ -326,21 +250,21 @@ static void test_broken(void **state)
     struct world *w = begin(&plain, true);
     take_request(w);
     answer(w, "\x83\x00", 2); /* an unknown opcode */
-    WAIT(w, w->closed);
-    assert_int_equal(w->end.err, OD_EPROTO);
-    assert_true(w->end.opened);
-    WAIT(w, w->got_bytes >= 8);
-    assert_memory_equal(w->got, "\x88\x82", 2);
+    WAIT(w, w->b.closed);
+    assert_int_equal(w->b.end.err, OD_EPROTO);
+    assert_true(w->b.end.opened);
+    WAIT(w, w->b.got_bytes >= 8);
+    assert_memory_equal(w->b.got, "\x88\x82", 2);
     end(w);
 
     w = begin(&plain, true);
     take_request(w);
     answer(w, "", 0);
-    WAIT(w, w->opened);
-    close(w->fd); /* gone without a word */
-    w->fd = -1;
-    WAIT(w, w->closed);
-    assert_int_equal(w->end.err, OD_EDOWN);
+    WAIT(w, w->b.opened);
+    close(w->b.fd); /* gone without a word */
+    w->b.fd = -1;
+    WAIT(w, w->b.closed);
+    assert_int_equal(w->b.end.err, OD_EDOWN);
     end(w);
 }
 
@@ -351,15 +275,15 @@ static void test_silent_peer(void **state)
     struct world *w = begin(&(struct od_peer_hub_config){.ping_ms = 20, .dead_ms = 100}, true);
     take_request(w);
     answer(w, "", 0);
-    WAIT(w, w->closed);
-    assert_int_equal(w->end.err, OD_ETIMEOUT);
-    assert_true(w->got_bytes >= 2 * 6);
-    assert_memory_equal(w->got, "\x89\x80", 2);
+    WAIT(w, w->b.closed);
+    assert_int_equal(w->b.end.err, OD_ETIMEOUT);
+    assert_true(w->b.got_bytes >= 2 * 6);
+    assert_memory_equal(w->b.got, "\x89\x80", 2);
     end(w);
 
     w = begin(&(struct od_peer_hub_config){.open_ms = 50}, true);
-    WAIT(w, w->closed); /* the kernel took the connection; nobody answers the upgrade */
-    assert_int_equal(w->end.err, OD_ETIMEOUT);
+    WAIT(w, w->b.closed); /* the kernel took the connection; nobody answers the upgrade */
+    assert_int_equal(w->b.end.err, OD_ETIMEOUT);
     end(w);
 }
 
@@ -372,19 +296,19 @@ static void test_slow_peer(void **state)
     struct world *w = begin(&(struct od_peer_hub_config){.queue_max = QUEUE}, true);
     take_request(w);
     answer(w, "", 0);
-    WAIT(w, w->opened);
-    int fd = w->fd;
-    w->fd = -1; /* not read from */
+    WAIT(w, w->b.opened);
+    int fd = w->b.fd;
+    w->b.fd = -1; /* not read from */
     int err = 0;
     unsigned sent = 0;
     while (!err && sent < 1000) {
-        err = od_peer_send(w->ws, false, piece, sizeof piece);
+        err = od_peer_send(w->b.peer, false, piece, sizeof piece);
         sent++;
     }
     assert_int_equal(err, OD_EBUSY);
-    assert_true(od_peer_queued(w->ws) <= QUEUE);
-    WAIT(w, w->closed);
-    assert_int_equal(w->end.err, OD_ETIMEOUT);
+    assert_true(od_peer_queued(w->b.peer) <= QUEUE);
+    WAIT(w, w->b.closed);
+    assert_int_equal(w->b.end.err, OD_ETIMEOUT);
     close(fd);
     end(w);
 }
@@ -473,25 +397,25 @@ static struct crowd *crowd_begin(void)
     struct world *w = crowd->w = begin(&config, true);
     take_request(w);
     answer(w, "", 0);
-    WAIT(w, w->opened);
-    int first = w->fd;
+    WAIT(w, w->b.opened);
+    int first = w->b.fd;
     for (unsigned i = 0; i < PEERS; i++) {
         struct peer *peer = &crowd->peers[i];
         peer->crowd = crowd;
-        assert_int_equal(od_ws_connect(w->hub,
-                                       &(struct od_ws_open){.url = w->url,
+        assert_int_equal(od_ws_connect(w->b.hub,
+                                       &(struct od_ws_open){.url = w->b.url,
                                                             .allow_private = true,
                                                             .user = &peer_user,
                                                             .ctx = peer},
                                        &peer->ws),
                          0);
-        w->got_bytes = 0;
+        w->b.got_bytes = 0;
         take_request(w);
         answer(w, "", 0);
         WAIT(w, peer->opened);
-        peer->fd = w->fd;
+        peer->fd = w->b.fd;
     }
-    w->fd = first;
+    w->b.fd = first;
     return crowd;
 }
 
@@ -500,7 +424,7 @@ static void crowd_turn(struct crowd *crowd)
     unsigned all = 0;
     for (unsigned i = 0; i < PEERS; i++)
         crowd->peers[i].in_turn = 0;
-    uv_run(&crowd->w->loop, UV_RUN_ONCE);
+    uv_run(&crowd->w->b.loop, UV_RUN_ONCE);
     for (unsigned i = 0; i < PEERS; i++) {
         unsigned n = crowd->peers[i].in_turn;
         all += n;
@@ -618,18 +542,18 @@ static void test_said_at_once(void **state)
     struct world *w = begin(&plain, true);
     take_request(w);
     answer(w, "", 0);
-    WAIT(w, w->opened);
-    turn(w);
-    od_peer_hub_stats(w->hub, &before);
+    WAIT(w, w->b.opened);
+    bench_turn(&w->b);
+    od_peer_hub_stats(w->b.hub, &before);
     for (char c = 'a'; c <= 'z'; c++) {
-        assert_int_equal(od_peer_send(w->ws, true, &c, 1), 0);
-        od_peer_hub_stats(w->hub, &after);
+        assert_int_equal(od_peer_send(w->b.peer, true, &c, 1), 0);
+        od_peer_hub_stats(w->b.hub, &after);
         assert_int_equal(after.writes - before.writes, 1);
     }
-    WAIT(w, w->got_bytes >= 26 * 7);
+    WAIT(w, w->b.got_bytes >= 26 * 7);
     for (unsigned i = 0; i < 26; i++)
-        assert_int_equal(w->got[7 * i + 6] ^ w->got[7 * i + 2], 'a' + i);
-    od_peer_hub_stats(w->hub, &after);
+        assert_int_equal(w->b.got[7 * i + 6] ^ w->b.got[7 * i + 2], 'a' + i);
+    od_peer_hub_stats(w->b.hub, &after);
     assert_int_equal(after.writes - before.writes, 2);
     end(w);
 }
