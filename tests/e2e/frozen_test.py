@@ -4,12 +4,14 @@ What lets us in at the receiver is not frozen, nor what an endpoint wants.
 """
 import json
 import os
+import signal
 import subprocess
 import threading
 
 from harness import Redis, main, wait_until
 from webhooks_test import ALWAYS, OPEN, SECRET, Receiver, ended, raw_api, trunk, verify_callingbox
 
+CONNECTIONS = 32  # to one receiver at a time
 KEY = {"secrets": {"key": "one key for all processes on one Redis"}}
 PATIENT = {"webhooks": {**OPEN["webhooks"], "timeout_ms": 25000}, **KEY}
 
@@ -137,6 +139,39 @@ def a_failed_one_keeps_its_request(world):
     assert server.stop() == 0
 
 
+def who_stood_still_tells_nothing_more(world):
+    """More calls than there are connections to their receiver, which holds what comes; the process stands still
+    until another one has told all of it. What waited for a connection is not sent when it goes on."""
+    carrier, door = world.carrier(ALWAYS), Door()
+    redis = Redis(world)
+    first = redis.serve(0, [trunk(carrier)], **PATIENT)
+    raw_api(first, "POST", "/outdial/v1/agents", agent_of("short", Receiver(), "old", "key"), status=201)
+
+    def call(server, number):
+        made = server.api("POST", "/calls", {"to": number, "agent": "short",
+                                             "webhook_url": f"{door.url}/{number[1:]}"})
+        return made["id"]
+    numbers = [f"+1555000{i:04d}" for i in range(2 * CONNECTIONS)]
+    for ident in [call(first, number) for number in numbers]:
+        ended(first, ident)
+    wait_until(lambda: len(door.got) >= CONNECTIONS, 20, "every connection to be taken")
+    first.process.send_signal(signal.SIGSTOP)
+    assert len(door.got) == CONNECTIONS, len(door.got)
+    door.open.set()
+    second = redis.serve(1, [trunk(carrier)], **PATIENT)
+
+    def told(number):
+        return any(json.loads(got["body"])["type"] == "call.completed" for got in door.arrived(f"/{number[1:]}"))
+    wait_until(lambda: all(told(number) for number in numbers), 60, "the other process to tell it all")
+    before = len(door.got)
+    first.process.send_signal(signal.SIGCONT)
+    ended(first, call(first, "+15550009999"))
+    wait_until(lambda: told("+15550009999"), 30, "what stands behind all that waited")
+    late = [got["path"] for got in door.got[before:] if got["path"] != "/15550009999"]
+    assert not late, late
+    assert first.stop() == second.stop() == 0
+
+
 def a_closed_endpoint_is_told_nothing(world):
     """Disabled or deleted while deliveries wait: they are dead with the reason; one that is enabled again can
     have them again."""
@@ -218,4 +253,5 @@ def stopped_amid_deliveries(world):
 
 if __name__ == "__main__":
     main(told_as_it_was, a_failed_one_keeps_its_request, a_closed_endpoint_is_told_nothing,
-         one_that_is_behind_waits, stopped_amid_deliveries)
+         one_that_is_behind_waits, stopped_amid_deliveries,
+         who_stood_still_tells_nothing_more)
