@@ -9,16 +9,25 @@
 #include <string.h>
 
 #include "engine/api/time_text.h"
+#include "engine/base/siphash.h"
 #include "engine/base/str.h"
 #include "outdial/err.h"
 
 /* ---- the text ---- */
 
+/* Ordered by its hash first: tens of thousands of keys are told apart without a look at them. */
+struct key {
+    uint64_t hash;
+    yyjson_val *at;
+};
+
 static int compare_keys(const void *a, const void *b)
 {
-    yyjson_val *const *left = a, *const *right = b;
-    size_t n = yyjson_get_len(*left), m = yyjson_get_len(*right);
-    int order = memcmp(yyjson_get_str(*left), yyjson_get_str(*right), n < m ? n : m);
+    const struct key *left = a, *right = b;
+    if (left->hash != right->hash)
+        return left->hash < right->hash ? -1 : 1;
+    size_t n = yyjson_get_len(left->at), m = yyjson_get_len(right->at);
+    int order = memcmp(yyjson_get_str(left->at), yyjson_get_str(right->at), n < m ? n : m);
     return order ? order : (n > m) - (n < m);
 }
 
@@ -26,19 +35,20 @@ static int compare_keys(const void *a, const void *b)
  * costs n log n. */
 static int find_duplicate(yyjson_val *object, const char **found)
 {
+    static const uint8_t seed[16];
     size_t count = yyjson_obj_size(object), at = 0;
-    yyjson_val *few[16];
+    struct key few[16];
     *found = NULL;
-    yyjson_val **keys = count <= 16 ? few : malloc(count * sizeof(yyjson_val *));
+    struct key *keys = count <= 16 ? few : malloc(count * sizeof *keys);
     if (!keys)
         return OD_ENOMEM;
     yyjson_obj_iter iter = yyjson_obj_iter_with(object);
     for (yyjson_val *key; (key = yyjson_obj_iter_next(&iter));)
-        keys[at++] = key;
+        keys[at++] = (struct key){od_siphash(seed, yyjson_get_str(key), yyjson_get_len(key)), key};
     qsort(keys, count, sizeof *keys, compare_keys);
     for (size_t i = 1; i < count && !*found; i++)
         if (compare_keys(&keys[i - 1], &keys[i]) == 0)
-            *found = yyjson_get_str(keys[i]);
+            *found = yyjson_get_str(keys[i].at);
     if (keys != few)
         free(keys);
     return 0;
@@ -107,6 +117,45 @@ static int check(yyjson_val *value, unsigned depth, struct od_faults *faults)
     return 0;
 }
 
+/* A megabyte of brackets would be seventeen of the parser's, all of it touched in one turn of the
+ * loop. So values are bounded, and the memory by what so many take: 16 bytes each, half as much
+ * again for the way the parser's array grows, besides its copy of the text. */
+enum { ROOM_BYTES = OD_JSON_VALUES_MAX * 24 };
+
+struct room {
+    size_t left;
+    bool spent;
+};
+
+static bool take_room(struct room *room, size_t bytes)
+{
+    if (bytes > room->left) {
+        room->spent = true;
+        return false;
+    }
+    room->left -= bytes;
+    return true;
+}
+
+static void *room_malloc(void *ctx, size_t bytes)
+{
+    return take_room(ctx, bytes) ? malloc(bytes) : NULL;
+}
+
+static void *room_realloc(void *ctx, void *at, size_t old_bytes, size_t bytes)
+{
+    struct room *room = ctx;
+    room->left += old_bytes;
+    return take_room(room, bytes) ? realloc(at, bytes) : NULL;
+}
+
+/* Called for a document that has outlived its room. */
+static void room_free(void *ctx, void *at)
+{
+    (void)ctx;
+    free(at);
+}
+
 int od_json_parse(const char *text, size_t bytes, yyjson_doc **out, struct od_faults *faults)
 {
     *out = NULL;
@@ -117,8 +166,17 @@ int od_json_parse(const char *text, size_t bytes, yyjson_doc **out, struct od_fa
     yyjson_read_err why;
     /* Without YYJSON_READ_INSITU the text is not written to: the cast is the library's own advice.
      */
+    struct room room = {.left = bytes + ROOM_BYTES};
+    const yyjson_alc alc = {room_malloc, room_realloc, room_free, &room};
     yyjson_doc *doc =
-        yyjson_read_opts((char *)(uintptr_t)text, bytes, YYJSON_READ_BIGNUM_AS_RAW, NULL, &why);
+        yyjson_read_opts((char *)(uintptr_t)text, bytes, YYJSON_READ_BIGNUM_AS_RAW, &alc, &why);
+    if (doc ? yyjson_doc_get_val_count(doc) > OD_JSON_VALUES_MAX : room.spent) {
+        yyjson_doc_free(doc);
+        od_fault_add(faults, "#", NULL,
+                     "has more than %d keys and values: send fewer in one document",
+                     OD_JSON_VALUES_MAX);
+        return OD_EINVAL;
+    }
     if (!doc && why.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
         return OD_ENOMEM;
     if (!doc) {

@@ -13,9 +13,10 @@
 #include "engine/api/problem.h"
 #include "outdial/types.h"
 
-enum { OD_JSON_DEPTH_MAX = 32 };
+enum { OD_JSON_DEPTH_MAX = 32, OD_JSON_VALUES_MAX = 130000 };
 
-/* Numbers that fit neither 64 bits nor a double exactly stay as they were written, so that a
+/* Up to a megabyte of text (OD_JSON_VALUES_MAX bounds what it may be made of, keys included).
+ * Numbers that fit neither 64 bits nor a double exactly stay as they were written, so that a
  * document is given back unchanged. OD_EINVAL with one fault; OD_ENOMEM. */
 int od_json_parse(const char *text, size_t bytes, yyjson_doc **out, struct od_faults *faults);
 

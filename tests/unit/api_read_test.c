@@ -280,6 +280,47 @@ static void many_keys_are_compared_quickly(void **state)
     free(text);
 }
 
+/* An array of ones that is so many values, itself included, in so many bytes, the first one at
+ * `first`: the parser makes another guess of what to expect behind a line's end. */
+static int parse_ones(size_t values, size_t bytes, size_t first, struct od_faults *faults)
+{
+    char *text = malloc(bytes);
+    yyjson_doc *doc;
+    memset(text, '\n', bytes);
+    text[0] = '[';
+    text[bytes - 1] = ']';
+    for (size_t i = 0; i < values - 1; i++) {
+        text[first + 2 * i] = '1';
+        text[first + 2 * i + 1] = i < values - 2 ? ',' : '\n';
+    }
+    int err = od_json_parse(text, bytes, &doc, faults);
+    yyjson_doc_free(doc);
+    free(text);
+    return err;
+}
+
+/* What would be seventeen times its bytes of memory is refused for it, whatever is around it; and
+ * the parser's room is never too small for what is allowed. */
+static void dense_documents_are_bounded(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 32; i++) {
+        struct od_faults faults = {0};
+        size_t bytes = (1 << 20) - i / 2 * 50021, first = i % 2 ? 1 : 4;
+        assert_int_equal(parse_ones(OD_JSON_VALUES_MAX, bytes, first, &faults), 0);
+        assert_int_equal(parse_ones(OD_JSON_VALUES_MAX + 1, bytes, first, &faults), OD_EINVAL);
+        assert_non_null(strstr(faults.at[0].detail, "more than 130000 keys and values"));
+    }
+    enum { BYTES = 1 << 20 };
+    char *text = malloc(BYTES);
+    struct od_faults faults = {0};
+    yyjson_doc *doc;
+    memset(text, '[', BYTES);
+    assert_int_equal(od_json_parse(text, BYTES, &doc, &faults), OD_EINVAL);
+    assert_non_null(strstr(faults.at[0].detail, "more than 130000"));
+    free(text);
+}
+
 struct sample {
     const char *name, *url;
     int64_t count, when_ms;
@@ -649,6 +690,7 @@ int main(void)
         cmocka_unit_test(queries_are_checked),
         cmocka_unit_test(bad_json_is_refused_with_its_place),
         cmocka_unit_test(many_keys_are_compared_quickly),
+        cmocka_unit_test(dense_documents_are_bounded),
         cmocka_unit_test(fields_are_read_by_their_table),
         cmocka_unit_test(all_faults_are_counted_and_the_first_kept),
         cmocka_unit_test(what_came_is_told),

@@ -558,6 +558,37 @@ static void contacts_wait_while_their_campaign_stands(void **state)
     assert_true(od_uid_equal(&w->calls[0].campaign, &campaign));
 }
 
+/* A page is a megabyte at most, and goes on where it stopped. */
+static void pages_of_long_records_are_short(void **state)
+{
+    struct world *w = *state;
+    enum { CALLS = 40, BYTES = 60000 };
+    struct od_uid campaign = a_campaign(w, OD_CAMPAIGN_DRAFT), agent = an_agent(w);
+    char *context = malloc(BYTES + 1);
+    snprintf(context, BYTES + 1, "{\"a\":%*d}", BYTES - 6, 1);
+    for (unsigned i = 0; i < CALLS; i++) {
+        char to[16];
+        snprintf(to, sizeof to, "+1555%07u", i);
+        struct od_call_new call = {
+            .id = world_uid(w), .to = to, .context = {context, BYTES}, .row = i + 1};
+        assert_int_equal(world_add(w, org, &agent, &campaign, &call, 1), 0);
+    }
+    uint64_t cursor = 0;
+    size_t seen = 0;
+    do {
+        assert_int_equal(
+            world_call_list(w, org, &campaign, OD_PHASE_COUNT, OD_CAUSE_COUNT, cursor, 1000), 0);
+        assert_in_range(w->count, 1, 1000000 / BYTES + 1);
+        for (size_t i = 0; i < w->count; i++) {
+            assert_int_equal(w->calls[i].row, ++seen);
+            assert_int_equal(w->calls[i].context.bytes, BYTES);
+        }
+        cursor = w->next_cursor;
+    } while (cursor != 0);
+    assert_int_equal(seen, CALLS);
+    free(context);
+}
+
 static void lists_page_in_their_order(void **state)
 {
     struct world *w = *state;
@@ -753,6 +784,7 @@ int main(void)
         TEST(calls_are_read_back_whole),
         TEST(contacts_wait_while_their_campaign_stands),
         TEST(lists_page_in_their_order),
+        TEST(pages_of_long_records_are_short),
         TEST(filter_over_many_pages),
         TEST(canceling_a_campaign_ends_what_waits),
         TEST(stopping_decides_once),

@@ -12,7 +12,7 @@ local list, down = CONTACTS .. campaign, campaign == ''
 if down and agent ~= '' then -- an agent's single calls have a list of their own
     list, agent = CONTACTS .. 'a' .. agent, ''
 end
-local CHUNK, LOOKED_MAX, BYTES_MAX = 250, 2000, 4000000
+local CHUNK, LOOKED_MAX, BYTES_MAX = 250, 2000, 1000000
 local out, looked, bytes, found = { 0, 0 }, 0, 0, 0
 
 -- What stands in a closed lane is waiting, whatever its record says.
