@@ -1,5 +1,7 @@
 /*
- * ladder - arrays taken at create; a slot per call in memory, a ring behind them.
+ * ladder - arrays taken at create; a slot per call in memory, a ring behind them. A slot's lines
+ * lie one behind the other in its bytes, each a header with what belongs to it. A change of state
+ * is kept as its static words: most traces are never read, so a line becomes text when it is.
  */
 #include "engine/host/ladder.h"
 
@@ -12,20 +14,20 @@
 #include "engine/base/uid.h"
 #include "outdial/err.h"
 
-enum { LINES_MAX = 24, TEXT_MAX = 54 };
+enum { ROOM = 1500, TEXT_MAX = 160 };
 
 struct line {
     int64_t wall_ms;
     uint8_t kind;
-    char text[TEXT_MAX];
+    uint8_t bytes; /* of its text, which follows; 0: a struct od_ladder_step does */
 };
 
 struct entry {
     struct od_uid uid;
     uint32_t gen; /* of the call in the slot; 0: empty */
-    uint32_t count;
     uint32_t left_out;
-    struct line lines[LINES_MAX];
+    uint32_t used;
+    uint8_t lines[ROOM];
 };
 
 struct od_ladder {
@@ -64,27 +66,49 @@ static struct entry *slot(struct od_ladder *ladder, struct od_call_id call)
     return call.gen && call.index < ladder->calls_max ? &ladder->calls[call.index] : NULL;
 }
 
-void od_ladder_add(struct od_ladder *ladder, struct od_call_id call, const struct od_uid *uid,
-                   int64_t wall_ms, enum od_ladder_kind kind, const char *text)
+/* The call's, or NULL: there is no such slot, or what it held before was not this call. */
+static struct entry *entry_of(struct od_ladder *ladder, struct od_call_id call,
+                              const struct od_uid *uid)
 {
     struct entry *entry = slot(ladder, call);
-    if (!entry)
-        return;
-    if (entry->gen != call.gen) {
-        if (od_uid_none(uid))
-            return;
-        entry->gen = call.gen;
-        entry->count = entry->left_out = 0;
-        entry->uid = *uid;
-    }
-    if (entry->count == LINES_MAX) {
+    if (!entry || entry->gen == call.gen)
+        return entry;
+    if (od_uid_none(uid))
+        return NULL;
+    entry->gen = call.gen;
+    entry->used = entry->left_out = 0;
+    entry->uid = *uid;
+    return entry;
+}
+
+static void keep(struct entry *entry, const struct line *line, const void *body, size_t bytes)
+{
+    if (sizeof *line + bytes > ROOM - entry->used) {
         entry->left_out++;
         return;
     }
-    struct line *line = &entry->lines[entry->count++];
-    line->wall_ms = wall_ms;
-    line->kind = (uint8_t)kind;
-    od_str_copy(line->text, sizeof line->text, text, strlen(text));
+    memcpy(entry->lines + entry->used, line, sizeof *line);
+    memcpy(entry->lines + entry->used + sizeof *line, body, bytes);
+    entry->used += (uint32_t)(sizeof *line + bytes);
+}
+
+void od_ladder_add(struct od_ladder *ladder, struct od_call_id call, int64_t wall_ms,
+                   enum od_ladder_kind kind, const char *text)
+{
+    struct entry *entry = entry_of(ladder, call, &(struct od_uid){{0}});
+    size_t bytes = strnlen(text, TEXT_MAX);
+    if (entry && bytes)
+        keep(entry,
+             &(struct line){.wall_ms = wall_ms, .kind = (uint8_t)kind, .bytes = (uint8_t)bytes},
+             text, bytes);
+}
+
+void od_ladder_add_step(struct od_ladder *ladder, struct od_call_id call, const struct od_uid *uid,
+                        int64_t wall_ms, const struct od_ladder_step *step)
+{
+    struct entry *entry = entry_of(ladder, call, uid);
+    if (entry)
+        keep(entry, &(struct line){.wall_ms = wall_ms, .kind = OD_LADDER_STEP}, step, sizeof *step);
 }
 
 void od_ladder_end(struct od_ladder *ladder, struct od_call_id call)
@@ -93,7 +117,7 @@ void od_ladder_end(struct od_ladder *ladder, struct od_call_id call)
     if (!entry || entry->gen != call.gen)
         return;
     struct entry *kept = &ladder->ended[ladder->ended_next++ % ladder->ended_max];
-    size_t used = offsetof(struct entry, lines) + entry->count * sizeof(struct line);
+    size_t used = offsetof(struct entry, lines) + entry->used;
     memcpy(kept, entry, used);
     entry->gen = 0;
 }
@@ -110,10 +134,10 @@ static const struct entry *find(const struct od_ladder *ladder, const struct od_
     return NULL;
 }
 
-static void add_json_text(struct od_buf *buf, const char *text)
+static void add_json_text(struct od_buf *buf, const char *text, size_t bytes)
 {
-    for (; *text; text++) {
-        unsigned char c = (unsigned char)*text;
+    for (size_t i = 0; i < bytes; i++) {
+        unsigned char c = (unsigned char)text[i];
         if (c == '"' || c == '\\') {
             od_buf_char(buf, '\\');
             od_buf_char(buf, (char)c);
@@ -123,37 +147,76 @@ static void add_json_text(struct od_buf *buf, const char *text)
     }
 }
 
+void od_ladder_step_text(struct od_buf *buf, const struct od_ladder_step *step)
+{
+    od_buf_str(buf, step->second ? "second leg: " : "");
+    od_buf_str(buf, step->from);
+    od_buf_str(buf, " -> ");
+    od_buf_str(buf, step->to);
+    od_buf_str(buf, " (");
+    od_buf_str(buf, step->event);
+    od_buf_char(buf, ')');
+}
+
+static void add_json_start(struct od_buf *buf, const struct line *line)
+{
+    static const char *const kinds[] = {"sent", "received", "step"};
+    time_t seconds = (time_t)(line->wall_ms / 1000);
+    struct tm tm;
+    char when[80];
+    gmtime_r(&seconds, &tm);
+    size_t n = strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", &tm);
+    snprintf(when + n, sizeof when - n, ".%03dZ", (int)(line->wall_ms % 1000));
+    od_buf_str(buf, buf->used > 1 ? ",{\"at\":\"" : "{\"at\":\"");
+    od_buf_str(buf, when);
+    od_buf_str(buf, "\",\"kind\":\"");
+    od_buf_str(buf, kinds[line->kind]);
+    od_buf_str(buf, "\",\"text\":\"");
+}
+
+/* The bytes that it and its body take. */
+static size_t add_json_line(struct od_buf *buf, const uint8_t *at, int64_t *wall_ms)
+{
+    struct line line;
+    memcpy(&line, at, sizeof line);
+    add_json_start(buf, &line);
+    *wall_ms = line.wall_ms;
+    if (line.bytes) {
+        add_json_text(buf, (const char *)at + sizeof line, line.bytes);
+    } else {
+        struct od_ladder_step step;
+        memcpy(&step, at + sizeof line, sizeof step);
+        od_ladder_step_text(buf, &step);
+    }
+    od_buf_str(buf, "\"}");
+    return sizeof line + (line.bytes ? line.bytes : sizeof(struct od_ladder_step));
+}
+
+static void add_json_left_out(struct od_buf *buf, const struct entry *entry, int64_t wall_ms)
+{
+    add_json_start(buf, &(struct line){.wall_ms = wall_ms, .kind = OD_LADDER_STEP});
+    od_buf_u64(buf, entry->left_out);
+    od_buf_str(buf, " more, not kept\"}");
+}
+
 size_t od_ladder_json(const struct od_ladder *ladder, const struct od_uid *uid, char *out,
                       size_t size)
 {
-    static const char *const kinds[] = {"sent", "received", "step"};
     const struct entry *entry = find(ladder, uid);
-    struct od_buf buf;
+    struct od_buf buf, before;
+    int64_t wall_ms = 0;
+    size_t at = 0;
     if (!entry || size < 3)
         return 0;
-    od_buf_init(&buf, out, size);
+    od_buf_init(&buf, out, size - 1); /* room for the bracket */
     od_buf_char(&buf, '[');
-    for (uint32_t i = 0; i < entry->count; i++) {
-        const struct line *line = &entry->lines[i];
-        time_t seconds = (time_t)(line->wall_ms / 1000);
-        struct tm tm;
-        char when[80];
-        struct od_buf before = buf;
-        gmtime_r(&seconds, &tm);
-        size_t n = strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", &tm);
-        snprintf(when + n, sizeof when - n, ".%03dZ", (int)(line->wall_ms % 1000));
-        od_buf_str(&buf, i ? ",{\"at\":\"" : "{\"at\":\"");
-        od_buf_str(&buf, when);
-        od_buf_str(&buf, "\",\"kind\":\"");
-        od_buf_str(&buf, kinds[line->kind]);
-        od_buf_str(&buf, "\",\"text\":\"");
-        add_json_text(&buf, line->text);
-        od_buf_str(&buf, "\"}");
-        if (buf.cut || buf.used + 2 > size) {
-            buf = before; /* the whole line or nothing of it, and room for the bracket */
-            break;
-        }
-    }
-    od_buf_char(&buf, ']');
-    return buf.cut ? 0 : buf.used;
+    for (before = buf; at < entry->used && !buf.cut; before = buf.cut ? before : buf)
+        at += add_json_line(&buf, entry->lines + at, &wall_ms);
+    if (!buf.cut && entry->left_out)
+        add_json_left_out(&buf, entry, wall_ms);
+    if (buf.cut)
+        buf = before; /* the whole line or nothing of it */
+    out[buf.used] = ']';
+    out[buf.used + 1] = 0;
+    return buf.used + 1;
 }

@@ -535,7 +535,7 @@ static void on_message(void *ctx, struct od_call_id call, bool outgoing, const c
     const struct leg *leg = find(legs, call);
     if (leg && leg->first.gen)
         call = leg->first; /* its call's trace shows both */
-    od_ladder_add(legs->config.ladder, call, &(struct od_uid){{0}}, od_turn_now().wall_ms,
+    od_ladder_add(legs->config.ladder, call, od_turn_now().wall_ms,
                   outgoing ? OD_LADDER_SENT : OD_LADDER_RECEIVED, start_line);
 }
 

@@ -45,22 +45,16 @@ void od_host_post(void *ctx, const struct od_event *event)
 static void on_step(void *ctx, struct od_now now, const struct od_step_view *view)
 {
     struct od_host *host = ctx;
-    char text[96];
     bool second = view->first.gen;
-    struct od_buf buf;
-    od_buf_init(&buf, text, sizeof text);
-    od_buf_str(&buf, second ? "second leg: " : "");
-    od_buf_str(&buf, view->from);
-    od_buf_str(&buf, " -> ");
-    od_buf_str(&buf, view->to);
-    od_buf_str(&buf, " (");
-    od_buf_str(&buf, view->event);
-    od_buf_char(&buf, ')');
-    od_ladder_add(host->ladder, second ? view->first : view->call,
-                  second ? &(struct od_uid){{0}} : &view->uid, now.wall_ms, OD_LADDER_STEP, text);
+    struct od_ladder_step step = {view->from, view->event, view->to, second};
+    od_ladder_add_step(host->ladder, second ? view->first : view->call,
+                       second ? &(struct od_uid){{0}} : &view->uid, now.wall_ms, &step);
     if (od_log_enabled(OD_CONFIG_LOG_DEBUG)) {
-        char uid[OD_UID_TEXT];
+        char uid[OD_UID_TEXT], text[96];
+        struct od_buf buf;
         od_uid_text(&view->uid, uid);
+        od_buf_init(&buf, text, sizeof text);
+        od_ladder_step_text(&buf, &step);
         od_log_fields(view->odd ? OD_CONFIG_LOG_WARN : OD_CONFIG_LOG_DEBUG, "call", text,
                       (struct od_log_field[]){
                           OD_LOG_TEXT("call_id", uid),

@@ -3,18 +3,20 @@
  */
 #include "engine/host/places.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <uthash.h>
 
+#include "engine/base/str.h"
 #include "engine/base/uid.h"
 #include "engine/host/host.h"
 #include "outdial/err.h"
 
+enum { KEY_MAX = OD_NAME_MAX + OD_PLACE_NAME_MAX };
+
 struct use {
-    char key[OD_NAME_MAX + OD_PLACE_NAME_MAX]; /* "org name"; of trunks: " name" */
+    char key[KEY_MAX]; /* "org name"; of trunks: " name" */
     uint32_t calls;
     bool told;
     UT_hash_handle hh;
@@ -52,7 +54,11 @@ void od_places_destroy(struct od_places *places)
 
 static void take(struct od_place *place, char kind, const char *name, uint32_t max_calls)
 {
-    snprintf(place->name, sizeof place->name, "%c:%s", kind, name);
+    struct od_buf text;
+    od_buf_init(&text, place->name, sizeof place->name);
+    od_buf_char(&text, kind);
+    od_buf_char(&text, ':');
+    od_buf_str(&text, name);
     place->max_calls = max_calls ? max_calls : OD_PLACE_UNCAPPED;
 }
 
@@ -129,11 +135,20 @@ size_t od_places_of(const struct od_places *places, const struct od_job *job, ui
 
 /* ---- what is in use ---- */
 
+static void write_key(char key[KEY_MAX], const char *org, const char *name)
+{
+    struct od_buf text;
+    od_buf_init(&text, key, KEY_MAX);
+    od_buf_str(&text, org ? org : "");
+    od_buf_char(&text, ' ');
+    od_buf_str(&text, name);
+}
+
 static struct use *find(const struct od_places *places, const char *org, const char *name)
 {
-    char key[sizeof((struct use *)0)->key];
+    char key[KEY_MAX];
     struct use *use;
-    snprintf(key, sizeof key, "%s %s", org ? org : "", name);
+    write_key(key, org, name);
     HASH_FIND_STR(places->uses, key, use);
     return use;
 }
@@ -151,7 +166,7 @@ void od_places_use(struct od_places *places, const char *org, const char *name, 
         use = calloc(1, sizeof *use);
         if (!use)
             return; /* the script decides all the same */
-        snprintf(use->key, sizeof use->key, "%s %s", org ? org : "", name);
+        write_key(use->key, org, name);
         HASH_ADD_STR(places->uses, key, use);
     }
     places->changed |= use->calls != calls;

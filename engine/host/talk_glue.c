@@ -88,8 +88,7 @@ static void talk_verdict(void *ctx, struct od_call_id call, const struct od_amd_
              od_amd_kind_name((enum od_amd_kind)verdict->kind), verdict->confidence,
              verdict->settled ? "" : ", provisional", (unsigned)verdict->at_ms,
              verdict->early ? "early media began" : "the answer");
-    od_ladder_add(host->ladder, call, &(struct od_uid){{0}}, od_turn_now().wall_ms, OD_LADDER_STEP,
-                  text);
+    od_ladder_add(host->ladder, call, od_turn_now().wall_ms, OD_LADDER_STEP, text);
 }
 
 static void talk_transfer(void *ctx, struct od_job_id job)

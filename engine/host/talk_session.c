@@ -3,6 +3,7 @@
  */
 #include "engine/host/talk_session.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,10 +17,11 @@
 int od_talk_session_create(struct od_talk_session **out, const struct od_talk_host *host,
                            struct od_call_id call)
 {
-    struct od_talk_session *session = calloc(1, sizeof *session);
+    struct od_talk_session *session = malloc(sizeof *session);
     *out = session;
     if (!session)
         return OD_ENOMEM;
+    memset(session, 0, offsetof(struct od_talk_session, leg.jitter.samples));
     session->host = host;
     session->call = call;
     od_list_init(&session->place);

@@ -48,7 +48,6 @@ struct od_talk_session {
     size_t notes_bytes;
 
     /* read by talk.c */
-    struct od_media_leg leg;
     struct od_talk_agent *agent; /* NULL: none yet, or over */
     uint8_t amd_mode;            /* enum od_amd_mode */
     bool leave_message;
@@ -66,6 +65,8 @@ struct od_talk_session {
     uint32_t heard_frames; /* in it */
     float noise_level;     /* of the room under the agent; 0: none */
     uint32_t noise_at;
+
+    struct od_media_leg leg; /* read by talk.c; the last, for what it leaves uninitialised */
 };
 
 /* OD_ENOMEM. */

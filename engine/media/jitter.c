@@ -7,6 +7,7 @@
  */
 #include "engine/media/jitter.h"
 
+#include <stddef.h>
 #include <string.h>
 
 enum {
@@ -24,7 +25,7 @@ enum {
 
 void od_jitter_init(struct od_jitter *jitter)
 {
-    memset(jitter, 0, sizeof *jitter);
+    memset(jitter, 0, offsetof(struct od_jitter, samples));
     jitter->target = TARGET_MIN;
     od_plc_init(&jitter->plc);
 }

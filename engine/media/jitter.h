@@ -46,7 +46,6 @@ struct od_jitter {
     struct od_jitter_stats stats; /* read by the owner */
 
     /* private */
-    uint8_t samples[OD_JITTER_SAMPLES];
     uint64_t present[OD_JITTER_CELLS / 64];
     struct od_plc plc;
     uint32_t play_ts; /* the next sample to play */
@@ -63,6 +62,8 @@ struct od_jitter {
     bool running;
     bool jumping;
     bool timed; /* transit is set */
+    uint8_t
+        samples[OD_JITTER_SAMPLES]; /* what `present` doesn't name is never read: not initialised */
 };
 
 void od_jitter_init(struct od_jitter *jitter);

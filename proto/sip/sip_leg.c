@@ -20,9 +20,6 @@
 #include "proto/sip/sip_internal.h"
 #include "proto/sip/sip_read.h"
 
-/* token of RFC 3261 section 25.1 */
-#define TOKEN "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.!%*_+`'~"
-
 /* ---- deadlines: all of one length, so a list in order of arrival is sorted ---- */
 
 static void deadline_unlink(struct od_sip_leg *leg)
@@ -414,13 +411,25 @@ static struct od_sip_leg *leg_make(struct od_sip *sip, struct od_call_id call,
     return leg;
 }
 
+/* token of RFC 3261 section 25.1 */
+static bool is_token(const char *text)
+{
+    for (; *text; text++) {
+        char c = *text;
+        if ((c < 'a' || c > 'z') && (c < '0' || c > '9') && (c < 'A' || c > 'Z') &&
+            !strchr("-.!%*_+`'~", c))
+            return false;
+    }
+    return true;
+}
+
 bool od_sip_names_usable(const struct od_sip_names *names)
 {
     const char *parts[] = {names->call_id, names->from_tag, names->branch};
     const size_t sizes[] = {sizeof names->call_id, sizeof names->from_tag, sizeof names->branch};
     for (unsigned i = 0; i < 3; i++) {
         size_t n = strnlen(parts[i], sizes[i]);
-        if (!n || n == sizes[i] || strspn(parts[i], TOKEN) != n)
+        if (!n || n == sizes[i] || !is_token(parts[i]))
             return false;
     }
     return strncmp(names->branch, "z9hG4bK", 7) == 0; /* RFC 3261 section 8.1.1.7 */

@@ -52,15 +52,16 @@ static void a_ladder_keeps_the_first_lines_and_forgets_old_calls(void **state)
     assert_int_equal(od_ladder_create(&ladder, 2, KEPT), 0);
     for (unsigned n = 0; n < CALLS; n++) {
         struct od_call_id call = {.index = n % 2, .gen = n + 1};
-        struct od_uid uid = uid_of(n), none = {{0}};
-        od_ladder_add(ladder, call, &none, 0, OD_LADDER_SENT, "before it has a name: left out");
-        od_ladder_add(ladder, call, &uid, 1700000000123, OD_LADDER_STEP, "created -> queued");
+        struct od_uid uid = uid_of(n);
+        od_ladder_add(ladder, call, 0, OD_LADDER_SENT, "before it has a name: left out");
+        od_ladder_add_step(ladder, call, &uid, 1700000000123,
+                           &(struct od_ladder_step){"created", "admit", "queued", false});
         for (int i = 0; i < 100; i++) {
             char text[200];
             for (size_t k = 0; k < sizeof text - 1; k++)
                 text[k] = (char)(1 + od_rng_below(&rng, 255));
             text[sizeof text - 1] = 0;
-            od_ladder_add(ladder, call, &none, 1700000000123 + i, OD_LADDER_RECEIVED, text);
+            od_ladder_add(ladder, call, 1700000000123 + i, OD_LADDER_RECEIVED, text);
         }
         size_t lines = lines_of(ladder, &uid);
         assert_in_range(lines, 10, 100);
@@ -77,6 +78,51 @@ static void a_ladder_keeps_the_first_lines_and_forgets_old_calls(void **state)
     size_t bytes = od_ladder_json(ladder, &last, tiny, sizeof tiny);
     assert_true(bytes < sizeof tiny);
     assert_string_equal(tiny, "[]");
+    od_ladder_destroy(ladder);
+}
+
+static void a_trace_is_told_in_words(void **state)
+{
+    (void)state;
+    struct od_ladder *ladder;
+    struct od_call_id call = {.index = 0, .gen = 1};
+    struct od_uid uid = uid_of(1);
+    char out[8192], line[201];
+    assert_int_equal(od_ladder_create(&ladder, 1, 1), 0);
+    od_ladder_add_step(ladder, call, &uid, 1700000000123,
+                       &(struct od_ladder_step){"armed", "dial", "dialing", false});
+    od_ladder_add(ladder, call, 1700000000124, OD_LADDER_SENT, "INVITE sip:a\"b@c SIP/2.0");
+    od_ladder_add_step(ladder, call, &(struct od_uid){{0}}, 1700000000999,
+                       &(struct od_ladder_step){"created", "admit", "queued", true});
+    const char *begins = "[{\"at\":\"2023-11-14T22:13:20.123Z\",\"kind\":\"step\","
+                         "\"text\":\"armed -> dialing (dial)\"},"
+                         "{\"at\":\"2023-11-14T22:13:20.124Z\",\"kind\":\"sent\","
+                         "\"text\":\"INVITE sip:a\\\"b@c SIP/2.0\"},"
+                         "{\"at\":\"2023-11-14T22:13:20.999Z\",\"kind\":\"step\","
+                         "\"text\":\"second leg: created -> queued (admit)\"}";
+    size_t bytes = od_ladder_json(ladder, &uid, out, sizeof out);
+    assert_int_equal(bytes, strlen(out));
+    assert_memory_equal(out, begins, strlen(begins));
+    assert_string_equal(out + strlen(begins), "]");
+
+    /* The first lines stay whole up to 160 characters; of the others there is a count. */
+    memset(line, 'x', sizeof line - 1);
+    line[sizeof line - 1] = 0;
+    for (int i = 0; i < 30; i++)
+        od_ladder_add(ladder, call, 1700000001000, OD_LADDER_RECEIVED, line);
+    od_ladder_end(ladder, call);
+    bytes = od_ladder_json(ladder, &uid, out, sizeof out);
+    assert_int_equal(bytes, strlen(out));
+    assert_memory_equal(out, begins, strlen(begins));
+    yyjson_doc *doc = yyjson_read(out, bytes, 0);
+    yyjson_val *lines = yyjson_doc_get_root(doc);
+    size_t count = yyjson_arr_size(lines);
+    char left[64];
+    snprintf(left, sizeof left, "%zu more, not kept", 3 + 30 - (count - 1));
+    assert_in_range(count, 8, 15);
+    assert_string_equal(yyjson_get_str(yyjson_obj_get(yyjson_arr_get_last(lines), "text")), left);
+    assert_int_equal(yyjson_get_len(yyjson_obj_get(yyjson_arr_get(lines, 3), "text")), 160);
+    yyjson_doc_free(doc);
     od_ladder_destroy(ladder);
 }
 
@@ -353,6 +399,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_ladder_keeps_the_first_lines_and_forgets_old_calls),
+        cmocka_unit_test(a_trace_is_told_in_words),
         cmocka_unit_test(a_call_keeps_the_document_it_began_with),
         cmocka_unit_test(another_default_is_for_calls_to_come),
         cmocka_unit_test(refused_credentials_hold_a_trunk),
