@@ -1,5 +1,6 @@
 add_library(od_api_fake STATIC ${CMAKE_CURRENT_LIST_DIR}/api_fake.c
-    ${CMAKE_CURRENT_LIST_DIR}/api_fake_repo.c ${CMAKE_CURRENT_LIST_DIR}/api_fake_guard.c
+    ${CMAKE_CURRENT_LIST_DIR}/api_fake_repo.c ${CMAKE_CURRENT_LIST_DIR}/api_fake_calls.c
+    ${CMAKE_CURRENT_LIST_DIR}/api_fake_guard.c
     ${CMAKE_CURRENT_LIST_DIR}/api_fake_audit.c ${CMAKE_CURRENT_LIST_DIR}/api_fake_outbox.c)
 target_link_libraries(od_api_fake PUBLIC od_api od_crypto)
 

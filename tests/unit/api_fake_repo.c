@@ -2,60 +2,16 @@
  * Everything is in growing arrays that are searched from the front: tests are small. What an
  * operation finds is decided when it is asked for; the records are copied when it is answered.
  */
-#include "tests/unit/api_fake_repo.h"
+#include "tests/unit/api_fake_due.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/base/siphash.h"
 #include "engine/base/uid.h"
 #include "outdial/err.h"
 
-enum { FOUND_MAX = 1000 };
-
-enum answer_kind {
-    DONE,
-    AGENTS,
-    THINGS,
-    CAMPAIGNS,
-    CALLS,
-    ADDED,
-    EVENTS,
-    GUARD,
-    WHY,
-    SUPPRESSIONS,
-    DEAD,
-};
-
-struct fake_answer_due {
-    struct fake_answer_due *next;
-    enum answer_kind kind;
-    union {
-        od_repo_done_fn done;
-        od_repo_agents_fn agents;
-        od_repo_things_fn things;
-        od_repo_campaigns_fn campaigns;
-        od_repo_calls_fn calls;
-        od_repo_added_fn added;
-        od_repo_events_fn events;
-        od_repo_why_fn why;
-        od_repo_suppressions_fn suppressions;
-        od_repo_dead_fn dead;
-        void (*guard)(void *ctx, int err);
-    } fn;
-    void *ctx;
-    int err;
-    size_t found[FOUND_MAX], count; /* indices of what was found */
-    uint64_t next_cursor;
-    size_t stored;
-    uint32_t twice[FOUND_MAX];
-    size_t twice_count;
-    char last[40];
-};
-
-/* Room for one more, doubling at each power of two. */
-static void *grow(void *array, size_t count, size_t size)
+void *fake_grow(void *array, size_t count, size_t size)
 {
     bool full = (count & (count - 1)) == 0;
     void *more = full ? realloc(array, (count ? 2 * count : 1) * size) : array;
@@ -65,7 +21,7 @@ static void *grow(void *array, size_t count, size_t size)
     return more;
 }
 
-static char *text_copy(struct od_text text)
+char *fake_text(struct od_text text)
 {
     char *copy = malloc(text.bytes + 1);
     if (!copy)
@@ -76,7 +32,7 @@ static char *text_copy(struct od_text text)
     return copy;
 }
 
-static struct fake_answer_due *owe(struct fake_repo *repo, enum answer_kind kind, void *ctx)
+struct fake_answer_due *fake_owe(struct fake_repo *repo, enum answer_kind kind, void *ctx)
 {
     struct fake_answer_due *due = calloc(1, sizeof *due);
     if (!due)
@@ -98,7 +54,7 @@ static struct fake_answer_due *owe(struct fake_repo *repo, enum answer_kind kind
 int fake_repo_owe(struct fake_repo *repo, bool can_fail, void (*give)(void *ctx, int err),
                   void *ctx)
 {
-    struct fake_answer_due *due = owe(repo, can_fail ? DONE : GUARD, ctx);
+    struct fake_answer_due *due = fake_owe(repo, can_fail ? DONE : GUARD, ctx);
     due->kind = GUARD;
     due->fn.guard = give;
     if (!can_fail)
@@ -197,9 +153,6 @@ static void give_events(struct fake_repo *repo, struct fake_answer_due *due)
     free(recs);
 }
 
-/* What was set aside: one call, whose record stays unreadable. */
-static const char damaged[] = "0193c1a2-4b5c-7d6e-8f90-a1b2c3d4e5f6";
-
 static void give_suppressions(struct fake_repo *repo, struct fake_answer_due *due)
 {
     static struct od_suppression recs[FOUND_MAX];
@@ -246,7 +199,7 @@ bool fake_repo_run_one(struct fake_repo *repo)
         break;
     case DEAD: {
         struct od_dead_rec rec = {.reason = "the record is cut short", .at_ms = 1700000000000};
-        strcpy(rec.id, damaged);
+        strcpy(rec.id, FAKE_DAMAGED_ID);
         due->fn.dead(due->ctx, due->err, &rec, due->count, 0);
         break;
     }
@@ -304,7 +257,7 @@ static void agent_put(void *ctx, const char *org, const struct od_agent_rec *rec
                       od_repo_done_fn fn, void *fn_ctx)
 {
     struct fake_repo *repo = ctx;
-    struct fake_answer_due *due = owe(repo, DONE, fn_ctx);
+    struct fake_answer_due *due = fake_owe(repo, DONE, fn_ctx);
     due->fn.done = fn;
     if (due->err)
         return;
@@ -323,7 +276,7 @@ static void agent_put(void *ctx, const char *org, const struct od_agent_rec *rec
                                               .who = {rec->who, strlen(rec->who)},
                                               .changes = rec->changes});
     if (!agent) {
-        repo->agents = grow(repo->agents, repo->agent_count, sizeof *repo->agents);
+        repo->agents = fake_grow(repo->agents, repo->agent_count, sizeof *repo->agents);
         agent = &repo->agents[repo->agent_count++];
         agent->rec.id = od_uid_none(&rec->id) ? fake_uid(repo) : rec->id;
         agent->rec.created_ms = repo->wall_ms;
@@ -333,7 +286,7 @@ static void agent_put(void *ctx, const char *org, const struct od_agent_rec *rec
     agent->rec.who = NULL;
     agent->rec.updated_ms = repo->wall_ms;
     free(agent->doc);
-    agent->doc = text_copy(rec->doc);
+    agent->doc = fake_text(rec->doc);
 }
 
 static void agent_found(struct fake_repo *repo, struct fake_answer_due *due,
@@ -348,7 +301,7 @@ static void agent_found(struct fake_repo *repo, struct fake_answer_due *due,
 static void agent_get(void *ctx, const char *org, const struct od_uid *id, od_repo_agents_fn fn,
                       void *fn_ctx)
 {
-    struct fake_answer_due *due = owe(ctx, AGENTS, fn_ctx);
+    struct fake_answer_due *due = fake_owe(ctx, AGENTS, fn_ctx);
     due->fn.agents = fn;
     agent_found(ctx, due, agent_by_id(ctx, org, id));
 }
@@ -356,7 +309,7 @@ static void agent_get(void *ctx, const char *org, const struct od_uid *id, od_re
 static void agent_find(void *ctx, const char *org, const char *name, od_repo_agents_fn fn,
                        void *fn_ctx)
 {
-    struct fake_answer_due *due = owe(ctx, AGENTS, fn_ctx);
+    struct fake_answer_due *due = fake_owe(ctx, AGENTS, fn_ctx);
     due->fn.agents = fn;
     agent_found(ctx, due, agent_by_name(ctx, org, name));
 }
@@ -365,7 +318,7 @@ static void agent_list(void *ctx, const char *org, uint32_t skip, uint32_t take,
                        od_repo_agents_fn fn, void *fn_ctx)
 {
     struct fake_repo *repo = ctx;
-    struct fake_answer_due *due = owe(repo, AGENTS, fn_ctx);
+    struct fake_answer_due *due = fake_owe(repo, AGENTS, fn_ctx);
     due->fn.agents = fn;
     for (size_t i = 0; i < repo->agent_count && due->count < take; i++)
         if (!repo->agents[i].gone && strcmp(repo->agents[i].org, org) == 0) {
@@ -379,7 +332,7 @@ static void agent_list(void *ctx, const char *org, uint32_t skip, uint32_t take,
 static void agent_delete(void *ctx, const char *org, const struct od_uid *id, od_repo_done_fn fn,
                          void *fn_ctx)
 {
-    struct fake_answer_due *due = owe(ctx, DONE, fn_ctx);
+    struct fake_answer_due *due = fake_owe(ctx, DONE, fn_ctx);
     struct fake_agent *agent = agent_by_id(ctx, org, id);
     due->fn.done = fn;
     if (!due->err && !agent)
@@ -393,7 +346,7 @@ static void agent_order(void *ctx, const char *org, const struct od_uid *id,
                         void *fn_ctx)
 {
     static const char *const words[] = {"active", "paused", "draining"};
-    struct fake_answer_due *due = owe(ctx, DONE, fn_ctx);
+    struct fake_answer_due *due = fake_owe(ctx, DONE, fn_ctx);
     struct fake_agent *agent = agent_by_id(ctx, org, id);
     due->fn.done = fn;
     if (!due->err && !agent)
@@ -438,7 +391,7 @@ static void thing_put(void *ctx, const char *org, enum od_thing_kind kind,
                       const struct od_thing_rec *rec, bool create, od_repo_done_fn fn, void *fn_ctx)
 {
     struct fake_repo *repo = ctx;
-    struct fake_answer_due *due = owe(repo, DONE, fn_ctx);
+    struct fake_answer_due *due = fake_owe(repo, DONE, fn_ctx);
     due->fn.done = fn;
     if (due->err)
         return;
@@ -449,7 +402,7 @@ static void thing_put(void *ctx, const char *org, enum od_thing_kind kind,
         return;
     }
     if (!thing) {
-        repo->things = grow(repo->things, repo->thing_count, sizeof *repo->things);
+        repo->things = fake_grow(repo->things, repo->thing_count, sizeof *repo->things);
         thing = &repo->things[repo->thing_count++];
         thing->rec.id = rec->id;
         thing->rec.created_ms = repo->wall_ms;
@@ -458,14 +411,14 @@ static void thing_put(void *ctx, const char *org, enum od_thing_kind kind,
     }
     free(thing->key);
     free(thing->doc);
-    thing->key = text_copy(rec->key);
-    thing->doc = text_copy(rec->doc);
+    thing->key = fake_text(rec->key);
+    thing->doc = fake_text(rec->doc);
     thing->rec.updated_ms = repo->wall_ms;
 }
 
 static struct fake_answer_due *owe_things(struct fake_repo *repo, od_repo_things_fn fn, void *ctx)
 {
-    struct fake_answer_due *due = owe(repo, THINGS, ctx);
+    struct fake_answer_due *due = fake_owe(repo, THINGS, ctx);
     due->fn.things = fn;
     return due;
 }
@@ -511,7 +464,7 @@ static void thing_list(void *ctx, const char *org, enum od_thing_kind kind, uint
 static void thing_delete(void *ctx, const char *org, enum od_thing_kind kind,
                          const struct od_uid *id, od_repo_done_fn fn, void *fn_ctx)
 {
-    struct fake_answer_due *due = owe(ctx, DONE, fn_ctx);
+    struct fake_answer_due *due = fake_owe(ctx, DONE, fn_ctx);
     struct fake_thing *thing = thing_by_id(ctx, org, kind, id);
     due->fn.done = fn;
     if (!due->err && !thing)
@@ -536,14 +489,14 @@ static void campaign_create(void *ctx, const char *org, const struct od_campaign
                             od_repo_done_fn fn, void *fn_ctx)
 {
     struct fake_repo *repo = ctx;
-    struct fake_answer_due *due = owe(repo, DONE, fn_ctx);
+    struct fake_answer_due *due = fake_owe(repo, DONE, fn_ctx);
     due->fn.done = fn;
     if (due->err)
         return;
-    repo->campaigns = grow(repo->campaigns, repo->campaign_count, sizeof *repo->campaigns);
+    repo->campaigns = fake_grow(repo->campaigns, repo->campaign_count, sizeof *repo->campaigns);
     struct fake_campaign *campaign = &repo->campaigns[repo->campaign_count++];
     campaign->rec = *rec;
-    campaign->webhook_url = text_copy(rec->webhook_url);
+    campaign->webhook_url = fake_text(rec->webhook_url);
     snprintf(campaign->org, sizeof campaign->org, "%s", org);
 }
 
@@ -551,7 +504,7 @@ static void campaign_get(void *ctx, const char *org, const struct od_uid *id,
                          od_repo_campaigns_fn fn, void *fn_ctx)
 {
     struct fake_repo *repo = ctx;
-    struct fake_answer_due *due = owe(repo, CAMPAIGNS, fn_ctx);
+    struct fake_answer_due *due = fake_owe(repo, CAMPAIGNS, fn_ctx);
     struct fake_campaign *campaign = campaign_by_id(repo, org, id);
     due->fn.campaigns = fn;
     if (campaign)
@@ -564,7 +517,7 @@ static void campaign_list(void *ctx, const char *org, uint32_t skip, uint32_t ta
                           od_repo_campaigns_fn fn, void *fn_ctx)
 {
     struct fake_repo *repo = ctx;
-    struct fake_answer_due *due = owe(repo, CAMPAIGNS, fn_ctx);
+    struct fake_answer_due *due = fake_owe(repo, CAMPAIGNS, fn_ctx);
     due->fn.campaigns = fn;
     for (size_t i = repo->campaign_count; i-- > 0 && due->count < take;)
         if (strcmp(repo->campaigns[i].org, org) == 0) {
@@ -589,7 +542,7 @@ static void note_campaign(struct fake_repo *repo, const char *org,
 static void campaign_limits(void *ctx, const char *org, const struct od_uid *id, uint32_t cps_milli,
                             uint32_t max_calls, const char *who, od_repo_done_fn fn, void *fn_ctx)
 {
-    struct fake_answer_due *due = owe(ctx, DONE, fn_ctx);
+    struct fake_answer_due *due = fake_owe(ctx, DONE, fn_ctx);
     struct fake_campaign *campaign = campaign_by_id(ctx, org, id);
     due->fn.done = fn;
     if (!due->err && !campaign)
@@ -613,7 +566,7 @@ static void campaign_set_state(void *ctx, const char *org, const struct od_uid *
 {
     static const char *const words[] = {"draft", "running", "paused", "canceled", "draining"};
     struct fake_repo *repo = ctx;
-    struct fake_answer_due *due = owe(repo, DONE, fn_ctx);
+    struct fake_answer_due *due = fake_owe(repo, DONE, fn_ctx);
     struct fake_campaign *campaign = campaign_by_id(repo, org, id);
     due->fn.done = fn;
     if (!due->err && !campaign)
@@ -634,308 +587,6 @@ static void campaign_set_state(void *ctx, const char *org, const struct od_uid *
             call->outcome.cause = OD_CAUSE_CANCELED;
         }
     }
-}
-
-/* ---- calls ---- */
-
-static size_t *bucket_of(struct fake_repo *repo, const char *to)
-{
-    static const uint8_t key[16] = "api fake bucket";
-    return &repo->buckets[od_siphash(key, to, strlen(to)) % 4096];
-}
-
-static bool number_taken(struct fake_repo *repo, const struct od_uid *campaign, const char *to)
-{
-    for (size_t i = *bucket_of(repo, to); i; i = repo->calls[i - 1].same)
-        if (od_uid_equal(&repo->calls[i - 1].rec.campaign, campaign) &&
-            strcmp(repo->calls[i - 1].rec.to, to) == 0)
-            return true;
-    return false;
-}
-
-/* Looked for among those of the same number, which are few. */
-static bool stored_already(struct fake_repo *repo, const char *org, const struct od_call_new *call)
-{
-    for (size_t at = *bucket_of(repo, call->to); at; at = repo->calls[at - 1].same)
-        if (od_uid_equal(&repo->calls[at - 1].rec.id, &call->id) &&
-            strcmp(repo->calls[at - 1].org, org) == 0)
-            return true;
-    return false;
-}
-
-static void calls_add(void *ctx, const char *org, const struct od_uid *agent,
-                      const struct od_uid *campaign, int32_t priority,
-                      const struct od_call_new *calls, size_t count, od_repo_added_fn fn,
-                      void *fn_ctx)
-{
-    struct fake_repo *repo = ctx;
-    struct fake_answer_due *due = owe(repo, ADDED, fn_ctx);
-    due->fn.added = fn;
-    repo->adds_due++;
-    if (repo->adds_due > repo->adds_due_max)
-        repo->adds_due_max = repo->adds_due;
-    if (!count || count > 1000)
-        abort(); /* the port's contract */
-    for (size_t i = 0; !due->err && i < count; i++) {
-        if (stored_already(repo, org, &calls[i])) {
-            due->stored++;
-            continue;
-        }
-        if (campaign && number_taken(repo, campaign, calls[i].to)) {
-            due->twice[due->twice_count++] = (uint32_t)i;
-            continue;
-        }
-        repo->calls = grow(repo->calls, repo->call_count, sizeof *repo->calls);
-        struct fake_call *call = &repo->calls[repo->call_count++];
-        call->rec.id = calls[i].id;
-        call->rec.agent = *agent;
-        if (campaign)
-            call->rec.campaign = *campaign;
-        call->rec.priority = priority;
-        call->rec.phase = OD_PHASE_QUEUED;
-        call->rec.row = calls[i].row;
-        call->rec.not_before_ms = calls[i].not_before_ms;
-        call->rec.deadline_ms = calls[i].deadline_ms;
-        call->rec.created_ms = repo->wall_ms;
-        snprintf(call->rec.timezone, sizeof call->rec.timezone, "%s",
-                 calls[i].timezone ? calls[i].timezone : "");
-        snprintf(call->rec.to, sizeof call->rec.to, "%s", calls[i].to);
-        snprintf(call->rec.from, sizeof call->rec.from, "%s", calls[i].from ? calls[i].from : "");
-        snprintf(call->org, sizeof call->org, "%s", org);
-        call->context = text_copy(calls[i].context);
-        call->extra = text_copy(calls[i].extra);
-        call->webhook_url = text_copy(calls[i].webhook_url);
-        size_t *bucket = bucket_of(repo, call->rec.to);
-        call->same = *bucket;
-        *bucket = repo->call_count;
-        due->stored++;
-    }
-}
-
-static struct fake_call *call_by_id(struct fake_repo *repo, const char *org,
-                                    const struct od_uid *id)
-{
-    for (size_t i = 0; i < repo->call_count; i++)
-        if (strcmp(repo->calls[i].org, org) == 0 && od_uid_equal(&repo->calls[i].rec.id, id))
-            return &repo->calls[i];
-    return NULL;
-}
-
-static void call_get(void *ctx, const char *org, const struct od_uid *id, od_repo_calls_fn fn,
-                     void *fn_ctx)
-{
-    struct fake_repo *repo = ctx;
-    struct fake_answer_due *due = owe(repo, CALLS, fn_ctx);
-    struct fake_call *call = call_by_id(repo, org, id);
-    due->fn.calls = fn;
-    if (call)
-        due->found[due->count++] = (size_t)(call - repo->calls);
-    else if (!due->err)
-        due->err = OD_ENOENT;
-}
-
-static bool call_wanted(const struct od_call_query *query, const struct od_call_rec *rec)
-{
-    bool listed = query->campaign ? od_uid_equal(&rec->campaign, query->campaign)
-                                  : od_uid_none(&rec->campaign);
-    bool agent = !query->agent || od_uid_equal(&rec->agent, query->agent);
-    bool time =
-        rec->created_ms >= query->from_ms && (!query->to_ms || rec->created_ms < query->to_ms);
-    bool any = !query->phases && !query->causes;
-    return listed && agent && time &&
-           (any || query->phases >> rec->phase & 1 ||
-            (rec->phase == OD_PHASE_ENDED && query->causes >> rec->outcome.cause & 1));
-}
-
-static void call_list(void *ctx, const char *org, const struct od_call_query *query,
-                      od_repo_calls_fn fn, void *fn_ctx)
-{
-    struct fake_repo *repo = ctx;
-    struct fake_answer_due *due = owe(repo, CALLS, fn_ctx);
-    due->fn.calls = fn;
-    if (!query->take || query->take > 1000)
-        abort(); /* the port's contract */
-    for (size_t i = query->cursor; i < repo->call_count; i++) {
-        const struct fake_call *call = &repo->calls[i];
-        if (strcmp(call->org, org) != 0 || !call_wanted(query, &call->rec))
-            continue;
-        if (due->count == query->take) {
-            due->next_cursor = i;
-            break;
-        }
-        due->found[due->count++] = i;
-    }
-}
-
-static void call_stop(void *ctx, const char *org, const struct od_uid *id, bool hangup,
-                      od_repo_done_fn fn, void *fn_ctx)
-{
-    struct fake_answer_due *due = owe(ctx, DONE, fn_ctx);
-    struct fake_call *call = call_by_id(ctx, org, id);
-    due->fn.done = fn;
-    if (!due->err && !call)
-        due->err = OD_ENOENT;
-    if (!due->err &&
-        (call->rec.phase == OD_PHASE_ENDED || (call->rec.phase == OD_PHASE_TALKING && !hangup)))
-        due->err = OD_ECONFLICT;
-    if (!due->err && call->rec.phase < OD_PHASE_DIALING) {
-        call->rec.phase = OD_PHASE_ENDED;
-        call->rec.outcome.cause = OD_CAUSE_CANCELED;
-    }
-}
-
-/* ---- what holds calls back ---- */
-
-static void call_why(void *ctx, const char *org, const struct od_uid *id, od_repo_why_fn fn,
-                     void *fn_ctx)
-{
-    struct fake_repo *repo = ctx;
-    struct fake_answer_due *due = owe(repo, WHY, fn_ctx);
-    struct fake_call *call = call_by_id(repo, org, id);
-    due->fn.why = fn;
-    if (call)
-        due->found[due->count++] = (size_t)(call - repo->calls);
-    else if (!due->err)
-        due->err = OD_ENOENT;
-}
-
-static size_t suppression_of(const struct fake_repo *repo, const char *number)
-{
-    size_t i = 0;
-    while (i < repo->suppression_count && strcmp(repo->suppressions[i].number, number) != 0)
-        i++;
-    return i;
-}
-
-static void suppress_put(void *ctx, const char *org, const struct od_suppression *recs,
-                         size_t count, od_repo_added_fn fn, void *fn_ctx)
-{
-    struct fake_repo *repo = ctx;
-    struct fake_answer_due *due = owe(repo, ADDED, fn_ctx);
-    (void)org;
-    due->fn.added = fn;
-    due->last[0] = 's'; /* no batch of calls */
-    for (size_t i = 0; !due->err && i < count; i++) {
-        if (suppression_of(repo, recs[i].number) < repo->suppression_count) {
-            due->twice[due->twice_count++] = (uint32_t)i;
-            continue;
-        }
-        repo->suppressions =
-            grow(repo->suppressions, repo->suppression_count, sizeof *repo->suppressions);
-        repo->suppressions[repo->suppression_count] = recs[i];
-        repo->suppressions[repo->suppression_count++].created_ms = repo->wall_ms;
-        due->stored++;
-    }
-}
-
-static void suppress_list(void *ctx, const char *org, uint64_t cursor, uint32_t take,
-                          od_repo_suppressions_fn fn, void *fn_ctx)
-{
-    struct fake_repo *repo = ctx;
-    struct fake_answer_due *due = owe(repo, SUPPRESSIONS, fn_ctx);
-    (void)org;
-    due->fn.suppressions = fn;
-    size_t at = cursor ? (size_t)cursor : repo->suppression_count;
-    while (at && due->count < take)
-        due->found[due->count++] = --at;
-    due->next_cursor = at;
-}
-
-static void suppress_find(void *ctx, const char *org, const char *number,
-                          od_repo_suppressions_fn fn, void *fn_ctx)
-{
-    struct fake_repo *repo = ctx;
-    struct fake_answer_due *due = owe(repo, SUPPRESSIONS, fn_ctx);
-    size_t at = suppression_of(repo, number);
-    (void)org;
-    due->fn.suppressions = fn;
-    if (at < repo->suppression_count)
-        due->found[due->count++] = at;
-    else if (!due->err)
-        due->err = OD_ENOENT;
-}
-
-static void suppress_remove(void *ctx, const char *org, const char *number, od_repo_done_fn fn,
-                            void *fn_ctx)
-{
-    struct fake_repo *repo = ctx;
-    struct fake_answer_due *due = owe(repo, DONE, fn_ctx);
-    size_t at = suppression_of(repo, number);
-    (void)org;
-    due->fn.done = fn;
-    if (!due->err && at == repo->suppression_count)
-        due->err = OD_ENOENT;
-    else if (!due->err)
-        repo->suppressions[at] = repo->suppressions[--repo->suppression_count];
-}
-
-/* ---- what was set aside ---- */
-
-static void dead_list(void *ctx, const char *org, uint64_t cursor, uint32_t take,
-                      od_repo_dead_fn fn, void *fn_ctx)
-{
-    struct fake_repo *repo = ctx;
-    struct fake_answer_due *due = owe(repo, DEAD, fn_ctx);
-    (void)org, (void)cursor, (void)take;
-    due->fn.dead = fn;
-    due->count = !repo->dropped;
-}
-
-static void dead_requeue(void *ctx, const char *org, const char *id, od_repo_done_fn fn,
-                         void *fn_ctx)
-{
-    struct fake_repo *repo = ctx;
-    struct fake_answer_due *due = owe(repo, DONE, fn_ctx);
-    (void)org;
-    due->fn.done = fn;
-    if (!due->err)
-        due->err = repo->dropped || strcmp(id, damaged) != 0 ? OD_ENOENT : OD_ECONFLICT;
-}
-
-static void dead_drop(void *ctx, const char *org, const char *id, od_repo_done_fn fn, void *fn_ctx)
-{
-    struct fake_repo *repo = ctx;
-    struct fake_answer_due *due = owe(repo, DONE, fn_ctx);
-    (void)org;
-    due->fn.done = fn;
-    if (!due->err && (repo->dropped || strcmp(id, damaged) != 0))
-        due->err = OD_ENOENT;
-    repo->dropped |= !due->err;
-}
-
-/* ---- events ---- */
-
-void fake_repo_add_event(struct fake_repo *repo, const char *org, const char *type,
-                         const char *body)
-{
-    repo->events = grow(repo->events, repo->event_count, sizeof *repo->events);
-    struct fake_event *event = &repo->events[repo->event_count++];
-    snprintf(event->rec.id, sizeof event->rec.id, "%zu-0", repo->event_count);
-    snprintf(event->rec.type, sizeof event->rec.type, "%s", type);
-    snprintf(event->org, sizeof event->org, "%s", org);
-    event->body = text_copy((struct od_text){body, strlen(body)});
-}
-
-static void events_read(void *ctx, const char *org, const char *after, uint32_t take,
-                        od_repo_events_fn fn, void *fn_ctx)
-{
-    struct fake_repo *repo = ctx;
-    struct fake_answer_due *due = owe(repo, EVENTS, fn_ctx);
-    due->fn.events = fn;
-    for (size_t i = strtoull(after, NULL, 10); i < repo->event_count && due->count < take; i++)
-        if (strcmp(repo->events[i].org, org) == 0)
-            due->found[due->count++] = i;
-}
-
-static void events_last(void *ctx, const char *org, od_repo_events_fn fn, void *fn_ctx)
-{
-    struct fake_repo *repo = ctx;
-    struct fake_answer_due *due = owe(repo, EVENTS, fn_ctx);
-    due->fn.events = fn;
-    strcpy(due->last, "0-0");
-    for (size_t i = 0; i < repo->event_count; i++)
-        if (strcmp(repo->events[i].org, org) == 0)
-            memcpy(due->last, repo->events[i].rec.id, sizeof due->last);
 }
 
 /* ---- life ---- */
@@ -965,21 +616,8 @@ void fake_repo_init(struct fake_repo *repo)
         .campaign_list = campaign_list,
         .campaign_limits = campaign_limits,
         .campaign_set_state = campaign_set_state,
-        .calls_add = calls_add,
-        .call_get = call_get,
-        .call_list = call_list,
-        .call_stop = call_stop,
-        .call_why = call_why,
-        .dead_list = dead_list,
-        .dead_requeue = dead_requeue,
-        .dead_drop = dead_drop,
-        .suppress_put = suppress_put,
-        .suppress_list = suppress_list,
-        .suppress_find = suppress_find,
-        .suppress_remove = suppress_remove,
-        .events_read = events_read,
-        .events_last = events_last,
     };
+    fake_calls_init(repo);
     fake_audit_init(repo);
 }
 
@@ -995,14 +633,7 @@ void fake_repo_deinit(struct fake_repo *repo)
         free(repo->agents[i].doc);
     for (size_t i = 0; i < repo->campaign_count; i++)
         free(repo->campaigns[i].webhook_url);
-    for (size_t i = 0; i < repo->call_count; i++) {
-        free(repo->calls[i].context);
-        free(repo->calls[i].extra);
-        free(repo->calls[i].webhook_url);
-    }
-    free(repo->suppressions);
-    for (size_t i = 0; i < repo->event_count; i++)
-        free(repo->events[i].body);
+    fake_calls_deinit(repo);
     for (size_t i = 0; i < repo->thing_count; i++) {
         free(repo->things[i].key);
         free(repo->things[i].doc);
@@ -1010,8 +641,6 @@ void fake_repo_deinit(struct fake_repo *repo)
     free(repo->things);
     free(repo->agents);
     free(repo->campaigns);
-    free(repo->calls);
-    free(repo->events);
     fake_guard_deinit(repo);
     fake_outbox_deinit(repo);
 }
