@@ -287,7 +287,8 @@ static void tell_frame(struct od_stream *s, uint64_t frame, const uint8_t ulaw[O
 
 static bool congested(struct od_stream *s)
 {
-    return s->port.queued(s->port.ctx) > OD_STREAM_QUEUED_HIGH;
+    size_t high = od_dialect_shared(s->dialect) ? OD_STREAM_SHARED_HIGH : OD_STREAM_QUEUED_HIGH;
+    return s->port.queued(s->port.ctx) > high;
 }
 
 static void hold(struct od_stream *s, const uint8_t ulaw[OD_FRAME_BYTES])

@@ -25,10 +25,13 @@
 #include "outdial/types.h"
 
 enum {
-    OD_STREAM_TAIL_FRAMES = 10,        /* 200 ms between the last sample and done */
-    OD_STREAM_QUEUED_HIGH = 64 * 1024, /* bytes on the way to the agent above which audio waits */
-    OD_STREAM_HELD_FRAMES = 100,       /* 2 s of audio that wait; then the oldest is dropped */
-    OD_STREAM_RESULT_MAX = 60 * 1024,  /* bytes of the result */
+    OD_STREAM_TAIL_FRAMES = 10, /* 200 ms between the last sample and done */
+    /* Bytes on the way to the agent above which audio waits: of a connection of its own, and of one
+     * that other calls use, too. */
+    OD_STREAM_QUEUED_HIGH = 16 * 1024,
+    OD_STREAM_SHARED_HIGH = 64 * 1024,
+    OD_STREAM_HELD_FRAMES = 100,      /* 2 s of audio that wait; then the oldest is dropped */
+    OD_STREAM_RESULT_MAX = 60 * 1024, /* bytes of the result */
     OD_STREAM_TRANSCRIPT_MAX = 48 * 1024,
     OD_STREAM_MARKS_AT_ONCE = 256, /* told in a frame; those of thousands take their time */
 };

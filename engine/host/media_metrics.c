@@ -31,6 +31,23 @@ static void put_counts(struct od_metrics_page *page, const struct od_talk_stats 
     }
 }
 
+static void put_seconds(struct od_metrics_page *page, const char *name, const char *help,
+                        uint64_t ms)
+{
+    od_metrics_family(page, name, "counter", help);
+    od_metrics_line(page, "%s %llu.%03llu\n", name, (unsigned long long)ms / 1000,
+                    (unsigned long long)ms % 1000);
+}
+
+static void put_missed(struct od_metrics_page *page, const struct od_talk_missed *missed)
+{
+    put_seconds(page, "outdial_stream_missed_seconds_total",
+                "Audio of callees for which stream agents read too slowly.",
+                missed->heard_frames * OD_FRAME_MS);
+    put_seconds(page, "outdial_stream_dropped_seconds_total",
+                "Audio of stream agents for which there was no room.", missed->spoken_bytes / 8);
+}
+
 static void put_mos(struct od_metrics_page *page, const struct od_talk_stats *stats)
 {
     unsigned long long calls = 0, sum = stats->mos_sum_100;
@@ -55,6 +72,7 @@ size_t od_media_metrics(const struct od_talk *talk, char *out, size_t size)
     od_metrics_family(&page, "outdial_media_sessions", "gauge", "Calls with media now.");
     od_metrics_line(&page, "outdial_media_sessions %u\n", stats.sessions);
     put_counts(&page, &stats);
+    put_missed(&page, &stats.missed);
     struct od_recordings_stats disk;
     od_recordings_stats(od_talk_recordings(talk), &disk);
     od_metrics_family(&page, "outdial_recordings_total", "counter", "Recordings begun.");

@@ -511,6 +511,7 @@ static struct od_talk *create_talk(const struct od_talk_config *config,
     talk->host.noise = talk->noise;
     talk->host.events = *events;
     talk->host.verdicts = talk->stats.verdicts;
+    talk->host.missed = &talk->stats.missed;
     talk->sessions_max = config->sessions_max;
     talk->any_source = config->any_source;
     uint32_t silent_ms = config->silent_ms_max ? config->silent_ms_max : SILENT_MS_DEFAULT;

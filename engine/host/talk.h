@@ -90,11 +90,18 @@ struct od_talk_events {
 enum { OD_TALK_MOS_STEPS = 5 };
 extern const uint16_t od_talk_mos_steps[OD_TALK_MOS_STEPS];
 
+/* What was lost between callees and stream agents. */
+struct od_talk_missed {
+    uint64_t heard_frames; /* of callees, for which agents read too slowly */
+    uint64_t spoken_bytes; /* of agents, 8,000 a second, for which there was no room */
+};
+
 struct od_talk_stats {
     uint32_t sessions, talking;
     uint64_t sent, received, lost, late, wrong_source; /* packets */
     uint64_t given_up;               /* frames not sent because the host was more than 60 ms late */
     uint64_t digits;                 /* keys pressed */
+    struct od_talk_missed missed;    /* of calls that ended */
     uint64_t verdicts[OD_AMD_KINDS]; /* who took the calls, as was settled */
     uint64_t mos[OD_TALK_MOS_STEPS + 1]; /* ended calls by how they sounded here */
     uint64_t mos_sum_100;

@@ -27,6 +27,7 @@ struct od_talk_host {
     struct od_speech *speech;
     struct od_recordings *recordings;
     uint64_t *verdicts; /* counts by kind */
+    struct od_talk_missed *missed;
     struct od_stream_hub *streams;
     const int16_t *noise;   /* OD_NOISE_SAMPLES, for rooms */
     uint64_t silent_ns_max; /* OD_NEVER: the callee may be silent */

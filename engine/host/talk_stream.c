@@ -514,10 +514,29 @@ static void free_stream(struct talk_stream *self)
     free(self);
 }
 
+/* What the two didn't hear of one another, for the call's record. */
+static void note_missed(struct talk_stream *self)
+{
+    enum { ULAW_BYTES_PER_MS = 8 };
+    struct od_talk_missed *total = self->session->host->missed;
+    struct od_stream_stats stats;
+    char json[80];
+    od_stream_stats(self->stream, &stats);
+    total->heard_frames += stats.dropped_heard;
+    total->spoken_bytes += stats.dropped_bytes;
+    if (!stats.dropped_heard && !stats.dropped_bytes)
+        return;
+    int n = snprintf(json, sizeof json, "{\"missed_ms\":%llu,\"dropped_ms\":%llu}",
+                     (unsigned long long)stats.dropped_heard * OD_FRAME_MS,
+                     (unsigned long long)stats.dropped_bytes / ULAW_BYTES_PER_MS);
+    od_talk_session_note(self->session, "stream", json, (size_t)n);
+}
+
 static char *on_finish(struct od_talk_agent *agent, enum od_cause cause, size_t *bytes)
 {
     struct talk_stream *self = stream_of(agent);
     cancel_tools(self);
+    note_missed(self);
     od_stream_stop(self->stream, od_cause_name(cause), 0);
     if (self->link)
         od_link_leave(self->link);

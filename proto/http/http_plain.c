@@ -6,6 +6,7 @@
 #include "proto/http/http_plain.h"
 
 #include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -294,6 +295,14 @@ int od_http_plain_adopt(struct od_http_plain_set *set, int fd, bool is_unix,
     return 0;
 }
 
+/* The kernel's own bound is megabytes: queued() would be 0 minutes behind. */
+static void bound_unsent(struct plain *plain)
+{
+    int max = (int)plain->set->unsent_max, fd;
+    if (max && plain->handle.any.type == UV_TCP && !uv_fileno(&plain->handle.any, &fd))
+        setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &max, sizeof max);
+}
+
 static void on_connect(uv_connect_t *req, int status)
 {
     struct connect *connect = (struct connect *)req;
@@ -301,6 +310,8 @@ static void on_connect(uv_connect_t *req, int status)
     free(connect);
     if (plain->closing || !plain->connected)
         return;
+    if (!status)
+        bound_unsent(plain);
     od_http_connect_fn fn = plain->connected;
     plain->connected = NULL;
     fn(plain->connected_ctx, status);

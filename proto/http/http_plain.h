@@ -15,8 +15,10 @@ enum { OD_HTTP_READ_BYTES = 64 * 1024 };
 struct od_http_plain_set {
     uv_loop_t *loop;
     char *read_buffer;
-    uint32_t read_bytes;         /* of it that are read at a time; may be lowered after init */
-    uint32_t alive;              /* streams whose handle is not closed yet */
+    uint32_t read_bytes; /* of it that are read at a time; may be lowered after init */
+    uint32_t unsent_max; /* bytes that the kernel takes of a TCP connection it dials and can't
+                            send yet, about; set after init; 0: as many as it likes */
+    uint32_t alive;      /* streams whose handle is not closed yet */
     void (*on_empty)(void *ctx); /* alive went to 0; may be NULL */
     void *ctx;
 };

@@ -21,6 +21,7 @@ enum {
     MESSAGE_MAX = 16 * 1024 * 1024,
     QUEUE_MAX = 4 * 1024 * 1024,
     DNS_TTL_MS = 30000,
+    UNSENT_BYTES = 16 * 1024, /* in the kernel: beyond, they are queued here, where it shows */
     READ_BYTES = 16 * 1024, /* what is read before it is asked again whether there is time for it */
     SHARE_ALL_US = 4000,    /* a fifth of a frame's time */
     SHARE_EACH_US = 500,
@@ -423,6 +424,7 @@ int od_peer_hub_open(struct od_peer_hub **out, uv_loop_t *loop,
         return err;
     }
     hub->plain.read_bytes = READ_BYTES;
+    hub->plain.unsent_max = UNSENT_BYTES;
     od_http_dialer_init(&hub->dialer, loop, &hub->plain, hub->tls,
                         &(struct od_http_waits){.connect_ms = hub->config.connect_ms,
                                                 .dns_ttl_ms = DNS_TTL_MS,

@@ -35,14 +35,20 @@ def ended(server, ident, limit_s=30):
     return wait_until(over, limit_s, "the call to end")
 
 
-def turns(server):
-    """Of the daemon's loop: the longest turn, and the most that one took of the CPU, in ms; turns above 20 ms."""
+def metrics(server):
+    """The value of a line of the metrics page, by name and labels."""
     request = urllib.request.Request(f"{server.url}/metrics", headers={"Authorization": f"Bearer {server.key}"})
     with urllib.request.urlopen(request, timeout=10) as answer:
         text = answer.read().decode()
+    return lambda name: float(re.search(rf"(?m)^outdial_{re.escape(name)} (\S+)$", text).group(1))
+
+
+def turns(server):
+    """Of the daemon's loop: the longest turn, and the most that one took of the CPU, in ms; turns above 20 ms."""
+    value = metrics(server)
 
     def metric(name):
-        return float(re.search(rf"(?m)^outdial_loop_turn_{re.escape(name)} (\S+)$", text).group(1))
+        return value(f"loop_turn_{name}")
     above = metric("seconds_count") - metric('seconds_bucket{le="0.02"}')
     return {"longest_ms": round(1000 * metric("max_seconds"), 1), "cpu_ms": round(1000 * metric("cpu_max_seconds"), 1),
             "above_20_ms": int(above)}

@@ -12,13 +12,14 @@ import os
 import http.server
 import socket
 import threading
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
 
 from bot import Bot, SILENCE, frame, pack, stream_agent, tone, unpack
 from harness import free_port, main, wait_until
-from stream_scene import call, ended, no_stall, record_to, recording, scene
+from stream_scene import call, ended, metrics, no_stall, record_to, recording, scene
 
 def talk(world):
     carrier, server = scene(world, {"digits": "7", "digit_delay_ms": "300", "talk": "hello"},
@@ -450,6 +451,48 @@ def faults(world):
     carrier.finish()
 
 
+def far_behind(world):
+    """A bot that reads nothing for some seconds misses the oldest of them, not its connection, and is then at the
+    present again; what it missed shows in the time of what it is told, in its call and in the metrics."""
+    carrier, server = scene(world, {"talk": "babble"})
+
+    async def script(c):
+        await c.wait("media")
+        begun = time.monotonic()
+        c.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        c.reader._transport.pause_reading()  # pylint: disable=protected-access
+        while "it reads too slowly" not in server.stderr():
+            assert time.monotonic() - begun < 20, "a bot that reads nothing gets all there was, later"
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(1)  # that it misses
+        c.reader._transport.resume_reading()  # pylint: disable=protected-access
+        await c.mark("here")
+        await c.wait("mark")
+
+        def late_ms():
+            return 1000 * (time.monotonic() - begun) - int(c.events("media")[-1]["media"]["timestamp"])
+        await c.until(lambda: late_ms() < 500, what="the present")
+        await c.close()
+
+    bot = Bot(script)
+    view = call(server, stream_agent(bot.url), 60)
+    bot.check()
+    assert view["status"] == "completed", view
+    messages = [m for _, m in bot.connections[0].log][1:]
+    numbers = [int(m["sequenceNumber"]) for m in messages]
+    assert numbers == list(range(1, len(numbers) + 1)), "the sequence has a gap"
+    media = [m["media"] for m in messages if m["event"] == "media"]
+    assert [int(m["chunk"]) for m in media] == list(range(1, len(media) + 1))
+    stamps = [int(m["timestamp"]) for m in media]
+    steps = [after - before for before, after in zip(stamps, stamps[1:])]
+    missed_ms = sum(step - 20 for step in steps)
+    assert min(steps) == 20 and missed_ms >= 500, (min(steps), missed_ms)
+    assert view["media"]["stream"] == {"missed_ms": missed_ms, "dropped_ms": 0}, (view["media"], missed_ms)
+    assert round(1000 * metrics(server)("stream_missed_seconds_total")) == missed_ms
+    bot.close()
+    carrier.finish()
+
+
 def floods(world):
     """Several bots of each kind say as much as they can at once: it is done little by little, to the end."""
     carrier, server = scene(world, {"hangup_ms": "90000"})
@@ -518,4 +561,4 @@ def floods(world):
     carrier.finish()
 
 
-main(talk, barge_in, down, default_and_answer, callee_hangs_up, over_rest, tools, many_on_one, faults, floods)
+main(talk, barge_in, down, default_and_answer, callee_hangs_up, over_rest, tools, many_on_one, faults, far_behind, floods)

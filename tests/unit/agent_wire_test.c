@@ -218,7 +218,7 @@ static void media_time(struct world *w)
     uint32_t rest = 0;
     for (uint64_t i = 0; i < FRAMES; i++) {
         if (!rest--) {
-            w->queued = w->queued ? 0 : OD_STREAM_QUEUED_HIGH + 1;
+            w->queued = w->queued ? 0 : OD_STREAM_SHARED_HIGH + 1;
             rest =
                 w->queued ? OD_STREAM_HELD_FRAMES - 30 + random_below(w, 80) : random_below(w, 40);
         }
