@@ -9,7 +9,8 @@
 
 enum { SOCKET_PATH_MAX = 107 };
 
-const char od_agent_url_forms[] = "a ws://, wss://, tcp://host:port or unix:///path URL";
+const char od_agent_url_forms[] = "a URL: ws:// or wss:// with a host, a port up to 65535 and no "
+                                  "#fragment; tcp://host:port; or unix:///path";
 
 static bool printable(const char *text)
 {
@@ -18,6 +19,23 @@ static bool printable(const char *text)
             return false;
     }
     return true;
+}
+
+/* What stands before the path, without credentials: a host, and a port that there is if there is
+ * one. */
+static bool authority_ok(const char *at)
+{
+    size_t bytes = strcspn(at, "/?");
+    const char *credentials = memrchr(at, '@', bytes), *end = at + bytes;
+    const char *host = credentials ? credentials + 1 : at;
+    const char *bracket = *host == '[' ? memchr(host, ']', (size_t)(end - host)) : NULL;
+    const char *after = bracket ? bracket + 1 : host;
+    const char *colon = memchr(after, ':', (size_t)(end - after));
+    uint64_t port = 1;
+    if ((*host == '[' && (!bracket || (bracket[1] != ':' && bracket + 1 != end))) || host == end ||
+        host == colon)
+        return false;
+    return !colon || (od_str_u64(colon + 1, (size_t)(end - colon - 1), 65535, &port) && port > 0);
 }
 
 /* host:port and nothing else. */
@@ -33,7 +51,7 @@ bool od_agent_url_read(const char *url, enum od_agent_wire *wire)
 {
     *wire = OD_AGENT_WIRE_WS;
     if (!strncmp(url, "ws://", 5) || !strncmp(url, "wss://", 6))
-        return !strpbrk(url, " \t\r\n#\\");
+        return !strpbrk(url, " \t\r\n#\\") && authority_ok(strstr(url, "://") + 3);
     if (!printable(url) || strpbrk(url, "#\\"))
         return false;
     if (!strncmp(url, "tcp://", 6)) {

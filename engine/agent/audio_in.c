@@ -108,16 +108,19 @@ static size_t put_base64(struct od_audio_in *in, struct od_playout *playout, siz
 {
     char plain[PIECE_CHARS];
     size_t at = 0;
-    bool escapes = in->escapes && memchr(in->at, '\\', chars);
-    if (!escapes && in->codec == OD_WIRE_ULAW) {
-        put_chars(in, playout, in->at, chars);
-        return chars;
-    }
+    bool messy = in->escapes && memchr(in->at, '\\', chars);
     while (at < chars && !in->bad && !in->cut) {
-        size_t taken = chars - at < PIECE_CHARS ? chars - at : PIECE_CHARS, count = taken;
-        if (escapes)
-            count = od_payload_unescape(plain, sizeof plain, in->at + at, in->left - at, &taken);
-        put_chars(in, playout, escapes ? plain : in->at + at, count);
+        size_t room = in->codec == OD_WIRE_ULAW && !messy ? chars : PIECE_CHARS;
+        size_t taken = chars - at < room ? chars - at : room, count = taken;
+        uint64_t before = playout->put;
+        if (messy)
+            count = od_payload_plain(plain, sizeof plain, in->at + at, in->left - at, &taken);
+        put_chars(in, playout, messy ? plain : in->at + at, count);
+        if (in->bad && !messy) { /* it may be in lines: from the group on that wasn't one */
+            taken = (size_t)(playout->put - before) / 3 * 4;
+            messy = true;
+            in->bad = false;
+        }
         at += taken;
     }
     return at;

@@ -240,22 +240,27 @@ static uint32_t number_of(yyjson_val *value)
     return n <= UINT32_MAX ? (uint32_t)n : 0;
 }
 
-/* "audio/x-mulaw", "audio/x-l16;rate=16000", beside sampleRate: what the piece itself says. */
-static void read_audio_type(const struct od_dialect *dialect, yyjson_val *holder,
+/* What the piece itself says: "audio/x-mulaw", "audio/x-l16;rate=16000", "raw", beside sampleRate.
+ * False: something else (MP3, a WAV file), which would be noise in the callee's ear. */
+static bool read_audio_type(const struct od_dialect *dialect, yyjson_val *holder,
                             struct od_stream_command *command)
 {
-    yyjson_val *type = yyjson_obj_get(holder, "contentType");
+    yyjson_val *value = yyjson_obj_get(holder, "contentType");
+    if (!value)
+        value = yyjson_obj_get(holder, "audioContentType");
+    const char *type = yyjson_is_str(value) ? yyjson_get_str(value) : "";
+    const char *rate = strstr(type, "rate=");
+    uint64_t n = 0;
     command->audio_codec = dialect->codec;
     command->audio_rate = number_of(yyjson_obj_get(holder, "sampleRate"));
-    if (!yyjson_is_str(type))
-        return;
-    const char *rate = strstr(yyjson_get_str(type), "rate=");
-    command->audio_codec = strstr(yyjson_get_str(type), "mulaw") ? OD_WIRE_ULAW : OD_WIRE_L16;
     if (rate && !command->audio_rate) {
-        uint64_t n = 0;
         od_str_u64(rate + 5, strspn(rate + 5, "0123456789"), 192000, &n);
         command->audio_rate = (uint32_t)n;
     }
+    if (!*type || !strcmp(type, "raw"))
+        return true;
+    command->audio_codec = strcasestr(type, "mulaw") ? OD_WIRE_ULAW : OD_WIRE_L16;
+    return command->audio_codec == OD_WIRE_ULAW || strcasestr(type, "l16");
 }
 
 static void tell_row(const struct od_dialect *dialect, const struct od_dialect_row *row,
@@ -271,6 +276,10 @@ static void tell_row(const struct od_dialect *dialect, const struct od_dialect_r
             tell_bad(telling, "audio without a payload");
             return;
         }
+        if (!read_audio_type(dialect, holder, &command)) {
+            tell_bad(telling, "audio of a type that is neither raw, mulaw nor l16: it is left out");
+            return;
+        }
         if (row->queue && !yyjson_is_true(yyjson_obj_get(holder, row->queue)))
             tell(telling, &(struct od_stream_command){.kind = OD_STREAM_CLEAR});
         command.base64 = true;
@@ -282,7 +291,6 @@ static void tell_row(const struct od_dialect *dialect, const struct od_dialect_r
             command.escapes = telling->cut.escapes;
             command.stays = true;
         }
-        read_audio_type(dialect, holder, &command);
         command.text = yyjson_get_str(id);
         command.text_bytes = yyjson_get_len(id);
     } else if (row->raw) {
@@ -367,7 +375,8 @@ static void keep_envelope(const struct od_dialect *dialect, const struct od_dial
     struct od_stream_command command;
     if (!telling->envelope || row->queue || yyjson_obj_get(holder, "id"))
         return;
-    read_audio_type(dialect, holder, &command);
+    if (!read_audio_type(dialect, holder, &command))
+        return;
     telling->envelope->codec = command.audio_codec;
     telling->envelope->rate = command.audio_rate;
     od_envelope_keep(telling->envelope, text, bytes, telling->cut);

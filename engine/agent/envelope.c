@@ -59,12 +59,15 @@ struct od_payload od_envelope_find_long(const char *text, size_t bytes, const ch
     return to ? (struct od_payload){from, (size_t)(to - from), true} : none;
 }
 
-/* How many characters an escape of one of base64's has, and which it stands for; 0: it is none. */
+/* How many characters an escape has of one of base64's or of a line's end, and which it stands for;
+ * 0: it is none. */
 static size_t read_escape(const char *text, size_t chars, char *out)
 {
+    static const char letters[] = "/nrt", meant[] = "/\n\r\t";
     unsigned code = 0;
-    if (chars >= 2 && text[1] == '/') {
-        *out = '/';
+    const char *letter = chars >= 2 ? memchr(letters, text[1], sizeof letters - 1) : NULL;
+    if (letter) {
+        *out = meant[letter - letters];
         return 2;
     }
     if (chars < 6 || text[1] != 'u')
@@ -80,15 +83,15 @@ static size_t read_escape(const char *text, size_t chars, char *out)
     return code < 0x80 ? 6 : 0;
 }
 
-size_t od_payload_unescape(char *out, size_t room, const char *text, size_t chars, size_t *taken)
+size_t od_payload_plain(char *out, size_t room, const char *text, size_t chars, size_t *taken)
 {
     size_t made = 0, at = 0;
     while (made < room && at < chars) {
         size_t escape = text[at] == '\\' ? read_escape(text + at, chars - at, out + made) : 0;
         if (!escape)
             out[made] = text[at];
-        made++;
         at += escape ? escape : 1;
+        made += !memchr(" \t\r\n", out[made], 4);
     }
     *taken = at;
     return made;

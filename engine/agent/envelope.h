@@ -35,9 +35,9 @@ struct od_payload od_envelope_find_long(const char *text, size_t bytes, const ch
                                         size_t around);
 
 /* What the characters of a payload stand for, up to `room` of them: an escape is read when what it
- * stands for may be base64, others are left as they are. Returns their number; *taken: how many
- * were read. */
-size_t od_payload_unescape(char *out, size_t room, const char *text, size_t chars, size_t *taken);
+ * stands for may be base64, others are left as they are; blanks and line ends, which encoders for
+ * mail put into it, are left out. Returns their number; *taken: how many were read. */
+size_t od_payload_plain(char *out, size_t room, const char *text, size_t chars, size_t *taken);
 
 /* The message's payload when it comes in this envelope; at NULL: it comes in another. */
 struct od_payload od_envelope_open(const struct od_envelope *envelope, const char *text,

@@ -531,7 +531,9 @@ static void take_transcript(struct od_stream *s, const struct od_stream_command 
     size_t i, max;
     if (!s->transcript && (s->transcript = yyjson_mut_doc_new(NULL)))
         yyjson_mut_doc_set_root(s->transcript, yyjson_mut_arr(s->transcript));
-    if (s->transcript && yyjson_is_arr(root)) {
+    if (!yyjson_is_arr(root) && !yyjson_is_obj(root)) {
+        odd(s, ODD_TRANSCRIPT, "a transcript that is neither an object nor an array of them");
+    } else if (s->transcript && yyjson_is_arr(root)) {
         yyjson_arr_foreach(root, i, max, segment) add_segment(s, segment);
     } else if (s->transcript) {
         add_segment(s, root);

@@ -526,16 +526,21 @@ static void test_urls(void **state)
         const char *url;
         enum od_agent_wire wire;
     } good[] = {{"ws://h", OD_AGENT_WIRE_WS},
+                {"ws://h:65535?x", OD_AGENT_WIRE_WS},
+                {"ws://[::1]", OD_AGENT_WIRE_WS},
+                {"wss://u:p:99999@[::1]:8443/a:b@c", OD_AGENT_WIRE_WS},
                 {"wss://u:p@h:443/x?y", OD_AGENT_WIRE_WS},
                 {"tcp://h:1", OD_AGENT_WIRE_TCP},
                 {"tcp://[::1]:65535", OD_AGENT_WIRE_TCP},
                 {"unix:///a", OD_AGENT_WIRE_UNIX},
                 {"unix:///run/outdial/bots/one.sock", OD_AGENT_WIRE_UNIX}};
     static const char *const bad[] = {
-        "",           "x",           "http://h",    "ws://h#a",     "ws://a b",  "ws:/h",
-        "tcp://",     "tcp://h",     "tcp://:1",    "tcp://h:0",    "tcp://h:x", "tcp://h:65536",
-        "tcp://h:1/", "tcp://u@h:1", "tcp://h:1?a", "tcp://h h:1",  "unix://",   "unix:///",
-        "unix://a",   "unix:///a b", "unix:///a#b", "unix:///a\x7f"};
+        "",           "x",           "http://h",    "ws://h#a",      "ws://a b",   "ws:/h",
+        "tcp://",     "tcp://h",     "tcp://:1",    "tcp://h:0",     "tcp://h:x",  "tcp://h:65536",
+        "tcp://h:1/", "tcp://u@h:1", "tcp://h:1?a", "tcp://h h:1",   "unix://",    "unix:///",
+        "unix://a",   "unix:///a b", "unix:///a#b", "unix:///a\x7f", "ws://",      "ws:///a",
+        "ws://:80/",  "ws://u@/a",   "ws://h:0",    "ws://h:65536",  "wss://h:/a", "ws://h:8o",
+        "ws://[::1",  "ws://[::1]x", "ws://h:1:2",  "ws://[::1]:0"};
     enum od_agent_wire wire;
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         assert_true(od_agent_url_read(good[i].url, &wire));

@@ -81,6 +81,8 @@ static void test_exotel(void **state)
     for (unsigned i = 0; i < 5; i++)
         assert_int_equal(tick(w, 0xff, NULL), 160);
     assert_int_equal(tick(w, 0xff, NULL), 0);
+    say(w, "{\"event\":\"media\",\"media\":{\"payload\":\"AAAA\\nAAAA\\nAAAA\\nAAAA\\n\"}}");
+    assert_int_equal(tick(w, 0xff, NULL), 3); /* in lines: six samples at 16 kHz */
     end(w);
 }
 
@@ -108,6 +110,7 @@ static void test_plivo(void **state)
     /* linear at 16 kHz, as its content type says */
     say(w, "{\"event\":\"playAudio\",\"media\":{\"contentType\":\"audio/x-l16;rate=16000\","
            "\"payload\":\"AAAAAAAAAAAAAAAA\"}}");
+    assert_true(od_stream_talking(w->stream));
     say(w, "{\"event\":\"checkpoint\",\"name\":\"c2\"}");
     say(w, "{\"event\":\"clearAudio\",\"streamId\":\"x\"}");
     assert_non_null(strstr(last(w), "clearedAudio")); /* a cleared checkpoint is not answered */
@@ -164,6 +167,20 @@ static void test_jambonz(void **state)
     assert_int_equal(told(w, "{\"type\":\"playDone\",\"data\":{\"id\":\"p1\"}}", ""), 1);
     static uint8_t wide[3200];
     od_stream_message(w->stream, false, wide, sizeof wide);
+    /* What is no plain audio would be noise. It takes nothing's place. */
+    static const char *const types[] = {"mp3", "wav", "audio/mpeg"};
+    for (unsigned i = 0; i < sizeof types / sizeof *types; i++) {
+        char text[160];
+        snprintf(text, sizeof text,
+                 "{\"type\":\"playAudio\",\"data\":{\"audioContent\":\"AAAAAAAA\","
+                 "\"audioContentType\":\"%s\",\"id\":\"p2\"}}",
+                 types[i]);
+        say(w, text);
+        struct od_stream_stats stats;
+        od_stream_stats(w->stream, &stats);
+        assert_int_equal(stats.bad, i + 1);
+    }
+    assert_int_equal(told(w, "playDone", "p2"), 0);
     say(w, "{\"type\":\"mark\",\"data\":{\"name\":\"m1\"}}");
     say(w, "{\"type\":\"clearMarks\"}");
     assert_string_equal(last(w),

@@ -314,6 +314,56 @@ static void test_long_messages(void **state)
     end(w);
 }
 
+/* A line's end after so many characters, and behind the last, as encoders for mail make them. */
+static void say_lines(struct world *w, size_t bytes, size_t line, const char *line_end)
+{
+    enum { BYTES = 400000, CHARS = OD_BASE64_CHARS(BYTES) };
+    static uint8_t speech[BYTES], heard[OD_FRAME_BYTES];
+    static char payload[CHARS + 1], text[2 * CHARS];
+    size_t n = 0, chars;
+    for (size_t i = 0; i < bytes; i++)
+        speech[i] = (uint8_t)(i * 7 + i / 251);
+    chars = od_base64_encode(payload, speech, bytes);
+    for (size_t at = 0; at < chars; at++) {
+        text[n++] = payload[at];
+        if (at % line == line - 1 || at + 1 == chars)
+            n += (size_t)sprintf(text + n, "%s", line_end);
+    }
+    text[n] = 0;
+    uint64_t before = spoken(w);
+    say_around(w, "{\"event\":\"media\",\"media\":{\"payload\":\"", text, "\"}}");
+    assert_int_equal(spoken(w) - before, bytes);
+    for (size_t at = 0; at < bytes; at += OD_FRAME_BYTES) {
+        size_t rest = bytes - at < OD_FRAME_BYTES ? bytes - at : OD_FRAME_BYTES;
+        assert_int_equal(tick(w, 0xff, heard), rest);
+        assert_memory_equal(heard, speech + at, rest);
+        forget(w);
+    }
+}
+
+static void test_lines(void **state)
+{
+    (void)state;
+    static const char *const ends[] = {"\\n", "\\r\\n", " ", "\\t", "\\u000a"};
+    static const size_t bytes[] = {1, 160, 161, 3841, 60000, 400000};
+    struct world *w = begin_talk("twilio", 0);
+    for (unsigned i = 0; i < sizeof bytes / sizeof *bytes; i++) {
+        for (unsigned k = 0; k < sizeof ends / sizeof *ends; k++) {
+            say_lines(w, bytes[i], 76, ends[k]);
+            say_lines(w, bytes[i], 61, ends[k]); /* within a group */
+            say_lines(w, bytes[i], SIZE_MAX, ends[k]);
+        }
+    }
+    struct od_stream_stats stats;
+    od_stream_stats(w->stream, &stats);
+    assert_int_equal(stats.bad, 0);
+    say(w, "{\"event\":\"media\",\"media\":{\"payload\":\" \\n\"}}"); /* nothing, in good order */
+    say(w, "{\"event\":\"media\",\"media\":{\"payload\":\"AAAA\\nAA!A\"}}");
+    od_stream_stats(w->stream, &stats);
+    assert_int_equal(stats.bad, 1);
+    end(w);
+}
+
 /* The message without its first and last characters, which is bad, has no more parts than it. */
 static void say_megabytes(struct world *w, bool escaped)
 {
@@ -345,7 +395,7 @@ static void say_megabytes(struct world *w, bool escaped)
     /* a character that is none, late in it: what is before it was said; what cuts it short isn't
      * seen before it is */
     before = spoken(w);
-    text[n - 100000] = '\n';
+    text[n - 100000] = '!';
     say_bytes(w, true, text, n);
     assert_in_range(spoken(w) - before, BYTES / 2, BYTES - 1);
     say(w, "{\"event\":\"clear\"}");
@@ -591,7 +641,7 @@ int main(void)
         cmocka_unit_test(test_results),        cmocka_unit_test(test_hostile_texts),
         cmocka_unit_test(test_many_marks),     cmocka_unit_test(test_megabytes),
         cmocka_unit_test(test_cut_off),        cmocka_unit_test(test_long_messages),
-        cmocka_unit_test(test_deep_message),
+        cmocka_unit_test(test_deep_message),   cmocka_unit_test(test_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
