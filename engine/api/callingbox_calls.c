@@ -7,7 +7,7 @@
 
 #include "engine/api/agent_page.h"
 #include "engine/api/agent_view.h"
-#include "engine/api/call_wait.h"
+#include "engine/api/call_page.h"
 #include "engine/api/callingbox.h"
 #include "engine/api/json_read.h"
 #include "engine/api/new_call.h"
@@ -19,8 +19,6 @@
 #include "engine/base/str.h"
 #include "engine/base/uid.h"
 #include "outdial/err.h"
-
-enum { TEXTS = 6 }; /* that a record points to */
 
 /* ---- making ---- */
 
@@ -152,13 +150,8 @@ void od_callingbox_calls_create(struct od_request *q)
 /* ---- showing: a call without a snapshot of its own is shown with its agent ---- */
 
 struct show_work {
-    struct od_uid *agents; /* wanted, each once */
-    size_t count, at;
-    uint64_t next_cursor;
-    struct od_call_rec *recs;
-    char **texts; /* what the records point to */
-    size_t rec_count;
-    bool list, transcript;
+    struct od_call_page page; /* first: see call_page.h */
+    bool transcript;
     /* the list's */
     struct od_call_query query;
     struct od_uid agent;
@@ -167,114 +160,59 @@ struct show_work {
 static void free_show(void *at)
 {
     struct show_work *work = at;
-    for (size_t i = 0; i < TEXTS * work->rec_count; i++)
-        free(work->texts[i]);
-    free(work->texts);
-    free(work->recs);
-    free(work->agents);
-}
-
-static struct od_text keep(char **at, struct od_text text)
-{
-    *at = malloc(text.bytes + 1);
-    if (!*at)
-        return (struct od_text){0};
-    memcpy(*at, text.at ? text.at : "", text.bytes);
-    (*at)[text.bytes] = 0;
-    return (struct od_text){*at, text.bytes};
-}
-
-/* Copies the records, and notes which agents they need. */
-static bool keep_calls(struct od_request *q, struct show_work *work, const struct od_call_rec *recs,
-                       size_t count)
-{
-    work->recs = calloc(count + 1, sizeof *work->recs);
-    work->texts = calloc(TEXTS * count + 1, sizeof *work->texts);
-    work->agents = calloc(count + 1, sizeof *work->agents);
-    if (!work->recs || !work->texts || !work->agents)
-        return false;
-    work->rec_count = count;
-    for (size_t i = 0; i < count; i++) {
-        struct od_call_rec *rec = &work->recs[i];
-        *rec = recs[i];
-        od_call_wait(q->api, rec);
-        struct od_text *texts[TEXTS] = {&rec->context, &rec->result,      &rec->extra,
-                                        &rec->media,   &rec->webhook_url, &rec->hook_error};
-        for (size_t k = 0; k < TEXTS; k++)
-            *texts[k] = keep(&work->texts[TEXTS * i + k], *texts[k]);
-        size_t k = 0;
-        while (k < work->count && !od_uid_equal(&work->agents[k], &rec->agent))
-            k++;
-        if (k == work->count)
-            work->agents[work->count++] = rec->agent;
-    }
-    return true;
-}
-
-static yyjson_val *agent_of(struct od_request *q, const struct od_uid *id)
-{
-    for (size_t i = 0; q->page && i < q->page->count; i++)
-        if (od_uid_equal(&q->page->agents[i].rec.id, id))
-            return q->page->agents[i].root;
-    return NULL; /* deleted */
+    od_call_page_free(&work->page);
 }
 
 static void answer_list(struct od_request *q)
 {
-    const struct show_work *work = q->work;
+    const struct od_call_page *page = q->work;
     yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
     char headers[64];
     if (doc) {
         yyjson_mut_val *all = yyjson_mut_arr(doc);
         yyjson_mut_doc_set_root(doc, all);
-        for (size_t i = 0; i < work->rec_count; i++)
-            yyjson_mut_arr_append(
-                all, od_callingbox_call(doc, &work->recs[i], agent_of(q, &work->recs[i].agent)));
+        for (size_t i = 0; i < page->count; i++)
+            yyjson_mut_arr_append(all, od_callingbox_call(doc, &page->recs[i],
+                                                          od_call_page_agent(q, &page->recs[i])));
     }
     snprintf(headers, sizeof headers, "X-Next-Cursor: %llu\r\n",
-             (unsigned long long)work->next_cursor);
-    od_request_answer(q, 200, doc, work->next_cursor ? headers : NULL);
+             (unsigned long long)page->next_cursor);
+    od_request_answer(q, 200, doc, page->next_cursor ? headers : NULL);
 }
 
 static void answer_transcript(struct od_request *q)
 {
-    const struct show_work *work = q->work;
+    const struct od_call_page *page = q->work;
     yyjson_mut_doc *doc = od_project_doc();
     if (doc) {
         yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
-        od_put_uid(doc, root, "call_id", &work->recs[0].id);
-        yyjson_mut_obj_add_val(doc, root, "segments", od_callingbox_segments(doc, work->recs));
+        od_put_uid(doc, root, "call_id", &page->recs[0].id);
+        yyjson_mut_obj_add_val(doc, root, "segments", od_callingbox_segments(doc, page->recs));
     }
     od_request_answer(q, 200, doc, NULL);
 }
 
-static void next_agent(struct od_request *q);
+static void answer_show(struct od_request *q)
+{
+    const struct show_work *work = q->work;
+    if (work->transcript)
+        answer_transcript(q);
+    else
+        answer_call(q, 200, work->page.recs, od_call_page_agent(q, work->page.recs));
+}
 
-static void agent_came(void *ctx, int err, const struct od_agent_rec *recs, size_t count)
+static void call_came(void *ctx, int err, const struct od_call_rec *recs, size_t count,
+                      uint64_t next_cursor)
 {
     struct od_request *q = ctx;
     if (!od_request_back(q))
         return;
-    if (err && err != OD_ENOENT)
-        od_request_err(q, err, "agent");
-    else if (err || od_agent_page_add(q, recs, count))
-        next_agent(q);
-}
-
-static void next_agent(struct od_request *q)
-{
-    struct show_work *work = q->work;
-    if (work->transcript) {
-        answer_transcript(q);
-    } else if (work->at < work->count) {
-        od_request_out(q);
-        q->api->repo.agent_get(q->api->repo.ctx, q->who.org, &work->agents[work->at++], agent_came,
-                               q);
-    } else if (work->list) {
-        answer_list(q);
-    } else {
-        answer_call(q, 200, work->recs, agent_of(q, &work->recs[0].agent));
-    }
+    if (!err && !count)
+        err = OD_ENOENT;
+    if (err)
+        od_request_err(q, err, "call");
+    else
+        od_call_page_take(q, recs, count, next_cursor, answer_show);
 }
 
 static void calls_came(void *ctx, int err, const struct od_call_rec *recs, size_t count,
@@ -283,16 +221,10 @@ static void calls_came(void *ctx, int err, const struct od_call_rec *recs, size_
     struct od_request *q = ctx;
     if (!od_request_back(q))
         return;
-    struct show_work *work = q->work;
-    if (!err && !count && !work->list)
-        err = OD_ENOENT;
-    if (!err && !keep_calls(q, work, recs, count))
-        err = OD_ENOMEM;
-    work->next_cursor = next_cursor;
     if (err)
         od_request_err(q, err, "call");
     else
-        next_agent(q);
+        od_call_page_take(q, recs, count, next_cursor, answer_list);
 }
 
 static struct show_work *begin_show(struct od_request *q)
@@ -316,7 +248,7 @@ static void show(struct od_request *q, bool transcript)
         return;
     work->transcript = transcript;
     od_request_out(q);
-    q->api->repo.call_get(q->api->repo.ctx, q->who.org, &q->at.ids[0], calls_came, q);
+    q->api->repo.call_get(q->api->repo.ctx, q->who.org, &q->at.ids[0], call_came, q);
 }
 
 void od_callingbox_calls_show(struct od_request *q)
@@ -336,7 +268,6 @@ void od_callingbox_calls_list(struct od_request *q)
     struct show_work *work = begin_show(q);
     if (!work || !od_request_page(q, &work->query.take, &work->query.cursor))
         return;
-    work->list = true;
     if (od_query_get(q->x->query, "status", value) && !od_callingbox_status_add(value, &set)) {
         od_request_fault(q, "query/status",
                          "must be one of queued, initiated, ringing, in_progress, completed, "

@@ -36,7 +36,7 @@ static const char *const calls_of_query[] = {"limit", "cursor", "status", "agent
 static const char *const available_query[] = {"country_code", "area_code", "number_type", "limit",
                                               NULL};
 
-static const char *const twilio_query[] = {"PageSize", NULL};
+static const char *const twilio_query[] = {"PageSize", "Page", "PageToken", "Status", NULL};
 
 #define V1 "/outdial/v1"
 #define DASHA "/api/v1"

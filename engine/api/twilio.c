@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "engine/agent/sid.h"
+#include "engine/api/agent_view.h"
+#include "engine/api/call_page.h"
 #include "engine/api/native.h"
 #include "engine/api/project.h"
 #include "engine/api/query.h"
@@ -20,18 +22,41 @@ enum { PAGE_DEFAULT = 50, PAGE_MAX = 1000, STATUS_MAX = 32 };
 
 static const char PREFIX[] = "/2010-04-01/Accounts/";
 
-/* Twilio's word for where a call is. */
-static const char *status_of(const struct od_call_rec *rec)
+struct work {
+    struct od_call_page page; /* first: see call_page.h */
+    /* the list's */
+    struct od_call_query query;
+    uint64_t number; /* of the page */
+};
+
+static void free_work(void *at)
+{
+    struct work *work = at;
+    od_call_page_free(&work->page);
+}
+
+/* NULL: answered. */
+static struct work *begin_work(struct od_request *q)
+{
+    struct work *work = q->work = calloc(1, sizeof *work);
+    q->work_free = free_work;
+    if (!work)
+        od_request_err(q, OD_ENOMEM, "call");
+    return work;
+}
+
+/* Twilio's words for where a call is, and for how it ended. */
+static const char *word_of(enum od_call_phase phase, enum od_cause cause)
 {
     static const char *const phases[OD_PHASE_COUNT] = {
         [OD_PHASE_CREATED] = "queued",      [OD_PHASE_WAITING] = "queued",
         [OD_PHASE_QUEUED] = "queued",       [OD_PHASE_START_HOOK] = "queued",
         [OD_PHASE_DIALING] = "initiated",   [OD_PHASE_RINGING] = "ringing",
-        [OD_PHASE_TALKING] = "in-progress", [OD_PHASE_ENDED] = "failed",
+        [OD_PHASE_TALKING] = "in-progress",
     };
-    if (rec->phase != OD_PHASE_ENDED)
-        return rec->phase < OD_PHASE_COUNT ? phases[rec->phase] : "queued";
-    switch (rec->outcome.cause) {
+    if (phase != OD_PHASE_ENDED)
+        return phase < OD_PHASE_COUNT ? phases[phase] : "queued";
+    switch (cause) {
     case OD_CAUSE_COMPLETED:
     case OD_CAUSE_MACHINE:
         return "completed";
@@ -46,6 +71,20 @@ static const char *status_of(const struct od_call_rec *rec)
     default:
         return "failed";
     }
+}
+
+/* Asks for calls of that word; false: it is none. */
+static bool want_status(const char *word, struct od_call_query *query)
+{
+    for (unsigned phase = 0; phase < OD_PHASE_COUNT; phase++) {
+        if (phase != OD_PHASE_ENDED && !strcmp(word, word_of(phase, OD_CAUSE_NONE)))
+            query->phases |= 1u << phase;
+    }
+    for (unsigned cause = OD_CAUSE_NONE + 1; cause < OD_CAUSE_COUNT; cause++) {
+        if (!strcmp(word, word_of(OD_PHASE_ENDED, cause)))
+            query->causes |= 1u << cause;
+    }
+    return query->phases || query->causes;
 }
 
 /* RFC 2822, as Twilio writes times: "Wed, 31 Dec 2025 23:59:59 +0000". */
@@ -98,13 +137,16 @@ static void put_duration(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct od
     yyjson_mut_obj_add_strcpy(doc, o, "duration", text);
 }
 
-static yyjson_mut_val *project(yyjson_mut_doc *doc, const char *org, const struct od_call_rec *rec)
+static yyjson_mut_val *project(yyjson_mut_doc *doc, const struct od_request *q,
+                               const struct od_call_rec *rec)
 {
+    const char *number = od_agent_number(od_call_page_agent(q, rec));
+    const char *from = rec->from[0] ? rec->from : number ? number : "";
     char account[OD_SID_TEXT], call[OD_SID_TEXT], uri[128], who[OD_ANSWERED_BY_MAX];
     struct od_buf buf;
     yyjson_mut_val *o = yyjson_mut_obj(doc);
     const struct od_outcome *outcome = &rec->outcome;
-    od_sid_account(org, account);
+    od_sid_account(q->who.org, account);
     od_sid_call(&rec->id, call);
     od_project_answered_by(rec, who);
     od_buf_init(&buf, uri, sizeof uri);
@@ -119,9 +161,9 @@ static yyjson_mut_val *project(yyjson_mut_doc *doc, const char *org, const struc
     yyjson_mut_obj_add_str(doc, o, "api_version", "2010-04-01");
     yyjson_mut_obj_add_strcpy(doc, o, "to", rec->to);
     yyjson_mut_obj_add_strcpy(doc, o, "to_formatted", rec->to);
-    yyjson_mut_obj_add_strcpy(doc, o, "from", rec->from);
-    yyjson_mut_obj_add_strcpy(doc, o, "from_formatted", rec->from);
-    yyjson_mut_obj_add_str(doc, o, "status", status_of(rec));
+    put_word(doc, o, "from", from);
+    put_word(doc, o, "from_formatted", from);
+    yyjson_mut_obj_add_str(doc, o, "status", word_of(rec->phase, rec->outcome.cause));
     yyjson_mut_obj_add_str(doc, o, "direction", "outbound-api");
     put_word(doc, o, "answered_by", who);
     put_time(doc, o, "date_created", rec->created_ms);
@@ -170,21 +212,25 @@ static void answer_err(struct od_request *q, int err)
         od_request_err(q, err, "call");
 }
 
+static void answer_one(struct od_request *q)
+{
+    const struct od_call_page *page = q->work;
+    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    if (doc)
+        yyjson_mut_doc_set_root(doc, project(doc, q, page->recs));
+    od_request_answer(q, 200, doc, NULL);
+}
+
 static void show_done(void *ctx, int err, const struct od_call_rec *recs, size_t count,
                       uint64_t next_cursor)
 {
     struct od_request *q = ctx;
-    (void)next_cursor;
     if (!od_request_back(q))
         return;
-    if (err || !count) {
+    if (err || !count)
         answer_err(q, err ? err : OD_ENOENT);
-        return;
-    }
-    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
-    if (doc)
-        yyjson_mut_doc_set_root(doc, project(doc, q->who.org, recs));
-    od_request_answer(q, 200, doc, NULL);
+    else if (begin_work(q))
+        od_call_page_take(q, recs, count, next_cursor, answer_one);
 }
 
 static void get(struct od_request *q, const struct od_uid *id)
@@ -271,44 +317,88 @@ void od_twilio_update(struct od_request *q)
 
 /* ---- the list ---- */
 
-static void list_done(void *ctx, int err, const struct od_call_rec *recs, size_t count,
-                      uint64_t next_cursor)
+/* Where the next page is: the same question, further on. */
+static void put_next(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct od_request *q)
 {
-    struct od_request *q = ctx;
-    (void)next_cursor;
-    if (!od_request_back(q))
-        return;
-    if (err) {
-        od_request_err(q, err, "calls");
-        return;
+    const struct work *work = q->work;
+    char uri[256], status[OD_QUERY_VALUE_MAX];
+    struct od_buf buf;
+    od_buf_init(&buf, uri, sizeof uri);
+    od_buf_str(&buf, q->x->path);
+    od_buf_str(&buf, "?PageSize=");
+    od_buf_u64(&buf, work->query.take);
+    od_buf_str(&buf, "&Page=");
+    od_buf_u64(&buf, work->number + 1);
+    od_buf_str(&buf, "&PageToken=");
+    od_buf_u64(&buf, work->page.next_cursor);
+    if (od_query_get(q->x->query, "Status", status)) { /* one of ours: nothing to be encoded */
+        od_buf_str(&buf, "&Status=");
+        od_buf_str(&buf, status);
     }
+    put_word(doc, root, "next_page_uri", work->page.next_cursor ? uri : "");
+}
+
+static void answer_list(struct od_request *q)
+{
+    const struct work *work = q->work;
     yyjson_mut_doc *doc = od_project_doc();
     if (doc) {
         yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
         yyjson_mut_val *calls = yyjson_mut_obj_add_arr(doc, root, "calls");
-        for (size_t i = 0; i < count; i++)
-            yyjson_mut_arr_append(calls, project(doc, q->who.org, &recs[i]));
-        yyjson_mut_obj_add_int(doc, root, "page", 0);
-        yyjson_mut_obj_add_uint(doc, root, "page_size", count);
+        for (size_t i = 0; i < work->page.count; i++)
+            yyjson_mut_arr_append(calls, project(doc, q, &work->page.recs[i]));
+        yyjson_mut_obj_add_uint(doc, root, "page", work->number);
+        yyjson_mut_obj_add_uint(doc, root, "page_size", work->query.take);
         yyjson_mut_obj_add_strcpy(doc, root, "uri", q->x->path);
-        yyjson_mut_obj_add_null(doc, root, "next_page_uri");
+        put_next(doc, root, q);
         yyjson_mut_obj_add_null(doc, root, "previous_page_uri");
     }
     od_request_answer(q, 200, doc, NULL);
 }
 
-void od_twilio_list(struct od_request *q)
+static void list_done(void *ctx, int err, const struct od_call_rec *recs, size_t count,
+                      uint64_t next_cursor)
+{
+    struct od_request *q = ctx;
+    if (!od_request_back(q))
+        return;
+    if (err)
+        od_request_err(q, err, "calls");
+    else
+        od_call_page_take(q, recs, count, next_cursor, answer_list);
+}
+
+/* False: answered. */
+static bool read_count(struct od_request *q, const char *name, uint64_t min, uint64_t max,
+                       uint64_t *value)
 {
     char text[OD_QUERY_VALUE_MAX];
+    if (!od_query_get(q->x->query, name, text) ||
+        (od_str_u64(text, strlen(text), max, value) && *value >= min))
+        return true;
+    od_request_problem(q, 400, "invalid_request", "%s: expected %llu to %llu", name,
+                       (unsigned long long)min, (unsigned long long)max);
+    return false;
+}
+
+void od_twilio_list(struct od_request *q)
+{
+    char status[OD_QUERY_VALUE_MAX];
     uint64_t take = PAGE_DEFAULT;
     if (!account_ok(q))
         return;
-    if (od_query_get(q->x->query, "PageSize", text) &&
-        (!od_str_u64(text, strlen(text), PAGE_MAX, &take) || !take)) {
-        od_request_problem(q, 400, "page_size", "PageSize: expected 1 to %d", PAGE_MAX);
+    struct work *work = begin_work(q);
+    if (!work || !read_count(q, "PageSize", 1, PAGE_MAX, &take) ||
+        !read_count(q, "Page", 0, UINT32_MAX, &work->number) ||
+        !read_count(q, "PageToken", 0, UINT64_MAX, &work->query.cursor))
+        return;
+    work->query.take = (uint32_t)take;
+    if (od_query_get(q->x->query, "Status", status) && !want_status(status, &work->query)) {
+        od_request_problem(q, 400, "status",
+                           "Status: expected queued, initiated, ringing, in-progress, completed, "
+                           "busy, no-answer, canceled or failed");
         return;
     }
     od_request_out(q);
-    q->api->repo.call_list(q->api->repo.ctx, q->who.org,
-                           &(struct od_call_query){.take = (uint32_t)take}, list_done, q);
+    q->api->repo.call_list(q->api->repo.ctx, q->who.org, &work->query, list_done, q);
 }

@@ -248,7 +248,22 @@ def over_rest(world):
     shown = rest("GET", account, f"Calls/{sid}")
     assert shown["status"] == "completed" and shown["account_sid"] == account and shown["end_time"], shown
     rest("POST", account, f"Calls/{sid}.json", {"Status": "completed"})
-    assert [c["sid"] for c in rest("GET", account, "Calls.json?PageSize=5")["calls"]] == [sid]
+    assert shown["from"] == "+15550009999", shown
+    second = server.api("POST", "/calls", {"to": "+15550001111", "agent": "bot"})
+    ended(server, second["id"])
+    bot.check()
+    sids = [bot.connections[1].start["start"]["callSid"], sid]
+    pages, tail = [], "Calls.json?PageSize=1&Status=completed"
+    while tail and len(pages) < 3:
+        pages.append(rest("GET", account, tail))
+        tail = (pages[-1]["next_page_uri"] or "").partition(f"/{account}/")[2]
+    listed = [(c["sid"], c["from"]) for page in pages for c in page["calls"]]
+    assert listed == [(one, "+15550009999") for one in sids], pages
+    assert [page["page"] for page in pages] == list(range(len(pages))) and pages[0]["page_size"] == 1, pages
+    assert rest("GET", account, "Calls.json")["calls"][1]["sid"] == sid
+    assert rest("GET", account, "Calls.json?Status=in-progress")["calls"] == []
+    for wrong in ("Status=done", "PageSize=0", "PageToken=x"):
+        assert rest("GET", account, f"Calls.json?{wrong}", status=400)["code"] == 20001, wrong
     missing = rest("GET", account, "Calls/CA" + "0" * 32 + ".json", status=404)
     assert missing["code"] == 20404 and missing["status"] == 404, missing
     assert rest("GET", "AC" + "0" * 32, f"Calls/{sid}.json", status=404)["code"] == 20404
