@@ -558,7 +558,8 @@ bool od_stream_command(struct od_stream *s, const struct od_stream_command *comm
         return true;
     switch ((enum od_stream_command_kind)command->kind) {
     case OD_STREAM_AUDIO_OUT:
-        take_audio(s, command);
+        if (!s->ending) /* else who sends without a pause would never be done */
+            take_audio(s, command);
         break;
     case OD_STREAM_SET_MARK:
         take_mark(s, command);

@@ -12,7 +12,7 @@
  * work.
  *
  * The end: a goodbye of the agent, or its closing the connection in order, lets what it has said be
- * heard to the end and then says done.
+ * heard to the end and then says done; audio that it sends behind its goodbye is left out.
  *
  * Lifetime: owned by its creator; the pool and what the port's ctx points to outlive it.
  */

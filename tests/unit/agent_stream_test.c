@@ -534,6 +534,17 @@ static void test_goodbye(void **state)
     assert_int_equal(w->done, 1);
     end(w);
 
+    w = begin_talk("twilio", 0); /* what it sends all the time doesn't count any more */
+    say_audio(w, speech, sizeof speech);
+    say(w, "{\"event\":\"hangup\"}");
+    for (unsigned i = 0; i < 10 + OD_STREAM_TAIL_FRAMES; i++) {
+        say_audio(w, speech, OD_FRAME_BYTES);
+        tick(w, 0xff, NULL);
+    }
+    assert_int_equal(w->done, 1);
+    assert_int_equal(spoken(w), sizeof speech);
+    end(w);
+
     w = begin_talk("twilio", 0); /* closing the connection says the same */
     say_audio(w, speech, sizeof speech);
     od_stream_left(w->stream);
