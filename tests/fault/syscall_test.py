@@ -299,12 +299,12 @@ class Stage:
             tracer.wait(1.0)
         except subprocess.TimeoutExpired:
             pass
-        died = not tracer.running()
-        if not died:
-            child = int(subprocess.run(["ps", "-o", "pid=", "--ppid", str(tracer.pid)], capture_output=True,
-                                       text=True, check=True).stdout)
-            os.kill(child, signal.SIGKILL)
-            tracer.wait(10)
+        children = subprocess.run(["pgrep", "-P", str(tracer.pid)], capture_output=True, text=True,
+                                  check=False).stdout.split()
+        died = not children  # it may have been killed this very moment: strace ends after it
+        for child in children:
+            os.kill(int(child), signal.SIGKILL)
+        tracer.wait(10)
         tracer.close()
         self.restart()
         self.to_the_end(number, asked, f"a recovery after a kill at {kill_at}")
