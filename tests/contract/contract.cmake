@@ -1,17 +1,16 @@
 # The Redis world needs a redis-server binary; a test that can't start one fails.
-set(redis_world ${CMAKE_CURRENT_LIST_DIR}/redis_world.c ${CMAKE_CURRENT_LIST_DIR}/redis_server.c)
+od_helper(contract/redis_server LIBS od_redis)
+od_helper(contract/redis_world LIBS redis_server)
+od_helper(contract/outbox_claims LIBS redis_world)
 
-od_unit_test(redis_store_contract_test DIR contract TIMEOUT 120
-    LIBS od_redis
-    SOURCES ${CMAKE_CURRENT_LIST_DIR}/store_contract.c ${redis_world})
+# The contracts are assertions on a port; tests/sim has them on a virtual clock, these in real time.
+od_helper(contract/store_contract LIBS od_base)
+od_helper(contract/rate_contract LIBS od_base)
+od_unit_test(redis_store_contract_test DIR contract TIMEOUT 120 LIBS store_contract redis_world)
+od_unit_test(redis_rate_contract_test DIR contract TIMEOUT 120 LIBS rate_contract redis_world)
 
-# The contract of shared rates, in real time; tests/sim has it on a virtual clock.
-od_unit_test(redis_rate_contract_test DIR contract TIMEOUT 120
-    LIBS od_redis
-    SOURCES ${CMAKE_CURRENT_LIST_DIR}/rate_contract.c ${redis_world})
-
-# od_redis_plant(NAME FROM TO TEST): the scripts with one mistake in them, linked in place of the right
-# ones; the contract's TEST must fail over it. FROM stands in one of the scripts.
+# od_redis_plant(NAME FROM TO TEST): the contract's test with one mistake in the scripts, linked in place of the
+# right ones; the contract's TEST must fail over it. FROM stands in one of the scripts.
 get_property(redis_scripts GLOBAL PROPERTY OD_REDIS_SCRIPTS)
 function(od_redis_plant name from to test)
     set(right ${CMAKE_SOURCE_DIR}/proto/redis/scripts)
@@ -39,12 +38,9 @@ function(od_redis_plant name from to test)
         COMMAND ${CMAKE_COMMAND} -DOUT=${dir}/redis_scripts.c -DDIR=${dir} "-DNAMES=${redis_scripts}"
             -P ${dir}/embed.cmake
         DEPENDS ${mistaken} ${dir}/embed.cmake VERBATIM)
-    add_executable(plant_redis_${name}
-        ${CMAKE_SOURCE_DIR}/tests/contract/redis_store_contract_test.c
-        ${CMAKE_SOURCE_DIR}/tests/contract/store_contract.c ${redis_world} ${dir}/redis_scripts.c)
-    target_include_directories(plant_redis_${name} PRIVATE ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/include)
+    add_executable(plant_redis_${name} $<TARGET_OBJECTS:redis_store_contract_test> ${dir}/redis_scripts.c)
     target_compile_options(plant_redis_${name} PRIVATE -w)
-    target_link_libraries(plant_redis_${name} PRIVATE od_redis PkgConfig::CMOCKA)
+    target_link_libraries(plant_redis_${name} PRIVATE store_contract redis_world)
     if(OUTDIAL_VALGRIND) # that build runs other tests
         set_target_properties(plant_redis_${name} PROPERTIES EXCLUDE_FROM_ALL ON)
     endif()
@@ -100,9 +96,8 @@ od_redis_plant(end_not_told
     "emit(EV_ENDED, uid, cause, s[SIP], ms)" "cause = cause" finish_ends_once)
 
 if(OUTDIAL_BENCH)
-    add_executable(od_store_bench ${CMAKE_SOURCE_DIR}/bench/store_bench.c
-        ${CMAKE_CURRENT_LIST_DIR}/redis_server.c)
-    target_link_libraries(od_store_bench PRIVATE od_redis)
-    add_executable(od_store_scale ${CMAKE_SOURCE_DIR}/bench/store_scale.c ${redis_world})
-    target_link_libraries(od_store_scale PRIVATE od_redis)
+    add_executable(od_store_bench ${CMAKE_SOURCE_DIR}/bench/store_bench.c)
+    target_link_libraries(od_store_bench PRIVATE redis_server)
+    add_executable(od_store_scale ${CMAKE_SOURCE_DIR}/bench/store_scale.c)
+    target_link_libraries(od_store_scale PRIVATE redis_world)
 endif()

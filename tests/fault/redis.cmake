@@ -1,18 +1,7 @@
-od_unit_test(redis_crash_test DIR fault TIMEOUT 600
-    LIBS od_redis
-    SOURCES ${CMAKE_SOURCE_DIR}/tests/contract/redis_world.c
-        ${CMAKE_SOURCE_DIR}/tests/contract/redis_server.c)
-
-od_unit_test(redis_trouble_test DIR fault TIMEOUT 120
-    LIBS od_redis
-    SOURCES ${CMAKE_SOURCE_DIR}/tests/contract/redis_world.c
-        ${CMAKE_SOURCE_DIR}/tests/contract/redis_server.c
-        ${CMAKE_SOURCE_DIR}/tests/fault/redis_peer.c)
-
-od_unit_test(redis_counts_test DIR fault TIMEOUT 120
-    LIBS od_redis
-    SOURCES ${CMAKE_SOURCE_DIR}/tests/contract/redis_world.c
-        ${CMAKE_SOURCE_DIR}/tests/contract/redis_server.c)
+od_unit_test(redis_crash_test DIR fault TIMEOUT 600 LIBS redis_world)
+od_unit_test(redis_trouble_test DIR fault TIMEOUT 120 LIBS redis_world
+    SOURCES ${CMAKE_SOURCE_DIR}/tests/fault/redis_peer.c)
+od_unit_test(redis_counts_test DIR fault TIMEOUT 120 LIBS redis_world)
 
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
 

@@ -12,11 +12,10 @@ target_link_libraries(od_sim PRIVATE od_simlib)
 od_unit_test(sim_test DIR sim LIBS od_simlib TIMEOUT 400)
 
 # The contract of the store port; the Redis adapter runs the same suite.
-od_unit_test(sim_store_contract_test DIR sim LIBS od_simlib
-    SOURCES ${CMAKE_SOURCE_DIR}/tests/contract/store_contract.c)
+od_unit_test(sim_store_contract_test DIR sim LIBS store_contract od_simlib)
 
-od_unit_test(sim_rate_contract_test DIR sim LIBS od_core
-    SOURCES ${CMAKE_SOURCE_DIR}/tests/contract/rate_contract.c ${CMAKE_CURRENT_LIST_DIR}/sim_books.c)
+od_helper(sim/sim_books LIBS od_core)
+od_unit_test(sim_rate_contract_test DIR sim LIBS rate_contract sim_books)
 
 # Worlds with faults, in shards so that two cores share them.
 foreach(shard 0 1 2 3)
@@ -35,9 +34,7 @@ target_include_directories(rate_property_test PRIVATE ${CMAKE_SOURCE_DIR} ${CMAK
 add_test(NAME rate_property_test COMMAND rate_property_test --count 20)
 set_tests_properties(rate_property_test PROPERTIES TIMEOUT 400 LABELS sim)
 
-# od_plant(NAME FILE FROM TO): the core with one mistake in it. FILE of engine/core is copied with
-# FROM replaced by TO, linked in place of the archive's own, and od_sim must find it.
-# od_plant(NAME FILE FROM TO): the core, or the simulated store, with one mistake in it. FILE of
+# od_plant(NAME FILE FROM TO): od_sim with one mistake in the core, or in the simulated store. FILE of
 # engine/core (or with a path of its own) is copied with FROM replaced by TO, linked in place of the
 # archive's own, and od_sim must find it within 10,000 worlds.
 function(od_plant name file from to)
@@ -53,10 +50,8 @@ function(od_plant name file from to)
     endif()
     string(REPLACE "${from}" "${to}" text "${text}")
     file(CONFIGURE OUTPUT plant_${name}.c CONTENT "${text}" @ONLY)
-    add_executable(plant_${name} ${CMAKE_SOURCE_DIR}/tests/sim/sim_main.c
-        ${CMAKE_CURRENT_BINARY_DIR}/plant_${name}.c)
+    add_executable(plant_${name} $<TARGET_OBJECTS:od_sim> ${CMAKE_CURRENT_BINARY_DIR}/plant_${name}.c)
     target_link_libraries(plant_${name} PRIVATE od_simlib)
-    target_include_directories(plant_${name} PRIVATE ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/include)
     target_compile_options(plant_${name} PRIVATE -w)
     if(OUTDIAL_VALGRIND) # that build runs other tests
         set_target_properties(plant_${name} PROPERTIES EXCLUDE_FROM_ALL ON)

@@ -1,19 +1,18 @@
+od_helper(unit/http_support LIBS od_http)
+od_helper(unit/http_client_bench LIBS http_support)
+od_helper(unit/http_tls_peer LIBS http_support)
+od_helper(unit/http_outside LIBS http_tls_peer)
+
 od_unit_test(http_pure_test LIBS od_http)
-od_unit_test(http_abuse_test LIBS od_http SOURCES ${CMAKE_CURRENT_LIST_DIR}/http_support.c)
-od_unit_test(http_server_test LIBS od_http SOURCES ${CMAKE_CURRENT_LIST_DIR}/http_support.c TIMEOUT 120)
-foreach(name http_client_test http_client_serving_test)
-    od_unit_test(${name} LIBS od_http
-        SOURCES ${CMAKE_CURRENT_LIST_DIR}/http_client_bench.c ${CMAKE_CURRENT_LIST_DIR}/http_support.c TIMEOUT 120)
-endforeach()
-od_unit_test(http_tls_test LIBS od_http
-    SOURCES ${CMAKE_CURRENT_LIST_DIR}/http_support.c ${CMAKE_CURRENT_LIST_DIR}/http_tls_peer.c)
-od_unit_test(http_tls_server_test LIBS od_http SOURCES ${CMAKE_CURRENT_LIST_DIR}/http_support.c)
+od_unit_test(http_abuse_test LIBS http_support)
+od_unit_test(http_server_test LIBS http_support TIMEOUT 120)
+od_unit_test(http_client_test LIBS http_client_bench TIMEOUT 120)
+od_unit_test(http_client_serving_test LIBS http_client_bench TIMEOUT 120)
+od_unit_test(http_tls_test LIBS http_tls_peer)
+od_unit_test(http_tls_server_test LIBS http_support)
 # Its own getaddrinfo() and connect() have to be seen by libuv.
-od_unit_test(http_ssrf_test LIBS od_http ${CMAKE_DL_LIBS} SOURCES ${CMAKE_CURRENT_LIST_DIR}/http_support.c)
+od_unit_test(http_ssrf_test LIBS http_support ${CMAKE_DL_LIBS})
 set_target_properties(http_ssrf_test PROPERTIES ENABLE_EXPORTS ON)
-foreach(name http_reach_test http_proxy_test)
-    od_unit_test(${name} LIBS od_http ${CMAKE_DL_LIBS}
-        SOURCES ${CMAKE_CURRENT_LIST_DIR}/http_outside.c ${CMAKE_CURRENT_LIST_DIR}/http_support.c
-            ${CMAKE_CURRENT_LIST_DIR}/http_tls_peer.c)
-    set_target_properties(${name} PROPERTIES ENABLE_EXPORTS ON)
-endforeach()
+od_unit_test(http_reach_test LIBS http_outside ${CMAKE_DL_LIBS})
+od_unit_test(http_proxy_test LIBS http_outside ${CMAKE_DL_LIBS})
+set_target_properties(http_reach_test http_proxy_test PROPERTIES ENABLE_EXPORTS ON)
