@@ -27,7 +27,7 @@ build_packages=(
 # msgpack-c's C library: one development package name on Debian 12, another from 13 on.
 msgpack_packages=(libmsgpack-c-dev libmsgpack-dev)
 test_packages=(
-    libcmocka-dev clang clang-format llvm valgrind strace sip-tester
+    libcmocka-dev clang clang-format lld llvm valgrind strace sip-tester
     baresip-core libclang-rt-dev python3 curl openssl sox git asterisk-core-sounds-en-wav prometheus rtpengine-daemon opus-tools wrk nginx
 )
 command -v node >/dev/null || test_packages+=(nodejs npm)

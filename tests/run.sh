@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Everything that is tested: installs what is missing, builds with sanitizers (clang) and plain (gcc),
-# warnings being errors in both, runs the unit, simulation, conformance, contract, fault and
-# fuzz-corpus tests under ASan and UBSan, those of the parsers and of the SIP stack under valgrind
-# too, then the end-to-end tests against the plain build.
+# Everything that is tested: installs what is missing, builds plain (gcc) and with sanitizers (clang),
+# warnings being errors in both, runs those tests of the parsers and of the SIP stack under valgrind,
+# large counts and planted mistakes in the plain build, then the unit, simulation, conformance,
+# contract, fault and fuzz-corpus tests under ASan and UBSan, and the end-to-end tests against the
+# plain build.
 #
 # usage: tests/run.sh [--quick] [--no-install] [--jobs N]
-#   --quick       without valgrind and the end-to-end tests
+#   --quick       the sanitizer build's tests alone
 #   --no-install  install no packages (they are there already)
 #   --jobs N      tests at once (2); of whole daemons, which wait rather than compute, more
 #
@@ -26,7 +27,7 @@ while [ $# -gt 0 ]; do
         jobs=$2
         shift
         ;;
-    -h | --help) sed -n '2,13p' "$0" | sed 's/^# \{0,1\}//'; exit 0 ;;
+    -h | --help) sed -n '2,14p' "$0" | sed 's/^# \{0,1\}//'; exit 0 ;;
     *) echo "run.sh: unknown argument '$1' (expected --quick, --no-install or --jobs N)" >&2; exit 2 ;;
     esac
     shift
@@ -38,21 +39,24 @@ at_most_four() { echo $(($1 < 4 ? $1 : 4)); }
 say() { printf '\n== %s\n' "$*"; }
 results=()
 status=0
-build() { # DIR TARGET...: quietly when it goes well
+link=() # lld links sanitized programs in two thirds of the time
+if command -v ld.lld >/dev/null; then link=(-DCMAKE_EXE_LINKER_FLAGS=-fuse-ld=lld); fi
+build() { # DIR OPTION...: quietly when it goes well
     local dir=$1
     shift
-    cmake --build "$dir" -j "$(nproc)" "$@" >"$dir/build.log" 2>&1 ||
+    cmake -S "$root" -B "$dir" -G Ninja -DOUTDIAL_WERROR=ON "${link[@]}" "$@" >/dev/null
+    cmake --build "$dir" -j "$(nproc)" >"$dir/build.log" 2>&1 ||
         { tail -n 40 "$dir/build.log"; echo "run.sh: the build in $dir failed" >&2; exit 1; }
     tail -n 1 "$dir/build.log"
 }
 suite() { # NAME COMMAND...: runs it, keeps its closing lines
-    local name=$1 log line again
+    local name=$1 log line again begun=$SECONDS
     shift
     log=$(mktemp)
     if "$@" 2>&1 | tee "$log"; then line=passed; else line=FAILED status=1; fi
     again=$(grep -cE '^ *[0-9]+/[0-9]+ Test .*\*\*\*' "$log") || true
     [ "$line" = FAILED ] || [ "$again" = 0 ] || line+=" ($again at the second try)"
-    results+=("$name: $line: $(grep -E 'tests (passed|failed)' "$log" | tail -n 1)")
+    results+=("$name: $line: $(grep -E 'tests (passed|failed)' "$log" | tail -n 1) in $((SECONDS - begun)) s")
     rm -f "$log"
 }
 
@@ -66,10 +70,20 @@ if [ -z "$compiler" ]; then
     if command -v clang >/dev/null; then compiler=clang; else compiler=gcc; fi
 fi
 
+# Both builds before any test: what does not compile is known first.
+if [ "$quick" = 0 ]; then
+    say "plain build (gcc)"
+    build "$root/build-e2e" -DCMAKE_C_COMPILER=gcc -DOUTDIAL_SANITIZE=OFF -DOUTDIAL_VALGRIND=ON
+fi
 say "build with sanitizers ($compiler)"
-cmake -S "$root" -B "$root/build-test" -G Ninja -DCMAKE_C_COMPILER="$compiler" \
-    -DOUTDIAL_SANITIZE=ON -DOUTDIAL_WERROR=ON >/dev/null
-build "$root/build-test"
+build "$root/build-test" -DCMAKE_C_COMPILER="$compiler" -DOUTDIAL_SANITIZE=ON
+
+if [ "$quick" = 0 ]; then
+    say "tests of the plain build, under valgrind and of large counts"
+    # Under valgrind what reads bytes of strangers, and the SIP library as we drive it. The rest is the sanitizers'.
+    suite plain ctest --test-dir "$root/build-e2e" -L 'conform|fuzz|plain' -j "$jobs" \
+        --output-on-failure --no-tests=error
+fi
 
 say "tests under ASan and UBSan"
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0}
@@ -82,14 +96,6 @@ suite "sanitizers, daemons" ctest --test-dir "$root/build-test" -L 'fault|accept
     --repeat until-pass:2 --output-on-failure --no-tests=error
 
 if [ "$quick" = 0 ]; then
-    say "plain build"
-    cmake -S "$root" -B "$root/build-e2e" -G Ninja -DOUTDIAL_SANITIZE=OFF -DOUTDIAL_WERROR=ON \
-        -DOUTDIAL_VALGRIND=ON -DCMAKE_C_COMPILER=gcc >/dev/null
-    build "$root/build-e2e"
-    say "tests under valgrind"
-    # What reads bytes of strangers, and the SIP library as we drive it. The rest is the sanitizers'.
-    suite valgrind ctest --test-dir "$root/build-e2e" -L 'conform|fuzz' -j "$jobs" \
-        --output-on-failure --no-tests=error
     say "end-to-end tests"
     suite end-to-end ctest --test-dir "$root/build-e2e" -L 'e2e|counts' -j "$(at_most_four $((2 * jobs)))" \
         --repeat until-pass:2 --output-on-failure --no-tests=error
