@@ -75,41 +75,6 @@ static int read_number(struct od_agent_reader *r, yyjson_val *root, struct od_ag
     return 0;
 }
 
-static int keep_url(struct od_agent_reader *r, yyjson_val *object, const char *key,
-                    struct od_agent_def *def)
-{
-    const char *url = NULL;
-    int err = od_agent_text(r, object, key, 0, OD_AGENT_URL_MAX - 1, &url);
-    if (err || !url || !*url || def->webhook_url[0])
-        return err;
-    if (strncmp(url, "http://", 7) && strncmp(url, "https://", 8)) {
-        size_t mark = od_agent_enter(r, key);
-        err = od_agent_refuse(r, "an http:// or https:// URL", yyjson_obj_get(object, key));
-        od_agent_leave(r, mark);
-        return err;
-    }
-    od_str_copy(def->webhook_url, sizeof def->webhook_url, url, strlen(url));
-    return 0;
-}
-
-/* The first that is there counts: our own field, then the vendor's, at top level or in config. */
-static int read_webhook(struct od_agent_reader *r, yyjson_val *root, struct od_agent_def *def)
-{
-    int err = keep_url(r, root, "webhook_url", def);
-    yyjson_val *holders[] = {root, yyjson_obj_get(root, "config")};
-    for (unsigned i = 0; !err && i < 2; i++) {
-        yyjson_val *hook = yyjson_obj_get(holders[i], "resultWebhook");
-        if (!yyjson_is_obj(hook))
-            continue;
-        size_t outer = i ? od_agent_enter(r, "config") : r->depth;
-        size_t mark = od_agent_enter(r, "resultWebhook");
-        err = keep_url(r, hook, "url", def);
-        od_agent_leave(r, mark);
-        od_agent_leave(r, outer);
-    }
-    return err;
-}
-
 static int read_duration(struct od_agent_reader *r, yyjson_val *root, struct od_agent_def *def)
 {
     static const char *const path[] = {"config", "features"};
@@ -291,8 +256,6 @@ static int read_root(struct od_agent_reader *r, yyjson_val *root, struct def_box
         err = od_agent_bool(r, root, "enabled", &box->def.enabled);
     if (!err)
         err = read_number(r, root, &box->def);
-    if (!err)
-        err = read_webhook(r, root, &box->def);
     if (!err)
         err = read_duration(r, root, &box->def);
     if (!err)

@@ -9,7 +9,6 @@
  *   name                              1..100 characters, required
  *   enabled | isEnabled               false: nothing is dialled for it
  *   number                            caller number or SIP user it calls from
- *   webhook_url | resultWebhook.url | config.resultWebhook.url
  *   maxDuration | config.features.maxDuration   { isEnabled, maxDurationSeconds }
  *   talkFirst, silenceManagement, ambientNoise   likewise (agent_features.h)
  *   schedule                          when it may dial (agent_rules.h)
@@ -120,17 +119,16 @@ enum od_agent_kind {
 struct od_agent_def {
     char name[OD_AGENT_NAME_MAX];
     bool enabled;
-    char number[OD_ENDPOINT_MAX];       /* empty: the trunk's own identity */
-    char webhook_url[OD_AGENT_URL_MAX]; /* empty: none */
-    char voice[33];                     /* name of the synthesiser's voice */
-    uint32_t ring_timeout_s;            /* 0: the trunk's; else 1..600 */
-    uint32_t max_duration_s;            /* longest talk; 0: not limited by the agent */
-    struct od_hours hours;              /* the schedule; no block: always open */
-    bool has_hours;                     /* it closes at some time, so hours.zone must exist */
-    struct od_retry retry;              /* attempts_max 0: none */
-    uint32_t max_calls;                 /* at once; 0: no cap of its own */
-    uint32_t cps_milli;  /* thousandths of a call per second; 0: no rate of its own */
-    uint8_t trunk_count; /* 0: every trunk */
+    char number[OD_ENDPOINT_MAX]; /* empty: the trunk's own identity */
+    char voice[33];               /* name of the synthesiser's voice */
+    uint32_t ring_timeout_s;      /* 0: the trunk's; else 1..600 */
+    uint32_t max_duration_s;      /* longest talk; 0: not limited by the agent */
+    struct od_hours hours;        /* the schedule; no block: always open */
+    bool has_hours;               /* it closes at some time, so hours.zone must exist */
+    struct od_retry retry;        /* attempts_max 0: none */
+    uint32_t max_calls;           /* at once; 0: no cap of its own */
+    uint32_t cps_milli;           /* thousandths of a call per second; 0: no rate of its own */
+    uint8_t trunk_count;          /* 0: every trunk */
     char trunks[OD_TRUNKS_PER_LANE][OD_NAME_MAX];
     uint8_t amd_mode;   /* enum od_amd_mode */
     bool leave_message; /* talk to a machine after its beep; else hang up */

@@ -6,11 +6,15 @@
 #include "engine/api/agent_check.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "engine/agent/agent_url.h"
 #include "engine/api/hook_request.h"
 #include "engine/api/json_read.h"
 #include "engine/api/sip_server.h"
+#include "outdial/err.h"
+#include "outdial/outbox.h"
 
 enum {
     PLACE_MAX = sizeof((struct od_fault *)0)->pointer,
@@ -71,6 +75,18 @@ static void check_shape(yyjson_val *hook, const char *pointer, struct od_faults 
     check_settings(given(hook, "customSettings"), place, faults);
 }
 
+/* "" is none. */
+static void check_url(yyjson_val *url, const char *pointer, const char *member,
+                      struct od_faults *faults)
+{
+    const char *text = yyjson_get_str(url);
+    if (url && (!text || (*text && !od_hook_url_ok(text))))
+        od_fault_add(faults, pointer, member, "must be %s; {{...}} behind the host only",
+                     OD_URL_EXPECTED);
+    else if (yyjson_get_len(url) > OD_HOOK_URL_MAX)
+        od_fault_add(faults, pointer, member, "must have at most %d bytes", OD_HOOK_URL_MAX);
+}
+
 void od_webhook_check(yyjson_val *hook, const char *pointer, bool url, struct od_faults *faults)
 {
     yyjson_val *target = given(hook, "url");
@@ -80,9 +96,8 @@ void od_webhook_check(yyjson_val *hook, const char *pointer, bool url, struct od
     if (url && !(text && *text))
         od_fault_add(faults, pointer, "url", target ? "must be %s" : "is required: %s",
                      OD_URL_EXPECTED);
-    else if (text && *text && !od_hook_url_ok(text))
-        od_fault_add(faults, pointer, "url", "must be %s; {{...}} behind the host only",
-                     OD_URL_EXPECTED);
+    else
+        check_url(target, pointer, "url", faults);
     check_shape(hook, pointer, faults);
 }
 
@@ -162,13 +177,17 @@ static bool is_new(yyjson_val *value, yyjson_val *before)
     return value && !(before && yyjson_equals(value, before));
 }
 
-void od_agent_outside_check(yyjson_val *agent, yyjson_val *before, struct od_faults *faults)
+static void check_outside(yyjson_val *agent, yyjson_val *before, struct od_faults *faults)
 {
     yyjson_val *config = given(agent, "config"), *was = yyjson_obj_get(before, "config");
     yyjson_val *tools = given(config, "tools"), *start = given(config, "startWebhook"), *tool;
     size_t i, max;
     if (is_new(given(config, "outboundSipConfig"), yyjson_obj_get(was, "outboundSipConfig")))
         check_sip(yyjson_obj_get(config, "outboundSipConfig"), faults);
+    if (is_new(given(agent, "webhook_url"), yyjson_obj_get(before, "webhook_url")))
+        check_url(yyjson_obj_get(agent, "webhook_url"), "#", "webhook_url", faults);
+    if (is_new(given(agent, "resultWebhook"), yyjson_obj_get(before, "resultWebhook")))
+        od_webhook_check(yyjson_obj_get(agent, "resultWebhook"), "#/resultWebhook", false, faults);
     if (is_new(given(config, "resultWebhook"), yyjson_obj_get(was, "resultWebhook")))
         od_webhook_check(yyjson_obj_get(config, "resultWebhook"), "#/config/resultWebhook", false,
                          faults);
@@ -179,4 +198,58 @@ void od_agent_outside_check(yyjson_val *agent, yyjson_val *before, struct od_fau
     }
     if (is_new(given(agent, "tools"), yyjson_obj_get(before, "tools")))
         check_box_tools(given(agent, "tools"), faults);
+}
+
+/* Both are read anew, so that numbers are of one kind. */
+static int judge_outside(struct od_text text, yyjson_val *before, struct od_faults *faults)
+{
+    size_t was_bytes = 0;
+    char *was_text = before ? yyjson_val_write(before, 0, &was_bytes) : NULL;
+    yyjson_doc *was = was_text ? yyjson_read(was_text, was_bytes, 0) : NULL;
+    yyjson_doc *doc = yyjson_read(text.at, text.bytes, 0);
+    bool read = doc && (was || !before);
+    if (read)
+        check_outside(yyjson_doc_get_root(doc), yyjson_doc_get_root(was), faults);
+    yyjson_doc_free(doc);
+    yyjson_doc_free(was);
+    free(was_text);
+    return !read ? OD_ENOMEM : faults->count ? OD_EINVAL : 0;
+}
+
+/* An API key must not reach whatever listens on this machine: where agents' sockets are is the
+ * operator's to say. */
+static void judge_place(const struct od_agent_def *def, const char *dir, struct od_faults *faults)
+{
+    if (def->stream.url && !od_agent_place_ok(def->stream.url, dir))
+        od_fault_add(faults, "#/outdial/agent", "url",
+                     *dir ? "expected a socket in streams.unix_dir, found another path"
+                          : "expected no unix:// URL, as the configuration has no "
+                            "streams.unix_dir");
+}
+
+int od_agent_judge(struct od_text text, yyjson_val *before, const struct od_agent_world *world,
+                   struct od_agent_def **out, struct od_faults *faults)
+{
+    struct od_agent_problem problem = {0};
+    *out = NULL;
+    int err = judge_outside(text, before, faults);
+    if (!err)
+        err = od_agent_def_parse(text.at, text.bytes, out, &problem);
+    if (!*out) {
+        char pointer[sizeof problem.pointer + 1] = "#";
+        memcpy(pointer + 1, problem.pointer, sizeof problem.pointer);
+        if (*problem.expected)
+            od_fault_add(faults, pointer, NULL, "expected %.150s, found %.100s", problem.expected,
+                         problem.found);
+        return faults->count ? OD_EINVAL : err;
+    }
+    const struct od_zone_port *zones = (*out)->has_hours ? world->zones : NULL;
+    judge_place(*out, world->unix_dir ? world->unix_dir : "", faults);
+    if (zones && !zones->known(zones->ctx, (*out)->hours.zone))
+        od_fault_add(faults, "#/schedule", "timezone", OD_ZONE_FAULT);
+    if (!faults->count)
+        return 0;
+    od_agent_def_destroy(*out);
+    *out = NULL;
+    return OD_EINVAL;
 }

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "engine/agent/agent_def.h"
-#include "engine/agent/agent_url.h"
 #include "engine/api/agent_check.h"
 #include "engine/api/agent_page.h"
 #include "engine/api/audit.h"
@@ -73,66 +72,21 @@ static void store_done(void *ctx, int err)
         od_agent_load(store.q, &store.id, store.fn);
 }
 
-/* Both are read anew, so that numbers are of one kind. False: answered. */
-static bool outside_ok(struct od_request *q, const char *text, size_t bytes, yyjson_val *before)
-{
-    struct od_faults faults = {0};
-    size_t was_bytes = 0;
-    char *was_text = before ? yyjson_val_write(before, 0, &was_bytes) : NULL;
-    yyjson_doc *was = was_text ? yyjson_read(was_text, was_bytes, 0) : NULL;
-    yyjson_doc *doc = yyjson_read(text, bytes, 0);
-    od_agent_outside_check(yyjson_doc_get_root(doc), yyjson_doc_get_root(was), &faults);
-    yyjson_doc_free(doc);
-    yyjson_doc_free(was);
-    free(was_text);
-    if (faults.count)
-        od_request_faults(q, &faults);
-    return !faults.count;
-}
-
-/* An API key must not reach whatever listens on this machine: where agents' sockets are is the
- * operator's to say. */
-static bool place_ok(struct od_request *q, const struct od_agent_def *def)
-{
-    const char *dir = q->api->host.unix_dir ? q->api->host.unix_dir : "";
-    if (!def->stream.url || od_agent_place_ok(def->stream.url, dir))
-        return true;
-    od_request_fault(q, "#/outdial/agent/url",
-                     *dir
-                         ? "expected a socket in streams.unix_dir, found another path"
-                         : "expected no unix:// URL, as the configuration has no streams.unix_dir");
-    return false;
-}
-
-/* Reads the text as the engine will. False: answered. */
 bool od_agent_check(struct od_request *q, const char *text, size_t bytes, yyjson_val *before,
                     struct od_agent_rec *rec)
 {
+    const struct od_agent_world world = {q->api->host.unix_dir, q->api->host.zones};
     struct od_agent_def *def;
-    struct od_agent_problem problem = {0};
-    if (!outside_ok(q, text, bytes, before))
-        return false;
-    int err = od_agent_def_parse(text, bytes, &def, &problem);
-    if (err == OD_EINVAL || err == OD_ETOOBIG) {
-        struct od_faults faults = {0};
-        char pointer[sizeof problem.pointer + 1] = "#";
-        memcpy(pointer + 1, problem.pointer, sizeof problem.pointer);
-        od_fault_add(&faults, pointer, NULL, "expected %.150s, found %.100s", problem.expected,
-                     problem.found);
+    struct od_faults faults = {0};
+    int err = od_agent_judge((struct od_text){text, bytes}, before, &world, &def, &faults);
+    if (err == OD_EINVAL)
         od_request_faults(q, &faults);
-        return false;
-    }
-    if (err) {
+    else if (err)
         od_request_err(q, err, "agent");
-        return false;
-    }
-    bool zone_ok = !def->has_hours || od_request_zone_ok(q, def->hours.zone);
-    bool good = zone_ok && place_ok(q, def);
-    od_str_copy(rec->name, sizeof rec->name, def->name, strlen(def->name));
+    else
+        od_str_copy(rec->name, sizeof rec->name, def->name, strlen(def->name));
     od_agent_def_destroy(def);
-    if (!zone_ok)
-        od_request_fault(q, "#/schedule/timezone", OD_ZONE_FAULT);
-    return good;
+    return !err;
 }
 
 static char *seal(struct od_request *q, yyjson_mut_doc *doc, yyjson_val *before, size_t *bytes)

@@ -13,9 +13,8 @@
 void od_agent_store(struct od_request *q, const struct od_uid *id, yyjson_mut_doc *doc,
                     yyjson_val *before, void (*fn)(struct od_request *q));
 
-/* Reads the text of an agent's document as the engine will and looks at what it says of the world
- * outside (agent_check.h); the name becomes rec's. before: the stored document, NULL: none. False:
- * answered. */
+/* Judges the text of an agent's document (agent_check.h); its name becomes rec's. before: the
+ * stored document, NULL: none. False: answered. */
 bool od_agent_check(struct od_request *q, const char *text, size_t bytes, yyjson_val *before,
                     struct od_agent_rec *rec);
 

@@ -39,8 +39,7 @@ static void unescape(const char *pointer, char *out, size_t size)
     out[used] = 0;
 }
 
-/* Some member on the way holds secrets. */
-static bool is_secret(const char *pointer)
+bool od_pointer_secret(const char *pointer)
 {
     for (const char *at = strchr(pointer, '/'); at; at = strchr(at + 1, '/')) {
         size_t bytes = strcspn(at + 1, "/");
@@ -64,7 +63,7 @@ static bool find(const char *pointer, yyjson_doc *body, const char *query,
         od_text_scrub(out);
         return true;
     }
-    if (*pointer != '#' || !body || is_secret(pointer))
+    if (*pointer != '#' || !body || od_pointer_secret(pointer))
         return false;
     unescape(pointer + 1, place, sizeof place);
     yyjson_val *came = *place ? yyjson_doc_ptr_get(body, place) : yyjson_doc_get_root(body);

@@ -11,4 +11,7 @@
  * not repeated. */
 void od_faults_found(struct od_faults *faults, yyjson_doc *body, const char *query);
 
+/* Some member on the way holds secrets. */
+bool od_pointer_secret(const char *pointer);
+
 #endif

@@ -12,6 +12,8 @@
 
 #define OD_PROBLEM_TYPE "application/problem+json"
 
+#define OD_ZONE_FAULT "is not the name of a time zone, like America/New_York"
+
 enum { OD_FAULTS_MAX = 16 };
 
 /* What is wrong with a document, place by place. */

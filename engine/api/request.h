@@ -139,7 +139,6 @@ bool od_request_skip_take(struct od_request *q, uint32_t take_default, uint32_t 
                           uint32_t *take);
 /* True for the name of a time zone. */
 bool od_request_zone_ok(struct od_request *q, const char *zone);
-#define OD_ZONE_FAULT "is not the name of a time zone, like America/New_York"
 /* Wall time now. */
 int64_t od_request_wall_ms(struct od_request *q);
 /* A new one, and fresh random bytes. Under an Idempotency-Key they are the same when the request is

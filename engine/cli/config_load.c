@@ -7,10 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/agent/agent_def.h"
-#include "engine/agent/agent_url.h"
 #include "engine/host/options.h"
 #include "outdial/err.h"
+#include "proto/zone/zone.h"
 
 enum { FLAGS_MAX = 64 };
 
@@ -69,57 +68,20 @@ static int take_flag(const char *verb, struct given *given, int argc, char **arg
 
 static struct given given;
 
-/* Its socket, if it is at one, is where the configuration has them. */
-static bool place_ok(const struct od_config *config, const struct od_agent_def *def,
-                     struct od_agent_problem *problem)
-{
-    if (!def->stream.url || od_agent_place_ok(def->stream.url, config->streams.unix_dir))
-        return true;
-    *problem = (struct od_agent_problem){.pointer = "/outdial/agent/url",
-                                         .expected = "a socket in streams.unix_dir",
-                                         .found = "another path"};
-    return false;
-}
-
-/* The API would refuse such an agent when it is created; better now than at the first call. */
-static int check_agents(const struct od_config *config, const char *file,
-                        struct od_options_problems *problems)
-{
-    for (size_t i = 0; i < config->agent_count; i++) {
-        struct od_agent_def *def;
-        struct od_agent_problem problem = {0};
-        const char *doc = config->agents[i].doc;
-        if (od_agent_def_parse(doc, strlen(doc), &def, &problem) == 0) {
-            bool good = place_ok(config, def, &problem);
-            od_agent_def_destroy(def);
-            if (good)
-                continue;
-        }
-        if (problems->count < OD_OPTIONS_PROBLEMS_MAX)
-            snprintf(problems->line[problems->count], OD_OPTIONS_LINE_MAX,
-                     "%.80s: agents[%zu]%.50s: expected %.60s, found %.50s", file, i,
-                     problem.pointer, problem.expected, problem.found);
-        problems->count++;
-    }
-    return problems->count ? OD_EINVAL : 0;
-}
-
 int od_config_reload(struct od_config **out, struct od_options_problems *problems)
 {
-    int err = od_options_load(out,
-                              &(struct od_options_input){.file = given.file,
-                                                         .env = od_options_getenv,
-                                                         .flags = given.flags,
-                                                         .flag_count = given.count},
-                              problems);
-    if (!err)
-        err = check_agents(*out, given.file ? given.file : "(no file)", problems);
-    else
-        *out = NULL;
-    if (err && *out) {
-        od_config_destroy(*out);
-        *out = NULL;
-    }
+    struct od_zones *zones;
+    int err = od_zones_create(&zones);
+    if (err)
+        return err;
+    err = od_options_load(out,
+                          &(struct od_options_input){.file = given.file,
+                                                     .env = od_options_getenv,
+                                                     .zones = od_zones_port(zones),
+                                                     .flags = given.flags,
+                                                     .flag_count = given.count},
+                          problems);
+    od_zones_destroy(zones);
     return err;
 }
 

@@ -16,6 +16,7 @@
 #include <stdio.h>
 
 #include "outdial/config.h"
+#include "outdial/rules.h"
 
 enum { OD_OPTIONS_PROBLEMS_MAX = 24, OD_OPTIONS_LINE_MAX = 320, OD_OPTIONS_FILE_MAX = 1 << 20 };
 
@@ -30,6 +31,7 @@ struct od_options_input {
     size_t text_bytes;
     const char *(*env)(void *ctx, const char *name); /* NULL when unset; fn NULL: no environment */
     void *env_ctx;
+    const struct od_zone_port *zones; /* NULL: names of time zones are not looked at */
     const struct od_options_flag *flags;
     size_t flag_count;
 };

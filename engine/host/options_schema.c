@@ -10,13 +10,14 @@
 #include "engine/api/sip_server.h"
 #include "engine/base/str.h"
 #include "engine/core/hours.h"
+#include "engine/host/options_agents.h"
 #include "engine/host/options_breakers.h"
 #include "engine/host/options_check.h"
 #include "engine/host/options_hooks.h"
 #include "engine/host/options_trunk.h"
 
 enum { CAP_HOURS_MAX = 744 }; /* as long as the store remembers */
-enum { KEYS_MAX = 1000, TRUNKS_MAX = 1000, AGENTS_MAX = 1000, NUMBERS_MAX = 4096, ORGS_MAX = 4096 };
+enum { KEYS_MAX = 1000, TRUNKS_MAX = 1000, NUMBERS_MAX = 4096, ORGS_MAX = 4096 };
 enum { SOCKET_DIR_MAX = 100 };
 
 #define AT(member) offsetof(struct od_config, member)
@@ -384,41 +385,6 @@ static void finish_trunk(struct od_reader *r, void *item, const struct od_source
                           "registered");
 }
 
-/* An agent's fields are the API's: kept as JSON, read by whoever reads the API's. */
-static void take_agents(struct od_reader *r, void *base, const struct od_source *source)
-{
-    struct od_config *config = base;
-    char found[96];
-    if (source->node->kind != OD_YAML_LIST || source->node->count > AGENTS_MAX) {
-        od_reader_problem(r, source, "expected a list of at most %d agents, found %s", AGENTS_MAX,
-                          od_yaml_describe(source->node, found, sizeof found));
-        return;
-    }
-    struct od_config_agent *agents = od_reader_memory(r, source->node->count * sizeof *agents);
-    if (!agents)
-        return;
-    size_t i = 0;
-    for (const struct od_yaml_node *n = source->node->child; n; n = n->next, i++) {
-        char key[32];
-        snprintf(key, sizeof key, "agents[%zu]", i);
-        struct od_source at = {.node = n, .key = key};
-        const struct od_yaml_node *name = od_yaml_get(n, "name");
-        if (!name || name->kind != OD_YAML_SCALAR || !name->bytes || name->bytes > 100) {
-            od_reader_problem(r, &at, "expected a mapping with a name of 1 to 100 bytes, found %s",
-                              od_yaml_describe(name ? name : n, found, sizeof found));
-            return;
-        }
-        size_t bytes = od_yaml_json(n, NULL, 0) + 1;
-        char *doc = od_reader_memory(r, bytes);
-        if (!doc)
-            return;
-        od_yaml_json(n, doc, bytes);
-        agents[i] = (struct od_config_agent){.name = od_reader_text(r, name->text), .doc = doc};
-    }
-    config->agents = agents;
-    config->agent_count = i;
-}
-
 /* -- the tables ---------------------------------------------------------------------------------
  */
 
@@ -579,7 +545,7 @@ const struct od_option od_options_table[] = {
      .max = NUMBERS_MAX, .items = number_table, .item_bytes = sizeof(struct od_config_number)},
     {"orgs", OD_OPTION_LIST, .offset = AT(orgs), .count_offset = AT(org_count), .max = ORGS_MAX,
      .items = org_table, .item_bytes = sizeof(struct od_config_org)},
-    {"agents", OD_OPTION_NODE, .take_node = take_agents},
+    {"agents", OD_OPTION_NODE, .take_node = od_options_take_agents},
     {"agent_default.kind", OD_OPTION_UNSERVED, .initial = "stream", .words = only_stream,
      .feature = "a default agent of another kind is"},
     {"agent_default.url", OD_OPTION_SECRET, .offset = AT(agent_default.url), .initial = "",
@@ -720,6 +686,7 @@ void od_options_check_whole(struct od_reader *r, struct od_config *config,
 {
     check_names(r, config, root);
     check_agent_default(r, config, root);
+    od_options_check_agents(r, config, root);
     if (!*config->http.tls_cert != !*config->http.tls_key)
         od_reader_problem(
             r, &(struct od_source){.node = od_yaml_find(root, "http.tls"), .key = "http.tls"},

@@ -56,11 +56,11 @@ def configuration(world):
          says="OUTDIAL_LOG_LEVEL: expected error, warn, info or debug")
     agent = world.write("agent.yaml", "agents: [ { name: a, outdial: { agent: { kind: script, steps: "
                                       "[ { sing: la } ] } } } ]\n")
-    told(world, "config", "check", agent, code=78, says="agents[0]/outdial/agent/steps/0")
+    told(world, "config", "check", agent, code=78, says="agent.yaml:1:65: agents[0].outdial.agent.steps[0]: expected")
     agent = world.write("socket.yaml", "streams: { unix_dir: /run/bots }\nagents: [ { name: a, outdial: { agent: "
                                        "{ kind: stream, format: msgpack, url: 'unix:///run/docker.sock' } } } ]\n")
     told(world, "config", "check", agent, code=78,
-         says="agents[0]/outdial/agent/url: expected a socket in streams.unix_dir, found another path")
+         says="socket.yaml:2:78: agents[0].outdial.agent.url: expected a socket in streams.unix_dir, found another path")
     good = world.write("good.yaml", "trunks: [ { name: a, server: sip.example.net } ]\n")
     assert "good: 1 trunk" in world.cli("config", "check", good).stdout
     dump = json.loads(world.cli("config", "dump", "--config", good, "--json").stdout)

@@ -50,7 +50,6 @@ static void test_a_whole_document_is_read(void **state)
     assert_string_equal(def->name, "reminders \xc3\xa9");
     assert_false(def->enabled);
     assert_string_equal(def->number, "+15550001111");
-    assert_string_equal(def->webhook_url, "https://x.example/h");
     assert_string_equal(def->voice, "de");
     assert_int_equal(def->ring_timeout_s, 30);
     assert_int_equal(def->max_duration_s, 120);
@@ -89,7 +88,6 @@ static void test_what_is_left_out_has_its_default(void **state)
     assert_int_equal(od_agent_def_parse(doc, strlen(doc), &def, NULL), 0);
     assert_true(def->enabled);
     assert_string_equal(def->number, "");
-    assert_string_equal(def->webhook_url, "");
     assert_string_equal(def->voice, "en-us");
     assert_int_equal(def->ring_timeout_s, 0);
     assert_int_equal(def->max_duration_s, 0);
@@ -162,9 +160,6 @@ static const struct row PROBLEMS[] = {
     {"{\"name\":\"a\",\"enabled\":0}", "/enabled", "true or false", "0"},
     {"{\"name\":\"a\",\"number\":\"+1 555\"}", "/number", "phone number", "\"+1 555\""},
     {"{\"name\":\"a\",\"number\":\"a@b\"}", "/number", "SIP user", "\"a@b\""},
-    {"{\"name\":\"a\",\"webhook_url\":\"ftp://x\"}", "/webhook_url", "https://", "\"ftp://x\""},
-    {"{\"name\":\"a\",\"config\":{\"resultWebhook\":{\"url\":\"x\"}}}", "/config/resultWebhook/url",
-     "https://", "\"x\""},
     {"{\"name\":\"a\",\"config\":{\"features\":{\"maxDuration\":{\"maxDurationSeconds\":-1}}}}",
      "/config/features/maxDuration/maxDurationSeconds", "1 to 86400", "-1"},
     {"{\"name\":\"a\",\"outdial\":{\"trunk\":1}}", "/outdial", "one of agent, trunks", "\"trunk\""},

@@ -65,6 +65,12 @@ static void agents_that_could_never_call_or_tell(void **state)
         {DASHA "/agents",
          "{\"name\":\"a\",\"config\":{\"resultWebhook\":{\"url\":\"https://h/{{ callId }}?a=b\"}}}",
          NULL},
+        {DASHA "/agents", "{\"name\":\"a\",\"config\":{\"resultWebhook\":{\"url\":5}}}",
+         "#/config/resultWebhook/url"},
+        {V1 "/agents", "{\"name\":\"untold\",\"config\":{\"resultWebhook\":{\"url\":\"\"}}}", NULL},
+        {V1 "/agents", "{\"name\":\"a\",\"resultWebhook\":{\"url\":\"h\"}}", "#/resultWebhook/url"},
+        {V1 "/agents", "{\"name\":\"a\",\"webhook_url\":\"ftp://h\"}",
+         "#/webhook_url: must be an http"},
         /* the reference's own example */
         {DASHA "/agents",
          "{\"name\":\"a\",\"config\":{\"tools\":[{\"name\":\"<string>\",\"webhook\":{\"url\":\"<"
