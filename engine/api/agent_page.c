@@ -178,6 +178,14 @@ void od_agent_page_link(struct od_request *q, void (*fn)(struct od_request *q))
     free(ids);
 }
 
+bool od_agents_more(const struct od_agent_rec *recs, size_t count, uint32_t take)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < count; i++)
+        bytes += recs[i].doc.bytes;
+    return count == take || bytes >= OD_AGENTS_BYTES_MAX;
+}
+
 static void all_done(void *ctx, int err, const struct od_agent_rec *recs, size_t count);
 
 static void read_on(struct od_request *q)
@@ -195,7 +203,7 @@ static void all_done(void *ctx, int err, const struct od_agent_rec *recs, size_t
         od_request_err(q, err, "agent");
     } else if (od_agent_page_add(q, recs, count)) {
         q->page->from += (uint32_t)count;
-        if (count == AGENTS_PAGE)
+        if (od_agents_more(recs, count, AGENTS_PAGE))
             read_on(q);
         else
             q->page->fn(q);

@@ -38,6 +38,9 @@ struct od_agent_page {
  * False: answered (no memory). */
 bool od_agent_page_add(struct od_request *q, const struct od_agent_rec *recs, size_t count);
 
+/* A list of which `take` were asked for may go on behind these. */
+bool od_agents_more(const struct od_agent_rec *recs, size_t count, uint32_t take);
+
 /* Reads what the page's agents lead to, then calls fn with q->page complete; answers the problem
  * itself otherwise. */
 void od_agent_page_link(struct od_request *q, void (*fn)(struct od_request *q));

@@ -215,20 +215,52 @@ void od_dasha_agents_template(struct od_request *q)
 struct list_work {
     uint32_t from;       /* of the store's list, archived ones counted */
     uint32_t skip, take; /* still to do, of those that are shown */
+    bool more;           /* in the store */
+    yyjson_mut_doc *doc;
+    struct od_agent_page **pages; /* that doc borrows from */
+    size_t page_count;
 };
+
+static void free_list(void *at)
+{
+    struct list_work *work = at;
+    yyjson_mut_doc_free(work->doc);
+    for (size_t i = 0; i < work->page_count; i++)
+        od_agent_page_destroy(work->pages[i]);
+    free(work->pages);
+}
 
 static void list_more(struct od_request *q);
 
+/* The request's page is the work's from here on. */
+static bool keep_page(struct od_request *q, struct list_work *work)
+{
+    struct od_agent_page **pages =
+        realloc(work->pages, (work->page_count + 1) * sizeof(struct od_agent_page *));
+    if (!pages)
+        return false;
+    work->pages = pages;
+    pages[work->page_count++] = q->page;
+    q->page = NULL;
+    return true;
+}
+
+/* What came is shown in the turn that it came in: a list of many long ones takes many turns. */
 static void list_linked(struct od_request *q)
 {
-    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
-    if (doc) {
-        yyjson_mut_val *all = yyjson_mut_arr(doc);
-        yyjson_mut_doc_set_root(doc, all);
-        for (size_t i = 0; i < q->page->count; i++)
-            yyjson_mut_arr_append(all, project(doc, q, &q->page->agents[i]));
+    struct list_work *work = q->work;
+    yyjson_mut_val *all = yyjson_mut_doc_get_root(work->doc);
+    for (size_t i = 0; i < q->page->count; i++)
+        yyjson_mut_arr_append(all, project(work->doc, q, &q->page->agents[i]));
+    if (work->more && keep_page(q, work)) {
+        list_more(q);
+    } else if (work->more) {
+        od_request_err(q, OD_ENOMEM, "agent");
+    } else {
+        yyjson_mut_doc *doc = work->doc;
+        work->doc = NULL;
+        od_request_answer(q, 200, doc, NULL);
     }
-    od_request_answer(q, 200, doc, NULL);
 }
 
 static void list_done(void *ctx, int err, const struct od_agent_rec *recs, size_t count)
@@ -254,9 +286,8 @@ static void list_done(void *ctx, int err, const struct od_agent_rec *recs, size_
         }
     }
     work->from += (uint32_t)count;
-    if (work->take && count == TAKE_MAX)
-        list_more(q);
-    else if (q->page || od_agent_page_add(q, NULL, 0))
+    work->more = work->take && od_agents_more(recs, count, TAKE_MAX);
+    if (q->page || od_agent_page_add(q, NULL, 0))
         od_agent_page_link(q, list_linked);
 }
 
@@ -270,10 +301,14 @@ static void list_more(struct od_request *q)
 void od_dasha_agents_list(struct od_request *q)
 {
     struct list_work *work = q->work = calloc(1, sizeof *work);
-    if (!work) {
+    q->work_free = free_list;
+    if (work)
+        work->doc = yyjson_mut_doc_new(NULL);
+    if (!work || !work->doc) {
         od_request_err(q, OD_ENOMEM, "agent");
         return;
     }
+    yyjson_mut_doc_set_root(work->doc, yyjson_mut_arr(work->doc));
     if (od_request_skip_take(q, TAKE_DEFAULT, &work->skip, &work->take))
         list_more(q);
 }

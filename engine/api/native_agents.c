@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/api/agent_page.h"
 #include "engine/api/agent_put.h"
 #include "engine/api/audit.h"
 #include "engine/api/project.h"
@@ -166,8 +167,8 @@ static void list_done(void *ctx, int err, const struct od_agent_rec *recs, size_
         if (agent)
             yyjson_mut_arr_append(data, agent);
     }
-    od_request_page_answer(q, doc,
-                           !err && page->limit && count == page->limit ? page->cursor + count : 0);
+    bool more = !err && page->limit && od_agents_more(recs, count, page->limit);
+    od_request_page_answer(q, doc, more ? page->cursor + count : 0);
 }
 
 void od_agents_list(struct od_request *q)

@@ -244,6 +244,10 @@ typedef void (*od_repo_calls_fn)(void *ctx, int err, const struct od_call_rec *r
 typedef void (*od_repo_events_fn)(void *ctx, int err, const struct od_event_rec *recs,
                                   size_t count);
 
+/* A list of agents is shorter than was asked for when there are no more, or when its documents have
+ * so many bytes: to read it is some milliseconds of a turn of the loop. */
+enum { OD_AGENTS_BYTES_MAX = 500000 };
+
 struct od_repo_port {
     void *ctx;
 
@@ -256,7 +260,7 @@ struct od_repo_port {
     void (*agent_find)(void *ctx, const char *org, const char *name, od_repo_agents_fn fn,
                        void *fn_ctx);
     void (*agent_list)(void *ctx, const char *org, uint32_t skip, uint32_t take,
-                       od_repo_agents_fn fn, void *fn_ctx); /* oldest first */
+                       od_repo_agents_fn fn, void *fn_ctx); /* oldest first; see below */
     void (*agent_delete)(void *ctx, const char *org, const struct od_uid *id, od_repo_done_fn fn,
                          void *fn_ctx);
     /* Told to every process at once, and noted with who did it. */

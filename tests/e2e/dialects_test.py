@@ -608,9 +608,28 @@ def bulk_of_10000(world):
     assert found["aggregations"]["agentCounts"] == {agent: 2}, found["aggregations"]
 
 
+def long_agents_are_listed_whole(world):
+    """The store hands them over by the half megabyte; whoever asks for all gets all, in order."""
+    api = Api(world.serve([{"name": "main", "server": "127.0.0.1:9"}]))
+    made = [api.dasha("POST", "/agents", {"name": f"long {i}", "description": f"the {i}th", "additionalData": {"t": str(i) * 180000}})
+            for i in range(10)]
+    listed = api.dasha("GET", "/agents?take=1000")
+    assert [(a["agentId"], a["name"], a["description"], a["additionalData"]["t"]) for a in listed] == \
+        [(a["agentId"], a["name"], a["description"], a["additionalData"]["t"]) for a in made]
+    part = api.dasha("GET", "/agents?skip=2&take=5")
+    assert [a["name"] for a in part] == [f"long {i}" for i in range(2, 7)], [a["name"] for a in part]
+    names, cursor, pages = [], "", 0
+    while cursor is not None:
+        page = api.ask("GET", f"/outdial/v1/agents?limit=1000{cursor and '&cursor=' + str(cursor)}")
+        names += [a["name"] for a in page["data"]]
+        cursor, pages = page.get("next_cursor"), pages + 1
+    assert names == [f"long {i}" for i in range(10)] and pages >= 3, (names, pages)
+    assert len(api.box("GET", "/agents")["data"]) == 10
+
+
 if __name__ == "__main__":
     main(a_life_in_each_dialect, results_are_held_against_what_was_promised, endings, cancel_in_each_state, what_waits, outside_hours,
          calls_choose_their_way, what_is_read_may_be_sent_back, mistakes_are_told_with_their_place,
          endpoints_are_changed_by_halves, secrets_stay_in,
          unknown_zones_are_refused, only_a_hosted_vendor_can, numbers_lead_to_carriers, numbers_and_agents_of_the_configuration,
-         bulk_of_10000)
+         long_agents_are_listed_whole, bulk_of_10000)

@@ -558,6 +558,31 @@ static void contacts_wait_while_their_campaign_stands(void **state)
     assert_true(od_uid_equal(&w->calls[0].campaign, &campaign));
 }
 
+/* A list of agents ends early once they are long, and goes on behind them. */
+static void lists_of_long_agents_are_short(void **state)
+{
+    struct world *w = *state;
+    enum { AGENTS = 7, BYTES = OD_AGENTS_BYTES_MAX / 2 };
+    char *doc = malloc(BYTES + 1), name[16];
+    struct od_uid none = {{0}};
+    snprintf(doc, BYTES + 1, "{\"a\":%*d}", BYTES - 6, 1);
+    for (unsigned i = 0; i < AGENTS; i++) {
+        snprintf(name, sizeof name, "long %u", i);
+        assert_int_equal(world_agent_put(w, org, &none, name, doc), 0);
+    }
+    for (uint32_t seen = 0; seen < AGENTS; seen += 2) {
+        assert_int_equal(agent_list(w, seen, 10), 0);
+        assert_int_equal(w->count, seen + 2 < AGENTS ? 2 : 1);
+        for (size_t i = 0; i < w->count; i++) {
+            snprintf(name, sizeof name, "long %u", (unsigned)(seen + i));
+            assert_string_equal(w->agents[i].name, name);
+        }
+    }
+    assert_int_equal(agent_list(w, 1, 1), 0);
+    assert_int_equal(w->count, 1);
+    free(doc);
+}
+
 /* A page is a megabyte at most, and goes on where it stopped. */
 static void pages_of_long_records_are_short(void **state)
 {
@@ -785,6 +810,7 @@ int main(void)
         TEST(contacts_wait_while_their_campaign_stands),
         TEST(lists_page_in_their_order),
         TEST(pages_of_long_records_are_short),
+        TEST(lists_of_long_agents_are_short),
         TEST(filter_over_many_pages),
         TEST(canceling_a_campaign_ends_what_waits),
         TEST(stopping_decides_once),
