@@ -22,7 +22,7 @@
 enum {
     LANES = 8,                /* of a priority and a way out, that are filled at a time */
     HELD_BYTES_MAX = 8 << 20, /* what a server may still push after pause() */
-    PIECE = 64 * 1024,        /* of the answer, written at once */
+    PIECE = 64 * 1024,        /* more room than what is held needs now */
 };
 
 struct line {
@@ -341,46 +341,29 @@ static bool take_member(struct od_bulk *bulk, const struct od_items_text *text)
 /* ---- the answer ---- */
 
 struct writer {
-    struct od_exchange *x; /* NULL: the answer is gathered whole */
-    char *piece;
-    size_t used, size;
-    bool cut; /* no memory for the whole */
+    char *text;
+    size_t used;
 };
-
-static void flush(struct writer *w)
-{
-    if (w->used && w->x)
-        w->x->ops->write(w->x, w->piece, w->used);
-    w->used = 0;
-}
-
-static void make_room(struct writer *w, size_t bytes)
-{
-    if (w->x || w->used + bytes <= w->size)
-        return;
-    size_t size = 2 * w->size + bytes;
-    char *more = realloc(w->piece, size);
-    if (!more) {
-        w->cut = true;
-        return;
-    }
-    w->piece = more;
-    w->size = size;
-}
 
 static void put(struct writer *w, const char *text)
 {
     size_t bytes = strlen(text);
-    make_room(w, bytes);
-    while (bytes && !w->cut) {
-        size_t part = bytes < w->size - w->used ? bytes : w->size - w->used;
-        memcpy(w->piece + w->used, text, part);
-        w->used += part;
-        text += part;
-        bytes -= part;
-        if (w->x && w->used == w->size)
-            flush(w);
-    }
+    memcpy(w->text + w->used, text, bytes);
+    w->used += bytes;
+}
+
+static const char *line_text(const struct line *line)
+{
+    return line->text ? line->text : "null";
+}
+
+/* What all lines take, with what stands between them, and what is around them. */
+static size_t answer_size(const struct od_bulk *bulk)
+{
+    size_t size = 256;
+    for (size_t i = 0; i < bulk->count; i++)
+        size += strlen(line_text(&bulk->lines[i])) + 2;
+    return size;
 }
 
 /* All lines, or those that failed, or those that didn't; their memory goes as they are written. */
@@ -392,7 +375,7 @@ static void put_lines(struct writer *w, struct od_bulk *bulk, bool good, bool ba
         if (line->failed ? !bad : !good)
             continue;
         put(w, first ? "\n" : ",\n");
-        put(w, line->text ? line->text : "null");
+        put(w, line_text(line));
         free(line->text);
         line->text = NULL;
         first = false;
@@ -408,19 +391,14 @@ static void put_number(struct writer *w, size_t number)
     put(w, text);
 }
 
+/* It goes out whole: a streamed answer may not run ahead of its client by as much as it can be. */
 static void answer(struct od_bulk *bulk)
 {
     struct od_request *q = bulk->q;
-    bool whole = q->once != NULL; /* an answer that is kept for a repeated request goes out whole */
-    struct writer w = {.x = whole ? NULL : q->x, .piece = malloc(PIECE), .size = PIECE};
-    if (!w.piece) {
+    struct writer w = {.text = malloc(answer_size(bulk))};
+    if (!w.text) {
         od_request_err(q, OD_ENOMEM, "bulk");
         return;
-    }
-    if (!whole) {
-        q->answered = true;
-        q->api->answered[2]++;
-        q->x->ops->begin(q->x, 200, "application/json", "Cache-Control: no-store\r\n");
     }
     if (od_json_items_bare(bulk->items)) {
         put(&w, "[");
@@ -437,15 +415,8 @@ static void answer(struct od_bulk *bulk)
         put_lines(&w, bulk, false, true);
         put(&w, "]}\n");
     }
-    if (whole && w.cut)
-        od_request_err(q, OD_ENOMEM, "bulk");
-    else if (whole)
-        od_request_answer_text(q, 200, "application/json", w.piece, w.used);
-    else
-        flush(&w);
-    free(w.piece);
-    if (!whole)
-        w.x->ops->finish(w.x); /* the request may be gone now */
+    od_request_answer_text(q, 200, "application/json", w.text, w.used);
+    free(w.text);
 }
 
 /* ---- the pump ---- */

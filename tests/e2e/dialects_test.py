@@ -584,7 +584,7 @@ def bulk_of_10000(world):
     """In one request, as an object and as a bare array; one bad item fails alone."""
     api = begin(world, rings=CALLEES["rings"])
     agent = dasha_agent(api, number_for(api), "rings", isEnabled=False)
-    calls = [{"endpoint": f"+1555{i:07d}", "priority": i % 3, "additionalData": {"row": i}}
+    calls = [{"endpoint": f"+1555{i:07d}", "priority": i % 3, "additionalData": {"row": i, "note": "word " * 300}}
              for i in range(10000)]
     calls[77] = {"endpoint": "not a number"}
     calls[5000] = 17
@@ -611,7 +611,7 @@ def bulk_of_10000(world):
 def long_agents_are_listed_whole(world):
     """The store hands them over by the half megabyte; whoever asks for all gets all, in order."""
     api = Api(world.serve([{"name": "main", "server": "127.0.0.1:9"}]))
-    made = [api.dasha("POST", "/agents", {"name": f"long {i}", "description": f"the {i}th", "additionalData": {"t": str(i) * 180000}})
+    made = [api.dasha("POST", "/agents", {"name": f"long {i}", "description": f"the {i}th", "config": {}, "additionalData": {"t": str(i) * 180000}})
             for i in range(10)]
     listed = api.dasha("GET", "/agents?take=1000")
     assert [(a["agentId"], a["name"], a["description"], a["additionalData"]["t"]) for a in listed] == \
