@@ -230,9 +230,10 @@ static void go_on(struct od_peer *peer)
             return;
         }
     }
-    const uint8_t *data = (const uint8_t *)peer->unread.at + peer->unread_at;
     size_t bytes = peer->unread.used - peer->unread_at;
-    enum od_peer_reading reading = peer->kind->read(peer, &data, &bytes);
+    const uint8_t *data = bytes ? (const uint8_t *)peer->unread.at + peer->unread_at : NULL;
+    enum od_peer_reading reading =
+        bytes ? peer->kind->read(peer, &data, &bytes) : OD_PEER_ALL; /* it was held back alone */
     if (reading == OD_PEER_LATER) {
         peer->unread_at = peer->unread.used - bytes;
         wait_for_turn(peer);
