@@ -197,6 +197,8 @@ static void on_invite(void *ctx, struct od_call_id call, const struct od_invite 
         post_media_failed(legs, call, err == OD_EBUSY ? "no RTP port free" : od_err_text(err));
         return;
     }
+    if (trunk->config->dtmf == OD_CONFIG_DTMF_BOTH)
+        od_talk_hear_keys(legs->talk, call);
     err = send_invite(legs, call, invite, trunk, job, media);
     if (err) {
         post_local_reject(legs, call, 0, od_err_text(err));

@@ -101,6 +101,16 @@ static int choose_keys(struct od_media_leg *leg, const struct od_sdp *sdp)
     return 0;
 }
 
+void od_media_leg_hear_keys(struct od_media_leg *leg)
+{
+    leg->keys_in_sound = true;
+}
+
+static bool hears_keys(const struct od_media_leg *leg)
+{
+    return !leg->dtmf_type || leg->keys_in_sound;
+}
+
 static int choose_voice(struct od_media_leg *leg, const struct od_sdp_choice *choice)
 {
     bool table = choice->voice == OD_VOICE_PCMU || choice->voice == OD_VOICE_PCMA;
@@ -119,7 +129,7 @@ static int choose_voice(struct od_media_leg *leg, const struct od_sdp_choice *ch
     leg->voice = choice->voice;
     leg->codec = choice->type;
     leg->dtmf_type = choice->dtmf_type;
-    if (!leg->dtmf_type && !leg->tones)
+    if (hears_keys(leg) && !leg->tones)
         leg->tones = od_voice_keys_create(); /* without memory no key is heard */
     return 0;
 }
@@ -215,13 +225,20 @@ static void take_audio(struct od_media_leg *leg, const struct od_rtp_packet *pac
     od_jitter_put(&leg->jitter, packet->ssrc, ts, samples, count, arrival_ns);
 }
 
+enum { SAME_KEY_NS = 500000000 }; /* between a key's sound and its event */
+
 static void take_event(struct od_media_leg *leg, const struct arriving *arriving,
                        const struct od_rtp_packet *packet)
 {
     char digit = od_dtmf_put(&leg->dtmf, packet->ssrc, packet->ts, packet->marker, packet->payload,
                              packet->payload_bytes);
+    leg->keys_in_sound = false; /* the peer says its keys: what it leaves of them is no more */
     if (!digit || !leg->started)
         return;
+    char heard = leg->tone_key;
+    leg->tone_key = 0;
+    if (digit == heard && arriving->now_ns - leg->tone_ns < SAME_KEY_NS)
+        return; /* the first that came as an event, too */
     leg->digits++;
     arriving->events->digit(arriving->events->ctx, arriving->now_ns, digit);
 }
@@ -285,7 +302,7 @@ static bool may_be_key(struct od_media_leg *leg, const uint8_t ulaw[OD_FRAME_BYT
     return leg->tone_frames > 0;
 }
 
-/* Keys in the audio itself, from a peer that knows no events. */
+/* Keys in the audio itself, from a peer that knows no events, or that has sent none yet. */
 static void listen_for_keys(struct od_media_leg *leg, uint64_t now_ns,
                             const uint8_t ulaw[OD_FRAME_BYTES],
                             const struct od_media_leg_events *events)
@@ -297,6 +314,8 @@ static void listen_for_keys(struct od_media_leg *leg, uint64_t now_ns,
     size_t count = od_voice_keys_put(leg->tones, pcm, OD_FRAME_BYTES, keys);
     for (size_t i = 0; i < count; i++) {
         leg->digits++;
+        leg->tone_key = keys[i];
+        leg->tone_ns = now_ns;
         events->digit(events->ctx, now_ns, keys[i]);
     }
 }
@@ -307,7 +326,7 @@ static void play(struct od_media_leg *leg, uint64_t now_ns,
     uint8_t ulaw[OD_FRAME_BYTES];
     enum od_jitter_frame what = od_jitter_get(&leg->jitter, ulaw);
     leg->played++;
-    if (events->keys && leg->tones && !leg->dtmf_type && leg->started && may_be_key(leg, ulaw))
+    if (events->keys && leg->tones && hears_keys(leg) && leg->started && may_be_key(leg, ulaw))
         listen_for_keys(leg, now_ns, ulaw, events);
     if (events->heard)
         events->heard(events->ctx, ulaw, what);

@@ -58,8 +58,11 @@ struct od_media_leg {
     uint8_t voice;                /* enum od_voice */
     uint8_t codec, dtmf_type;     /* payload types; dtmf_type 0: none, keys are listened for */
     struct od_voice_codec *coder; /* of a voice that isn't a table */
+    bool keys_in_sound;           /* though it has a dtmf_type: until its first event */
     struct od_voice_keys *tones;  /* NULL: keys come as events */
     uint8_t tone_frames;          /* that it listens on, though they are quiet */
+    char tone_key;                /* the last one heard in the sound, */
+    uint64_t tone_ns;             /* and when */
     uint8_t srtp_mode;            /* enum od_srtp_mode, as offered */
     struct od_srtp *srtp;         /* NULL: in the clear */
     uint8_t key[OD_SRTP_KEY_BYTES], peer_key[OD_SRTP_KEY_BYTES];
@@ -77,6 +80,10 @@ struct od_media_leg {
 /* Leases a socket. OD_EBUSY: none is free. OD_EIO: no randomness from the system. */
 int od_media_leg_open(struct od_media_leg *leg, struct od_rtp_pool *pool, uint64_t now_ns);
 void od_media_leg_close(struct od_media_leg *leg, uint64_t now_ns); /* a closed leg is fine */
+
+/* Keys are listened for in the sound also when the peer agrees to events, until the first event
+ * comes: there are networks that agree and leave the keys in the sound. Before describe(). */
+void od_media_leg_hear_keys(struct od_media_leg *leg);
 
 /* Makes the key that an offer with SRTP carries (leg->key); once, before describe(). OD_EIO: no
  * randomness from the system. */

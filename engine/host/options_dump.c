@@ -268,7 +268,7 @@ static void put_trunk(struct writer *w, const struct od_config_trunk *trunk)
              trunk->srtp == OD_SRTP_OFF        ? "off"
              : trunk->srtp == OD_SRTP_OPTIONAL ? "optional"
                                                : "required");
-    put_text(w, "dtmf", "rfc4733"); /* nothing else is served */
+    put_text(w, "dtmf", trunk->dtmf == OD_CONFIG_DTMF_BOTH ? "both" : "rfc4733");
     end_map(w);
     end_item(w);
 }

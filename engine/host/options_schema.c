@@ -27,7 +27,7 @@ enum { SOCKET_DIR_MAX = 100 };
 /* Lists of harmless values of what this version does not serve. */
 static const char *const srtp_modes[] = {"off", "optional", "required", NULL};
 const char *const od_voice_words[OD_VOICE_COUNT] = {"pcmu", "pcma", "g722", "opus"};
-static const char *const only_rfc4733[] = {"rfc4733", NULL};
+static const char *const dtmf_ways[] = {"rfc4733", "both", NULL};
 static const char *const only_stream[] = {"stream", NULL};
 static const char *const proxy_lookups[] = {"here", "proxy", NULL};
 
@@ -467,8 +467,7 @@ static const struct od_option trunk_table[] = {
     {"early_media", OD_OPTION_BOOL, .offset = TRUNK(early_media), .initial = "true"},
     {"media.codecs", OD_OPTION_TEXTS, .initial = "pcmu, pcma", .take_texts = take_codecs},
     {"media.srtp", OD_OPTION_WORD, .offset = TRUNK(srtp), .initial = "off", .words = srtp_modes},
-    {"media.dtmf", OD_OPTION_UNSERVED, .initial = "rfc4733", .words = only_rfc4733,
-     .feature = "DTMF other than rfc4733 is"},
+    {"media.dtmf", OD_OPTION_WORD, .offset = TRUNK(dtmf), .initial = "rfc4733", .words = dtmf_ways},
     {0},
 };
 

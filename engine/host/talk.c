@@ -355,6 +355,13 @@ int od_talk_offer(struct od_talk *talk, struct od_call_id call, struct od_addr *
     return 0;
 }
 
+void od_talk_hear_keys(struct od_talk *talk, struct od_call_id call)
+{
+    struct od_talk_session *session = find(talk, call);
+    if (session)
+        od_media_leg_hear_keys(&session->leg);
+}
+
 const uint8_t *od_talk_secure(struct od_talk *talk, struct od_call_id call, uint8_t srtp_mode)
 {
     struct od_talk_session *session = find(talk, call);

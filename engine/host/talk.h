@@ -123,6 +123,9 @@ const struct od_talk_port *od_talk_port(struct od_talk *talk);
  * no port is free; OD_EINVAL: index beyond sessions_max; OD_ENOMEM, OD_EIO. */
 int od_talk_offer(struct od_talk *talk, struct od_call_id call, struct od_addr *local);
 
+/* With it: keys are heard in the sound, too (od_media_leg_hear_keys). */
+void od_talk_hear_keys(struct od_talk *talk, struct od_call_id call);
+
 /* The key to offer with it (OD_SRTP_KEY_BYTES, the call's); NULL: no session, or no randomness. */
 const uint8_t *od_talk_secure(struct od_talk *talk, struct od_call_id call, uint8_t srtp_mode);
 

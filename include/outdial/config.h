@@ -35,6 +35,12 @@ enum od_config_log_format {
 
 enum od_config_transport { OD_CONFIG_UDP, OD_CONFIG_TCP, OD_CONFIG_TLS };
 
+/* How a trunk's callees are heard to press keys, where they agree to RFC 4733. */
+enum od_config_dtmf {
+    OD_CONFIG_DTMF_RFC4733,
+    OD_CONFIG_DTMF_BOTH /* in the sound, too, until the first event */
+};
+
 struct od_config_key {
     const char *key; /* secret; "sk_..." or what the operator chose, 16 characters or more */
     const char *org;
@@ -60,6 +66,7 @@ struct od_config_trunk {
     uint8_t voices[OD_VOICE_COUNT]; /* offered codecs, enum od_voice, the best first */
     uint8_t voice_count;
     uint8_t srtp;            /* enum od_srtp_mode */
+    uint8_t dtmf;            /* enum od_config_dtmf */
     struct od_trunk_def def; /* for od_engine_set_trunk(); `usable` is false: the host's to say */
 };
 

@@ -195,19 +195,28 @@ static void on_failure(struct od_sip_leg *leg, const sip_t *response, bool local
     tell(leg, leg->sip->events.rejected, response, local, verdict);
 }
 
+/* Hung up first, acknowledged then: from its ACK on the peer repeats the answer no more, from which
+ * alone a successor of this process, were it to die in between, learns how to hang up. The caller
+ * may send a BYE as soon as there is a dialog (RFC 3261 section 15). */
+static void hang_up_and_ack(struct od_sip_leg *leg, const sip_t *answer)
+{
+    od_sip_send_bye(leg, answer, NULL);
+    od_sip_send_ack(leg, answer);
+}
+
 /* A 2xx nobody waits for: another fork's, or one that came after the end. The phone behind it must
  * not stay off the hook: acknowledged each time, told to hang up once. */
 static void on_unwanted_answer(struct od_sip_leg *leg, const sip_t *response, uint64_t tag)
 {
-    od_sip_send_ack(leg, response);
-    for (unsigned i = 0; i < leg->forks; i++) {
-        if (leg->fork_tags[i] == tag)
-            return;
-    }
-    if (leg->forks == OD_SIP_FORKS_MAX)
+    unsigned i = 0;
+    while (i < leg->forks && leg->fork_tags[i] != tag)
+        i++;
+    if (i < leg->forks || i == OD_SIP_FORKS_MAX) {
+        od_sip_send_ack(leg, response);
         return;
+    }
     leg->fork_tags[leg->forks++] = tag;
-    od_sip_send_bye(leg, response, NULL);
+    hang_up_and_ack(leg, response);
 }
 
 static void tell_answered(struct od_sip_leg *leg, const sip_t *response, bool again)
@@ -245,11 +254,12 @@ static void on_answer(struct od_sip_leg *leg, msg_t *msg, const sip_t *response)
         tell_answered(leg, response, again);
         return;
     }
-    od_sip_send_ack(leg, response);
-    if (!again) {
-        od_sip_send_bye(leg, response, NULL);
-        leg_end(leg);
+    if (again) {
+        od_sip_send_ack(leg, response);
+        return;
     }
+    hang_up_and_ack(leg, response);
+    leg_end(leg);
 }
 
 static void on_response(struct od_sip_leg *leg, msg_t *msg, const sip_t *response, bool local,
@@ -572,10 +582,10 @@ static void leg_drop(struct od_sip_leg *leg)
     case OD_SIP_CANCELING:
         break;
     case OD_SIP_ANSWERED:
-        if (!leg->acked)
-            od_sip_send_ack(leg, sip_object(leg->answer));
         if (!leg->peer_left)
             od_sip_send_bye(leg, sip_object(leg->answer), NULL);
+        if (!leg->acked) /* behind the BYE, as in hang_up_and_ack() */
+            od_sip_send_ack(leg, sip_object(leg->answer));
         leg_end(leg);
         break;
     case OD_SIP_BYEING:

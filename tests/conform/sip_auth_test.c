@@ -175,7 +175,7 @@ static void a_late_challenge_is_only_acknowledged(void **state)
     world_reply(&w, first, "200 OK", "z", NULL, world_sdp); /* nobody asked for it any more */
     world_expect(&w, "0 > INVITE\n0 ! sent\n0 < 100\n0 < 401\n0 > ACK\n0 ! challenged\n"
                      "0 > INVITE\n0 ! sent\n0 < 401\n0 > ACK\n0 < 486\n0 > ACK\n0 ! rejected 486\n"
-                     "0 < 200\n0 > ACK\n0 > BYE\n");
+                     "0 < 200\n0 > BYE\n0 > ACK\n");
 }
 
 static void a_challenged_call_is_cancelled_at_once(void **state)

@@ -287,7 +287,7 @@ static void another_fork_is_acknowledged_and_ended_once(void **state)
     answer_ok("a");
     world_until(&w, 3000);
     world_expect(&w, "0 > INVITE\n0 ! sent\n0 < 200\n0 ! answered 200 sdp\n0 > ACK\n"
-                     "0 < 200\n0 > ACK\n0 > BYE\n0 < 200\n500 < 200\n500 > ACK\n500 < 200\n"
+                     "0 < 200\n0 > BYE\n0 > ACK\n0 < 200\n500 < 200\n500 > ACK\n500 < 200\n"
                      "500 ! answered 200 again sdp\n500 > ACK\n");
 }
 
@@ -304,7 +304,7 @@ static void answer_after_the_end_is_acknowledged_and_ended(void **state)
     world_expect(&w,
                  "0 > INVITE\n0 ! sent\n500 > INVITE\n1500 > INVITE\n3500 > INVITE\n7500 > INVITE\n"
                  "15500 > INVITE\n31500 > INVITE\n32000 ! rejected 408 local\n33000 < 200\n"
-                 "33000 > ACK\n33000 > BYE\n33000 < 200\n34000 < 200\n34000 > ACK\n");
+                 "33000 > BYE\n33000 > ACK\n33000 < 200\n34000 < 200\n34000 > ACK\n");
 }
 
 static void dropped_while_ringing_is_cancelled_without_events(void **state)
@@ -347,7 +347,7 @@ static void dropped_before_any_answer_is_cancelled_when_it_can_be(void **state)
     od_sip_stats(w.sip, &stats);
     assert_int_equal(stats.lingering, 0);
     world_expect(&w, "0 > INVITE\n0 ! sent\n500 > INVITE\n600 < 180\n600 > CANCEL\n600 < 200\n"
-                     "600 > ACK\n600 > BYE\n600 < 200\n600 < 200\n1100 < 200\n1100 > ACK\n");
+                     "600 > BYE\n600 > ACK\n600 < 200\n600 < 200\n1100 < 200\n1100 > ACK\n");
 }
 
 static void dropped_while_talking_is_hung_up(void **state)
@@ -362,7 +362,7 @@ static void dropped_while_talking_is_hung_up(void **state)
     world_until(&w, 500);
     answer_ok("a");
     world_until(&w, 70000);
-    world_expect(&w, "0 > INVITE\n0 ! sent\n0 < 200\n0 ! answered 200 sdp\n0 > ACK\n0 > BYE\n"
+    world_expect(&w, "0 > INVITE\n0 ! sent\n0 < 200\n0 ! answered 200 sdp\n0 > BYE\n0 > ACK\n"
                      "0 < 200\n500 < 200\n500 > ACK\n");
 }
 

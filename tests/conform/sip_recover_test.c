@@ -161,7 +161,7 @@ static void its_final_answers_are_dealt_with(void **state)
     world_answer(&w, "487 Request Terminated", "a", NULL, NULL);
     world_expect(&w, "0 < 487\n0 > ACK\n");
     world_answer(&w, "200 OK", "b", NULL, world_sdp);
-    world_expect(&w, "0 < 200\n0 > ACK\n0 > BYE\n");
+    world_expect(&w, "0 < 200\n0 > BYE\n0 > ACK\n");
     assert_non_null(strstr(world_header(w.bye, "To"), "tag=b"));
 }
 

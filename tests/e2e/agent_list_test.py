@@ -24,12 +24,12 @@ def media_of(c):
     return [base64.b64decode(m["media"]["payload"]) for m in c.events("media")]
 
 
-def with_ear(world, kind, script):
-    """One call of a bot to a telephone of ours."""
+def with_ear(world, kind, script, media=None):
+    """One call of a bot to a telephone of ours; media: what the trunk says of it."""
     ear, over = Ear(kind), threading.Event()
     thread = threading.Thread(target=ear.run, args=(over.is_set,), daemon=True)
     thread.start()
-    server = world.serve([{"name": "main", "server": ear.address, "cps_limit": 0}])
+    server = world.serve([{"name": "main", "server": ear.address, "cps_limit": 0, **({"media": media} if media else {})}])
     bot = Bot(script)
     view = call(server, stream_agent(bot.url))
     over.set()
@@ -121,16 +121,30 @@ class Beeper(Call):
                                                    for hz in tones))) for i in range(160))]
 
 
-def keys_in_the_sound(world):
+class Humming(Beeper):
+    """Agrees to telephone events and has its keys in the sound all the same."""
+    def media(self):
+        return Keyed.EVENTS.format(port=self.port)
+
+
+def pressed_in_the_sound(world, kind, media=None):
     async def script(c):
         await c.wait("start")
         await c.wait("dtmf", 3)
         await c.until(lambda: len(c.events("media")) > 100)
         await c.close()
 
-    c = with_ear(world, Beeper, script)
+    c = with_ear(world, kind, script, media)
     keys = [m["dtmf"] for m in c.events("dtmf")]
     assert keys == [{"track": "inbound_track", "digit": d} for d in "5#5"], keys
+
+
+def keys_in_the_sound(world):
+    pressed_in_the_sound(world, Beeper)
+
+
+def keys_beside_events(world):
+    pressed_in_the_sound(world, Humming, {"dtmf": "both"})
 
 
 class Keyed(Call):
@@ -340,5 +354,5 @@ def no_sign_of_life(world):
     carrier.finish()
 
 
-main(types_to_the_letter, sound_never_pauses, keys_in_the_sound, keys_to_the_callee, drained_before_the_bye,
+main(types_to_the_letter, sound_never_pauses, keys_in_the_sound, keys_beside_events, keys_to_the_callee, drained_before_the_bye,
      asked_by_whom, a_minute_may_wait, flow_control, no_sign_of_life)

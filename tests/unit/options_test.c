@@ -111,7 +111,7 @@ static void test_trunk(void **state)
                                     "    prefixes: [\"+1\", \"+44\"]\n"
                                     "    ring_timeout_s: 20\n"
                                     "    early_media: false\n"
-                                    "    media: { codecs: [pcma], srtp: off, dtmf: rfc4733 }\n"
+                                    "    media: { codecs: [pcma], srtp: off, dtmf: both }\n"
                                     "  - { name: spare, server: sip.example.net }\n"
                                     "  - { name: free, server: 192.0.2.1, cps_limit: 0 }\n",
                                     NULL);
@@ -142,6 +142,7 @@ static void test_trunk(void **state)
     assert_int_equal(t->voice_count, 1);
     assert_int_equal(t->voices[0], OD_VOICE_PCMA);
     assert_int_equal(t->srtp, OD_SRTP_OFF);
+    assert_int_equal(t->dtmf, OD_CONFIG_DTMF_BOTH);
     assert_false(t->def.usable);
 
     t = &config->trunks[1];
@@ -582,6 +583,7 @@ static void test_unserved_at_their_harmless_values(void **state)
     assert_string_equal(config->numbers[0].trunk, "a");
     assert_int_equal(config->trunk_count, 1);
     assert_false(config->trunks[0].registers);
+    assert_int_equal(config->trunks[0].dtmf, OD_CONFIG_DTMF_RFC4733);
     assert_true(config->trunks[0].by_service && config->trunks[0].port == 0); /* no port said */
     od_config_destroy(config);
 }

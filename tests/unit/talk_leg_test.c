@@ -222,6 +222,56 @@ static void test_keys_are_heard_once_started_and_from_the_peer_only(void **state
     end_world(w);
 }
 
+/* A 5 (770 and 1336 Hz) of 100 ms in the sound of `end`, so many ms from its beginning. */
+static void press_in_sound(struct end *end, unsigned at_ms)
+{
+    for (unsigned i = 0; i < 800; i++)
+        end->sound[at_ms * 8 + i] = od_ulaw_encode(
+            (int16_t)(6000 * (sin(2 * M_PI * 770 * i / 8000) + sin(2 * M_PI * 1336 * i / 8000))));
+}
+
+/* A peer that agrees to events and has its keys in the sound; `both`: they are heard there. */
+static struct world *begin_pressing(bool both)
+{
+    struct world *w = begin(OD_CODEC_PCMU);
+    memset(w->a.sound, OD_ULAW_SILENCE, SOUND_BYTES);
+    press_in_sound(&w->a, 200);
+    press_in_sound(&w->a, 600);
+    if (both) {
+        struct od_sdp sdp = describe(port_of(&w->a), OD_CODEC_PCMU, OD_SDP_SENDRECV);
+        od_media_leg_hear_keys(&w->b.leg);
+        assert_int_equal(od_media_leg_describe(&w->b.leg, &sdp, false, w->now_ns), 0);
+    }
+    start(w);
+    return w;
+}
+
+static void test_keys_in_the_sound_are_heard_until_the_first_event(void **state)
+{
+    (void)state;
+    struct world *w = begin_pressing(false);
+    run_slots(w, 50 * OD_CLOCK_PHASES);
+    assert_string_equal(w->b.digits, "");
+    end_world(w);
+
+    w = begin_pressing(true);
+    run_slots(w, 50 * OD_CLOCK_PHASES);
+    assert_string_equal(w->b.digits, "55");
+    end_world(w);
+
+    w = begin_pressing(true);
+    run_slots(w, 16 * OD_CLOCK_PHASES);
+    assert_string_equal(w->b.digits, "5");
+    send_event(w, &w->a, &w->b, '5', 1000, 5000); /* the same key, told late */
+    run_slots(w, 34 * OD_CLOCK_PHASES);           /* and the next one, whose event is lost */
+    assert_string_equal(w->b.digits, "5");
+    send_event(w, &w->a, &w->b, '5', 3000, 5001);
+    run_slots(w, OD_CLOCK_PHASES);
+    assert_string_equal(w->b.digits, "55");
+    assert_int_equal(w->b.leg.digits, 2);
+    end_world(w);
+}
+
 static void test_noise_is_counted_and_nothing_else(void **state)
 {
     (void)state;
@@ -517,6 +567,7 @@ int main(void)
         cmocka_unit_test(test_sound_arrives_bit_for_bit_both_ways),
         cmocka_unit_test(test_a_stalled_host_leaves_a_gap_and_no_burst),
         cmocka_unit_test(test_keys_are_heard_once_started_and_from_the_peer_only),
+        cmocka_unit_test(test_keys_in_the_sound_are_heard_until_the_first_event),
         cmocka_unit_test(test_noise_is_counted_and_nothing_else),
         cmocka_unit_test(test_hold_stops_the_sound_and_resume_goes_on_where_it_was),
         cmocka_unit_test(test_reports_tell_how_the_other_side_hears),
