@@ -6,7 +6,7 @@ od_helper(contract/outbox_claims LIBS redis_world)
 # The contracts are assertions on a port; tests/sim has them on a virtual clock, these in real time.
 od_helper(contract/store_contract LIBS od_base)
 od_helper(contract/rate_contract LIBS od_base)
-od_unit_test(redis_store_contract_test DIR contract TIMEOUT 120 LIBS store_contract redis_world)
+od_unit_test(redis_store_contract_test DIR contract TIMEOUT 300 LIBS store_contract redis_world)
 od_unit_test(redis_rate_contract_test DIR contract TIMEOUT 120 LIBS rate_contract redis_world)
 
 # od_redis_plant(NAME FROM TO TEST): the contract's test with one mistake in the scripts, linked in place of the

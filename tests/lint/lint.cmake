@@ -1,7 +1,7 @@
 # Rules of the house that a machine can check.
 function(od_lint name)
     add_test(NAME lint_${name} COMMAND ${ARGN})
-    set_tests_properties(lint_${name} PROPERTIES TIMEOUT 120 LABELS lint)
+    set_tests_properties(lint_${name} PROPERTIES TIMEOUT 300 LABELS lint)
 endfunction()
 set(lint ${CMAKE_SOURCE_DIR}/tests/lint)
 

@@ -329,14 +329,14 @@ static void test_slow_upload(void **state)
     struct serving s;
     open_serving(&s, (struct od_http_client_config){0}, (struct od_http_server_config){0});
     s.app.limit = UINT64_C(1) << 30;
-    struct upload upload = {.heard.client = s.f.client, .left = 48 << 20};
+    struct upload upload = {.heard.client = s.f.client, .left = 96 << 20};
     char url[160];
     snprintf(url, sizeof url, "%s/pause", s.url);
     struct od_http_call call = {.method = "POST",
                                 .url = url,
                                 .stream_body = true,
                                 .deadline_ms = OD_HTTP_NO_DEADLINE,
-                                .idle_ms = 1000, /* socket buffers give way in steps */
+                                .idle_ms = 3000, /* socket buffers give way in steps */
                                 .allow_private = true,
                                 .on_writable = on_upload_writable,
                                 .on_done = on_done,
@@ -345,7 +345,7 @@ static void test_slow_upload(void **state)
     assert_int_equal(od_http_client_request(s.f.client, &call, &upload.heard.id), 0);
     assert_true(run_until(&s.f.loop, is_done, &upload.heard, 30000));
     assert_int_equal(upload.heard.err, 0);
-    assert_true(uv_hrtime() - start > 2 * UINT64_C(1000000000));
+    assert_true(uv_hrtime() - start > 3 * UINT64_C(1000000000));
     close_serving(&s);
 }
 
