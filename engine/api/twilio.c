@@ -18,7 +18,7 @@
 #include "engine/base/uid.h"
 #include "outdial/err.h"
 
-enum { PAGE_DEFAULT = 50, PAGE_MAX = 1000, STATUS_MAX = 32 };
+enum { PAGE_DEFAULT = 50, PAGE_MAX = 1000, STATUS_MAX = 32, TWIML_MAX = 512 };
 
 static const char PREFIX[] = "/2010-04-01/Accounts/";
 
@@ -296,19 +296,47 @@ static bool form_field(const struct od_request *q, const char *name, char *out, 
     return false;
 }
 
+/* The words, behind blanks. */
+static bool eat(const char **at, const char *words)
+{
+    const char *from = *at + strspn(*at, " \t\r\n");
+    size_t bytes = strlen(words);
+    if (strncmp(from, words, bytes) != 0)
+        return false;
+    *at = from + bytes;
+    return true;
+}
+
+/* TwiML that does nothing but end the call: a Response with a Hangup or with nothing, the way that
+ * helper libraries write it. */
+static bool only_hangs_up(const char *at)
+{
+    if (eat(&at, "<?xml") && !(at = strstr(at, "?>")))
+        return false;
+    eat(&at, "?>");
+    bool empty = eat(&at, "<Response/>") || eat(&at, "<Response />");
+    if (!empty && !eat(&at, "<Response>"))
+        return false;
+    if (!empty && !eat(&at, "<Hangup/>") && !eat(&at, "<Hangup />") && eat(&at, "<Hangup>") &&
+        !eat(&at, "</Hangup>"))
+        return false;
+    return (empty || eat(&at, "</Response>")) && !at[strspn(at, " \t\r\n")];
+}
+
 void od_twilio_update(struct od_request *q)
 {
-    char status[STATUS_MAX] = "";
+    char status[STATUS_MAX] = "", twiml[TWIML_MAX] = "";
     struct od_uid id;
     if (!call_ok(q, &id))
         return;
-    form_field(q, "Status", status, sizeof status);
-    bool hangup = strcmp(status, "completed") == 0;
+    bool by_status = form_field(q, "Status", status, sizeof status);
+    form_field(q, "Twiml", twiml, sizeof twiml);
+    bool hangup = by_status ? strcmp(status, "completed") == 0 : only_hangs_up(twiml);
     if (!hangup && strcmp(status, "canceled") != 0) {
-        od_request_problem(
-            q, 400, "status",
-            "Status: expected completed (hang up) or canceled; nothing else of a call "
-            "can be changed here");
+        od_request_problem(q, 400, "status",
+                           "Status: expected completed (hang up) or canceled, or Twiml of a "
+                           "Response with a Hangup; "
+                           "nothing else of a call can be changed here");
         return;
     }
     od_request_out(q);

@@ -224,11 +224,16 @@ def over_rest(world):
         assert got == status, (method, tail, got, text)
         return json.loads(text)
 
+    orders = [{"Status": "completed"},
+              {"Twiml": '<?xml version="1.0" encoding="UTF-8"?>\n<Response>\n  <Hangup/>\n</Response>'}]
+
     def hang_up(account, sid):
         view = rest("GET", account, f"Calls/{sid}.json")
         assert view["status"] == "in-progress" and view["sid"] == sid and view["to"] == "+15550001111", view
-        assert rest("POST", account, f"Calls/{sid}.json", {"Twiml": "<Response/>"}, status=400)["code"] == 20001
-        rest("POST", account, f"Calls/{sid}.json", {"Status": "completed"})
+        for refused in ({"Twiml": "<Response><Say>Bye</Say><Hangup/></Response>"}, {"Twiml": "<Response><Hangup/>"},
+                        {"Twiml": "<?xml <Response/>"}, {"Status": "ringing", "Twiml": "<Response/>"}):
+            assert rest("POST", account, f"Calls/{sid}.json", refused, status=400)["code"] == 20001
+        rest("POST", account, f"Calls/{sid}.json", orders.pop(0))
 
     async def script(c):
         await c.wait("start")
