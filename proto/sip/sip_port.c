@@ -118,7 +118,8 @@ void od_sip_note_received(struct od_sip *sip, struct od_call_id call, const sip_
 
 /* A 2xx to an INVITE of ours that is forgotten: a phone stands off the hook somewhere. Nothing can
  * prove that we asked for it, so the two requests go only to whoever sent the answer, and only so
- * many of them. */
+ * many of them. The BYE goes first: what is acknowledged isn't repeated to whoever comes after us.
+ */
 static void on_unknown_answer(struct od_sip *sip, msg_t *msg, const sip_t *response)
 {
     uint64_t now_ns = sip->clock_ns();
@@ -147,7 +148,7 @@ static void on_unknown_answer(struct od_sip *sip, msg_t *msg, const sip_t *respo
         sip_method_t method;
         const char *name;
         uint32_t cseq_more;
-    } requests[] = {{sip_method_ack, "ACK", 0}, {sip_method_bye, "BYE", 1}};
+    } requests[] = {{sip_method_bye, "BYE", 1}, {sip_method_ack, "ACK", 0}};
     for (unsigned i = 0; i < 2; i++) {
         msg_t *out = nta_msg_create(sip->agent, 0);
         if (!out)
