@@ -13,6 +13,7 @@ books.py.
 import argparse
 import collections
 import concurrent.futures
+import contextlib
 import json
 import os
 import random
@@ -301,9 +302,10 @@ class Stage:
             pass
         children = subprocess.run(["pgrep", "-P", str(tracer.pid)], capture_output=True, text=True,
                                   check=False).stdout.split()
-        died = not children  # it may have been killed this very moment: strace ends after it
+        died = not children
         for child in children:
-            os.kill(int(child), signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # killed this very moment: strace ends after it
+                os.kill(int(child), signal.SIGKILL)
         tracer.wait(10)
         tracer.close()
         self.restart()
