@@ -71,6 +71,11 @@ class Scene:
         return {f["number"]: f for f in self.carrier.facts("invite")
                 if not f["retransmission"] and f["source"] == self.source(number)}
 
+    def answered(self):
+        """Whom a webhook told of, which is stored with the answer."""
+        told = books.Tail(self.world.path(f"{self.name}.receiver.jsonl")).facts()
+        return {f["to"] for f in told if f["type"] == "call.answered"}
+
     def open_legs(self, invites):
         ended = {f["call"] for f in self.carrier.facts("end")}
         return {n for n, f in invites.items() if f["call"] not in ended}
@@ -80,6 +85,8 @@ class Scene:
         have been written just before, as they are some time ahead of their INVITEs."""
         wait_until(lambda: len(self.dialled(0)) >= 5 and len(self.dialled(1)) >= 5, 30, "calls of both", 0.01)
         known, ahead = self.dialled(0), {}
+        # an answer that the replica hasn't heard of is one that only the dead worker's journal tells of
+        wait_until(lambda: known.keys() <= self.answered(), 30, "their answers to be stored")
         self.redis.in_step()
 
         def lose(_):
