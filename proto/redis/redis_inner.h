@@ -306,6 +306,8 @@ void od_redis_journal_progress(struct od_store *store, struct od_redis_job *job)
 void od_redis_journal_finish(struct od_store *store, struct od_redis_job *job);
 /* 'S': its outcome is in Redis; 'V': it was not dialled. */
 void od_redis_journal_over(struct od_store *store, struct od_redis_job *job, char kind);
+/* Redis has what was told of jobs: while the disk is in trouble that is where they are kept. */
+void od_redis_journal_turned(struct od_store *store);
 /* Its intent is in Redis. True: on the disk too; false: DURABLE is posted when it is. */
 bool od_redis_journal_durable(struct od_store *store, struct od_redis_job *job);
 /* What ends its second leg, as it is now. False: that can't be written. */

@@ -146,9 +146,18 @@ bool od_store_kept(const struct od_store *store, struct od_job_id id)
 {
     const struct od_redis_ledger *l = &store->ledger;
     const struct od_redis_job *job = od_redis_jobs_of(&store->jobs, id);
-    return job == NULL || l->journal == NULL || l->trouble[0] != '\0' ||
-           (od_journal_synced(l->journal, job->note_place) &&
-            (job->leg == NULL || od_journal_synced(l->journal, job->leg->place)));
+    if (job == NULL || l->journal == NULL)
+        return true;
+    if (l->trouble[0] != '\0') /* there is Redis alone */
+        return ((job->want | job->sent) & OD_JOB_PROGRESS) == 0;
+    return od_journal_synced(l->journal, job->note_place) &&
+           (job->leg == NULL || od_journal_synced(l->journal, job->leg->place));
+}
+
+void od_redis_journal_turned(struct od_store *store)
+{
+    if (store->ledger.trouble[0] != '\0')
+        tell_kept(store);
 }
 
 /* Redis is away, and there are many documents to keep for it: the journal keeps them alone. Without

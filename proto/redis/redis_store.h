@@ -201,8 +201,8 @@ int od_store_live_put(struct od_store *store, const char *trunk, const char *nam
                       const char *value);
 
 /* NULL: gone, which is normal after release or finish. */
-/* Whether the local disk has what ends the job's leg as it was told last; true also when there is
- * no such disk, or it is in trouble, or no such job. */
+/* Whether the local disk has what ends the job's leg as it was told last; while that is in trouble,
+ * whether Redis has it. True also when there is no such disk or no such job. */
 bool od_store_kept(const struct od_store *store, struct od_job_id job);
 
 const struct od_job *od_store_job(const struct od_store *store, struct od_job_id job);

@@ -578,6 +578,7 @@ static void turn_done(void *ctx, const struct redisReply *reply)
     org->turn_busy = false;
     read_lease(org, reply->element[6]);
     read_verdicts(org, od_redis_read_text(reply, 1), waited_ms > store->config.lease_ms / 2);
+    od_redis_journal_turned(store);
     read_claims(org, reply->element[2]);
     read_use(org, reply->element[7]);
     read_stops(org, reply->element[3]);

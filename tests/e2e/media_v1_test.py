@@ -214,7 +214,7 @@ def where_bots_may_be(world):
     for url in outside:
         assert "#/outdial/agent/url" in fault(url) and "streams.unix_dir" in fault(url), fault(url)
     for url in ("tcp://host", "tcp://a@host:80", "tcp://host:80/x", "unix://x", "http://x"):
-        assert "tcp://host:port or unix:///path" in fault(url), fault(url)
+        assert "tcp://host:port; or unix:///path" in fault(url), fault(url)
     for agent, word in (({"format": "twilio"}, "#/outdial/agent/format"), ({"format": None}, "#/outdial/agent/format"),
                         ({"bearer": "s3cret"}, "#/outdial/agent/bearer"), ({"auth_token": "s3cret"}, "#/outdial/agent/auth_token")):
         text = fault("tcp://bot.example.net:4000", **agent)

@@ -436,6 +436,28 @@ static void a_second_leg_waits_for_the_disk(void **state)
     assert_true(od_store_kept(w->store, job.u.job.job));
 }
 
+/* While the disk is in trouble an answer is kept once Redis has it, not before. */
+static void in_trouble_it_is_redis_that_keeps(void **state)
+{
+    struct world *w = *state;
+    struct od_uid uid;
+    struct od_event job, event;
+    some_calls(w, &uid, 1);
+    assert_int_equal(claim(w, ready(w), 1, &job), 1);
+    intent(w, 0, &job);
+    settle(w);
+    limit_files(1);
+    w->port->progress(w->port->ctx, job.u.job.job, "ringing", 1000);
+    assert_true(world_next_of(w, OD_EV_STORE_DOWN, &event));
+    w->port->progress(w->port->ctx, job.u.job.job, "talking", 2000);
+    assert_false(od_store_kept(w->store, job.u.job.job));
+    for (int i = 0; i < 2000 && !od_store_kept(w->store, job.u.job.job); i++)
+        world_run_for(w, 5);
+    assert_true(od_store_kept(w->store, job.u.job.job));
+    assert_string_not_equal(od_store_journal_why(w->store), "");
+    limit_files(RLIM_INFINITY);
+}
+
 static void two_can_not_share_a_journal(void **state)
 {
     struct world *w = *state, *other = world_bare();
@@ -512,6 +534,7 @@ int main(void)
         TEST(the_dead_are_waited_for_no_longer_than_a_lease),
         TEST(a_full_disk_stops_the_dialling_alone),
         TEST(a_second_leg_waits_for_the_disk),
+        TEST(in_trouble_it_is_redis_that_keeps),
         TEST(two_can_not_share_a_journal),
         TEST(outcomes_are_held_within_bounds),
     };
